@@ -1,0 +1,1 @@
+"""Read, measure, edit, decide, deduplicate, split: documents in, clean Parquet out."""

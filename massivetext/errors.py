@@ -1,0 +1,65 @@
+"""The errors users meet, named by consequence.
+
+MassiveTextError
+├── ConfigError           a recipe, an option or an argument cannot be used as given
+├── DataError             the input as a whole cannot be used (missing, empty, no such column)
+├── BadDocument           one record cannot be used: it is set aside and counted, the rest goes on
+├── StoreError            a token store or a corpus on disk is not what it says it is
+├── CheckpointError       a checkpoint is missing, damaged or belongs to another run
+├── ModelError            a model folder is incomplete, altered, or its parts do not belong together
+├── BusyError             another process is writing the folder
+└── MissingPackageError   an optional package is needed and not installed
+
+Every message says what was found, what is allowed, and what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MassiveTextError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class ConfigError(MassiveTextError):
+    """A recipe, an option or an argument cannot be used as given."""
+
+
+class DataError(MassiveTextError):
+    """The input as a whole cannot be used."""
+
+
+class BadDocument(MassiveTextError):
+    """One record cannot be used; readers set it aside and go on."""
+
+
+class StoreError(MassiveTextError):
+    """A corpus or token store on disk is not what it says it is."""
+
+
+class CheckpointError(MassiveTextError):
+    """A checkpoint is missing, damaged, or belongs to another run."""
+
+
+class ModelError(MassiveTextError):
+    """A model folder is incomplete, altered, or its parts do not belong together."""
+
+
+class BusyError(MassiveTextError):
+    """Another process is writing the folder."""
+
+
+class MissingPackageError(MassiveTextError):
+    """An optional package is needed and not installed."""
+
+
+def unknown_name(what: str, found: str, allowed: Iterable[str]) -> str:
+    """Return the sentence for a name that is not known: found, nearest, allowed.
+
+    what: the kind of thing named, e.g. "recipe key". Example: `unknown_name("format", "jsonll", ["jsonl", "csv"])`
+    gives "unknown format 'jsonll'; did you mean 'jsonl'? Allowed: csv, jsonl".
+    """
+    names = sorted(str(name) for name in allowed)
+    near = get_close_matches(str(found), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {what} {found!r}{hint} Allowed: {', '.join(names) if names else '(none)'}"
