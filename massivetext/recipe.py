@@ -1,0 +1,162 @@
+"""The recipe: one YAML file that names a whole run, from raw text to a model, its scores and its report.
+
+A recipe is read, overridden (`--set train.steps=200`), checked against the settings of every component (an unknown key
+is refused and the nearest named), and written back resolved into the run folder.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, model_validator
+
+from massivetext.corpus.settings import CorpusSettings
+from massivetext.errors import ConfigError, unknown_name
+from massivetext.settings import Settings
+from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
+from massivetext.training.settings import TrainSettings
+
+BUILT_IN = ("quickstart", "quickstart-zh")
+FORMAT = "massivetext-recipe/1"
+
+
+class ModelSettings(Settings):
+    """Which model to train: a family with its own configuration fields, a preset of published size, or a folder."""
+
+    model_config = ConfigDict(extra="allow")
+
+    family: str | None = None
+    """Model family, e.g. llama; further keys are fields of its configuration (hidden_size, num_hidden_layers, ...)."""
+    preset: str | None = None
+    """A published size by name, trained from scratch."""
+    from_: str | None = Field(None, alias="from")
+    """A model folder whose weights are the start of training."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "ModelSettings":
+        given = [name for name, value in (("family", self.family), ("preset", self.preset), ("from", self.from_)) if value]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of family, preset, from; found {', '.join(given) or 'none'}")
+        if self.from_ and self.fields:
+            raise ValueError(f"a model from a folder brings its configuration; remove {', '.join(self.fields)}")
+        return self
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the family's configuration that the recipe sets."""
+        return dict(self.model_extra or {})
+
+
+class EvaluateSettings(Settings):
+    """How the trained model is scored on the test split."""
+
+    tasks: tuple[Literal["bits_per_byte"], ...] = ("bits_per_byte",)
+    """What to score."""
+    stride_tokens: int | None = Field(None, ge=1)
+    """Tokens that each scoring window moves on; less than the model's context gives every token more left context and
+    costs as much more; unset: half the context."""
+    ngram_order: int = Field(5, ge=0, le=6)
+    """Order of the Kneser-Ney model that stands beside the network in every table; 0 leaves it out."""
+    xz_primed_bytes: int = Field(32_000_000, ge=0)
+    """Most bytes of training text that the primed `xz` row may see first; 0 leaves the row out."""
+
+
+class GenerateSettings(Settings):
+    """The samples that a run writes, one or more for each source."""
+
+    prompts: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
+    """Prompts, or prompts for each source by name; a source without one is continued from an opening of its test text."""
+    max_new_tokens: int = Field(160, ge=1)
+    """Length of each sample in tokens."""
+    temperature: float = Field(0.7, ge=0.0)
+    """Sampling temperature; 0 is greedy."""
+    top_p: float = Field(0.95, gt=0.0, le=1.0)
+    """Nucleus: sample among the likeliest tokens that together hold this probability."""
+
+
+class Recipe(Settings):
+    """A whole run. Sections without a word in the recipe keep their components' defaults."""
+
+    format: Literal["massivetext-recipe/1"] = FORMAT
+    """Format name and version."""
+    seed: int = Field(0, ge=0, lt=2**63)
+    """Everything random is a function of this seed, the stage and the position."""
+    language: Literal["en", "zh"] | None = None
+    """Language of messages and report; unset: the locale's."""
+    engine: Literal["local"] = "local"
+    """Where the corpus stage runs."""
+    corpus: CorpusSettings
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    mixture: MixtureSettings = MixtureSettings()
+    model: ModelSettings
+    train: TrainSettings
+    evaluate: EvaluateSettings = EvaluateSettings()
+    generate: GenerateSettings = GenerateSettings()
+
+
+def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe named by a built-in name, a YAML file or a mapping, with `KEY=VALUE` overrides applied.
+
+    Relative paths inside a recipe are relative to the current folder.
+    """
+    values = dict(source) if isinstance(source, Mapping) else read_yaml(source)
+    for override in overrides:
+        values = overridden(values, override)
+    found = values.get("format", FORMAT)
+    if found != FORMAT:
+        raise ConfigError(f"the recipe's format is {found!r}; this version reads {FORMAT!r}: change its first line")
+    return Recipe.parse(values)
+
+
+def read_yaml(source: str | Path) -> dict[str, Any]:
+    """Return the mapping in a recipe file, or in the built-in recipe of that name."""
+    if str(source) in BUILT_IN:
+        text = files("massivetext").joinpath("recipes", f"{source}.yaml").read_text(encoding="utf-8")
+    else:
+        path = Path(source)
+        if not path.is_file():
+            names = unknown_name("built-in recipe", str(source), BUILT_IN)
+            raise ConfigError(f"no recipe file at {path}, and {names}. Give a YAML file or a built-in name")
+        text = path.read_text(encoding="utf-8")
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not readable as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{source} holds {type(values).__name__}; a recipe is a mapping of sections such as corpus:")
+    return values
+
+
+def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
+    """Return a copy of `values` with one `a.b.0.c=VALUE` set; VALUE is YAML; list items are named by number."""
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise ConfigError(f"--set {override!r} is not of the form KEY=VALUE, e.g. train.steps=200")
+    value = yaml.safe_load(text) if text else None
+    return _set(values, key.split("."), value, key)
+
+
+def _set(node: Any, path: list[str], value: Any, key: str) -> Any:
+    """Return `node` with `value` at `path`, made anew on the way."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(node, list):
+        if not head.isdigit() or int(head) >= len(node):
+            raise ConfigError(f"--set {key}: {head!r} is not an item of a list of {len(node)}; items count from 0")
+        return [_set(item, rest, value, key) if i == int(head) else item for i, item in enumerate(node)]
+    mapping = dict(node) if isinstance(node, Mapping) else {}
+    mapping[head] = _set(mapping.get(head), rest, value, key)
+    return mapping
+
+
+def recipe_values(recipe: Recipe) -> dict[str, Any]:
+    """Return the resolved recipe as plain values, keys as written in YAML."""
+    return recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """Return the resolved recipe as YAML text."""
+    return yaml.safe_dump(recipe_values(recipe), sort_keys=False, allow_unicode=True, width=120)

@@ -1,0 +1,123 @@
+"""Run a command, kill it with SIGKILL, run it again, and compare what it leaves on disk with an undisturbed run.
+
+As a library (the crash tests of every stage use it) and as a program:
+
+    python tests/crash_harness.py --kills 12 --seed 0 -- massivetext run small.yaml --out {folder}
+
+`{folder}` in the command becomes a fresh folder for each trial. One trial is: start the command, kill its whole process
+group after a while, run it again to its end, compare the SHA-256 of the files. The moments are spread over the whole
+length of the undisturbed run, one at random in each equal share of it, so that every stage meets some.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+COMPARED = (
+    "corpus/**/*.parquet", "corpus/manifest.json", "tokenizer/*.json", "tokens/**/*", "checkpoints/**/*.safetensors",
+    "model/**/*", "metrics.jsonl", "recipe.yaml",
+)  # fmt: skip
+"""What must be equal in two run folders: all that is not a time, a speed or a log."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One kill: when it fell (seconds after the start), and what differed afterwards (empty: nothing)."""
+
+    killed_after_seconds: float
+    finished_before_the_kill: bool
+    different: tuple[str, ...]
+
+
+def folder_digests(folder: Path, patterns: Iterable[str] = COMPARED) -> dict[str, str]:
+    """Return the SHA-256 of each file below `folder` that matches a pattern, by relative path; no temporary files."""
+    paths = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(paths)
+        if not any(part.startswith(".lock") for part in path.relative_to(folder).parts)
+    }
+
+
+def differences(expected: dict[str, str], found: dict[str, str]) -> tuple[str, ...]:
+    """Return a line for each file that is missing, extra or different."""
+    lines = [f"missing: {path}" for path in expected.keys() - found.keys()]
+    lines += [f"extra: {path}" for path in found.keys() - expected.keys()]
+    lines += [f"different: {path}" for path in expected.keys() & found.keys() if expected[path] != found[path]]
+    return tuple(sorted(lines))
+
+
+def run_to_the_end(command: Sequence[str], timeout_seconds: float = 600.0) -> float:
+    """Run `command`, fail loudly if it fails, and return its length in seconds."""
+    started_at = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-4000:]}")
+    return time.monotonic() - started_at
+
+
+def run_and_kill(command: Sequence[str], after_seconds: float) -> bool:
+    """Run `command` and SIGKILL its process group after a while; return whether it had ended before."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        process.wait(timeout=after_seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return False
+    return True
+
+
+def trials(
+    command: Sequence[str], scratch: Path, kills: int, seed: int = 0, patterns: Iterable[str] = COMPARED
+) -> list[Trial]:
+    """Run `command` undisturbed once, then `kills` trials; `{folder}` in it is replaced by each trial's own folder."""
+
+    def filled(folder: Path) -> list[str]:
+        return [part.replace("{folder}", str(folder)) for part in command]
+
+    whole = scratch / "undisturbed"
+    length_seconds = run_to_the_end(filled(whole))
+    expected = folder_digests(whole, patterns)
+    if not expected:
+        raise AssertionError(f"{' '.join(command)} left no file to compare in {whole}")
+    chance = random.Random(seed)
+    results = []
+    for number in range(kills):
+        moment = length_seconds * (number + chance.random()) / kills
+        folder = scratch / f"killed-{number:02d}"
+        finished = run_and_kill(filled(folder), moment)
+        run_to_the_end(filled(folder))
+        results.append(Trial(moment, finished, differences(expected, folder_digests(folder, patterns))))
+    return results
+
+
+def main() -> int:
+    """Run the harness from the command line; exit status 1 if anything differed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        results = trials(options.command, Path(scratch), options.kills, options.seed)
+    for trial in results:
+        verdict = "the same bytes" if not trial.different else "; ".join(trial.different)
+        ended = " (it had ended)" if trial.finished_before_the_kill else ""
+        print(f"killed after {trial.killed_after_seconds:6.2f} s{ended}: {verdict}")
+    return 1 if any(trial.different for trial in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The shape of the package: imports point one way, public names are lazy, the rooms are nouns."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import massivetext as mt
+
+PACKAGE = Path(mt.__file__).parent
+
+LAYERS = [
+    {"errors"}, {"storage", "settings", "translations", "progress", "hub"}, {"text"}, {"corpus"}, {"tokens"}, {"layers"},
+    {"models"}, {"generation"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"recipe"}, {"journey"},
+    {"doctor", "chat"}, {"cli"},
+]  # fmt: skip
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" if node.module == "massivetext" else node.module for alias in node.names]
+        rooms |= {name.split(".")[1] for name in names if name.startswith("massivetext.")}
+    return rooms
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    room = room_of(path)
+    if room in ("__init__", "__main__"):
+        return
+    assert room in RANK, f"{room} has no place in the order of rooms: add it to LAYERS"
+    wrong = {other for other in imported_rooms(path) if other != room and RANK.get(other, 99) >= RANK[room]}
+    assert not wrong, f"{path} imports {sorted(wrong)}, which stand(s) after {room} or beside it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_bears_the_name_of_a_public_function(path):
+    assert path.stem not in mt.PUBLIC_NAMES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_peers_are_never_imported_by_the_package(path):
+    peers = {"transformers", "datatrove", "accelerate"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not {name.split(".")[0] for name in names} & peers
+
+
+@pytest.mark.parametrize("name", sorted(mt.PUBLIC_NAMES))
+def test_every_public_name_resolves(name):
+    assert getattr(mt, name) is not None
+
+
+def test_an_unknown_public_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        mt.nonsense  # noqa: B018
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = (
+        "import sys, massivetext; heavy = {'torch', 'numpy', 'pyarrow', 'pydantic', 'rich', 'numba', 'tokenizers'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
