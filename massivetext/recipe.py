@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from massivetext.corpus.settings import CorpusSettings
 from massivetext.errors import ConfigError, unknown_name
+from massivetext.evaluation.settings import EvaluateSettings
 from massivetext.settings import Settings
 from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
 from massivetext.training.settings import TrainSettings
@@ -36,7 +37,9 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "ModelSettings":
-        given = [name for name, value in (("family", self.family), ("preset", self.preset), ("from", self.from_)) if value]
+        given = [
+            name for name, value in (("family", self.family), ("preset", self.preset), ("from", self.from_)) if value
+        ]
         if len(given) != 1:
             raise ValueError(f"give exactly one of family, preset, from; found {', '.join(given) or 'none'}")
         if self.from_ and self.fields:
@@ -49,25 +52,12 @@ class ModelSettings(Settings):
         return dict(self.model_extra or {})
 
 
-class EvaluateSettings(Settings):
-    """How the trained model is scored on the test split."""
-
-    tasks: tuple[Literal["bits_per_byte"], ...] = ("bits_per_byte",)
-    """What to score."""
-    stride_tokens: int | None = Field(None, ge=1)
-    """Tokens that each scoring window moves on; less than the model's context gives every token more left context and
-    costs as much more; unset: half the context."""
-    ngram_order: int = Field(5, ge=0, le=6)
-    """Order of the Kneser-Ney model that stands beside the network in every table; 0 leaves it out."""
-    xz_primed_bytes: int = Field(32_000_000, ge=0)
-    """Most bytes of training text that the primed `xz` row may see first; 0 leaves the row out."""
-
-
 class GenerateSettings(Settings):
     """The samples that a run writes, one or more for each source."""
 
     prompts: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
-    """Prompts, or prompts for each source by name; a source without one is continued from an opening of its test text."""
+    """Prompts, or prompts for each source by name; a source without one is continued from an opening of its test
+    text."""
     max_new_tokens: int = Field(160, ge=1)
     """Length of each sample in tokens."""
     temperature: float = Field(0.7, ge=0.0)
