@@ -1,0 +1,161 @@
+"""What a corpus step is, and the table of those that a recipe may name.
+
+A step measures (adds columns), edits (gives new text) or decides (keeps, or drops with a reason). Each is a pure function
+of one Arrow RecordBatch with a `text` column, and what it gives for a document does not depend on the documents around
+it, so batches may be cut anywhere. A barrier needs all documents at once; the corpus builder carries it out itself.
+
+The caller puts a measure's columns on the batch before it goes on to the next step; a step that needs the columns of
+another says so in `needs`, and `make_steps` sees to it that they are there and fresh.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from massivetext.errors import ConfigError, unknown_name
+from massivetext.settings import Settings
+
+STEPS = {
+    "normalise": "massivetext.corpus.normalise:Normalise",
+    "statistics": "massivetext.corpus.gopher:Statistics",
+    "gopher": "massivetext.corpus.gopher:Gopher",
+    "length": "massivetext.corpus.gopher:Length",
+    "repetition": "massivetext.corpus.gopher:Repetition",
+    "deduplicate": "massivetext.corpus.steps:Deduplicate",
+}
+"""Every step's name in a recipe, and where its class is; the module is imported when a recipe names the step."""
+
+
+class NoSettings(Settings):
+    """The settings of a step that has none."""
+
+
+class Step(ABC):
+    """One named, versioned part of cleaning; the version grows whenever the same text could give another result."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Names of the measures whose columns must be on the batch."""
+    settings_type: ClassVar[type[Settings]] = NoSettings
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.settings_type() if settings is None else settings
+
+    def describe(self) -> dict[str, Any]:
+        """Return name, version and resolved settings as JSON values, for manifests and fingerprints."""
+        return {"name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.settings!r})"
+
+
+class Measure(Step):
+    """A step that adds columns and leaves the text alone."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> dict[str, pa.DataType]:
+        """The columns it adds, `step__value` -> type, in order; known before any document is seen."""
+
+    @abstractmethod
+    def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Return one array per name in `columns`, each as long as the batch; null where the text is null."""
+
+
+class Edit(Step):
+    """A step that gives new text."""
+
+    @abstractmethod
+    def edit(self, batch: pa.RecordBatch) -> pa.Array:
+        """Return the new text, as long as the batch and of the type of its `text` column.
+
+        The very array `batch.column("text")` comes back when nothing had to change.
+        """
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a deciding step found, one entry per document."""
+
+    reason: pa.Array
+    """string: why the document is dropped; null keeps it."""
+    value: pa.Array
+    """double: the measured value that broke the rule; null where the document is kept."""
+    threshold: pa.Array
+    """double: the limit it broke; null where the document is kept."""
+
+
+class Decide(Step):
+    """A step that keeps or drops."""
+
+    @abstractmethod
+    def decide(self, batch: pa.RecordBatch) -> Decision:
+        """Return the decision for each document: the first rule, in the step's order, that it breaks."""
+
+
+class Barrier(Step):
+    """A mark in the list of steps: here the builder does what needs all documents at once."""
+
+
+class DeduplicateSettings(Settings):
+    """Which duplicates are dropped."""
+
+    exact: bool = True
+    """Drop a document whose text equals that of an earlier one in canonical order."""
+
+
+class Deduplicate(Barrier):
+    """First seen wins: a document equal to an earlier one, kept or not, is dropped."""
+
+    name = "deduplicate"
+    version = 1
+    settings_type = DeduplicateSettings
+
+
+def make_steps(listed: Sequence[str | Mapping[str, Any]], where: str = "corpus.steps") -> list[Step]:
+    """Return the steps for a recipe's list, whose items are "name" or {name: settings}.
+
+    A measure that a step needs and that was not taken since the last edit is put in before it.
+    where: the dotted path of the list in the recipe, for messages. Errors: ConfigError that names the place, what was
+    found, the nearest and the allowed.
+    """
+    steps: list[Step] = []
+    fresh: set[str] = set()
+    for position, item in enumerate(listed):
+        step = _make_step(item, f"{where}[{position}]")
+        for needed in step.needs:
+            if needed not in fresh:
+                steps.append(_make_step(needed, where))
+                fresh.add(needed)
+        if isinstance(step, Edit):
+            fresh.clear()
+        if isinstance(step, Measure):
+            fresh.add(step.name)
+        steps.append(step)
+    return steps
+
+
+def _make_step(item: str | Mapping[str, Any], where: str) -> Step:
+    """Return the step that one item of the list names."""
+    if isinstance(item, str):
+        name, values = item, {}
+    elif isinstance(item, Mapping) and len(item) == 1:
+        name, values = next(iter(item.items()))
+        values = {} if values is None else values
+    else:
+        raise ConfigError(
+            f"{where}: found {item!r}; allowed is a step's name, or one name with its settings, "
+            "such as 'normalise' or {length: {min_characters: 200}}"
+        )
+    if name not in STEPS:
+        raise ConfigError(f"{where}: {unknown_name('step', name, STEPS)}")
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}.{name}: found {values!r}; allowed is a mapping of settings, or nothing")
+    module, _, attribute = STEPS[name].partition(":")
+    step_type: type[Step] = getattr(import_module(module), attribute)
+    return step_type(step_type.settings_type.parse(values, f"{where}.{name}"))

@@ -1,0 +1,39 @@
+"""Arrow string arrays as the NumPy arrays that kernels read, and back, without copying."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Bytes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
+
+
+def string_buffers(array: pa.Array) -> tuple[Bytes, Offsets]:
+    """Return the UTF-8 bytes and the int64 offsets (length + 1) of a string or large_string array, sliced or not.
+
+    Text i is bytes[offsets[i]:offsets[i + 1]]; a null is empty. The bytes are a read-only view of the whole buffer.
+    Errors: TypeError for other types.
+    """
+    if pa.types.is_string(array.type):
+        width = np.dtype(np.int32)
+    elif pa.types.is_large_string(array.type):
+        width = np.dtype(np.int64)
+    else:
+        raise TypeError(f"found an array of type {array.type}; allowed are string and large_string; cast it first")
+    _, offset_buffer, data_buffer = array.buffers()
+    if len(array) == 0 or offset_buffer is None:
+        return np.frombuffer(b"", dtype=np.uint8), np.zeros(len(array) + 1, dtype=np.int64)
+    start = array.offset * width.itemsize
+    offsets = np.frombuffer(offset_buffer, dtype=width, count=len(array) + 1, offset=start).astype(np.int64)
+    data = b"" if data_buffer is None else data_buffer
+    return np.frombuffer(data, dtype=np.uint8), offsets
+
+
+def array_from_buffers(data: Bytes, offsets: Offsets, like: pa.Array) -> pa.Array:
+    """Return the string array with these bytes and offsets, of the type of `like` and null where `like` is."""
+    validity = None
+    if like.null_count:
+        validity = pa.array(like.is_valid().to_numpy(zero_copy_only=False)).buffers()[1]
+    width = np.int32 if pa.types.is_string(like.type) else np.int64
+    buffers = [validity, pa.py_buffer(offsets.astype(width)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(like.type, len(like), buffers)
