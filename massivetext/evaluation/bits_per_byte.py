@@ -1,8 +1,8 @@
 """Bits per byte: how many bits a model needs for each UTF-8 byte of a text it has not seen.
 
 The protocol, so that numbers can be compared: each document is scored on its own after the start id; the first token
-counts; every token is scored exactly once; windows of `context_tokens` move on by `stride` tokens and score only what no
-window before has; the sum of -log2 p is divided by the bytes of the original text. A tokenizer whose decode does not
+counts; every token is scored exactly once; windows of `context_tokens` move on by `stride` tokens and score only what
+no window before has; the sum of -log2 p is divided by the bytes of the original text. A tokenizer whose decode does not
 give the text back would make the number meaningless and is refused. Legend: B rows, T tokens, D features.
 """
 
@@ -34,7 +34,10 @@ class CausalModel(Protocol):
 
 
 class Encoder(Protocol):
-    """What the check of a tokenizer needs of it."""
+    """What scoring needs of a tokenizer."""
+
+    bos_token_id: int | None
+    eos_token_id: int | None
 
     def encode_ordinary(self, text: str) -> list[int]: ...  # noqa: D102
     def decode(self, ids: list[int]) -> str: ...  # noqa: D102
@@ -60,6 +63,16 @@ def perplexity(nats: float, tokens: int) -> float:
     return math.exp(mean) if mean < 700 else math.inf
 
 
+def start_id_of(tokenizer: Encoder) -> int:
+    """Return the id that stands before a document: bos, or eos where there is no bos."""
+    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if start is None:
+        raise ModelError(
+            "the tokenizer has neither a bos nor an eos token; the first token of a text needs one before it"
+        )
+    return int(start)
+
+
 def check_reversible(tokenizer: Encoder, text: str, where: str) -> list[int]:
     """Return the ids of `text`; raise ModelError where their decoding is not `text`. where: names it in the message."""
     ids = tokenizer.encode_ordinary(text)
@@ -70,8 +83,8 @@ def check_reversible(tokenizer: Encoder, text: str, where: str) -> list[int]:
         )
         raise ModelError(
             f"the tokenizer does not give {where} back: at character {place} it holds {text[place : place + 20]!r}, "
-            f"decoded {decoded[place : place + 20]!r}. Bits per byte needs a tokenizer whose decode(encode(text)) is the "
-            f"text, e.g. byte-level BPE; with this one compare perplexities of the same tokenizer only"
+            f"decoded {decoded[place : place + 20]!r}. Bits per byte needs a tokenizer whose decode(encode(text)) is "
+            f"the text, e.g. byte-level BPE; with this one compare perplexities of the same tokenizer only"
         )
     return ids
 
@@ -89,8 +102,8 @@ def score_documents(
     """Return the negative log-likelihood of each document in nats, (documents,) float64.
 
     documents: token ids without the start id. stride: tokens that each window moves on, at most context_tokens (windows
-    then do not overlap); None: half of it. rows: windows computed at once, which changes speed only. advance: called with
-    the number of tokens scored, as it goes. An empty document gives 0.
+    then do not overlap); None: half of it. rows: windows computed at once, which changes speed only. advance: called
+    with the number of tokens scored, as it goes. An empty document gives 0.
     """
     step = max(1, context_tokens // 2) if stride is None else stride
     if not 1 <= step <= context_tokens:
@@ -117,7 +130,7 @@ def score_documents(
 
 
 def windows_of(document: int, tokens: int, context_tokens: int, stride: int) -> list[Window]:
-    """Return the windows of a document of `tokens` tokens; their scored parts follow each other without gap or overlap."""
+    """Return the windows of a document of `tokens` tokens; their scored parts follow each other without gap."""
     windows: list[Window] = []
     scored = 0
     while scored < tokens:
@@ -129,7 +142,7 @@ def windows_of(document: int, tokens: int, context_tokens: int, stride: int) -> 
 
 
 def packed(windows: Sequence[Window], capacity: int) -> list[list[Window]]:
-    """Return the windows grouped into rows of at most `capacity` tokens: the longest first, then the longest that fit."""
+    """Return the windows in rows of at most `capacity` tokens: the longest first, then the longest that fit."""
     waiting = sorted(windows, key=lambda window: window.end - window.start)
     lengths = [window.end - window.start for window in waiting]
     rows: list[list[Window]] = []

@@ -1,4 +1,4 @@
-"""Scores of a model: on the test split of a run, beside compressors and the n-gram model, and on plain files."""
+"""Scores of a model on a split of a run, beside the n-gram model and the compressors on the same bytes."""
 
 import tempfile
 import time
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 import xxhash
 
-from massivetext.errors import ConfigError, DataError, ModelError, StoreError
+from massivetext.errors import ConfigError, DataError, StoreError
 from massivetext.evaluation.bits_per_byte import (
     CausalModel,
     bits_per_byte,
@@ -92,19 +92,19 @@ def evaluate_store(
     are all measured on the same documents and divided by the same bytes.
     """
     started_at = time.monotonic()
-    if store.manifest["corpus_digest"] != corpus.digest:
+    if store.manifest["corpus"] != corpus.digest:
         raise StoreError(
-            f"the token store was built from corpus {store.manifest['corpus_digest']}, this corpus is {corpus.digest}: "
+            f"the token store was built from corpus {store.manifest['corpus']}, this corpus is {corpus.digest}: "
             f"build the store again, or evaluate with the corpus that belongs to it"
         )
-    sources = [name for name in store.sources if len(store.documents(split, name).text_bytes)]
+    store.check_tokenizer(tokenizer)
+    sources = [name for name in store.sources(split) if store.counts(split, name)["text_bytes"]]
     if TOTAL in sources:
         raise ConfigError(
             f"a source is named {TOTAL!r}, which stands for all sources together: rename it in the recipe"
         )
     if not sources:
         raise DataError(f"the {split} split holds no documents; enlarge corpus.split.{split}")
-    start_id = start_id_of(tokenizer)
     with tempfile.TemporaryDirectory(prefix="massivetext-evaluation-") as name:
         texts = {s: Path(name) / str(i) for i, s in enumerate(sources)}
         for source, path in texts.items():
@@ -113,8 +113,8 @@ def evaluate_store(
         parts = [list(texts.values()), *([path] for path in texts.values())]
         seen = SeenText(corpus, settings.xz_primed_bytes)
         with primed_xz(seen, parts if settings.xz_primed_bytes else []) as primed_sizes:
-            scores = _score_store(model, store, sources, split, start_id, context_tokens, settings.stride_tokens, quiet)
-            ngram = _ngram_scores(store, sources, split, start_id, settings.ngram_order, quiet)
+            scores = _score_store(model, store, sources, split, context_tokens, settings.stride_tokens, quiet)
+            ngram = _ngram_scores(store, sources, split, settings.ngram_order, quiet)
             sizes = {n: int(b.sum()) for n, (_, b, _) in scores.columns().items()}
             _check_sizes(texts, sizes)
             bits = {n: {"gzip": 8 * gzip_bytes(read_chunks(*p)), "xz": 8 * xz_bytes(read_chunks(*p))}
@@ -144,61 +144,6 @@ def evaluate_store(
     }
 
 
-def evaluate_files(
-    model_folder: str | Path,
-    files: Sequence[str | Path],
-    *,
-    context_tokens: int | None = None,
-    stride_tokens: int | None = None,
-    quiet: bool = False,
-) -> dict[str, Any]:
-    """Return perplexity and bits per byte of a model on UTF-8 text files: `total`, and `files` in the order given.
-
-    Each file is one document, scored as it lies on disk. context_tokens: None for what the model's configuration holds.
-    Raises DataError that lists every file that is missing, empty or not UTF-8, before the model is loaded.
-    """
-    from massivetext.models.auto import AutoModelForCausalLM
-    from massivetext.tokens.tokenizer import AutoTokenizer
-
-    texts = _read_files(files)
-    tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    documents = [np.asarray(check_reversible(tokenizer, text, str(path))) for path, text in zip(files, texts)]
-    model = AutoModelForCausalLM.from_pretrained(model_folder)
-    rows = int(model.head_weight.shape[0])
-    largest = max(int(ids.max()) for ids in documents)
-    if largest >= rows:
-        raise ModelError(f"the tokenizer gives id {largest}, the model has {rows} ids: use the tokenizer saved with it")
-    context = context_tokens or int(model.config.max_position_embeddings)
-    total_tokens = sum(len(ids) for ids in documents)
-    with progress(tr("Scoring the text"), total_tokens, tr("tokens"), quiet) as task:
-        nats = score_documents(
-            model, documents, start_id=start_id_of(tokenizer), context_tokens=context, stride=stride_tokens,
-            advance=task.advance,
-        )  # fmt: skip
-    sizes = [len(text.encode()) for text in texts]
-    scored = [
-        {"file": str(path), **_numbers(float(n), size, len(ids))}
-        for path, n, size, ids in zip(files, nats, sizes, documents)
-    ]
-    return {
-        "model": str(model_folder),
-        "total": _numbers(float(nats.sum()), sum(sizes), total_tokens),
-        "files": scored,
-        "context_tokens": context,
-        "stride_tokens": stride_tokens or max(1, context // 2),
-    }
-
-
-def start_id_of(tokenizer: "Tokenizer") -> int:
-    """Return the id that stands before a document: bos, or eos where there is no bos."""
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    if start is None:
-        raise ModelError(
-            "the tokenizer has neither a bos nor an eos token; the first token of a text needs one before it"
-        )
-    return int(start)
-
-
 class SeenText:
     """The training text that the primed `xz` sees: all of it, or about `limit` bytes of whole documents, by their id.
 
@@ -224,41 +169,6 @@ class SeenText:
                     yield data
 
 
-def _numbers(nats: float, size_bytes: int, tokens: int) -> dict[str, float | int]:
-    return {
-        "bits_per_byte": bits_per_byte(nats, size_bytes),
-        "perplexity": perplexity(nats, tokens),
-        "bytes": size_bytes,
-        "tokens": tokens,
-    }
-
-
-def _read_files(files: Sequence[str | Path]) -> list[str]:
-    """Return the texts of the files as they lie on disk; raise DataError that lists all that cannot be scored."""
-    if not files:
-        raise DataError("no files to score; name at least one UTF-8 text file")
-    problems, texts = [], []
-    for path in map(Path, files):
-        try:
-            texts.append(path.read_bytes().decode())
-        except FileNotFoundError:
-            problems.append(f"{path}: there is no such file")
-        except IsADirectoryError:
-            problems.append(f"{path}: is a folder; name the files in it")
-        except UnicodeDecodeError as error:
-            problems.append(
-                f"{path}: byte {error.start} is not UTF-8; convert the file, e.g. iconv -f GB18030 -t UTF-8"
-            )
-        except OSError as error:
-            problems.append(f"{path}: {error.strerror}")
-        else:
-            if not texts[-1]:
-                problems.append(f"{path}: is empty")
-    if problems:
-        raise DataError("cannot score:\n" + "\n".join(problems))
-    return texts
-
-
 def _write_texts(corpus: "Corpus", split: str, source: str, path: Path, tokenizer: "Tokenizer") -> None:
     """Write the documents of one source one after the other; the first ones must come back through the tokenizer."""
     checked = 0
@@ -275,51 +185,46 @@ def _check_sizes(texts: dict[str, Path], sizes: dict[str, int]) -> None:
     for source, path in texts.items():
         if path.stat().st_size != sizes[source]:
             raise StoreError(
-                f"source {source} has {path.stat().st_size} bytes in the corpus and {sizes[source]} in the token store: "
-                f"they do not belong together; build the store again"
+                f"source {source} has {path.stat().st_size} bytes in the corpus and {sizes[source]} in the token "
+                f"store: they do not belong together; build the store again"
             )
 
 
 def _score_store(
-    model: CausalModel, store: "TokenStore", sources: Sequence[str], split: str, start_id: int, context_tokens: int,
-    stride: int | None, quiet: bool,
-) -> Scores:  # fmt: skip
+    model: CausalModel,
+    store: "TokenStore",
+    sources: Sequence[str],
+    split: str,
+    context_tokens: int,
+    stride: int | None,
+    quiet: bool,
+) -> Scores:
     """Return the model's scores on the documents of a split."""
     scores = Scores()
-    total = sum(int(store.documents(split, source).offsets[-1]) for source in sources)
+    total = sum(store.counts(split, source)["tokens"] for source in sources)
     with progress(tr("Scoring the test text"), total, tr("tokens"), quiet) as task:
         for source in sources:
             documents = store.documents(split, source)
-            lengths = np.diff(documents.offsets.astype(np.int64))
             nats = score_documents(
-                model, _ids(documents), start_id=start_id, context_tokens=context_tokens, stride=stride,
+                model, documents, start_id=store.start_id, context_tokens=context_tokens, stride=stride,
                 advance=task.advance,
             )  # fmt: skip
-            scores.add(source, nats, np.asarray(documents.text_bytes), lengths)
+            scores.add(source, nats, documents.text_bytes, np.diff(documents.offsets))
     return scores
 
 
-def _ngram_scores(
-    store: "TokenStore", sources: Sequence[str], split: str, start_id: int, order: int, quiet: bool
-) -> Scores:
-    """Return the scores of a Kneser-Ney model fitted on the training split; empty for order 0."""
+def _ngram_scores(store: "TokenStore", sources: Sequence[str], split: str, order: int, quiet: bool) -> Scores:
+    """Return the scores of a Kneser-Ney model fitted on the whole training split; empty for order 0."""
     scores = Scores()
     if not order:
         return scores
     from massivetext.tokens.ngram import fit
 
     with progress(tr("Fitting the n-gram model"), None, tr("tokens"), quiet):
-        training = (ids for source in store.sources for ids in _ids(store.documents("train", source)))
-        model = fit(training, order=order, start_id=start_id, vocab_size=store.manifest["vocab_size"])
+        training = (ids for source in store.sources("train") for ids in store.documents("train", source))
+        model = fit(training, order=order, start_id=store.start_id, vocab_size=store.vocab_size)
     for source in sources:
         documents = store.documents(split, source)
-        nats = np.array([float(model.nll(ids).sum()) for ids in _ids(documents)])
-        scores.add(source, nats, np.asarray(documents.text_bytes), np.diff(documents.offsets.astype(np.int64)))
+        nats = np.array([float(model.nll(ids).sum()) for ids in documents])
+        scores.add(source, nats, documents.text_bytes, np.diff(documents.offsets))
     return scores
-
-
-def _ids(documents: Any) -> Iterator[np.ndarray]:
-    """Yield the ids of each document."""
-    offsets = documents.offsets
-    for number in range(len(offsets) - 1):
-        yield np.asarray(documents.ids[int(offsets[number]) : int(offsets[number + 1])])

@@ -1,0 +1,116 @@
+"""Scores of a model folder on plain text files: what `massivetext evaluate` prints."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from massivetext.errors import DataError, ModelError
+from massivetext.evaluation.bits_per_byte import (
+    bits_per_byte,
+    check_reversible,
+    perplexity,
+    score_documents,
+    start_id_of,
+)
+from massivetext.progress import progress
+from massivetext.translations import tr
+
+
+def evaluate_files(
+    model_folder: str | Path,
+    files: Sequence[str | Path],
+    *,
+    context_tokens: int | None = None,
+    stride_tokens: int | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Return perplexity and bits per byte of a model on UTF-8 text files: `total`, and `files` in the order given.
+
+    Each file is one document, scored as it lies on disk. context_tokens: None for what the model's configuration holds.
+    Raises DataError that lists every file that is missing, empty or not UTF-8, before the model is loaded.
+    """
+    from massivetext.models.auto import AutoModelForCausalLM
+    from massivetext.tokens.tokenizer import AutoTokenizer
+
+    texts = _read_files(files)
+    tokenizer = AutoTokenizer.from_pretrained(model_folder)
+    documents = [np.asarray(check_reversible(tokenizer, text, str(path))) for path, text in zip(files, texts)]
+    model = AutoModelForCausalLM.from_pretrained(model_folder)
+    rows = int(model.head_weight.shape[0])
+    largest = max(int(ids.max()) for ids in documents)
+    if largest >= rows:
+        raise ModelError(f"the tokenizer gives id {largest}, the model has {rows} ids: use the tokenizer saved with it")
+    context = context_tokens or int(model.config.max_position_embeddings)
+    total_tokens = sum(len(ids) for ids in documents)
+    with progress(tr("Scoring the text"), total_tokens, tr("tokens"), quiet) as task:
+        nats = score_documents(
+            model, documents, start_id=start_id_of(tokenizer), context_tokens=context, stride=stride_tokens,
+            advance=task.advance,
+        )  # fmt: skip
+    sizes = [len(text.encode()) for text in texts]
+    scored = [
+        {"file": str(path), **_numbers(float(n), size, len(ids))}
+        for path, n, size, ids in zip(files, nats, sizes, documents)
+    ]
+    return {
+        "model": str(model_folder),
+        "total": _numbers(float(nats.sum()), sum(sizes), total_tokens),
+        "files": scored,
+        "context_tokens": context,
+        "stride_tokens": stride_tokens or max(1, context // 2),
+    }
+
+
+def _numbers(nats: float, size_bytes: int, tokens: int) -> dict[str, float | int]:
+    return {
+        "bits_per_byte": bits_per_byte(nats, size_bytes),
+        "perplexity": perplexity(nats, tokens),
+        "bytes": size_bytes,
+        "tokens": tokens,
+    }
+
+
+def _read_files(files: Sequence[str | Path]) -> list[str]:
+    """Return the texts of the files as they lie on disk; raise DataError that lists all that cannot be scored."""
+    if not files:
+        raise DataError("no files to score; name at least one UTF-8 text file")
+    problems, texts = [], []
+    for path in map(Path, files):
+        try:
+            texts.append(path.read_bytes().decode())
+        except FileNotFoundError:
+            problems.append(f"{path}: there is no such file")
+        except IsADirectoryError:
+            problems.append(f"{path}: is a folder; name the files in it")
+        except UnicodeDecodeError as error:
+            problems.append(
+                f"{path}: byte {error.start} is not UTF-8; convert the file, e.g. iconv -f GB18030 -t UTF-8"
+            )
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}")
+        else:
+            if not texts[-1]:
+                problems.append(f"{path}: is empty")
+    if problems:
+        raise DataError("cannot score:\n" + "\n".join(problems))
+    return texts
+
+
+def evaluation_text(found: Mapping[str, Any]) -> str:
+    """Return what `evaluate_files` gave as lines for a terminal: a row a file, then the total of several."""
+    rows = [(str(entry["file"]), entry) for entry in found["files"]]
+    if len(rows) > 1:
+        rows.append((tr("total"), found["total"]))
+    width = max(len(name) for name, _ in rows)
+    lines = [
+        tr("{model}, context {context} tokens, windows move on by {stride}", model=found["model"],
+           context=found["context_tokens"], stride=found["stride_tokens"])
+    ]  # fmt: skip
+    for name, entry in rows:
+        numbers = tr("{bits} bits per byte, perplexity {perplexity} ({bytes} bytes, {tokens} tokens)",
+                     bits=f"{entry['bits_per_byte']:.4f}", perplexity=f"{entry['perplexity']:,.2f}",
+                     bytes=f"{entry['bytes']:,}", tokens=f"{entry['tokens']:,}")  # fmt: skip
+        lines.append(f"{name:<{width}}  {numbers}")
+    return "\n".join(lines)
