@@ -1,0 +1,118 @@
+"""Causal self-attention with grouped queries. Legend: B batch, T tokens, S keys, H query heads, D features."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from massivetext.layers.cache import StaticCache
+from massivetext.layers.norms import RMSNorm
+from massivetext.layers.rotary import rotate
+
+
+class AttentionShape(NamedTuple):
+    """The sizes and choices of one attention layer."""
+
+    hidden_size: int
+    heads: int
+    key_value_heads: int
+    head_dim: int
+    bias: bool = False
+    norm: Literal["none", "before_rotary", "after_rotary"] = "none"
+    norm_epsilon: float = 1e-6
+    reverse_rotary: bool = False
+
+
+class Context(NamedTuple):
+    """What all layers of one forward pass share: where tokens stand and what they may read.
+
+    cosine, sine: (B, 1, T, head_dim). mask: (B, 1, T, S) boolean, True where a query may read a key; None: causal.
+    cache and slots: the key-value cache and where in it the new tokens go, (T,) int64; None: no cache.
+    """
+
+    cosine: Tensor
+    sine: Tensor
+    mask: Tensor | None = None
+    cache: StaticCache | None = None
+    slots: Tensor | None = None
+
+
+def segment_mask(segments: Tensor) -> Tensor:
+    """Return which tokens may read which in packed rows, (B, 1, T, T) boolean: the past of the same document only.
+
+    segments: (B, T) the number of the document that each token belongs to.
+    """
+    same = segments[:, :, None] == segments[:, None, :]
+    return (same & causal_mask(segments.shape[1], segments.device))[:, None]
+
+
+def padding_mask(attention_mask: Tensor) -> Tensor:
+    """Return which tokens may read which, (B, 1, T, T) boolean, for 1 = text, 0 = padding marks (B, T).
+
+    A padding token may read itself, so that no row of the attention is empty (an empty row gives NaN).
+    """
+    tokens = attention_mask.shape[1]
+    itself = torch.eye(tokens, dtype=torch.bool, device=attention_mask.device)
+    allowed = attention_mask.bool()[:, None, :] & causal_mask(tokens, attention_mask.device)
+    return (allowed | itself)[:, None]
+
+
+def causal_mask(tokens: int, device: torch.device) -> Tensor:
+    """Return the lower triangle, (T, T) boolean: a token reads itself and what is before it."""
+    index = torch.arange(tokens, device=device)
+    return index[:, None] >= index[None, :]
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """Return softmax(q k^T / sqrt(head_dim)) v, (B, H, T, head_dim), over the keys that `mask` allows.
+
+    queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, or
+    None for plain causal attention, which needs S = T.
+    """
+    grouped = queries.shape[1] != keys.shape[1]
+    return functional.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped
+    )
+
+
+class SelfAttention(nn.Module):
+    """Multi-head causal self-attention (arXiv:1706.03762) with rotary positions and grouped keys (arXiv:2305.13245).
+
+    Submodules carry Hugging Face's names. Queries and keys may be normalised per head (arXiv:2302.05442):
+    `before_rotary` with a learned scale, or `after_rotary` without one. `reverse_rotary` turns the other way round, as
+    nanochat does.
+    """
+
+    def __init__(self, shape: AttentionShape) -> None:
+        super().__init__()
+        self.shape = shape
+        wide, narrow = shape.heads * shape.head_dim, shape.key_value_heads * shape.head_dim
+        self.q_proj = nn.Linear(shape.hidden_size, wide, bias=shape.bias)
+        self.k_proj = nn.Linear(shape.hidden_size, narrow, bias=shape.bias)
+        self.v_proj = nn.Linear(shape.hidden_size, narrow, bias=shape.bias)
+        self.o_proj = nn.Linear(wide, shape.hidden_size, bias=shape.bias)
+        if shape.norm != "none":
+            scaled = shape.norm == "before_rotary"
+            self.q_norm = RMSNorm(shape.head_dim, shape.norm_epsilon, scaled)
+            self.k_norm = RMSNorm(shape.head_dim, shape.norm_epsilon, scaled)
+
+    def forward(self, hidden: Tensor, context: Context, layer: int) -> Tensor:
+        """Return what each token gathers from those it may read, (B, T, D). layer: its number in the cache."""
+        batch, tokens, _ = hidden.shape
+        queries = self.q_proj(hidden).view(batch, tokens, -1, self.shape.head_dim)
+        keys = self.k_proj(hidden).view(batch, tokens, -1, self.shape.head_dim)
+        values = self.v_proj(hidden).view(batch, tokens, -1, self.shape.head_dim).transpose(1, 2)
+        if self.shape.norm == "before_rotary":
+            queries, keys = self.q_norm(queries), self.k_norm(keys)
+        queries, keys = queries.transpose(1, 2), keys.transpose(1, 2)  # (B, heads, T, head_dim)
+        sine = -context.sine if self.shape.reverse_rotary else context.sine
+        queries, keys = rotate(queries, context.cosine, sine), rotate(keys, context.cosine, sine)
+        if self.shape.norm == "after_rotary":
+            queries, keys = self.q_norm(queries), self.k_norm(keys)
+        if context.cache is not None:
+            assert context.slots is not None
+            keys, values = context.cache.update(layer, keys, values, context.slots)
+        mixed = attend(queries, keys, values, context.mask)
+        output: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, tokens, -1))
+        return output

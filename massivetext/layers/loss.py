@@ -1,0 +1,115 @@
+"""Cross entropy over a vocabulary without ever holding all logits. Legend: N tokens, D features, V vocabulary."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+IGNORED_LABEL = -100
+ChunkKernel = Callable[[Tensor, Tensor, Tensor, float, float | None], tuple[Tensor, Tensor, Tensor]]
+
+
+def soft_capped(logits: Tensor, softcap: float | None) -> Tensor:
+    """Return logits bent smoothly into (-softcap, softcap) (arXiv:2408.00118), or unchanged when `softcap` is None."""
+    return logits if softcap is None else softcap * torch.tanh(logits / softcap)
+
+
+def token_losses(hidden: Tensor, weight: Tensor, labels: Tensor, softcap: float | None = None) -> Tensor:
+    """Return the loss of each token in nats, (N,) float32, from all logits at once: the plain twin of the chunked one.
+
+    hidden: (N, D); weight: (V, D); labels: (N,), IGNORED_LABEL gives 0.
+    """
+    logits = soft_capped((hidden @ weight.t()).float(), softcap)  # (N, V)
+    return functional.cross_entropy(logits, labels, ignore_index=IGNORED_LABEL, reduction="none")
+
+
+def chunked_cross_entropy(
+    hidden: Tensor, weight: Tensor, labels: Tensor, chunk_tokens: int = 1024, softcap: float | None = None
+) -> Tensor:
+    """Return the loss of each token in nats, (N,) float32, with at most `chunk_tokens` rows of logits in memory.
+
+    hidden: (N, D); weight: (V, D); labels: (N,) integers, IGNORED_LABEL gives 0. The backward pass computes each
+    chunk's logits again: one more matrix product of the head for a peak of chunk_tokens * V instead of N * V floats.
+    """
+    losses = []
+    for start in range(0, hidden.shape[0], chunk_tokens):
+        part = slice(start, start + chunk_tokens)
+        arguments = (hidden[part], weight, labels[part], softcap)
+        if torch.is_grad_enabled():
+            losses.append(checkpoint(token_losses, *arguments, use_reentrant=False, preserve_rng_state=False))
+        else:
+            losses.append(token_losses(*arguments))
+    return torch.cat(losses)
+
+
+def chunk_gradients(
+    hidden: Tensor, weight: Tensor, labels: Tensor, scale: float, softcap: float | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the losses (N,) of one chunk, and the gradients of `scale` times their sum.
+
+    The gradients are by hidden (N, D) and by weight (V, D). A pure function of tensors: a caller may hand a compiled
+    copy of it to `mean_cross_entropy`.
+    """
+    raw = hidden @ weight.t()
+    logits = soft_capped(raw.float(), softcap)  # (N, V)
+    log_total = logits.logsumexp(dim=-1, keepdim=True)
+    kept = labels != IGNORED_LABEL
+    targets = torch.where(kept, labels, 0)[:, None]
+    losses = torch.where(kept, log_total[:, 0] - logits.gather(1, targets)[:, 0], 0.0)
+    row_scale = kept[:, None] * scale
+    vocabulary = torch.arange(weight.shape[0], device=weight.device)
+    gradient = ((logits - log_total).exp() - (vocabulary == targets).to(logits.dtype)) * row_scale  # (N, V)
+    if softcap is not None:
+        gradient = gradient * (1 - (logits / softcap).square())
+    gradient = gradient.to(raw.dtype)
+    return losses, (gradient @ weight).to(hidden.dtype), gradient.t() @ hidden
+
+
+class _MeanCrossEntropy(torch.autograd.Function):
+    """Gradients are computed chunk by chunk in the forward pass, where the logits are, and scaled in the backward."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, settings: tuple[int, float | None, ChunkKernel]
+    ) -> tuple[Tensor, Tensor]:
+        chunk_tokens, softcap, kernel = settings
+        scale = 1.0 / max(int((labels != IGNORED_LABEL).sum()), 1)
+        losses = torch.empty(hidden.shape[0], dtype=torch.float32, device=hidden.device)
+        hidden_gradient = torch.empty_like(hidden)
+        weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
+        for start in range(0, hidden.shape[0], chunk_tokens):
+            part = slice(start, start + chunk_tokens)
+            losses[part], hidden_gradient[part], added = kernel(hidden[part], weight, labels[part], scale, softcap)
+            weight_gradient += added
+        ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
+        ctx.mark_non_differentiable(losses)
+        return losses.sum() * scale, losses
+
+    @staticmethod
+    def backward(ctx: Any, loss_gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        hidden_gradient, weight_gradient = ctx.saved_tensors
+        return hidden_gradient * loss_gradient, weight_gradient * loss_gradient, None, None
+
+
+def mean_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    labels: Tensor,
+    chunk_tokens: int = 1024,
+    softcap: float | None = None,
+    kernel: ChunkKernel = chunk_gradients,
+) -> tuple[Tensor, Tensor]:
+    """Return the mean loss over labelled tokens, a scalar to call `backward` on, and each token's loss (N,), detached.
+
+    The same numbers as `chunked_cross_entropy`, with a quarter less work: the mean's gradient by each logit is known in
+    the forward pass, so nothing is computed twice. hidden: (N, D); weight: (V, D); labels: (N,), IGNORED_LABEL gives 0
+    and is not counted. kernel: `chunk_gradients` or a compiled copy. With gradients off only the losses are computed.
+    """
+    if not torch.is_grad_enabled():
+        losses = chunked_cross_entropy(hidden, weight, labels, chunk_tokens, softcap)
+        return losses.sum() / (labels != IGNORED_LABEL).sum().clamp(min=1), losses
+    mean, losses = _MeanCrossEntropy.apply(hidden, weight, labels, (chunk_tokens, softcap, kernel))
+    return mean, losses

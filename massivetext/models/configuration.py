@@ -1,0 +1,208 @@
+"""What the configurations of the decoder families share: Hugging Face's fields, read strictly."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import model_validator
+
+from massivetext.errors import ConfigError, ModelError, unknown_name
+from massivetext.layers.attention import AttentionShape
+from massivetext.layers.feedforward import activation
+from massivetext.layers.rotary import RopeScaling
+from massivetext.settings import Settings
+
+# Fields of a Hugging Face config.json that do not change what a decoder computes.
+HARMLESS = {
+    "_name_or_path", "architectures", "chunk_size_feed_forward", "dtype", "id2label", "label2id", "max_window_layers",
+    "model_type", "output_attentions", "output_hidden_states", "pretraining_tp", "problem_type", "return_dict",
+    "rope_interleaved", "tokenizer_class", "torch_dtype", "transformers_version", "use_cache",
+}  # fmt: skip
+# Fields that would change the numbers, with the one value at which they do not.
+NEUTRAL: dict[str, Any] = {
+    "add_cross_attention": False, "attention_dropout": 0.0, "is_encoder_decoder": False, "partial_rotary_factor": 1.0,
+    "quantization_config": None, "sliding_window": None, "use_sliding_window": False,
+}  # fmt: skip
+REQUIRED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+
+
+class DecoderConfig(Settings):
+    """The shape of a decoder. Field names are Hugging Face's, so that configurations cross unchanged."""
+
+    model_type: ClassVar[str]
+    architecture: ClassVar[str]
+
+    vocab_size: int = 4096
+    """Rows of the embedding: at least the tokenizer's ids."""
+    hidden_size: int = 192
+    """Features of a token between blocks."""
+    intermediate_size: int | None = None
+    """Features inside the feed-forward part; None: 8/3 (gated) or 4 (plain) times hidden_size, a multiple of 32."""
+    num_hidden_layers: int = 4
+    """Blocks."""
+    num_attention_heads: int = 4
+    """Query heads of each block."""
+    num_key_value_heads: int | None = None
+    """Key and value heads of each block, a divisor of the query heads; None: as many."""
+    head_dim: int | None = None
+    """Features of one head, even; None: hidden_size / num_attention_heads."""
+    hidden_act: str = "silu"
+    """Activation of the feed-forward part, by Hugging Face's name."""
+    max_position_embeddings: int = 2048
+    """The most tokens the model is meant to read at once."""
+    rms_norm_eps: float = 1e-6
+    """Added to the mean square before its root is taken."""
+    rope_theta: float = 10000.0
+    """Base of the rotary frequencies."""
+    rope_scaling: RopeScaling | None = None
+    """How the rotary frequencies are changed for a longer context; None: not at all."""
+    tie_word_embeddings: bool = False
+    """Whether the head uses the embedding's weights."""
+    attention_bias: bool = False
+    """Whether the four attention projections have biases."""
+    initializer_range: float = 0.02
+    """Standard deviation of freshly made embeddings (matrices follow `initialise`)."""
+    bos_token_id: int | None = None
+    """Id put before a text."""
+    eos_token_id: int | list[int] | None = None
+    """Id (or ids) after which a text ends."""
+    pad_token_id: int | None = None
+    """Id that fills up short rows."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in (
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "max_position_embeddings",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.head_dim is None and self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}; "
+                f"change one of them or set head_dim"
+            )
+        if self.head_features % 2:
+            raise ValueError(f"head_dim is {self.head_features}; rotary positions need an even number")
+        if self.num_attention_heads % self.key_value_heads:
+            raise ValueError(
+                f"num_attention_heads {self.num_attention_heads} is not a multiple of "
+                f"num_key_value_heads {self.key_value_heads}"
+            )
+        activation(self.hidden_act)
+        return self
+
+    @property
+    def gated(self) -> bool:
+        """Whether the feed-forward part is gated (three matrices) or plain (two)."""
+        return True
+
+    @property
+    def softcap(self) -> float | None:
+        """The bound that logits are bent into, or None."""
+        return None
+
+    @property
+    def head_features(self) -> int:
+        """Features of one attention head."""
+        return self.head_dim or self.hidden_size // self.num_attention_heads
+
+    @property
+    def key_value_heads(self) -> int:
+        """Key and value heads of one block."""
+        return self.num_key_value_heads or self.num_attention_heads
+
+    @property
+    def feedforward_features(self) -> int:
+        """Features inside the feed-forward part."""
+        wanted = self.hidden_size * 8 // 3 if self.gated else self.hidden_size * 4
+        return self.intermediate_size or -(-wanted // 32) * 32
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """The ids after which a text ends."""
+        if isinstance(self.eos_token_id, int):
+            return [self.eos_token_id]
+        return self.eos_token_id or []
+
+    def attention_shape(self) -> AttentionShape:
+        """Return the sizes of one attention layer."""
+        return AttentionShape(
+            self.hidden_size, self.num_attention_heads, self.key_value_heads, self.head_features, self.attention_bias
+        )
+
+    def to_hugging_face(self) -> dict[str, Any]:
+        """Return the content of config.json, which transformers 4 and 5 and this package read alike."""
+        values = self.model_dump(exclude={"rope_scaling", "rope_theta"})
+        values["intermediate_size"] = self.feedforward_features
+        values["num_key_value_heads"] = self.key_value_heads
+        values["head_dim"] = self.head_features
+        scaling = None if self.rope_scaling is None else self.rope_scaling.model_dump(exclude_none=True)
+        if scaling is not None and scaling["rope_type"] == "linear":
+            scaling = {"rope_type": "linear", "factor": scaling["factor"]}
+        values["rope_theta"] = self.rope_theta
+        values["rope_scaling"] = scaling
+        values["rope_parameters"] = {"rope_theta": self.rope_theta, **(scaling or {"rope_type": "default"})}
+        return {"architectures": [self.architecture], "model_type": self.model_type, **values}
+
+    @classmethod
+    def from_hugging_face(cls, values: Mapping[str, Any], where: str = "config.json") -> Self:
+        """Return the configuration in the content of a config.json.
+
+        A field that this package does not know, or knows not to support at that value, raises ModelError by name: what
+        would change the numbers is never skipped.
+        """
+        kept = {key: value for key, value in values.items() if key not in HARMLESS}
+        if kept.get("use_sliding_window") is False:  # Qwen writes a window and, beside it, that it is not used
+            kept.pop("sliding_window", None)
+        if set(kept.get("layer_types") or []) <= {"full_attention"}:
+            kept.pop("layer_types", None)
+        for key, neutral in NEUTRAL.items():
+            if key in kept and kept.pop(key) not in (neutral, None):
+                raise ModelError(
+                    f"{where} has {key} = {values[key]!r}, which would change the numbers and is not supported; "
+                    f"allowed: {neutral!r}"
+                )
+        _read_rotary(kept, where)
+        for key in REQUIRED:
+            if kept.get(key) is None:
+                raise ModelError(f"{where} has no {key}; a model's shape needs {', '.join(REQUIRED)}")
+        for key in sorted(set(kept) - set(cls.model_fields)):
+            raise ModelError(
+                f"{where} has a field that could change the numbers and is not supported for model_type "
+                f"{cls.model_type!r}: {unknown_name('field', key, cls.model_fields)}"
+            )
+        try:
+            return cls.parse({**cls.published_defaults(), **kept}, where=where)
+        except ConfigError as error:
+            raise ModelError(str(error)) from None
+
+    @classmethod
+    def published_defaults(cls) -> dict[str, Any]:
+        """Return the values that transformers assumes for fields missing in a config.json, where they are not ours."""
+        return {}
+
+
+def _read_rotary(values: dict[str, Any], where: str) -> None:
+    """Turn the two ways of writing rotary settings (transformers 4 and 5) in `values` into rope_theta, rope_scaling."""
+    written = {**(values.pop("rope_scaling", None) or {}), **(values.pop("rope_parameters", None) or {})}
+    theta = written.pop("rope_theta", None)
+    if theta is not None and values.setdefault("rope_theta", theta) != theta:
+        raise ModelError(
+            f"{where} says rope_theta = {values['rope_theta']} and rope_parameters.rope_theta = {theta}; "
+            f"write the same number in both, or remove one"
+        )
+    old_name = written.pop("type", None)  # what rope_type was called at first
+    kind = written.pop("rope_type", None) or old_name or "default"
+    partial = written.pop("partial_rotary_factor", None)
+    if kind not in ("default", "linear", "llama3") or partial not in (None, 1.0):
+        detail = f"rope_type = {kind!r}" if partial in (None, 1.0) else f"partial_rotary_factor = {partial!r}"
+        raise ModelError(
+            f"{where} has {detail}, which is not supported; allowed: rope_type default, linear, llama3 and "
+            f"partial_rotary_factor 1.0"
+        )
+    values["rope_scaling"] = None if kind == "default" else {"rope_type": kind, **written}
+    if kind == "default" and written:
+        raise ModelError(f"{where} has rotary settings that rope_type 'default' does not use: {', '.join(written)}")

@@ -1,0 +1,195 @@
+"""Model folders: what `transformers` opens unchanged, plus `massivetext.json`, which vouches for it.
+
+massivetext.json holds where the model came from, the configuration, a digest per tensor and per part of the tokenizer,
+and probe texts with their top logits. It is written last; loading compares everything and names what differs.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from massivetext.errors import ModelError, unknown_name
+from massivetext.models.configuration import DecoderConfig
+from massivetext.models.decoder import CausalDecoder, CausalOutput
+from massivetext.models.digests import differences, tensor_digest, tokenizer_digests, tokenizer_ids
+from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, read_object, read_weights
+from massivetext.storage import temporary_path, write_json
+
+FORMAT = "massivetext-model/1"
+RECORD_FILE = "massivetext.json"
+PROBE_TEXTS = ("def main(arguments):\n    return", "The name of the", "北京是")
+PROBE_LOGITS = 5
+PROBE_TOLERANCE = 1e-3  # float32 on another processor, another number of threads; an altered weight gives far more
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def save_model_folder(
+    model: CausalDecoder, tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Write `model` and `tokenizer` (or None) as a folder that `transformers` opens unchanged.
+
+    provenance: where the model came from (recipe, corpus, token store, step, ...), JSON values; stored, not checked.
+    Files appear whole; the record with all digests comes last, so a folder half rewritten does not load. Raises
+    ModelError when the tokenizer has ids that the model has no row for.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config = model.config
+    if tokenizer is not None:
+        _check_vocabulary(len(tokenizer) - 1, config, "the tokenizer")
+    weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
+    with temporary_path(folder / WEIGHTS_FILE) as temporary:
+        save_file(weights, temporary, metadata={"format": "pt"})
+    written = {**config.to_hugging_face(), "dtype": str(model.dtype).removeprefix("torch.")}
+    write_json(folder / CONFIG_FILE, written)
+    ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    write_json(folder / "generation_config.json", {name: value for name, value in ids.items() if value is not None})
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
+    record = {
+        "format": FORMAT,
+        "provenance": dict(provenance or {}),
+        "config": config.model_dump(),
+        "tensors": {name: tensor_digest(tensor) for name, tensor in weights.items()},
+        "tokenizer": {} if tokenizer is None else tokenizer_digests(folder),
+        "probes": [] if tokenizer is None else _probes(model, tokenizer),
+    }
+    write_json(folder / RECORD_FILE, record)
+
+
+def read_config(folder: Path) -> DecoderConfig:
+    """Return the configuration in `folder`; raise ModelError where it is missing, broken, or of an unknown family."""
+    values = read_object(_folder(folder) / CONFIG_FILE)
+    family = values.get("model_type")
+    if family not in CAUSAL_FAMILIES:
+        raise ModelError(f"{folder / CONFIG_FILE}: {unknown_name('model_type', str(family), CAUSAL_FAMILIES)}")
+    return CAUSAL_FAMILIES[family].config_class.from_hugging_face(values, where=str(folder / CONFIG_FILE))
+
+
+def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.dtype = "float32") -> CausalDecoder:
+    """Return the model in `folder`, in evaluation mode, after checking all that its `massivetext.json` vouches for.
+
+    A folder without one (from elsewhere) is checked as far as it goes: every tensor is accounted for and the tokenizer
+    fits. verify: also run the probe texts. dtype: "float32", "bfloat16", "float16", or "auto" for the file's own.
+    """
+    config = read_config(folder)
+    weights = read_weights(folder, tied=config.tie_word_embeddings)
+    largest = tokenizer_ids(folder)
+    if largest is not None:
+        _check_vocabulary(largest, config, f"the tokenizer in {folder}")
+    record = _read_record(folder)
+    if record is not None:
+        _check_record(record, folder, config, weights)
+    wanted = _dtype(dtype)
+    if wanted is not None:
+        weights = {name: tensor.to(wanted) for name, tensor in weights.items()}
+    model = CAUSAL_FAMILIES[config.model_type](config)
+    model.load_weights(weights, where=f"the weights in {folder}")
+    model.tokenizer_folder = str(folder)
+    generation = folder / "generation_config.json"
+    model.generation_defaults = read_object(generation) if generation.is_file() else {}
+    model.eval()
+    if verify:
+        _run_probes(model, record, folder)
+    return model
+
+
+def _folder(folder: Path) -> Path:
+    """Return `folder`, or raise ModelError when it is a single file."""
+    if folder.is_file():
+        raise ModelError(
+            f"{folder} is a file; a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}: give the folder"
+        )
+    return folder
+
+
+def _dtype(dtype: str | torch.dtype) -> torch.dtype | None:
+    """Return the number format named, or None for "auto"."""
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype != "auto" and dtype not in DTYPES:
+        raise ModelError(unknown_name("dtype", dtype, [*DTYPES, "auto"]))
+    return DTYPES.get(dtype)
+
+
+def _check_vocabulary(largest_id: int, config: DecoderConfig, what: str) -> None:
+    """Raise ModelError when a tokenizer can give an id that has no row in the embedding."""
+    if largest_id >= config.vocab_size:
+        raise ModelError(
+            f"{what} has ids up to {largest_id:,} but the model's vocab_size is {config.vocab_size:,}; use the "
+            f"tokenizer that was saved with the model, or a model with vocab_size of at least {largest_id + 1:,}"
+        )
+
+
+def _read_record(folder: Path) -> dict[str, Any] | None:
+    """Return the content of massivetext.json, or None for a folder that has none; refuse an unknown format."""
+    path = folder / RECORD_FILE
+    if not path.is_file():
+        return None
+    record = read_object(path)
+    if record.get("format") != FORMAT:
+        raise ModelError(f"{path} has format {record.get('format')!r}; this version reads {FORMAT!r}")
+    return record
+
+
+def _check_record(record: dict[str, Any], folder: Path, config: DecoderConfig, weights: dict[str, Tensor]) -> None:
+    """Raise ModelError that names every configuration field, tensor and tokenizer part that is not as it was saved."""
+    stored, found = record["config"], config.model_dump()
+    found_in_json = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    changed = [
+        f"config.json: {name} is {found_in_json.get(name)!r}, was {stored.get(name)!r}"
+        for name in sorted({*stored, *found_in_json})
+        if stored.get(name) != found_in_json.get(name)
+    ]
+    digests = {name: tensor_digest(tensor) for name, tensor in weights.items()}
+    changed += differences("tensor", record["tensors"], digests)
+    if record["tokenizer"]:
+        changed += differences("tokenizer", record["tokenizer"], tokenizer_digests(folder))
+    if changed:
+        shown = "\n".join(f"  - {line}" for line in changed[:20])
+        more = f"\n  - and {len(changed) - 20} more" if len(changed) > 20 else ""
+        raise ModelError(
+            f"{folder} is not what was saved there; changed since:\n{shown}{more}\n"
+            f"Restore the folder from where it came. If the change is meant, delete {RECORD_FILE}: the folder then "
+            f"loads without these checks."
+        )
+
+
+def _probes(model: CausalDecoder, tokenizer: Any) -> list[dict[str, Any]]:
+    """Return the probe texts with their ids and the largest logits of the last position."""
+    probes = []
+    for text in PROBE_TEXTS:
+        ids = list(tokenizer.encode(text))
+        values, indices = _last_logits(model, ids).topk(min(PROBE_LOGITS, model.config.vocab_size))
+        probes.append({"text": text, "ids": ids, "top_ids": indices.tolist(), "top_logits": values.tolist()})
+    return probes
+
+
+@torch.no_grad()
+def _last_logits(model: CausalDecoder, ids: list[int]) -> Tensor:
+    """Return the logits after the last id, (V,) float32; the model's mode is left as it was."""
+    was_training = model.training
+    output: CausalOutput = model.eval()(torch.tensor([ids], device=model.device))
+    model.train(was_training)
+    return output.logits[0, -1].float().cpu()
+
+
+def _run_probes(model: CausalDecoder, record: dict[str, Any] | None, folder: Path) -> None:
+    """Raise ModelError where the model's logits on the stored probe texts are not the stored ones."""
+    if record is None or not record["probes"]:
+        raise ModelError(
+            f"verify=True needs the probe texts of {folder / RECORD_FILE}, and there are none; load without it"
+        )
+    for probe in record["probes"]:
+        logits = _last_logits(model, probe["ids"])[probe["top_ids"]]
+        off = float((logits - torch.tensor(probe["top_logits"])).abs().max())
+        if not off <= PROBE_TOLERANCE:  # also true for NaN
+            raise ModelError(
+                f"{folder}: after {probe['text']!r} the top logits differ by {off:.3g} from those saved with the model "
+                f"(allowed: {PROBE_TOLERANCE:g}); the model does not compute what it did when it was saved"
+            )

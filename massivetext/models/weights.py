@@ -1,0 +1,82 @@
+"""Reading the JSON and safetensors files of a model folder, strictly: nothing is unpickled, nothing is skipped."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from massivetext.errors import ModelError
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+COMPUTED = "rotary_emb.inv_freq"  # old files hold the rotary frequencies, which follow from the configuration
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in `path`; raise ModelError where there is none."""
+    if not path.is_file():
+        raise ModelError(f"{path.parent} has no {path.name}; a model folder holds {CONFIG_FILE} and {WEIGHTS_FILE}")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is not valid JSON ({error}); restore it from where the model came") from None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} holds a JSON {type(value).__name__}; it must be an object")
+    return value
+
+
+def read_weights(folder: Path, tied: bool) -> dict[str, Tensor]:
+    """Return all tensors of the folder's safetensors file, or of its shards, by name.
+
+    tied: the head is the embedding; a second copy that some files hold is compared and left out.
+    """
+    weights: dict[str, Tensor] = {}
+    for path in _weight_files(folder):
+        weights.update(_read_file(path))
+    weights = {name: tensor for name, tensor in weights.items() if not name.endswith(COMPUTED)}
+    if tied and HEAD in weights and EMBEDDING in weights:
+        if not torch.equal(weights[HEAD], weights[EMBEDDING]):
+            raise ModelError(
+                f"{folder}: {CONFIG_FILE} says tie_word_embeddings = true, but {HEAD} is not {EMBEDDING}; "
+                f"set tie_word_embeddings to false if the head was trained apart"
+            )
+        del weights[HEAD]
+    return weights
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors files that make up the weights; without any, raise ModelError with the way out."""
+    if (folder / WEIGHTS_FILE).is_file():
+        return [folder / WEIGHTS_FILE]
+    if (folder / INDEX_FILE).is_file():
+        names = sorted(set(read_object(folder / INDEX_FILE).get("weight_map", {}).values()))
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing or not names:
+            raise ModelError(
+                f"{folder / INDEX_FILE} names shards that are not there: {', '.join(missing) or 'none at all'}"
+            )
+        return [folder / name for name in names]
+    pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
+    if pickled:
+        raise ModelError(
+            f"{folder} holds its weights as {', '.join(pickled)}: pickles, which can run any program when opened, so "
+            f"only safetensors are read. If you trust them, convert them once, where transformers is installed:\n"
+            f'python -c "from transformers import AutoModelForCausalLM as A; '
+            f"A.from_pretrained('{folder}').save_pretrained('{folder}')\""
+        )
+    raise ModelError(f"{folder} has no {WEIGHTS_FILE}; a model folder holds {CONFIG_FILE} and {WEIGHTS_FILE}")
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of one safetensors file; raise ModelError where it is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is damaged ({error}); restore it from where the model came") from None
