@@ -1,0 +1,237 @@
+"""Kernels that count words, symbols, lines and repeated lines in one document after another.
+
+What is counted is defined in `massivetext.text.statistics`. A document is decoded once into `characters`, int32 of
+`class << CODE_BITS | code point`; then words and lines are counted from it.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from massivetext.text.arrays import Bytes, Offsets
+from massivetext.text.compiling import kernel
+from massivetext.text.kernels import CODE_BITS, CODE_MASK, decode_at
+from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, LETTER, MARK, NUMBER, SPACE, UNSETTLED
+
+COUNTS = (
+    "characters",
+    "words",
+    "word_characters",
+    "symbols",
+    "alphabetic_words",
+    "stop_words",
+    "hashes",
+    "ellipses",
+    "digits",
+    "spaces",
+    "han",
+    "lines",
+    "longest_line_characters",
+    "bullet_lines",
+    "ellipsis_lines",
+    "duplicate_lines",
+    "duplicate_line_characters",
+    "paragraphs",
+    "duplicate_paragraphs",
+    "duplicate_paragraph_characters",
+)
+"""What the columns of the counts are, in order."""
+(
+    CHARACTERS, WORDS, WORD_CHARACTERS, SYMBOLS, ALPHABETIC_WORDS, STOP_WORDS, HASHES, ELLIPSES, DIGITS, SPACES, HANS,
+    LINES, LONGEST_LINE, BULLET_LINES, ELLIPSIS_LINES, DUPLICATE_LINES, DUPLICATE_LINE_CHARACTERS,
+    PARAGRAPHS, DUPLICATE_PARAGRAPHS, DUPLICATE_PARAGRAPH_CHARACTERS,
+) = range(len(COUNTS))  # fmt: skip
+
+STOP_WORD_LIST = ("the", "be", "to", "of", "and", "that", "have", "with")
+LONGEST_STOP_WORD = max(map(len, STOP_WORD_LIST))
+STOP_KEYS = np.array([int.from_bytes(word.encode(), "big") for word in STOP_WORD_LIST], dtype=np.int64)
+WORD = LETTER | NUMBER
+CLASS_MASK = 0xFF & ~UNSETTLED
+
+NEW_LINE, HASH, APOSTROPHE, COMMA, HYPHEN, FULL_STOP, UNDERSCORE = (ord(character) for character in "\n#',-._")
+CURLY_APOSTROPHE, BULLET, ELLIPSIS = ord("’"), ord("•"), ord("…")
+HASH_START, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+
+Characters = npt.NDArray[np.int32]
+Counts = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+
+
+@kernel
+def decode_document(data: Bytes, at: int, end: int, table: Bytes, characters: Characters) -> int:
+    """Write the characters of data[at:end] to `characters` and return how many they are."""
+    count = 0
+    while at < end:
+        code = np.int32(data[at])
+        size = 1
+        if code >= 0x80:
+            code, size = decode_at(data, at, end)
+        characters[count] = np.int32(table[code] & CLASS_MASK) << CODE_BITS | code
+        count += 1
+        at += size
+    return count
+
+
+@kernel
+def joins(characters: Characters, at: int, count: int) -> bool:
+    """Return whether the symbol at `at`, which follows a word, belongs to it because of what comes next."""
+    if at + 1 >= count:
+        return False
+    code = characters[at] & CODE_MASK
+    after = characters[at + 1] >> CODE_BITS
+    if after & HAN or not after & WORD:
+        return False
+    if code == APOSTROPHE or code == CURLY_APOSTROPHE:
+        return after & LETTER != 0
+    if code == FULL_STOP or code == COMMA:
+        return after & DIGIT != 0 and (characters[at - 1] >> CODE_BITS) & DIGIT != 0
+    return code == UNDERSCORE
+
+
+@kernel
+def stop_word_bit(key: int) -> int:
+    """Return the bit of the stop word whose bytes, first one highest, are `key`; 0 if there is none."""
+    for index in range(len(STOP_KEYS)):
+        if STOP_KEYS[index] == key:
+            return 1 << index
+    return 0
+
+
+@kernel
+def count_words(characters: Characters, count: int, out: Counts) -> None:
+    """Add words, symbols and single characters of one document to its row of counts."""
+    in_word, in_symbol, alphabetic = False, False, False
+    length, key, stop_words, full_stops = 0, 0, 0, 0
+    for at in range(count):
+        code = characters[at] & CODE_MASK
+        bits = characters[at] >> CODE_BITS
+        if bits & (MARK | IGNORED):  # extends whatever stands before it, and starts nothing
+            if in_word and bits & MARK:
+                out[WORD_CHARACTERS] += 1
+                length = LONGEST_STOP_WORD + 1
+            continue
+        inside = (bits & WORD != 0 and not bits & HAN) or (in_word and bits == 0 and joins(characters, at, count))
+        if in_word and not inside and length <= LONGEST_STOP_WORD:
+            stop_words |= stop_word_bit(key)
+        if inside:
+            if not in_word:
+                out[WORDS] += 1
+                alphabetic, length, key = False, 0, 0
+            out[WORD_CHARACTERS] += 1
+            out[DIGITS] += bits & DIGIT != 0
+            if bits & LETTER and not alphabetic:
+                out[ALPHABETIC_WORDS] += 1
+                alphabetic = True
+            length += 1
+            if length <= LONGEST_STOP_WORD:
+                key = key << 8 | code if code < 0x80 else -1
+        elif bits & HAN:
+            out[HANS] += 1
+            out[WORDS] += 1
+            out[WORD_CHARACTERS] += 1
+            out[ALPHABETIC_WORDS] += bits & LETTER != 0
+        elif bits & SPACE:
+            out[SPACES] += 1
+        else:
+            out[SYMBOLS] += not in_symbol
+            out[HASHES] += code == HASH
+            full_stops = full_stops + 1 if at > 0 and characters[at - 1] & CODE_MASK == FULL_STOP else 1
+            out[ELLIPSES] += code == ELLIPSIS or (code == FULL_STOP and full_stops % 3 == 0)
+        in_symbol = bits == 0 and not inside
+        in_word = inside
+    if in_word and length <= LONGEST_STOP_WORD:
+        stop_words |= stop_word_bit(key)
+    while stop_words:
+        out[STOP_WORDS] += stop_words & 1
+        stop_words >>= 1
+    out[CHARACTERS] = count
+
+
+@kernel
+def count_repeated(hashes: Hashes, lengths: Counts, count: int) -> tuple[int, int]:
+    """Return how many of the first `count` hashes occurred before in the document, and the sum of their lengths."""
+    if count < 2:
+        return 0, 0
+    size = 1
+    while size < 2 * count:
+        size *= 2
+    slots = np.zeros(size, dtype=np.uint64)
+    repeated, characters = 0, 0
+    for index in range(count):
+        value = hashes[index] | np.uint64(1)  # 0 marks an empty slot
+        slot = np.int64(value >> np.uint64(20)) & (size - 1)
+        while slots[slot] != 0 and slots[slot] != value:
+            slot = (slot + 1) & (size - 1)
+        if slots[slot] == value:
+            repeated += 1
+            characters += lengths[index]
+        slots[slot] = value
+    return repeated, characters
+
+
+@kernel
+def count_line(characters: Characters, start: int, end: int, out: Counts) -> int:
+    """Add the line characters[start:end], which begins and ends with what is no space, to the counts; return its hash."""
+    first, last = characters[start] & CODE_MASK, characters[end - 1] & CODE_MASK
+    out[LINES] += 1
+    out[LONGEST_LINE] = max(out[LONGEST_LINE], end - start)
+    out[BULLET_LINES] += first == BULLET or first == HYPHEN
+    dots = 0
+    while dots < 3 and end - dots > start and characters[end - 1 - dots] & CODE_MASK == FULL_STOP:
+        dots += 1
+    out[ELLIPSIS_LINES] += last == ELLIPSIS or dots == 3
+    value = HASH_START
+    for at in range(start, end):
+        value = (value ^ np.uint64(characters[at])) * HASH_FACTOR
+    return value
+
+
+@kernel
+def count_lines(characters: Characters, count: int, out: Counts) -> None:
+    """Add lines, paragraphs and their repetitions of one document to its row of counts."""
+    capacity = 1
+    for at in range(count):
+        capacity += characters[at] & CODE_MASK == NEW_LINE
+    capacity = min(capacity, count // 2 + 1)
+    lines, line_lengths = np.empty(capacity, dtype=np.uint64), np.empty(capacity, dtype=np.int64)
+    paragraphs, paragraph_lengths = np.empty(capacity, dtype=np.uint64), np.empty(capacity, dtype=np.int64)
+    paragraph_open = False
+    start = 0
+    while start < count:
+        end = start
+        while end < count and characters[end] & CODE_MASK != NEW_LINE:
+            end += 1
+        after = end + 1
+        while start < end and (characters[start] >> CODE_BITS) & SPACE:
+            start += 1
+        while start < end and (characters[end - 1] >> CODE_BITS) & SPACE:
+            end -= 1
+        if start < end:
+            line, paragraph = out[LINES], out[PARAGRAPHS]
+            lines[line] = count_line(characters, start, end, out)
+            line_lengths[line] = end - start
+            if not paragraph_open:
+                paragraphs[paragraph], paragraph_lengths[paragraph] = HASH_START, -1
+                out[PARAGRAPHS] += 1
+            else:
+                paragraph -= 1
+            paragraphs[paragraph] = (paragraphs[paragraph] ^ lines[line]) * HASH_FACTOR
+            paragraph_lengths[paragraph] += end - start + 1
+        paragraph_open = start < end
+        start = after
+    out[DUPLICATE_LINES], out[DUPLICATE_LINE_CHARACTERS] = count_repeated(lines, line_lengths, out[LINES])
+    out[DUPLICATE_PARAGRAPHS], out[DUPLICATE_PARAGRAPH_CHARACTERS] = count_repeated(
+        paragraphs, paragraph_lengths, out[PARAGRAPHS]
+    )
+
+
+@kernel
+def count_documents(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts) -> None:
+    """Write the counts of each document to its row of `counts`, (documents, len(COUNTS)) int64, zeros before."""
+    longest = 0
+    for document in range(len(offsets) - 1):
+        longest = max(longest, offsets[document + 1] - offsets[document])
+    characters = np.empty(longest, dtype=np.int32)
+    for document in range(len(offsets) - 1):
+        count = decode_document(data, offsets[document], offsets[document + 1], table, characters)
+        count_words(characters, count, counts[document])
+        count_lines(characters, count, counts[document])

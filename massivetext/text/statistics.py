@@ -1,0 +1,72 @@
+"""What the package means by a character, a word, a symbol, a line and a paragraph, in English and Chinese, counted.
+
+- *character*: a Unicode code point.
+- *word*: one Han character; or a run of other letters and numbers. An apostrophe (' or ’) before a letter, an underscore
+  before a letter or number, and a full stop or comma between digits do not end a run: "don't", "max_x" and "3.14" are one
+  word each. A hyphen does.
+- *symbol*: a run of characters that are neither words nor white space, such as "," or "...)".
+  Combining marks and invisible format characters extend what they follow and start neither a word nor a symbol.
+- *line*: what stands between two line feeds, without the white space around it; blank lines are not counted.
+- *paragraph*: lines with no blank line between them.
+- *duplicate* line or paragraph: one that equals an earlier one of the same document.
+
+Classes of characters are those of the pinned table (`unicode_table`).
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from massivetext.text.arrays import string_buffers
+from massivetext.text.counting import COUNTS, count_documents
+from massivetext.text.unicode_table import class_table
+
+STATISTICS_VERSION = 1
+"""Grows whenever the same text could give other statistics."""
+
+COUNTED = ("characters", "words", "symbols", "hashes", "ellipses", "stop_words", "lines", "paragraphs")
+SHARES = {
+    "alphabetic_word_fraction": ("alphabetic_words", "words_and_symbols"),
+    "digit_fraction": ("digits", "characters"),
+    "space_fraction": ("spaces", "characters"),
+    "han_fraction": ("han", "characters"),
+    "bullet_line_fraction": ("bullet_lines", "lines"),
+    "ellipsis_line_fraction": ("ellipsis_lines", "lines"),
+    "duplicate_line_fraction": ("duplicate_lines", "lines"),
+    "duplicate_line_character_fraction": ("duplicate_line_characters", "characters"),
+    "duplicate_paragraph_fraction": ("duplicate_paragraphs", "paragraphs"),
+    "duplicate_paragraph_character_fraction": ("duplicate_paragraph_characters", "characters"),
+}
+"""Each fraction: what is counted, and of how many."""
+
+STATISTICS: dict[str, pa.DataType] = {
+    **{name: pa.int64() for name in COUNTED},
+    "longest_line_characters": pa.int64(),
+    "mean_word_characters": pa.float64(),
+    **{name: pa.float64() for name in SHARES},
+}
+"""The name and type of every statistic, in order.
+
+hashes, ellipses: how often "#" stands; how often "…" or three full stops in a row. stop_words: how many different ones of
+the, be, to, of, and, that, have, with (as written here). alphabetic_word_fraction: words with a letter, of words and
+symbols. bullet lines begin with "•" or "-", ellipsis lines end with "..." or "…". Where there is nothing to divide by, 0.
+"""
+
+
+def text_statistics(array: pa.Array) -> dict[str, pa.Array]:
+    """Return every statistic of `STATISTICS` for each text of a string or large_string array; null where it is null."""
+    data, offsets = string_buffers(array)
+    counts = np.zeros((len(array), len(COUNTS)), dtype=np.int64)
+    count_documents(data, offsets, class_table(), counts)
+    column = {name: counts[:, index] for index, name in enumerate(COUNTS)}
+    column["words_and_symbols"] = column["words"] + column["symbols"]
+    column["mean_word_characters"] = _ratio(column["word_characters"], column["words"])
+    for name, (part, whole) in SHARES.items():
+        column[name] = _ratio(column[part], column[whole])
+    missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    return {name: pa.array(column[name], type=kind, mask=missing) for name, kind in STATISTICS.items()}
+
+
+def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return part / whole, and 0 where whole is 0."""
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
