@@ -141,7 +141,7 @@ def _recipe(recipe: Recipe) -> Iterator[Finding]:
 
 def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
     """Yield findings on the size of the model, the memory and the time its training needs, and the data beside it."""
-    from massivetext.journey import new_model
+    from massivetext.stages import new_model
     from massivetext.training.utilisation import measured_matmul_peak, training_flops_per_token
 
     model = new_model(recipe, vocab_size=recipe.tokenizer.vocab_size, device="meta")

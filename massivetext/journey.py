@@ -1,100 +1,21 @@
-"""`run`: executes a recipe stage by stage, each stage once, and goes on after a kill where it stopped.
+"""`run`: executes a recipe stage by stage (stages.py), each stage once, and goes on after a kill where it stopped."""
 
-A stage has a fingerprint: the digest of its settings and of what it reads. `stages/NAME.json` holds it, first with
-`finished: false`; a stage whose finished fingerprint is unchanged is not done again, one whose fingerprint changed is
-done anew together with all that follow it.
-"""
-
+import json
+import os
 import platform
 import resource
-import shutil
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from massivetext import __version__
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.progress import log
-from massivetext.recipe import Recipe, load_recipe, recipe_values, recipe_yaml
-from massivetext.storage import clear_temporary, locked_folder, read_json, value_digest, write_json, write_text
-from massivetext.translations import language as language_in_use
+from massivetext.recipe import load_recipe
+from massivetext.stages import OUTPUTS, STAGES, Journey, corpus_digest, write_final_report
+from massivetext.storage import clear_temporary, locked_folder, read_json, write_json
 from massivetext.translations import set_language, tr
-
-if TYPE_CHECKING:
-    from massivetext.corpus.reading import Corpus
-
-OUTPUTS = {
-    "corpus": ("corpus",),
-    "tokenizer": ("tokenizer",),
-    "tokens": ("tokens",),
-    "train": ("checkpoints", "metrics.jsonl", "timing.jsonl", "tensorboard"),
-    "model": ("model",),
-    "evaluate": ("evaluation.json",),
-    "samples": ("samples.json",),
-    "report": ("report.html",),
-}
-"""The stages in order, and what each leaves in the run folder."""
-
-
-@dataclass
-class Journey:
-    """One run: its folder, its recipe, and which stages this process did."""
-
-    folder: Path
-    recipe: Recipe
-    overwrite: bool
-    quiet: bool
-    performed: list[str] = field(default_factory=list)
-
-    def say(self, text: str) -> None:
-        """Print one line for the user unless they asked for quiet."""
-        if not self.quiet:
-            log(text)
-
-    def marker(self, name: str) -> dict[str, Any]:
-        """Return what is known of a stage: fingerprint, finished, and what it noted; empty if it never started."""
-        path = self.folder / "stages" / f"{name}.json"
-        return dict(read_json(path)) if path.is_file() else {}
-
-    def stage(self, name: str, reads: object, work: Callable[[], None]) -> None:
-        """Do the stage `name` unless it is done with the same `reads` (settings and digests of its inputs)."""
-        fingerprint = value_digest([name, __version__, reads])
-        known = self.marker(name)
-        if known.get("fingerprint") == fingerprint and known.get("finished"):
-            return
-        if known and known["fingerprint"] != fingerprint:
-            self.clear_from(name)
-            known = {}
-        started_at = time.monotonic()
-        self.note(name, **known, fingerprint=fingerprint, finished=False)
-        work()
-        self.performed.append(name)
-        elapsed_seconds = round(time.monotonic() - started_at, 3)
-        self.note(name, **{**self.marker(name), "finished": True, "elapsed_seconds": elapsed_seconds})
-        self.say(tr("{stage}: done in {seconds} s", stage=tr(name), seconds=f"{elapsed_seconds:.1f}"))
-
-    def note(self, name: str, **values: object) -> None:
-        """Store what is known of a stage."""
-        write_json(self.folder / "stages" / f"{name}.json", values)
-
-    def clear_from(self, name: str) -> None:
-        """Remove what this stage and the later ones left, so that they are done anew; never a training unasked."""
-        later = list(OUTPUTS)[list(OUTPUTS).index(name) :]
-        if "train" in later and not self.overwrite and any((self.folder / "checkpoints").glob("step-*")):
-            raise ConfigError(
-                f"{self.folder} holds a model trained with other settings or inputs (what changed is read by the stage "
-                f"{name!r}). Keep it and write elsewhere with --out FOLDER, or start over here with --overwrite"
-            )
-        for stage in later:
-            (self.folder / "stages" / f"{stage}.json").unlink(missing_ok=True)
-            for output in OUTPUTS[stage]:
-                path = self.folder / output
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
 
 
 def run(
@@ -124,9 +45,113 @@ def run(
     started_at = time.monotonic()
     with locked_folder(folder):
         clear_temporary(folder)
-        _travel(journey, until)
+        for name in list(OUTPUTS)[: list(OUTPUTS).index(until) + 1]:
+            STAGES[name](journey)
         if journey.performed:
-            _note_run(journey, time.monotonic() - started_at)
-            if "evaluate" in journey.performed or "report" in journey.performed:
-                _report(journey)
+            note_run(journey, time.monotonic() - started_at)
+            if until == "report":  # once more, now that the report's own time and memory are known
+                write_final_report(journey)
     return result(journey)
+
+
+def note_run(journey: Journey, elapsed_seconds: float) -> None:
+    """Add this process's time to run.json, with the stages' times, the peak memory, the machine and the digests."""
+    path = journey.folder / "run.json"
+    before = read_json(path) if path.is_file() else {}
+    # ru_maxrss counts KiB on Linux, bytes on macOS
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    stages = {name: journey.marker(name).get("elapsed_seconds") for name in OUTPUTS}
+    write_json(
+        path,
+        {
+            "elapsed_seconds": round(before.get("elapsed_seconds", 0.0) + elapsed_seconds, 3),
+            "stages": {name: seconds for name, seconds in stages.items() if seconds is not None},
+            "peak_memory_bytes": max(peak, before.get("peak_memory_bytes", 0)),
+            "corpus_digest": corpus_digest(journey),
+            "machine": machine(),
+            "version": __version__,
+        },
+    )
+
+
+def machine() -> dict[str, Any]:
+    """Return what this machine is: processor, cores, memory, system, Python."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name as the system tells it."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def result(journey: Journey) -> dict[str, Any]:
+    """Return what a run gave so far: scores, tokens, times, paths, digests, and the stages that this call did."""
+    folder = journey.folder
+    found: dict[str, Any] = {}
+    if (folder / "evaluation.json").is_file():
+        scores = read_json(folder / "evaluation.json")
+        found |= {name: value for name, value in scores.items() if name.endswith(("bits_per_byte", "perplexity"))}
+    metrics = folder / "metrics.jsonl"
+    if journey.marker("train").get("finished") and metrics.is_file():
+        found["tokens"] = _trained_tokens(metrics)
+    if (folder / "run.json").is_file():
+        noted = read_json(folder / "run.json")
+        found |= {name: noted[name] for name in ("elapsed_seconds", "peak_memory_bytes", "corpus_digest")}
+    for name, path in (("model", folder / "model"), ("report", folder / "report.html")):
+        if path.exists():
+            found[name] = str(path)
+    return {**found, "folder": str(folder), "stages_done": journey.performed}
+
+
+def _trained_tokens(metrics: Path) -> int:
+    """Return the tokens trained on, from the last row of metrics.jsonl."""
+    return int(json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["tokens"])
+
+
+def result_text(found: Mapping[str, Any]) -> str:
+    """Return a run's result as lines for a terminal: the table of bits per byte, then where things are."""
+    lines = []
+    rows = [
+        ("gzip -9", "gzip_bits_per_byte"),
+        ("xz -9e", "xz_bits_per_byte"),
+        (tr("xz -9e, having seen the training text"), "xz_primed_bits_per_byte"),
+        (tr("n-gram model (Kneser-Ney)"), "ngram_bits_per_byte"),
+        (tr("this model"), "bits_per_byte"),
+    ]
+    shown = [(name, found[key]) for name, key in rows if found.get(key)]
+    if shown:
+        columns = list(found["bits_per_byte"])
+        lines.append(_columns(tr("bits per byte (test)"), [tr("total"), *columns[1:]]))
+        lines += [_columns(name, [f"{values[column]:.3f}" for column in columns]) for name, values in shown]
+        lines.append("")
+    if found.get("corpus_digest"):
+        lines.append(tr("corpus {digest}", digest=found["corpus_digest"][:16]))
+    if "elapsed_seconds" in found:
+        gigabytes = f"{found['peak_memory_bytes'] / 1e9:.2f}"
+        seconds = f"{found['elapsed_seconds']:.0f}"
+        lines.append(tr("{seconds} s, peak memory {gigabytes} GB", seconds=seconds, gigabytes=gigabytes))
+    for name in ("model", "report"):
+        if name in found:
+            lines.append(f"{tr(name)}: {found[name]}")
+    if not found["stages_done"]:
+        lines.append(tr("Nothing was left to do."))
+    if "model" in found:
+        lines.append(tr("Talk to it: massivetext chat {folder}", folder=found["folder"]))
+    return "\n".join(lines)
+
+
+def _columns(name: str, cells: Sequence[str]) -> str:
+    """Return one line of a table; a Han character is two columns wide on a terminal."""
+    width = sum(2 if ord(character) >= 0x2E80 else 1 for character in name)
+    return name + " " * max(1, 40 - width) + "".join(f"{cell:>12}" for cell in cells)

@@ -67,9 +67,7 @@ def run_to_the_end(command: Sequence[str], timeout_seconds: float = 600.0) -> fl
 
 def run_and_kill(command: Sequence[str], after_seconds: float) -> bool:
     """Run `command` and SIGKILL its process group after a while; return whether it had ended before."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         process.wait(timeout=after_seconds)
     except subprocess.TimeoutExpired:

@@ -12,8 +12,8 @@ import massivetext as mt
 PACKAGE = Path(mt.__file__).parent
 
 LAYERS = [
-    {"errors"}, {"storage", "settings", "translations", "progress", "hub"}, {"text"}, {"corpus"}, {"tokens"}, {"layers"},
-    {"models"}, {"generation"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"recipe"}, {"journey"},
+    {"errors"}, {"storage", "settings", "translations"}, {"progress", "hub"}, {"text"}, {"corpus"}, {"tokens"},
+    {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"recipe"}, {"stages"}, {"journey"},
     {"doctor", "chat"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
@@ -30,7 +30,9 @@ def imported_rooms(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" if node.module == "massivetext" else node.module for alias in node.names]
+            names = [
+                f"{node.module}.{alias.name}" if node.module == "massivetext" else node.module for alias in node.names
+            ]
         rooms |= {name.split(".")[1] for name in names if name.startswith("massivetext.")}
     return rooms
 

@@ -1,0 +1,361 @@
+"""The stages of a run, in order, each with what it reads: `journey.run` does them one after the other.
+
+A stage has a fingerprint: the digest of its settings and of what it reads. `stages/NAME.json` holds it, first with
+`finished: false`; a stage whose finished fingerprint is unchanged is not done again, one whose fingerprint changed is
+done anew together with all that follow it.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from massivetext import __version__
+from massivetext.errors import ConfigError, unknown_name
+from massivetext.progress import log
+from massivetext.recipe import Recipe, recipe_values, recipe_yaml
+from massivetext.storage import read_json, value_digest, write_json, write_text
+from massivetext.translations import language as language_in_use
+from massivetext.translations import tr
+
+if TYPE_CHECKING:
+    from massivetext.corpus.reading import Corpus
+    from massivetext.models.decoder import CausalDecoder
+    from massivetext.tokens.store import TokenStore
+    from massivetext.tokens.tokenizer import Tokenizer
+    from massivetext.training.loop import Evaluate
+
+OUTPUTS = {
+    "corpus": ("corpus",),
+    "tokenizer": ("tokenizer",),
+    "tokens": ("tokens",),
+    "train": ("checkpoints", "metrics.jsonl", "timing.jsonl", "tensorboard"),
+    "model": ("model",),
+    "evaluate": ("evaluation.json",),
+    "samples": ("samples.json",),
+    "report": ("report.html",),
+}
+"""The stages in order, and what each leaves in the run folder."""
+
+
+@dataclass
+class Journey:
+    """One run: its folder, its recipe, and which stages this process did."""
+
+    folder: Path
+    recipe: Recipe
+    overwrite: bool
+    quiet: bool
+    performed: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """Print one line for the user unless they asked for quiet."""
+        if not self.quiet:
+            log(text)
+
+    def marker(self, name: str) -> dict[str, Any]:
+        """Return what is known of a stage: fingerprint, finished, and what it noted; empty if it never started."""
+        path = self.folder / "stages" / f"{name}.json"
+        return dict(read_json(path)) if path.is_file() else {}
+
+    def stage(self, name: str, reads: object, work: Callable[[], None]) -> None:
+        """Do the stage `name` unless it is done with the same `reads` (settings and digests of its inputs)."""
+        fingerprint = value_digest([name, __version__, reads])
+        known = self.marker(name)
+        if known.get("fingerprint") == fingerprint and known.get("finished"):
+            return
+        if known and known["fingerprint"] != fingerprint:
+            self.clear_from(name)
+            known = {}
+        started_at = time.monotonic()
+        self.note(name, **known, fingerprint=fingerprint, finished=False)
+        work()
+        self.performed.append(name)
+        elapsed_seconds = round(time.monotonic() - started_at, 3)
+        self.note(name, **{**self.marker(name), "finished": True, "elapsed_seconds": elapsed_seconds})
+        self.say(tr("{stage}: done in {seconds} s", stage=tr(name), seconds=f"{elapsed_seconds:.1f}"))
+
+    def note(self, name: str, **values: object) -> None:
+        """Store what is known of a stage."""
+        write_json(self.folder / "stages" / f"{name}.json", values)
+
+    def clear_from(self, name: str) -> None:
+        """Remove what this stage and the later ones left, so that they are done anew; never a training unasked."""
+        later = list(OUTPUTS)[list(OUTPUTS).index(name) :]
+        if "train" in later and not self.overwrite and any((self.folder / "checkpoints").glob("step-*")):
+            raise ConfigError(
+                f"{self.folder} holds a model trained with other settings or inputs (what changed is read by the stage "
+                f"{name!r}). Keep it and write elsewhere with --out FOLDER, or start over here with --overwrite"
+            )
+        for stage in later:
+            (self.folder / "stages" / f"{stage}.json").unlink(missing_ok=True)
+            for output in OUTPUTS[stage]:
+                path = self.folder / output
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+
+
+def do_corpus(journey: Journey) -> None:
+    """Build the corpus, or check the finished one that the recipe names."""
+    from massivetext.corpus.building import build_corpus, inputs_digest
+
+    settings = journey.recipe.corpus
+    write_text(journey.folder / "recipe.yaml", recipe_yaml(_with_known_steps(journey)))
+    values = recipe_values(journey.recipe)["corpus"]
+    reads = [values, journey.recipe.seed, inputs_digest(settings)]
+    journey.stage(
+        "corpus",
+        reads,
+        lambda: build_corpus(settings, journey.folder / "corpus", seed=journey.recipe.seed, quiet=journey.quiet),
+    )
+
+
+def do_tokenizer(journey: Journey) -> None:
+    """Train the tokenizer on the training split, or copy the one that the recipe names."""
+    settings, folder = journey.recipe.tokenizer, journey.folder / "tokenizer"
+
+    def work() -> None:
+        from massivetext.tokens.tokenizer import AutoTokenizer
+        from massivetext.tokens.vocabulary import train_tokenizer
+
+        origin = settings.from_ or journey.recipe.model.from_
+        if origin:
+            AutoTokenizer.from_pretrained(origin).save_pretrained(folder)
+        else:
+            journey.say(tr("Training the tokenizer ..."))
+            train_tokenizer(_corpus(journey), settings, folder)
+
+    values = recipe_values(journey.recipe)
+    journey.stage("tokenizer", [values["tokenizer"], values["model"].get("from"), corpus_digest(journey)], work)
+
+
+def do_tokens(journey: Journey) -> None:
+    """Turn the corpus into a token store."""
+
+    def work() -> None:
+        from massivetext.tokens.store import build_store
+
+        corpus, folder = _corpus(journey), journey.folder / "tokens"
+        build_store(corpus, _tokenizer(journey), folder, journey.recipe.seed, quiet=journey.quiet)
+
+    reads = [corpus_digest(journey), journey.marker("tokenizer")["fingerprint"], journey.recipe.seed]
+    journey.stage("tokens", reads, work)
+
+
+def do_train(journey: Journey) -> None:
+    """Train the model; minutes, tokens or epochs first become steps, which recipe.yaml then holds."""
+    recipe = journey.recipe
+    values = recipe_values(recipe)
+    harmless = {"keep_checkpoints", "checkpoint_every_steps", "checkpoint_every_seconds", "threads", "compile"}
+    settings = {key: value for key, value in values["train"].items() if key not in harmless}
+    reads = [_store_digest(journey), values["mixture"], values["model"], settings, recipe.seed]
+
+    def work() -> None:
+        from massivetext.tokens.order import TrainingOrder
+        from massivetext.tokens.store import open_store
+        from massivetext.training.calibration import resolve_steps
+        from massivetext.training.loop import train
+
+        store = open_store(journey.folder / "tokens")
+        rows = recipe.train.rows
+        order = TrainingOrder(store, "train", recipe.mixture, recipe.train.context_tokens, rows, recipe.seed)
+        model = new_model(recipe, store.vocab_size, start_id=store.start_id)
+        settings = _with_known_steps(journey).train
+        if settings.steps is None:
+            settings = resolve_steps(model, order, settings, quiet=journey.quiet)
+            journey.note("train", **journey.marker("train"), steps=settings.steps)
+        write_text(journey.folder / "recipe.yaml", recipe_yaml(_with_known_steps(journey)))
+        identity = {"store": store.digest, "tokenizer": store.tokenizer_digest, "recipe": value_digest(reads)}
+        evaluate = validation(store, recipe)
+        train(model, order, settings, journey.folder, evaluate=evaluate, identity=identity, quiet=journey.quiet)
+
+    journey.stage("train", reads, work)
+
+
+def do_model(journey: Journey) -> None:
+    """Write the model folder from the last checkpoint."""
+
+    def work() -> None:
+        from massivetext.models.folder import save_model_folder
+        from massivetext.tokens.store import open_store
+        from massivetext.training.checkpoints import newest_checkpoint
+
+        store = open_store(journey.folder / "tokens")
+        checkpoint = newest_checkpoint(journey.folder)
+        model = new_model(journey.recipe, store.vocab_size, start_id=store.start_id)
+        model.load_weights(checkpoint.tensors("model"))
+        provenance = {
+            "recipe": recipe_values(_with_known_steps(journey)),
+            "corpus": store.manifest["corpus"],
+            "store": store.digest,
+            "step": checkpoint.step,
+        }
+        save_model_folder(model, _tokenizer(journey), journey.folder / "model", provenance)
+
+    journey.stage("model", journey.marker("train")["fingerprint"], work)
+
+
+def do_evaluate(journey: Journey) -> None:
+    """Score the model on the test split beside the n-gram model and the compressors."""
+    recipe = journey.recipe
+
+    def work() -> None:
+        from massivetext.evaluation.splits import evaluate_store
+        from massivetext.tokens.store import open_store
+
+        store = open_store(journey.folder / "tokens")
+        found = evaluate_store(
+            _model(journey),
+            _tokenizer(journey),
+            store,
+            _corpus(journey),
+            recipe.evaluate,
+            context_tokens=recipe.train.context_tokens,
+            quiet=journey.quiet,
+        )
+        write_json(journey.folder / "evaluation.json", found)
+
+    reads = [journey.marker("model")["fingerprint"], recipe_values(recipe)["evaluate"]]
+    journey.stage("evaluate", reads, work)
+
+
+def do_samples(journey: Journey) -> None:
+    """Write continuations of the recipe's prompts, or of openings of test documents, for each source."""
+
+    def work() -> None:
+        from massivetext.tasks.pipelines import pipeline
+
+        generator = pipeline("text-generation", model=str(journey.folder / "model"))
+        settings = journey.recipe.generate
+        samples = []
+        for source, prompts in sample_prompts(journey).items():
+            for prompt in prompts:
+                output = generator(
+                    prompt,
+                    max_new_tokens=settings.max_new_tokens,
+                    do_sample=settings.temperature > 0,
+                    seed=journey.recipe.seed,
+                    **({"temperature": settings.temperature, "top_p": settings.top_p} if settings.temperature else {}),
+                )
+                samples.append({"source": source, "prompt": prompt, "text": output[0]["generated_text"]})
+        write_json(journey.folder / "samples.json", samples)
+
+    reads = [journey.marker("model")["fingerprint"], recipe_values(journey.recipe)["generate"]]
+    journey.stage("samples", reads, work)
+
+
+def do_report(journey: Journey) -> None:
+    """Write report.html."""
+    reads = [journey.marker("evaluate")["fingerprint"], journey.marker("samples")["fingerprint"], language_in_use()]
+    journey.stage("report", reads, lambda: write_final_report(journey))
+
+
+STAGES: dict[str, Callable[[Journey], None]] = {
+    "corpus": do_corpus,
+    "tokenizer": do_tokenizer,
+    "tokens": do_tokens,
+    "train": do_train,
+    "model": do_model,
+    "evaluate": do_evaluate,
+    "samples": do_samples,
+    "report": do_report,
+}
+
+
+def new_model(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "CausalDecoder":
+    """Return the recipe's model with its first weights: fresh from (configuration, seed), or a folder's."""
+    from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
+
+    section = recipe.model
+    if section.from_:
+        model = AutoModelForCausalLM.from_pretrained(section.from_)
+        model.train()
+        return model
+    if section.preset:
+        raise ConfigError(unknown_name("model preset", section.preset, ()))
+    context = {"max_position_embeddings": recipe.train.context_tokens, **section.fields}
+    ids = {"bos_token_id": start_id, "eos_token_id": start_id, "pad_token_id": start_id, "vocab_size": vocab_size}
+    config = AutoConfig.for_model(str(section.family), **{**context, **ids})
+    return AutoModelForCausalLM.from_config(config, seed=recipe.seed)
+
+
+def validation(store: "TokenStore", recipe: Recipe) -> "Evaluate | None":
+    """Return the function that the loop calls now and then for the loss on the validation split; None without one."""
+    if "validation" not in store.manifest["splits"] or not store.sources("validation"):
+        return None
+    from massivetext.tokens.order import TrainingOrder
+    from massivetext.training.validation import validation_losses
+
+    rows = recipe.train.rows
+    order = TrainingOrder(store, "validation", None, recipe.train.context_tokens, rows, recipe.seed)
+    return lambda objective, step: validation_losses(objective, order)
+
+
+def sample_prompts(journey: Journey) -> dict[str, list[str]]:
+    """Return prompts by source: the recipe's, else the first words of a test document of the source."""
+    given = journey.recipe.generate.prompts
+    if not isinstance(given, dict) and given:
+        return {"": list(given)}
+    prompts = {source: list(texts) for source, texts in given.items()} if isinstance(given, dict) else {}
+    corpus = _corpus(journey)
+    for source in corpus.sources:
+        if source not in prompts:
+            for batch in corpus.documents("test", source=source, columns=("text",)):
+                prompts[source] = [opening(batch.column("text")[0].as_py())]
+                break
+    return prompts
+
+
+def opening(text: str, characters: int = 48) -> str:
+    """Return the first words of a text, up to about `characters`, cut at a space where there is one."""
+    start = text.lstrip()[:characters]
+    head, space, _ = start.rpartition(" ")
+    return head if space and len(start) == characters else start
+
+
+def write_final_report(journey: Journey) -> None:
+    """Write report.html from what the run folder holds."""
+    from massivetext.report.page import write_report
+
+    write_report(journey.folder, language_in_use())
+
+
+def _with_known_steps(journey: Journey) -> Recipe:
+    """Return the recipe with the steps that an earlier calibration fixed in place of minutes, tokens or epochs."""
+    steps = journey.marker("train").get("steps")
+    if steps is None:
+        return journey.recipe
+    length = {"minutes": None, "tokens": None, "epochs": None, "steps": steps}
+    return journey.recipe.model_copy(update={"train": journey.recipe.train.model_copy(update=length)})
+
+
+def _corpus(journey: Journey) -> "Corpus":
+    from massivetext.corpus.reading import load_corpus
+
+    return load_corpus(journey.recipe.corpus.from_ or journey.folder / "corpus")
+
+
+def corpus_digest(journey: Journey) -> str:
+    """Return the digest of the run's corpus."""
+    folder = Path(journey.recipe.corpus.from_ or journey.folder / "corpus")
+    return str(read_json(folder / "manifest.json")["digest"])
+
+
+def _store_digest(journey: Journey) -> str:
+    return str(read_json(journey.folder / "tokens" / "manifest.json")["digest"])
+
+
+def _tokenizer(journey: Journey) -> "Tokenizer":
+    from massivetext.tokens.tokenizer import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(journey.folder / "tokenizer")
+
+
+def _model(journey: Journey) -> "CausalDecoder":
+    from massivetext.models.auto import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(journey.folder / "model")
