@@ -1,0 +1,157 @@
+"""What a tokenizer call returns: columns of lists or tensors, as Hugging Face users know it."""
+
+from collections import UserDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from massivetext.errors import ConfigError, DataError, unknown_name
+
+TENSOR_KINDS = ("pt", "np")
+PADDINGS = ("True", "False", "longest", "max_length", "do_not_pad")
+# What stands in the columns where a row is padded; other columns (labels, for one) are their collator's business.
+PADDING_VALUES = {"attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1}
+
+
+class BatchEncoding(UserDict[str, Any]):
+    """Columns (input_ids, attention_mask, ...) by name, also as attributes; `encodings` has the details of each row."""
+
+    def __init__(self, columns: Mapping[str, Any], encodings: Sequence[Any] = ()) -> None:
+        super().__init__(columns)
+        self.encodings = list(encodings)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("data", "encodings") or name not in self.data:
+            raise AttributeError(name)
+        return self.data[name]
+
+    def to(self, device: Any) -> Self:
+        """Return the same object with its PyTorch tensors moved to a device."""
+        self.data = {name: value.to(device) if hasattr(value, "to") else value for name, value in self.data.items()}
+        return self
+
+    def tokens(self, row: int = 0) -> list[str]:
+        """Return the tokens of one row."""
+        return list(self.encodings[row].tokens)
+
+    def word_ids(self, row: int = 0) -> list[int | None]:
+        """Return for each token of a row the number of its word, None for special tokens."""
+        return list(self.encodings[row].word_ids)
+
+    def sequence_ids(self, row: int = 0) -> list[int | None]:
+        """Return for each token of a row 0 (first text), 1 (second text) or None (special)."""
+        return list(self.encodings[row].sequence_ids)
+
+
+def as_tensors(columns: dict[str, Any], kind: str | None) -> dict[str, Any]:
+    """Return the columns as PyTorch tensors ("pt"), NumPy arrays ("np") of int64, or as they are (None)."""
+    if kind is None:
+        return columns
+    if kind not in TENSOR_KINDS:
+        raise ConfigError(unknown_name("return_tensors", kind, TENSOR_KINDS))
+    for name, rows in columns.items():
+        lengths = {len(row) for row in rows if hasattr(row, "__len__")}
+        if len(lengths) > 1:
+            raise DataError(
+                f"the rows of {name} have {min(lengths)} to {max(lengths)} entries, and a tensor needs one length: "
+                f"give padding=True, and truncation=True with max_length where rows are too long"
+            )
+    arrays = {name: np.asarray(rows, dtype=np.int64) for name, rows in columns.items()}
+    if kind == "np":
+        return arrays
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def as_list(ids: Any) -> Any:
+    """Return ids given as a number, list, array or tensor as plain Python numbers and lists."""
+    return ids.tolist() if hasattr(ids, "tolist") else ids
+
+
+def padded_length(lengths: Sequence[int], padding: bool | str, max_length: int | None, multiple: int | None) -> int:
+    """Return the length that rows are padded to, 0 for none.
+
+    padding: True or "longest", "max_length" (needs max_length), False or "do_not_pad".
+    """
+    if padding in (False, "do_not_pad") or not lengths:
+        return 0
+    if padding in (True, "longest"):
+        length = max(lengths)
+    elif padding == "max_length":
+        if max_length is None:
+            raise ConfigError(
+                "padding='max_length' needs max_length, and the tokenizer has no model_max_length: give it"
+            )
+        length = max_length
+    else:
+        raise ConfigError(unknown_name("padding", str(padding), PADDINGS))
+    return -(-length // multiple) * multiple if multiple else length
+
+
+def pad_columns(
+    columns: Mapping[str, Sequence[Any]], length: int, pad_id: int, side: str, mask: bool = True
+) -> dict[str, list[Any]]:
+    """Return the columns with rows filled up to `length`; adds `attention_mask` (1 real, 0 padding) if asked to.
+
+    side: "right" or "left". Columns whose padding value is not known here are returned unchanged.
+    """
+    checked_side(side)
+    rows = [as_list(row) for row in columns["input_ids"]]
+    result: dict[str, list[Any]] = {name: [as_list(row) for row in column] for name, column in columns.items()}
+    if mask and "attention_mask" not in result:
+        result["attention_mask"] = [[1] * len(row) for row in rows]
+    values = {"input_ids": pad_id, **PADDING_VALUES}
+    for name in result:
+        if name in values:
+            result[name] = [fill(row, length, values[name], side) for row in result[name]]
+    return result
+
+
+def fill(row: list[Any], length: int, value: Any, side: str) -> list[Any]:
+    """Return the row with `value` added on one side up to `length`."""
+    extra = [value] * max(length - len(row), 0)
+    return row + extra if side == "right" else extra + row
+
+
+def checked_side(side: str) -> str:
+    """Return the side to pad or cut on; raise ConfigError unless it is "right" or "left"."""
+    if side not in ("right", "left"):
+        raise ConfigError(unknown_name("side", str(side), ("right", "left")))
+    return side
+
+
+def column(row: Any, name: str) -> Any:
+    """Return one row's entry in a column from the backend's encoding."""
+    if name == "length":
+        return len(row)
+    source = {"input_ids": "ids", "token_type_ids": "type_ids", "offset_mapping": "offsets"}
+    return getattr(row, source.get(name, name))
+
+
+def truncate(first: Any, second: Any, room: int, strategy: bool | str, side: str) -> None:
+    """Cut the backend's encodings of one row in place, so that both together have at most `room` ids.
+
+    strategy: True or "longest_first" takes from the longer one until both are equal, then from both; "only_first" and
+    "only_second" cut one, and raise DataError if that cannot be enough.
+    """
+    checked_side(side)
+    sizes = [len(first), len(second) if second is not None else 0]
+    if sum(sizes) <= room:
+        return
+    if strategy in ("only_first", "only_second"):
+        index = 0 if strategy == "only_first" else 1
+        left = room - sizes[1 - index]
+        if left < 0 or (index == 1 and second is None):
+            raise DataError(
+                f"truncation={strategy!r} cannot make {sizes[0]} and {sizes[1]} ids fit into {room}; use "
+                f"truncation='longest_first' or a larger max_length"
+            )
+        kept = [left, sizes[1]] if index == 0 else [sizes[0], left]
+    else:
+        short = min(min(sizes), room // 2)
+        kept = [short, room - short] if sizes[0] <= sizes[1] else [room - short, short]
+    for encoding, size, limit in zip((first, second), sizes, kept, strict=True):
+        if encoding is not None and limit < size:
+            encoding.truncate(limit, direction=side)

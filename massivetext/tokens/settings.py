@@ -1,0 +1,72 @@
+"""Settings of the tokenizer and of the mixture."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from massivetext.settings import Settings
+
+BYTE_VALUES = 256
+START_TOKENS = 1
+
+
+class TokenizerSettings(Settings):
+    """How the vocabulary is made, or where it comes from."""
+
+    kind: Literal["bpe"] = "bpe"
+    """Kind of vocabulary: byte-level byte-pair encoding with GPT-2's pattern; every text can be encoded and decoded."""
+
+    vocab_size: int = 4096
+    """Entries of the vocabulary, the 256 bytes and the start token included."""
+
+    sample_bytes_per_entry: int = Field(default=2048, gt=0)
+    """Text the vocabulary is learned from, in UTF-8 bytes for each entry; more text than that is sampled by hash."""
+
+    from_: Path | None = Field(default=None, alias="from")
+    """Folder or name of a tokenizer to use as it is, instead of training one."""
+
+    @field_validator("vocab_size")
+    @classmethod
+    def _holds_all_bytes(cls, value: int) -> int:
+        """Return the size if every byte and the start token have room."""
+        least = BYTE_VALUES + START_TOKENS
+        if value < least:
+            raise ValueError(
+                f"vocab_size is {value}; at least {least} are needed (256 bytes and the start token): set it to "
+                f"{least} or more, 4096 is usual for small models"
+            )
+        return value
+
+
+class MixtureSettings(Settings):
+    """In which shares the sources are trained on; without either key in proportion to their size, each once a pass."""
+
+    weights: dict[str, float] | None = None
+    """Share of the training tokens of each source; brought to a sum of 1. Sources left out are not trained on."""
+
+    epochs: dict[str, float] | None = None
+    """How often one pass goes through each source; 2 is twice, 0.5 is half. Sources left out are not trained on."""
+
+    @field_validator("weights", "epochs")
+    @classmethod
+    def _positive(cls, value: dict[str, float] | None) -> dict[str, float] | None:
+        """Return the table if it names at least one source and every number is above zero and finite."""
+        if value is not None and not value:
+            raise ValueError("names no source; give at least one, or leave the key out for shares by size")
+        for name, number in (value or {}).items():
+            if not 0 < number < float("inf"):
+                raise ValueError(f"{name} is {number}; it must be above 0. Leave a source out to not train on it")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        """Return the settings if at most one of the two keys is given."""
+        if self.weights is not None and self.epochs is not None:
+            raise ValueError("both weights and epochs are given; they say the same thing twice: keep one of them")
+        return self
+
+    def exact(self) -> dict[str, Fraction]:
+        """Return the numbers given as exact fractions of their decimal form (0.3 is 3/10), by source."""
+        return {name: Fraction(repr(number)) for name, number in (self.weights or self.epochs or {}).items()}

@@ -1,0 +1,312 @@
+"""The token store: a corpus as arrays of token ids, memory-mapped, documents in a shuffled order fixed by the seed.
+
+`SPLIT/SOURCE/shard-00000.bin` (ids, uint16 or uint32, no special tokens), `.offsets` (uint64, documents + 1) and
+`.parquet` (id, text_bytes, build). Documents stand in ascending order of hash(seed, id). `manifest.json` comes last.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from massivetext.errors import ConfigError, DataError, StoreError, unknown_name
+from massivetext.progress import log, progress
+from massivetext.storage import clear_temporary, file_digest, locked_folder, read_json, value_digest, write_json
+from massivetext.tokens.tokenizer import Tokenizer
+from massivetext.translations import tr
+
+if TYPE_CHECKING:
+    from massivetext.corpus.reading import Corpus
+
+FORMAT = "massivetext-tokens/1"
+MANIFEST = "manifest.json"
+WORK = ".work"
+FIRST_SAMPLE_CHARACTERS = 128 * 1024
+SAMPLE_CHARACTERS = 8 * 1024
+Ids = NDArray[np.unsignedinteger[Any]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One memory-mapped shard: document i is `ids[offsets[i]:offsets[i + 1]]`."""
+
+    path: Path
+    ids: Ids
+    offsets: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return len(self.offsets) - 1
+
+    @property
+    def tokens(self) -> int:
+        """Return the number of ids."""
+        return len(self.ids)
+
+    def column(self, name: str) -> Any:
+        """Return a column of the shard's Parquet as a pyarrow array: id, text_bytes or build."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.path.with_suffix(".parquet"), columns=[name])[name].combine_chunks()
+
+
+class Documents(Sequence[Ids]):
+    """The documents of one source and split, in the store's order; item i is the array of its ids (no copy)."""
+
+    def __init__(self, shards: list[Shard]) -> None:
+        self.shards = shards
+        self._starts = np.cumsum([0, *(len(shard) for shard in shards)])
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return int(self._starts[-1])
+
+    @overload
+    def __getitem__(self, index: int) -> Ids: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Ids]: ...
+    def __getitem__(self, index: int | slice) -> Ids | Sequence[Ids]:
+        """Return the ids of one document, or a list of those of several."""
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"document {index} of {len(self)}")
+        index %= len(self)
+        number = int(np.searchsorted(self._starts, index, side="right")) - 1
+        shard, local = self.shards[number], index - int(self._starts[number])
+        return shard.ids[int(shard.offsets[local]) : int(shard.offsets[local + 1])]
+
+    def __iter__(self) -> Iterator[Ids]:
+        """Yield the ids of each document in order."""
+        for shard in self.shards:
+            bounds = shard.offsets.tolist()
+            for start, stop in pairwise(bounds):
+                yield shard.ids[start:stop]
+
+    @property
+    def tokens(self) -> int:
+        """Return the number of ids in all documents."""
+        return sum(shard.tokens for shard in self.shards)
+
+    @property
+    def ids(self) -> Ids:
+        """Return all ids as one array: the memory map itself for one shard, a copy in memory for several."""
+        if len(self.shards) == 1:
+            return self.shards[0].ids
+        return np.concatenate([shard.ids for shard in self.shards]) if self.shards else np.empty(0, np.uint16)
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Return (documents + 1,) bounds of the documents in `ids`."""
+        parts, end = [np.zeros(1, np.int64)], 0
+        for shard in self.shards:
+            parts.append(shard.offsets[1:].astype(np.int64) + end)
+            end += shard.tokens
+        return np.concatenate(parts)
+
+    @property
+    def text_bytes(self) -> NDArray[np.int64]:
+        """Return (documents,) the UTF-8 bytes of each document's text."""
+        parts = [shard.column("text_bytes").to_numpy() for shard in self.shards]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def names(self) -> list[str]:
+        """Return the corpus id of each document."""
+        return [name for shard in self.shards for name in shard.column("id").to_pylist()]
+
+
+class TokenStore:
+    """A finished token store, opened; nothing is read before it is asked for."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder, self.manifest = folder, manifest
+        self.digest: str = manifest["digest"]
+        self.tokenizer_digest: str = manifest["tokenizer"]["digest"]
+        self.vocab_size: int = manifest["tokenizer"]["vocab_size"]
+        self.start_id: int = manifest["tokenizer"]["start_id"]
+        self.dtype: np.dtype[Any] = np.dtype(manifest["dtype"])
+        self.splits: list[str] = list(manifest["splits"])
+
+    def sources(self, split: str) -> list[str]:
+        """Return the names of the sources that have documents in a split, sorted."""
+        return sorted(self._split(split))
+
+    def documents(self, split: str, source: str) -> Documents:
+        """Return the documents of one source in one split."""
+        entries = self._split(split)
+        if source not in entries:
+            raise ConfigError(unknown_name(f"source in the split {split!r}:", source, entries))
+        return Documents([self._open(shard) for shard in entries[source]["shards"]])
+
+    def counts(self, split: str, source: str | None = None) -> dict[str, int]:
+        """Return documents, tokens and text_bytes of a split, or of one source in it."""
+        chosen = self.sources(split) if source is None else [source]
+        return {key: sum(self._split(split)[s][key] for s in chosen) for key in ("documents", "tokens", "text_bytes")}
+
+    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Raise StoreError unless the store was built with this tokenizer."""
+        if tokenizer.digest != self.tokenizer_digest:
+            raise StoreError(
+                f"{self.folder} was built with the tokenizer {self.tokenizer_digest[:12]} ({self.vocab_size} ids), but "
+                f"the one given is {tokenizer.digest[:12]} ({len(tokenizer)} ids); use the tokenizer the store was "
+                f"built with, or build the store again with this one"
+            )
+
+    def verify(self) -> None:
+        """Raise StoreError if a file's bytes differ from the digest in the manifest; reads everything."""
+        for entries in self.manifest["splits"].values():
+            for entry in entries.values():
+                for shard in entry["shards"]:
+                    for ending, expected in shard["sha256"].items():
+                        path = (self.folder / shard["path"]).with_suffix(ending)
+                        if (found := file_digest(path)) != expected:
+                            raise StoreError(
+                                f"{path} has the SHA-256 {found[:12]}, the manifest says {expected[:12]}: the file was "
+                                f"changed after it was written; remove {self.folder} and build the store again"
+                            )
+
+    def _split(self, split: str) -> dict[str, Any]:
+        """Return a split's part of the manifest."""
+        if split not in self.manifest["splits"]:
+            raise ConfigError(unknown_name(f"split of {self.folder}:", split, self.splits))
+        entries: dict[str, Any] = self.manifest["splits"][split]
+        return entries
+
+    def _open(self, entry: dict[str, Any]) -> Shard:
+        """Return a shard, mapped; raise StoreError where a file is missing or has another size than it must have."""
+        path = self.folder / entry["path"]
+        for ending, bytes_expected in (
+            (".bin", entry["tokens"] * self.dtype.itemsize),
+            (".offsets", (entry["documents"] + 1) * 8),
+        ):
+            found = path.with_suffix(ending).stat().st_size if path.with_suffix(ending).is_file() else None
+            if found != bytes_expected:
+                shown = "is missing" if found is None else f"has {found} bytes"
+                raise StoreError(
+                    f"{path.with_suffix(ending)} {shown}, the manifest says {bytes_expected} bytes: the store is not "
+                    f"whole; remove {self.folder} and build it again"
+                )
+        ids = _mapped(path, self.dtype)
+        return Shard(path, ids, _mapped(path.with_suffix(".offsets"), np.dtype("<u8")))
+
+
+def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a file as a read-only array, memory-mapped (an empty file cannot be mapped, and gives an empty array)."""
+    if path.stat().st_size == 0:
+        return np.empty(0, dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r")
+
+
+def open_store(folder: str | Path) -> TokenStore:
+    """Return the token store in a folder; raise StoreError if it is missing, unfinished or of another format."""
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not path.is_file():
+        state = "an unfinished token store (no manifest.json)" if folder.is_dir() else "not there"
+        raise StoreError(f"{folder} is {state}; build it with massivetext.tokens.store.build_store")
+    try:
+        manifest = read_json(path)
+    except ValueError as error:
+        raise StoreError(f"{path} is not JSON ({error}); remove {folder} and build the store again") from None
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
+        raise StoreError(f"{path} has the format {found!r}; this version reads {FORMAT!r}: build the store again")
+    return TokenStore(folder, manifest)
+
+
+def build_store(
+    corpus: "Corpus", tokenizer: Tokenizer, folder: str | Path, seed: int = 0, *, quiet: bool = False
+) -> TokenStore:
+    """Return the token store of a corpus, built in `folder`; a finished one from the same inputs is only opened.
+
+    seed fixes the order of the documents. Killed at any moment and called again, the same bytes result: chunks that
+    were encoded and shards that were written are not done again. A store of other inputs in `folder` is replaced.
+    Raises ConfigError where the tokenizer does not give the text back, BusyError where another process is building.
+    """
+    folder = Path(folder)
+    inputs = {"format": FORMAT, "seed": seed, "corpus": corpus.digest, "tokenizer": _description(tokenizer)}
+    with locked_folder(folder):
+        clear_temporary(folder)
+        if not _is_finished(folder, inputs):
+            _start(folder, inputs, quiet)
+            dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
+            for split in corpus.splits:
+                _encode_split(corpus, split, tokenizer, folder / WORK / split, seed, dtype, quiet)
+            splits = {split: _write_split(folder, split) for split in corpus.splits}
+            manifest = {**inputs, "dtype": dtype.name, "splits": splits}
+            write_json(folder / MANIFEST, {**manifest, "digest": value_digest(manifest)})
+        shutil.rmtree(folder / WORK, ignore_errors=True)
+    return open_store(folder)
+
+
+def _description(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return what the manifest says of the tokenizer."""
+    return {"digest": tokenizer.digest, "vocab_size": len(tokenizer), "start_id": tokenizer.start_id}
+
+
+def _is_finished(folder: Path, inputs: dict[str, Any]) -> bool:
+    """Return whether the folder holds a finished store of these inputs."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    manifest = read_json(folder / MANIFEST)
+    return isinstance(manifest, dict) and all(manifest.get(key) == value for key, value in inputs.items())
+
+
+def _start(folder: Path, inputs: dict[str, Any], quiet: bool) -> None:
+    """Make the folder ready: keep unfinished work on the same inputs, remove everything else of a store."""
+    plan = folder / WORK / "inputs.json"
+    if plan.is_file() and read_json(plan) == inputs:
+        return
+    if (folder / MANIFEST).is_file():
+        if not quiet:
+            log(tr("{folder}: the token store of other inputs is replaced", folder=folder))
+        old = read_json(folder / MANIFEST).get("splits", {})
+        (folder / MANIFEST).unlink()
+        for split in old:
+            shutil.rmtree(folder / split, ignore_errors=True)
+    if (folder / WORK).is_dir():
+        shutil.rmtree(folder / WORK)
+    write_json(plan, inputs)
+
+
+def _encode_split(
+    corpus: "Corpus", split: str, tokenizer: Tokenizer, work: Path, seed: int, dtype: np.dtype[Any], quiet: bool
+) -> None:
+    """Encode the documents of a split into runs `work/run-00000.arrow`, ...; runs that are there are kept."""
+    from massivetext.tokens.runs import COLUMNS, chunks, write_run
+
+    if (work / "encoded.json").is_file():
+        return
+    count = 0
+    with progress(tr("encoding {split}", split=split), unit="B", quiet=quiet) as task:
+        for table in chunks(corpus.documents(split, columns=COLUMNS)):
+            path = work / f"run-{count:06d}.arrow"
+            if not path.is_file():
+                characters = SAMPLE_CHARACTERS if count else FIRST_SAMPLE_CHARACTERS
+                tokenizer.check_encoding(table["text"], characters)
+                write_run(path, table, tokenizer, seed, dtype)
+            count += 1
+            task.advance(sum(table["text_bytes"].to_pylist()))
+    write_json(work / "encoded.json", {"runs": count})
+
+
+def _write_split(folder: Path, split: str) -> dict[str, Any]:
+    """Write all shards of a split from its runs; return the split's part of the manifest."""
+    from massivetext.tokens.runs import read_run, write_shards
+
+    work = folder / WORK / split
+    runs = [read_run(work / f"run-{number:06d}.arrow") for number in range(read_json(work / "encoded.json")["runs"])]
+    sources = sorted({source for run in runs for source in run})
+    if split == "train" and not sources:
+        raise DataError("the corpus has no documents in its train split; give it more text, or smaller other splits")
+    return {
+        source: write_shards(
+            [run[source] for run in runs if source in run], folder, Path(split) / source, work / "shards" / source
+        )
+        for source in sources
+    }

@@ -1,0 +1,129 @@
+"""Training a vocabulary: byte-level BPE on a bounded, deterministic sample of text."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+from xxhash import xxh3_64_intdigest
+
+from massivetext.errors import DataError
+from massivetext.progress import log, progress
+from massivetext.storage import write_json
+from massivetext.tokens.settings import TokenizerSettings
+from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
+from massivetext.translations import tr
+
+if TYPE_CHECKING:
+    from massivetext.corpus.reading import Corpus
+
+FORMAT = "massivetext-tokenizer/1"
+START_TOKEN = "<|endoftext|>"
+PIECE_CHARACTERS = 65536  # long documents are sampled in pieces, so that one book cannot fill the sample
+
+
+class Sample:
+    """The texts with the lowest hashes, up to `limit` UTF-8 bytes: the same whatever order the texts come in."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = self.seen = self.seen_bytes = 0
+        self._heap: list[tuple[int, str]] = []
+
+    def add(self, text: str) -> None:
+        """Consider one text, cut into pieces."""
+        for start in range(0, len(text), PIECE_CHARACTERS):
+            piece = text[start : start + PIECE_CHARACTERS]
+            encoded = piece.encode("utf-8", "replace")
+            self.seen += 1
+            self.seen_bytes += len(encoded)
+            entry = (-xxh3_64_intdigest(encoded), piece)
+            if self.bytes < self.limit or entry > self._heap[0]:
+                heapq.heappush(self._heap, entry)
+                self.bytes += len(encoded)
+                while self.bytes - len(self._heap[0][1].encode("utf-8", "replace")) >= self.limit:
+                    self.bytes -= len(heapq.heappop(self._heap)[1].encode("utf-8", "replace"))
+
+    def texts(self) -> list[str]:
+        """Return the sampled pieces in ascending order of hash."""
+        return [text for _, text in sorted(self._heap, reverse=True)]
+
+
+def train_tokenizer(
+    texts: "Corpus | Iterable[str]",
+    settings: TokenizerSettings | None = None,
+    folder: str | Path | None = None,
+    *,
+    quiet: bool = False,
+) -> Tokenizer:
+    """Return a tokenizer whose vocabulary is learned from a corpus (its train split only) or from texts.
+
+    Byte-level BPE with GPT-2's pattern and one special token, `<|endoftext|>`: start, end and padding, id 0, put before
+    the text by a call. The same texts give the same vocabulary. settings.from_ set: that tokenizer, nothing is trained.
+    folder: where to save it, with `manifest.json` saying what it was learned from. Raises DataError without text.
+    """
+    settings = settings or TokenizerSettings()
+    origin: dict[str, Any] = {}
+    if settings.from_ is not None:
+        tokenizer = AutoTokenizer.from_pretrained(settings.from_)
+    else:
+        sample = Sample(settings.vocab_size * settings.sample_bytes_per_entry)
+        with progress(tr("training the vocabulary"), unit="B", quiet=quiet) as task:
+            for text in _texts(texts):
+                sample.add(text)
+            tokenizer = _train(sample.texts(), settings.vocab_size)
+            task.advance(sample.bytes)
+        origin = {"sample_bytes": sample.bytes, "of_bytes": sample.seen_bytes}
+        if len(tokenizer) < settings.vocab_size and not quiet:
+            message = "the text gave only {found} entries of the {wanted} asked for in vocab_size"
+            log(tr(message, found=len(tokenizer), wanted=settings.vocab_size))
+    if folder is not None:
+        tokenizer.save_pretrained(folder)
+        manifest = {
+            "format": FORMAT,
+            "settings": settings.model_dump(mode="json", by_alias=True),
+            "corpus": getattr(texts, "digest", None),
+            "learned_from": origin,
+            "vocab_size": len(tokenizer),
+            "digest": tokenizer.digest,
+        }
+        write_json(Path(folder) / "manifest.json", manifest)
+        tokenizer.name_or_path = str(folder)
+    return tokenizer
+
+
+def _texts(texts: "Corpus | Iterable[str]") -> Iterator[str]:
+    """Yield the texts of a corpus's train split, or the texts given."""
+    if hasattr(texts, "documents"):
+        for batch in texts.documents("train", columns=("text",)):
+            yield from batch["text"].to_pylist()
+        return
+    if isinstance(texts, str):
+        raise DataError("texts is one str, whose characters would each be a text; give a list of str or a corpus")
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(f"text {position} is a {type(text).__name__}; every text must be a str")
+        yield text
+
+
+def _train(texts: list[str], vocab_size: int) -> Tokenizer:
+    """Return the tokenizer learned from the texts."""
+    if not texts:
+        raise DataError("there is no text to learn a vocabulary from; give at least one document that is not empty")
+    backend = Backend(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[START_TOKEN],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    start = (START_TOKEN, backend.token_to_id(START_TOKEN))
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{START_TOKEN} $A", pair=f"{START_TOKEN} $A $B", special_tokens=[start]
+    )
+    return Tokenizer(backend, {"bos_token": START_TOKEN, "eos_token": START_TOKEN, "pad_token": START_TOKEN})
