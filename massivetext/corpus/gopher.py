@@ -1,8 +1,8 @@
 """The measure `statistics` and the rules on it: `gopher`, `repetition`, `length`.
 
 The rules are those that made MassiveWeb, the web part of MassiveText (Rae et al. 2021, arXiv:2112.11446, appendix A1),
-read as datatrove reads them. `gopher` was fitted on English prose: code, poetry and Chinese break it, so give it only to
-sources of English prose. `repetition` and `length` count characters and lines, and hold for any language.
+read as datatrove reads them. `gopher` was fitted on English prose: code, poetry and Chinese break it, so give it only
+to sources of English prose. `repetition` and `length` count characters and lines, and hold for any language.
 """
 
 import numpy as np
@@ -152,7 +152,8 @@ def statistic(batch: pa.RecordBatch, name: str) -> Values:
 
 def as_values(array: pa.Array) -> Values:
     """Return a column of numbers as float64, nan where it is null."""
-    return array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values: Values = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values
 
 
 def decide_by_limits(settings: Settings, measured: dict[str, Values], documents: int) -> Decision:

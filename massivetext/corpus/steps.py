@@ -1,8 +1,8 @@
 """What a corpus step is, and the table of those that a recipe may name.
 
-A step measures (adds columns), edits (gives new text) or decides (keeps, or drops with a reason). Each is a pure function
-of one Arrow RecordBatch with a `text` column, and what it gives for a document does not depend on the documents around
-it, so batches may be cut anywhere. A barrier needs all documents at once; the corpus builder carries it out itself.
+A step measures (adds columns), edits (gives new text) or decides (keeps, or drops with a reason). Each is a pure
+function of one Arrow RecordBatch with a `text` column, and what it gives for a document does not depend on the others,
+so batches may be cut anywhere. A barrier needs all documents at once; the corpus builder carries it out.
 
 The caller puts a measure's columns on the batch before it goes on to the next step; a step that needs the columns of
 another says so in `needs`, and `make_steps` sees to it that they are there and fresh.
@@ -142,8 +142,9 @@ def make_steps(listed: Sequence[str | Mapping[str, Any]], where: str = "corpus.s
 
 def _make_step(item: str | Mapping[str, Any], where: str) -> Step:
     """Return the step that one item of the list names."""
+    values: Any = {}
     if isinstance(item, str):
-        name, values = item, {}
+        name = item
     elif isinstance(item, Mapping) and len(item) == 1:
         name, values = next(iter(item.items()))
         values = {} if values is None else values

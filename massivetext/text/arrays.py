@@ -1,5 +1,7 @@
 """Arrow string arrays as the NumPy arrays that kernels read, and back, without copying."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -15,7 +17,7 @@ def string_buffers(array: pa.Array) -> tuple[Bytes, Offsets]:
     Errors: TypeError for other types.
     """
     if pa.types.is_string(array.type):
-        width = np.dtype(np.int32)
+        width: np.dtype[Any] = np.dtype(np.int32)
     elif pa.types.is_large_string(array.type):
         width = np.dtype(np.int64)
     else:

@@ -1,4 +1,4 @@
-"""How the package's Numba kernels are compiled: without the interpreter's lock, kept on disk where a folder is writable."""
+"""How the package's Numba kernels are compiled: free of the interpreter's lock, and kept on disk where possible."""
 
 from collections.abc import Callable
 from typing import Any

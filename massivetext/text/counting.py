@@ -80,11 +80,11 @@ def joins(characters: Characters, at: int, count: int) -> bool:
     after = characters[at + 1] >> CODE_BITS
     if after & HAN or not after & WORD:
         return False
-    if code == APOSTROPHE or code == CURLY_APOSTROPHE:
-        return after & LETTER != 0
-    if code == FULL_STOP or code == COMMA:
-        return after & DIGIT != 0 and (characters[at - 1] >> CODE_BITS) & DIGIT != 0
-    return code == UNDERSCORE
+    if code in (APOSTROPHE, CURLY_APOSTROPHE):
+        return bool(after & LETTER)
+    if code in (FULL_STOP, COMMA):
+        return bool(after & (characters[at - 1] >> CODE_BITS) & DIGIT)
+    return bool(code == UNDERSCORE)
 
 
 @kernel
@@ -169,12 +169,12 @@ def count_repeated(hashes: Hashes, lengths: Counts, count: int) -> tuple[int, in
 
 
 @kernel
-def count_line(characters: Characters, start: int, end: int, out: Counts) -> int:
-    """Add the line characters[start:end], which begins and ends with what is no space, to the counts; return its hash."""
+def count_line(characters: Characters, start: int, end: int, out: Counts) -> np.uint64:
+    """Return the hash of the line characters[start:end], which has no space at its ends; add it to the counts."""
     first, last = characters[start] & CODE_MASK, characters[end - 1] & CODE_MASK
     out[LINES] += 1
     out[LONGEST_LINE] = max(out[LONGEST_LINE], end - start)
-    out[BULLET_LINES] += first == BULLET or first == HYPHEN
+    out[BULLET_LINES] += first in (BULLET, HYPHEN)
     dots = 0
     while dots < 3 and end - dots > start and characters[end - 1 - dots] & CODE_MASK == FULL_STOP:
         dots += 1

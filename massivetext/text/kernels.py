@@ -19,7 +19,7 @@ HAS_UNSETTLED = 2
 
 
 @kernel
-def decode_at(data: Bytes, at: int, end: int) -> tuple[int, int]:
+def decode_at(data: Bytes, at: int, end: int) -> tuple[np.int32 | int, int]:
     """Return the code point that starts at `at`, and how many bytes it takes; never reads `data[end]` or beyond."""
     first = np.int32(data[at])
     if first < 0x80:
@@ -57,7 +57,7 @@ def find_unsettled(data: Bytes, offsets: Offsets, table: Bytes, found: Bytes) ->
 
 @kernel
 def remove_controls(data: Bytes, offsets: Offsets, found: Bytes, new_data: Bytes, new_offsets: Offsets) -> None:
-    """Write the documents to new_data and new_offsets with line ends as "\\n" and without controls and byte order marks.
+    """Write the documents, with "\\n" as line ends and without controls and byte order marks, to the new buffers.
 
     Tab and line feed stay; "\\r\\n" and a lone "\\r" become "\\n". Only documents with HAS_CONTROLS are looked at.
     """

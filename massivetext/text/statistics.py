@@ -1,9 +1,9 @@
 """What the package means by a character, a word, a symbol, a line and a paragraph, in English and Chinese, counted.
 
 - *character*: a Unicode code point.
-- *word*: one Han character; or a run of other letters and numbers. An apostrophe (' or ’) before a letter, an underscore
-  before a letter or number, and a full stop or comma between digits do not end a run: "don't", "max_x" and "3.14" are one
-  word each. A hyphen does.
+- *word*: one Han character; or a run of other letters and numbers. An apostrophe (' or ’) before a letter, an
+  underscore before a letter or number, and a full stop or comma between digits do not end a run: "don't", "max_x" and
+  "3.14" are one word each. A hyphen does.
 - *symbol*: a run of characters that are neither words nor white space, such as "," or "...)".
   Combining marks and invisible format characters extend what they follow and start neither a word nor a symbol.
 - *line*: what stands between two line feeds, without the white space around it; blank lines are not counted.
@@ -12,6 +12,8 @@
 
 Classes of characters are those of the pinned table (`unicode_table`).
 """
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,9 +49,9 @@ STATISTICS: dict[str, pa.DataType] = {
 }
 """The name and type of every statistic, in order.
 
-hashes, ellipses: how often "#" stands; how often "…" or three full stops in a row. stop_words: how many different ones of
-the, be, to, of, and, that, have, with (as written here). alphabetic_word_fraction: words with a letter, of words and
-symbols. bullet lines begin with "•" or "-", ellipsis lines end with "..." or "…". Where there is nothing to divide by, 0.
+hashes, ellipses: how often "#" stands; how often "…" or three full stops in a row. stop_words: how many different ones
+of the, be, to, of, and, that, have, with (as written here). alphabetic_word_fraction: words with a letter, of words and
+symbols. bullet lines begin with "•" or "-", ellipsis lines end with "..." or "…". With nothing to divide by, 0.
 """
 
 
@@ -58,7 +60,7 @@ def text_statistics(array: pa.Array) -> dict[str, pa.Array]:
     data, offsets = string_buffers(array)
     counts = np.zeros((len(array), len(COUNTS)), dtype=np.int64)
     count_documents(data, offsets, class_table(), counts)
-    column = {name: counts[:, index] for index, name in enumerate(COUNTS)}
+    column: dict[str, npt.NDArray[Any]] = {name: counts[:, index] for index, name in enumerate(COUNTS)}
     column["words_and_symbols"] = column["words"] + column["symbols"]
     column["mean_word_characters"] = _ratio(column["word_characters"], column["words"])
     for name, (part, whole) in SHARES.items():

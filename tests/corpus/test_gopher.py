@@ -1,0 +1,120 @@
+"""The rules gopher, repetition and length, on both sides of each threshold."""
+
+import pyarrow as pa
+import pytest
+
+from massivetext.corpus.steps import Decide, Decision, Measure, make_steps
+from massivetext.errors import DataError
+
+PROSE = "the cat and the dog have seen that " * 10
+LINE, DOTTED = PROSE + "\n", PROSE + "…\n"
+LONG = "the have " + "abcdefghij " * 58
+CHINESE = "春眠不觉晓，处处闻啼鸟。" * 10
+
+
+def decide(step: str | dict, *texts: str | None) -> Decision:
+    """Run one deciding step, and the measures it needs, on the texts."""
+    batch = pa.RecordBatch.from_pydict({"text": pa.array(texts, pa.string())})
+    for made in make_steps([step]):
+        if isinstance(made, Measure):
+            for name, values in made.measure(batch).items():
+                batch = batch.append_column(name, values)
+    assert isinstance(made, Decide)
+    return made.decide(batch)
+
+
+def reasons(step: str | dict, *texts: str | None) -> list[str | None]:
+    return decide(step, *texts).reason.to_pylist()
+
+
+def test_plain_english_prose_is_kept() -> None:
+    decision = decide("gopher", PROSE)
+    assert [decision.reason[0].as_py(), decision.value[0].as_py(), decision.threshold[0].as_py()] == [None, None, None]
+
+
+def test_a_drop_tells_rule_value_and_threshold() -> None:
+    decision = decide("gopher", "too short")
+    assert [decision.reason[0].as_py(), decision.value[0].as_py(), decision.threshold[0].as_py()] == [
+        "min_words",
+        2,
+        50,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "dropped", "reason"),
+    [
+        ("the of " + "word " * 48, "the of " + "word " * 47, "min_words"),
+        ("the of " + "word " * 98, "the of " + "word " * 99, "max_words"),
+        ("the be abcd " + "abc " * 47, "the be abc " + "abc " * 47, "min_mean_word_characters"),
+        (LONG + "a" * 23, LONG + "a" * 24, "max_mean_word_characters"),
+        (PROSE + "#" * 8, PROSE + "#" * 9, "max_hashes_per_word"),
+        (PROSE + "…" * 8 + "x", PROSE + "…" * 9 + "x", "max_ellipses_per_word"),
+        ("- the and word that have it\n" * 9 + PROSE, "- the and word that have it\n" * 10, "max_bullet_line_fraction"),
+        (LINE * 7 + DOTTED * 3, LINE * 6 + DOTTED * 4, "max_ellipsis_line_fraction"),
+        ("the of " + "ones " * 78 + "123 " * 20, "the of " + "ones " * 77 + "123 " * 21, "min_alphabetic_word_fraction"),
+        ("the of " + "word " * 60, "the the " + "word " * 60, "min_stop_words"),
+    ],
+)  # fmt: skip
+def test_each_gopher_rule_keeps_on_its_limit_and_drops_past_it(kept: str, dropped: str, reason: str) -> None:
+    step = {"gopher": {"max_words": 100}} if reason in ("max_words", "min_alphabetic_word_fraction") else "gopher"
+    assert reasons(step, kept, dropped) == [None, reason]
+
+
+def test_chinese_breaks_the_english_rule_of_word_length() -> None:
+    assert reasons("gopher", CHINESE) == ["min_mean_word_characters"]
+
+
+def test_chinese_passes_with_limits_of_its_own() -> None:
+    limits = {"min_mean_word_characters": 1, "max_mean_word_characters": 5, "min_stop_words": 0}
+    assert reasons({"gopher": limits}, CHINESE) == [None]
+
+
+@pytest.mark.parametrize(
+    ("kept", "dropped", "reason"),
+    [
+        ("甲\n甲\n乙\n丙", "甲\n甲\n甲\n乙丙丁戊己庚辛壬癸子丑寅卯", "max_duplicate_line_fraction"),
+        ("甲\n\n甲\n\n乙\n\n丙丁戊己庚辛", "甲\n\n甲\n\n甲\n\n乙丙丁戊己庚辛", "max_duplicate_paragraph_fraction"),
+        ("ab\nab\nc\nde", "ab\nab\nc\nd", "max_duplicate_line_character_fraction"),
+        ("a\nb\n\na\nb\n\nc\n\nde", "a\nb\n\na\nb\n\nc\n\nd", "max_duplicate_paragraph_character_fraction"),
+    ],
+)
+def test_each_repetition_rule_keeps_below_its_limit_and_drops_past_it(kept: str, dropped: str, reason: str) -> None:
+    others = {name: 1.0 for name in ("line_fraction", "paragraph_fraction", "line_character_fraction")}
+    loose = {f"max_duplicate_{name}": share for name, share in others.items() if f"max_duplicate_{name}" != reason}
+    assert reasons({"repetition": loose}, kept, dropped) == [None, reason]
+
+
+def test_length_counts_characters_of_english_and_chinese_alike_and_keeps_both_limits() -> None:
+    step = {"length": {"min_characters": 2, "max_characters": 3}}
+    assert reasons(step, "a", "ab", "abc", "abcd") == ["min_characters", None, None, "max_characters"]
+    assert reasons(step, "春", "春眠", "春眠不", "春眠不觉") == ["min_characters", None, None, "max_characters"]
+
+
+def test_length_alone_drops_only_empty_text() -> None:
+    assert reasons("length", "", "a" * 10_000) == ["min_characters", None]
+
+
+def test_the_first_broken_rule_in_the_order_of_the_settings_is_the_reason() -> None:
+    assert reasons("gopher", "#") == ["min_words"]
+
+
+def test_a_null_text_breaks_no_rule() -> None:
+    assert reasons("gopher", None) == [None]
+
+
+def test_decisions_do_not_depend_on_the_batch() -> None:
+    texts = [PROSE, "short", CHINESE, PROSE + "#" * 9, ""]
+    assert reasons("gopher", *texts) == [reason for text in texts for reason in reasons("gopher", text)]
+
+
+def test_an_empty_batch_gives_an_empty_decision() -> None:
+    assert reasons("gopher") == []
+
+
+def test_without_the_measure_the_error_says_what_is_there_and_what_to_do() -> None:
+    batch = pa.RecordBatch.from_pydict({"text": [PROSE]})
+    step = make_steps(["gopher"])[-1]
+    assert isinstance(step, Decide)
+    with pytest.raises(DataError, match="no column statistics__words; found text; take the measure 'statistics'"):
+        step.decide(batch)

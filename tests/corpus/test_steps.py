@@ -1,0 +1,65 @@
+"""A recipe's list of steps becomes step objects, or an error that helps."""
+
+import pyarrow as pa
+import pytest
+
+from massivetext.corpus.steps import STEPS, Barrier, Decide, Edit, Measure, make_steps
+from massivetext.errors import ConfigError
+
+
+def test_names_and_names_with_settings_become_steps_in_order() -> None:
+    steps = make_steps(["normalise", "statistics", {"length": {"min_characters": 3}}, {"deduplicate": {"exact": True}}])
+    assert [step.name for step in steps] == ["normalise", "statistics", "length", "deduplicate"]
+    assert [isinstance(step, kind) for step, kind in zip(steps, (Edit, Measure, Decide, Barrier), strict=True)] == [
+        True
+    ] * 4
+
+
+def test_every_name_in_the_table_makes_a_step_of_that_name() -> None:
+    for name in STEPS:
+        assert make_steps([name])[-1].name == name
+
+
+def test_a_needed_measure_is_put_in_before_the_step() -> None:
+    assert [step.name for step in make_steps(["normalise", "gopher"])] == ["normalise", "statistics", "gopher"]
+
+
+def test_a_needed_measure_is_taken_once_between_edits_and_anew_after_one() -> None:
+    names = [step.name for step in make_steps(["statistics", "gopher", "repetition", "normalise", "gopher"])]
+    assert names == ["statistics", "gopher", "repetition", "normalise", "statistics", "gopher"]
+
+
+def test_a_description_holds_name_version_and_resolved_settings() -> None:
+    assert make_steps([{"length": {"min_characters": 3}}])[0].describe() == {
+        "name": "length",
+        "version": 1,
+        "settings": {"min_characters": 3, "max_characters": None},
+    }
+
+
+def test_a_step_without_settings_after_the_colon_takes_its_defaults() -> None:
+    assert make_steps([{"length": None}])[0].describe() == make_steps(["length"])[0].describe()
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        (["normalize"], r"corpus.steps\[0\]: unknown step 'normalize'; did you mean 'normalise'\? Allowed: "),
+        (["normalise", {"length": {"min_chars": 3}}], r"steps\[1\].length: 'min_chars'; did you mean 'min_characters'"),
+        ([{"length": 3}], r"corpus.steps\[0\].length: found 3; allowed is a mapping of settings"),
+        ([{"length": {"min_characters": "many"}}], r"corpus.steps\[0\].length.min_characters: .*found 'many'"),
+        ([{"length": {}, "gopher": {}}], r"corpus.steps\[0\]: found .* one name with its settings"),
+        ([7], r"corpus.steps\[0\]: found 7"),
+        ([{7: {}}], r"corpus.steps\[0\]: unknown step 7"),
+    ],
+)  # fmt: skip
+def test_what_is_no_step_is_an_error_with_place_and_remedy(listed: list, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_steps(listed)
+
+
+def test_a_measure_gives_the_columns_it_promises() -> None:
+    batch = pa.RecordBatch.from_pydict({"text": ["a b", None]})
+    measure = make_steps(["statistics"])[0]
+    assert isinstance(measure, Measure)
+    assert {name: values.type for name, values in measure.measure(batch).items()} == measure.columns
