@@ -116,15 +116,15 @@ class CausalDecoder(nn.Module):
         """
         weights = {}
         for name, parameter in self.state_dict(keep_vars=True).items():
-            shape, std = parameter.shape, self.first_deviation(name, parameter)
+            shape = parameter.shape
             if name.endswith("norm.weight"):
                 weights[name] = torch.ones(shape)
-            elif std == 0.0:
+            elif (deviation := self.first_deviation(name, parameter)) == 0.0:
                 weights[name] = torch.zeros(shape)
             else:
                 digest = xxhash.xxh3_64_intdigest(f"{seed}/initialise/{name}".encode())
                 generator = torch.Generator().manual_seed(digest & (2**63 - 1))
-                weights[name] = torch.empty(shape).normal_(0.0, std, generator=generator)
+                weights[name] = torch.empty(shape).normal_(0.0, deviation, generator=generator)
         self.load_weights(weights)
         return self.train()
 

@@ -62,3 +62,9 @@ class NanoChatForCausalLM(CausalDecoder):
     def enter(self, embeddings: Tensor) -> Tensor:
         """Return the embeddings at root mean square one."""
         return cast(Tensor, self.model.norm(embeddings))
+
+    def first_deviation(self, name: str, parameter: Tensor) -> float:
+        """Return the standard deviation of a fresh parameter: embeddings, which are normed, one; the head nearly zero."""
+        if name.endswith("embed_tokens.weight"):
+            return 1.0
+        return 0.001 if name.endswith("lm_head.weight") else super().first_deviation(name, parameter)

@@ -1,0 +1,168 @@
+"""The shared layers: each against its formula or a plain twin."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from massivetext.errors import ConfigError
+from massivetext.layers.attention import AttentionShape, Context, SelfAttention, attend, padding_mask, segment_mask
+from massivetext.layers.cache import StaticCache, slot_mask
+from massivetext.layers.feedforward import ACTIVATIONS, activation
+from massivetext.layers.loss import chunked_cross_entropy, mean_cross_entropy, token_losses
+from massivetext.layers.norms import RMSNorm
+from massivetext.layers.rotary import RopeScaling, inverse_frequencies, rotary_tables, rotate
+
+
+def test_rms_norm_divides_by_the_root_mean_square():
+    values = torch.randn(3, 5, 8)
+    norm = RMSNorm(8, 1e-6)
+    norm.weight.data = torch.arange(8.0)
+    expected = values / (values.square().mean(-1, keepdim=True) + 1e-6).sqrt() * torch.arange(8.0)
+    assert torch.allclose(norm(values), expected, atol=1e-6)
+
+
+def test_rms_norm_without_scale_has_no_parameters():
+    assert list(RMSNorm(8, 1e-6, scaled=False).parameters()) == []
+
+
+def test_rms_norm_keeps_bfloat16():
+    assert RMSNorm(8, 1e-6, scaled=False)(torch.randn(2, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_rotation_depends_on_the_distance_only():
+    query, key = torch.randn(1, 1, 1, 16), torch.randn(1, 1, 1, 16)
+    frequencies = inverse_frequencies(16, 10000.0)
+
+    def score(first, second):
+        turned = [
+            rotate(vector, *rotary_tables(torch.tensor([[place]]), frequencies, torch.float32))
+            for vector, place in ((query, first), (key, second))
+        ]
+        return (turned[0] * turned[1]).sum()
+
+    assert torch.allclose(score(3, 1), score(103, 101), atol=1e-4)
+
+
+def test_rotation_at_position_zero_changes_nothing():
+    values = torch.randn(1, 2, 1, 8)
+    tables = rotary_tables(torch.zeros(1, 1, dtype=torch.long), inverse_frequencies(8, 10000.0), torch.float32)
+    assert torch.equal(rotate(values, *tables), values)
+
+
+def test_linear_scaling_divides_every_frequency():
+    scaled = inverse_frequencies(16, 10000.0, RopeScaling(rope_type="linear", factor=4.0))
+    assert torch.equal(scaled, inverse_frequencies(16, 10000.0) / 4)
+
+
+def test_llama3_scaling_leaves_fast_waves_and_divides_slow_ones():
+    scaling = RopeScaling(rope_type="llama3", factor=8.0, original_max_position_embeddings=64)
+    plain, scaled = inverse_frequencies(64, 10000.0), inverse_frequencies(64, 10000.0, scaling)
+    fast, slow = 2 * math.pi / plain < 64 / 4, 2 * math.pi / plain > 64
+    assert torch.allclose(scaled[fast], plain[fast]) and torch.allclose(scaled[slow], plain[slow] / 8)
+    between = ~fast & ~slow
+    assert between.any() and ((scaled < plain) & (scaled > plain / 8))[between].all()
+
+
+def plain_attention(queries, keys, values, mask):
+    repeats = queries.shape[1] // keys.shape[1]
+    keys, values = keys.repeat_interleave(repeats, 1), values.repeat_interleave(repeats, 1)
+    scores = queries @ keys.transpose(-1, -2) / math.sqrt(queries.shape[-1])
+    return scores.masked_fill(~mask, -math.inf).softmax(-1) @ values
+
+
+@pytest.mark.parametrize("key_heads", [1, 2, 4])
+def test_attention_equals_the_formula(key_heads):
+    queries, keys, values = torch.randn(2, 4, 7, 8), torch.randn(2, key_heads, 7, 8), torch.randn(2, key_heads, 7, 8)
+    mask = torch.ones(7, 7, dtype=torch.bool).tril()
+    expected = plain_attention(queries, keys, values, mask)
+    assert torch.allclose(attend(queries, keys, values, None), expected, atol=1e-5)
+    assert torch.allclose(attend(queries, keys, values, mask[None, None]), expected, atol=1e-5)
+
+
+def test_segment_mask_allows_the_past_of_the_same_document_only():
+    mask = segment_mask(torch.tensor([[0, 0, 1, 1]]))[0, 0]
+    assert mask.tolist() == [
+        [True, False, False, False], [True, True, False, False], [False, False, True, False], [False, False, True, True]
+    ]  # fmt: skip
+
+
+def test_padding_mask_leaves_no_row_empty():
+    mask = padding_mask(torch.tensor([[0, 0, 1, 1]]))[0, 0]
+    assert mask.any(-1).all() and mask[3].tolist() == [False, False, True, True]
+
+
+def test_slot_mask_hides_padding_and_the_future():
+    mask = slot_mask(torch.tensor([3]), torch.tensor([0, 2]), 6)
+    assert mask[:, 0, 0].tolist() == [[True] * 4 + [False] * 2, [False, False, True, True, False, False]]
+
+
+def test_cached_attention_equals_the_full_pass():
+    torch.manual_seed(0)
+    layer = SelfAttention(AttentionShape(16, 4, 2, 8, norm="before_rotary"))
+    hidden, frequencies = torch.randn(2, 6, 16), inverse_frequencies(8, 10000.0)
+    positions = torch.arange(6)[None]
+    full = layer(hidden, Context(*rotary_tables(positions, frequencies, torch.float32)), 0)
+    cache, outputs = StaticCache(1, 2, 2, 9, 8, hidden), []
+    for start, end in ((0, 3), (3, 4), (4, 6)):
+        slots = torch.arange(start, end)
+        tables = rotary_tables(positions[:, start:end], frequencies, torch.float32)
+        mask = slot_mask(slots, torch.zeros(2, dtype=torch.long), 9)
+        outputs.append(layer(hidden[:, start:end], Context(*tables, mask, cache, slots), 0))
+    assert torch.allclose(torch.cat(outputs, 1), full, atol=1e-6)
+
+
+def test_cache_rows_can_be_chosen_again():
+    cache = StaticCache(1, 2, 1, 3, 2, torch.zeros(1))
+    cache.update(0, torch.tensor([[[[1.0, 1.0]]], [[[2.0, 2.0]]]]), torch.zeros(2, 1, 1, 2), torch.tensor([0]))
+    cache.select_rows(torch.tensor([1, 1, 0]))
+    assert cache.keys[0][:, 0, 0, 0].tolist() == [2.0, 2.0, 1.0]
+
+
+@given(tokens=st.integers(1, 40), chunk=st.integers(1, 50), capped=st.booleans(), seed=st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_chunked_losses_and_gradients_equal_the_plain_ones(tokens, chunk, capped, seed):
+    generator = torch.Generator().manual_seed(seed)
+    hidden = torch.randn(tokens, 6, generator=generator, requires_grad=True)
+    weight = torch.randn(11, 6, generator=generator, requires_grad=True)
+    labels = torch.randint(-1, 11, (tokens,), generator=generator)
+    labels = torch.where(labels < 0, -100, labels)
+    softcap = 3.0 if capped else None
+    plain = token_losses(hidden, weight, labels, softcap)
+    count = max(int((labels != -100).sum()), 1)
+    expected = torch.autograd.grad(plain.sum() / count, (hidden, weight))
+    chunked = chunked_cross_entropy(hidden, weight, labels, chunk, softcap)
+    found = torch.autograd.grad(chunked.sum() / count, (hidden, weight))
+    mean, losses = mean_cross_entropy(hidden, weight, labels, chunk, softcap)
+    fast = torch.autograd.grad(mean, (hidden, weight))
+    assert torch.allclose(chunked, plain, atol=1e-5) and torch.allclose(losses, plain, atol=1e-5)
+    assert torch.allclose(mean, plain.sum() / count, atol=1e-5)
+    for one, two, three in zip(expected, found, fast, strict=True):
+        assert torch.allclose(one, two, atol=1e-5) and torch.allclose(one, three, atol=1e-5)
+
+
+def test_an_ignored_label_has_no_loss():
+    losses = chunked_cross_entropy(torch.randn(3, 4), torch.randn(5, 4), torch.tensor([1, -100, 2]))
+    assert losses[1] == 0 and losses[0] > 0
+
+
+def test_losses_do_not_depend_on_the_gradient_mode():
+    hidden, weight, labels = torch.randn(5, 4), torch.randn(7, 4, requires_grad=True), torch.arange(5)
+    with torch.no_grad():
+        quiet = mean_cross_entropy(hidden, weight, labels)[1]
+    assert torch.allclose(quiet, mean_cross_entropy(hidden, weight, labels)[1], atol=1e-6)
+
+
+def test_activations_are_those_of_transformers():
+    from transformers.activations import ACT2FN
+
+    values = torch.linspace(-3, 3, 50)
+    for name in ACTIVATIONS:
+        assert torch.allclose(activation(name)(values), ACT2FN[name](values), atol=1e-6), name
+
+
+def test_an_unknown_activation_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'silu'"):
+        activation("slu")

@@ -1,0 +1,46 @@
+"""Tiny models of each family, and a tiny tokenizer, made in the process."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from massivetext.models.auto import AutoConfig
+from massivetext.models.families import CAUSAL_FAMILIES
+
+torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other
+
+SIZES = {
+    "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 128, "bos_token_id": 0, "eos_token_id": 0,
+}  # fmt: skip
+TEXTS = ["def main(arguments): return arguments", "北京是中国的首都。", "the cat sat on the mat, the end"]
+
+
+def tiny_config(family, **changes):
+    return AutoConfig.for_model(family, **{**SIZES, **changes})
+
+
+def tiny_model(family, seed=0, **changes):
+    """A model whose every weight is random, also those that start at zero or one."""
+    config = tiny_config(family, **changes)
+    model = CAUSAL_FAMILIES[family].from_config(config, seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 0.3, generator=generator)
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    fast = Tokenizer(models.BPE())
+    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    fast.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=290, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
+    )
+    fast.train_from_iterator(TEXTS, trainer)
+    special = "<|endoftext|>"
+    return PreTrainedTokenizerFast(tokenizer_object=fast, bos_token=special, eos_token=special, pad_token=special)
