@@ -1,0 +1,104 @@
+"""How many steps a run has: minutes are measured into steps on this machine, tokens and epochs are counted."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from torch import nn
+
+from massivetext.errors import ConfigError
+from massivetext.progress import log
+from massivetext.training.checkpoints import model_tensors, restore_model
+from massivetext.training.loop import EVALUATIONS, Evaluate, Run, one_step
+from massivetext.training.machine import run_with_threads
+from massivetext.training.metrics import Sums
+from massivetext.training.objectives import Batches, CausalObjective
+from massivetext.training.optimisers import build_optimisers
+from massivetext.training.resuming import Place
+from massivetext.training.settings import TrainSettings
+from massivetext.translations import tr
+
+WARM_UP_STEPS = 3
+MEASURED_SHARE = 0.04
+LEAST_MEASURED_STEPS = 5
+
+
+def resolve_steps(
+    model: nn.Module,
+    batches: Batches,
+    settings: TrainSettings,
+    tokens_per_pass: int | None = None,
+    evaluate: Evaluate | None = None,
+) -> TrainSettings:
+    """Return the settings with `steps` in place of minutes, tokens or epochs; the model is left as it was.
+
+    minutes: real steps are timed (compilation apart), and so is one call of `evaluate`; what this took is taken off the
+    minutes. Write the result down before the first step: measured again, it would be another number.
+    tokens_per_pass: needed for epochs.
+    """
+    if settings.minutes is not None:
+        steps = _steps_in(settings.minutes * 60.0, model, batches, settings, evaluate)
+    elif settings.tokens is not None:
+        steps = math.ceil(settings.tokens / settings.batch_tokens)
+    elif settings.epochs is not None:
+        if tokens_per_pass is None:
+            raise ConfigError("train.epochs needs data whose length is known; give steps or tokens")
+        steps = math.ceil(settings.epochs * tokens_per_pass / settings.batch_tokens)
+    else:
+        return settings
+    return settings.model_copy(update={"minutes": None, "tokens": None, "epochs": None, "steps": max(steps, 1)})
+
+
+def _steps_in(
+    seconds: float, model: nn.Module, batches: Batches, settings: TrainSettings, evaluate: Evaluate | None
+) -> int:
+    """Return how many steps, evaluations among them, fit into `seconds` from now."""
+    began = time.monotonic()
+
+    def measure(stop: threading.Event) -> tuple[float, float]:
+        before = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
+        trial = settings.model_copy(update={"minutes": None, "steps": 2**40, "warmup_steps": 2**40})
+        run = _trial_run(model, batches, trial)
+        try:
+            times = _step_times(run, MEASURED_SHARE * seconds, stop)
+            evaluated = 0.0 if evaluate is None else _timed(lambda: evaluate(run.objective, 0))
+        finally:
+            restore_model(model, before)
+        return sorted(times)[len(times) // 2], evaluated
+
+    step_seconds, evaluation_seconds = run_with_threads(measure, settings.threads)
+    left = max(seconds - (time.monotonic() - began), 0.0)
+    if settings.evaluate_every_steps is None:
+        steps = (left - EVALUATIONS * evaluation_seconds) / step_seconds
+    else:
+        steps = left / (step_seconds + evaluation_seconds / settings.evaluate_every_steps)
+    words = tr("Calibration: {seconds} s a step, so {steps} steps", seconds=f"{step_seconds:.3f}", steps=int(steps))
+    log(words)
+    return int(steps)
+
+
+def _trial_run(model: nn.Module, batches: Batches, settings: TrainSettings) -> Run:
+    from pathlib import Path
+
+    objective, optimisers = CausalObjective(model, settings), build_optimisers(model, settings)
+    sums = Sums(list(batches.sources))
+    return Run(model, batches, settings, Path(), objective, optimisers, {}, Place(), sums, 0, 0)
+
+
+def _step_times(run: Run, seconds: float, stop: threading.Event) -> list[float]:
+    """Return the wall times of real steps, after a few unmeasured ones, over about `seconds`."""
+    for _ in range(WARM_UP_STEPS):
+        one_step(run)
+    times: list[float] = []
+    while (sum(times) < seconds or len(times) < LEAST_MEASURED_STEPS) and not stop.is_set():
+        times.append(_timed(lambda: one_step(run)))
+    if stop.is_set():
+        raise KeyboardInterrupt
+    return times
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started

@@ -1,0 +1,54 @@
+"""The speeds of a run: rows of timing.jsonl and the words beside the progress bar."""
+
+import time
+
+from torch import nn
+
+from massivetext.training.machine import precision_for, training_device
+from massivetext.training.metrics import RunLog
+from massivetext.training.settings import TrainSettings
+from massivetext.training.utilisation import MatmulPeak, flops_per_token, synchronise
+from massivetext.translations import tr
+
+TIMING_EVERY_SECONDS = 2.0
+
+
+class Clock:
+    """Times steps. Evaluations, checkpoints and the measuring of the peak count in elapsed_seconds only."""
+
+    def __init__(self, model: nn.Module, settings: TrainSettings, files: RunLog) -> None:
+        self._device, self._batch_tokens, self._files = training_device(model), settings.batch_tokens, files
+        self._flops = flops_per_token(model, settings.context_tokens)
+        self._peak = MatmulPeak(self._device, precision_for(settings, self._device))
+        self._seconds, self._steps, self._used = 0.0, 0, 0.0
+        self._elapsed_before = files.elapsed_seconds
+        self._began = self._mark = self.checkpoint_at = time.monotonic()
+
+    def tick(self, step: int, final: bool) -> None:
+        """Count a step as done; every few seconds write tokens per second and utilisation to timing.jsonl."""
+        due = final or self._seconds + time.monotonic() - self._mark >= TIMING_EVERY_SECONDS
+        if due:
+            synchronise(self._device)
+        now = time.monotonic()
+        self._seconds, self._steps = self._seconds + now - self._mark, self._steps + 1
+        if due:
+            speed = self._steps * self._batch_tokens / max(self._seconds, 1e-9)
+            self._used = speed * self._flops / self._peak.value()
+            row = {
+                "step": step,
+                "tokens_per_second": speed,
+                "utilisation_fraction": self._used,
+                "elapsed_seconds": self._elapsed_before + now - self._began,
+            }
+            self._files.write("timing", row)
+            self._seconds, self._steps = 0.0, 0
+        self._mark = now
+
+    def resume(self) -> None:
+        """Start the time of the next step: what was done since `tick` does not count as training."""
+        self._mark = time.monotonic()
+
+    def words(self, loss: float) -> str:
+        """Return loss and utilisation for the progress bar."""
+        used = f"{100 * self._used:.0f}" if self._used else "-"
+        return tr("loss {loss}, {used} % of the matmul peak", loss=f"{loss:.3f}", used=used)

@@ -1,0 +1,264 @@
+"""The training loop: from a model, batches and settings to a trained model, checkpoints and metrics, resumable exactly.
+
+Follow one step: `train` -> `_steps` -> `one_step`; what a batch is and what is learned are the objective's business
+(objectives.py), the learning rate is schedule.py's, files are checkpoints.py's and metrics.py's.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from xxhash import xxh3_64_intdigest
+
+from massivetext.errors import ConfigError, MassiveTextError
+from massivetext.progress import log, progress
+from massivetext.training.checkpoints import model_tensors, remove_old, restore_model, save_checkpoint
+from massivetext.training.clock import Clock
+from massivetext.training.machine import environment, run_with_threads, training_device
+from massivetext.training.metrics import RunLog, Sums
+from massivetext.training.objectives import Batches, CausalObjective, Objective
+from massivetext.training.optimisers import (
+    build_optimisers,
+    clip_gradients,
+    optimiser_tensors,
+    restore_optimisers,
+    set_learning_rates,
+)
+from massivetext.training.resuming import Place, find_place
+from massivetext.training.schedule import learning_rate_factor
+from massivetext.training.settings import TrainSettings
+from massivetext.translations import tr
+
+Evaluate = Callable[[Objective, int], Mapping[str, Any]]
+EVALUATIONS = 8
+
+
+class DivergenceError(MassiveTextError):
+    """The loss or the gradient is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a user may bring instead of what the settings would make: the objective and the optimisers."""
+
+    objective: Objective | None = None
+    optimisers: list[Optimizer] | None = None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a finished run came to."""
+
+    step: int
+    """Optimiser steps done, over all phases."""
+    tokens: int
+    """Predictions trained on."""
+    loss: float
+    """Mean loss in nats over the last tenth of the logged rows of this call; NaN if there was nothing left to do."""
+    last_row: Mapping[str, Any]
+    """The last row of metrics.jsonl that holds a loss; empty if there was nothing left to do."""
+
+
+@dataclass
+class Run:
+    """One call of `train` under way: what it works on, and how far it is."""
+
+    model: nn.Module
+    batches: Batches
+    settings: TrainSettings
+    folder: Path
+    objective: Objective
+    optimisers: list[Optimizer]
+    identity: Mapping[str, str]
+    place: Place
+    sums: Sums
+    done: int
+    """Optimiser steps done."""
+    counted: int
+    """Predictions trained on."""
+    pending: list[tuple[int, Tensor, np.ndarray, np.ndarray, Tensor]] = field(default_factory=list)
+    """Steps whose numbers may still be on the device: step, nats, tokens and sources of the rows, gradient norm."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of this phase."""
+        return self.settings.steps or 0
+
+    @property
+    def last(self) -> int:
+        """The step at which this run is done."""
+        return self.place.first + self.steps
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return training_device(self.model)
+
+
+def train(
+    model: nn.Module,
+    batches: Batches,
+    settings: TrainSettings,
+    folder: Path,
+    *,
+    evaluate: Evaluate | None = None,
+    identity: Mapping[str, str] | None = None,
+    parts: Parts | None = None,
+    quiet: bool = False,
+) -> TrainResult:
+    """Train `model` in place and return what it came to; go on from the newest checkpoint in `folder`, if there is one.
+
+    settings.steps must be given (`calibration.resolve_steps` makes it from minutes, tokens or epochs). evaluate:
+    called with the objective and the step; what it returns becomes a row of metrics.jsonl. identity: digests of what
+    the run is made from (store, tokenizer, recipe); a checkpoint of another identity is refused. The caller holds the
+    folder's lock. Writes checkpoints/, metrics.jsonl, timing.jsonl, tensorboard/ below `folder`. Raises
+    CheckpointError, ConfigError, DivergenceError (naming the step), ModelError (the leak probe).
+    """
+    if settings.steps is None:
+        raise ConfigError("train.steps is not known yet; call massivetext.training.calibration.resolve_steps first")
+
+    def work(stop: threading.Event) -> TrainResult:
+        run = start(model, batches, settings, folder, identity or {}, parts or Parts())
+        return go_on(run, evaluate, quiet, stop)
+
+    return run_with_threads(work, settings.threads)
+
+
+def start(
+    model: nn.Module, batches: Batches, settings: TrainSettings, folder: Path, identity: Mapping[str, str], parts: Parts
+) -> Run:
+    """Return the run ready for its next step: at the newest checkpoint in `folder`, at `settings.from_`, or at 0."""
+    objective = parts.objective or CausalObjective(model, settings)
+    optimisers = parts.optimisers or build_optimisers(model, settings)
+    kind = environment(settings, training_device(model))
+    place = find_place(folder, settings, identity, kind)
+    if place.checkpoint is not None:
+        restore_model(model, place.checkpoint.tensors("model"))
+        restore_optimisers(model, optimisers, place.checkpoint.tensors("optimizer"))
+    sums = Sums(list(batches.sources), **place.sums)
+    return Run(model, batches, settings, folder, objective, optimisers, identity, place, sums, place.done, place.tokens)
+
+
+def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Event) -> TrainResult:
+    """Train from the run's place to its last step, writing rows, evaluations and checkpoints on the way."""
+    if run.done >= run.last:
+        log(tr("Training is done already: step {step}", step=run.done))
+        return TrainResult(run.done, run.counted, math.nan, {})
+    run.model.train()
+    run.objective.check(run.batches.batch(run.done))
+    rows: list[dict[str, Any]] = []
+    title, total = tr("Training"), (run.last - run.done) * run.settings.batch_tokens
+    with closing(RunLog(run.folder, run.done)) as files, progress(title, total, tr("tokens"), quiet) as task:
+        clock = Clock(run.model, run.settings, files)
+        while run.done < run.last:
+            one_step(run)
+            final = run.done == run.last
+            clock.tick(run.done, final)
+            if run.done % run.settings.log_every_steps == 0 or final:
+                rows.append(write_row(run, files))
+                task.advance(0, clock.words(rows[-1]["loss"]))
+            task.advance(run.settings.batch_tokens)
+            if evaluate is not None and (run.done % evaluation_interval(run.settings) == 0 or final):
+                files.write("metrics", {"step": run.done, "tokens": run.counted, **evaluate(run.objective, run.done)})
+                run.model.train()
+            if checkpoint_due(run, clock) or final or stop.is_set():
+                write_checkpoint(run, files)
+                clock.checkpoint_at = time.monotonic()
+            clock.resume()
+            if stop.is_set() and not final:
+                raise KeyboardInterrupt(
+                    tr("stopped at step {step}; the same command goes on from there", step=run.done)
+                )
+    tail = rows[-max(1, len(rows) // 10) :]
+    return TrainResult(run.done, run.counted, math.fsum(row["loss"] for row in tail) / len(tail), rows[-1])
+
+
+def one_step(run: Run) -> None:
+    """Do the next optimiser step: batch, loss and gradient part by part, clip, update."""
+    batch = run.batches.batch(run.done)
+    row_tokens = run.objective.tokens(batch)  # (rows,)
+    total = max(int(row_tokens.sum()), 1)
+    part, row_nats = -(-len(row_tokens) // run.settings.micro_batches), []
+    for begin in range(0, len(row_tokens), part):
+        rows = slice(begin, begin + part)
+        torch.manual_seed(xxh3_64_intdigest(f"{run.settings.seed}/dropout/{run.done}/{begin}".encode()) >> 1)
+        mean, nats = run.objective.loss(batch, rows)
+        (mean * (int(row_tokens[rows].sum()) / total)).backward()  # type: ignore[no-untyped-call]
+        row_nats.append(nats)
+    norm = clip_gradients([p for p in run.model.parameters() if p.requires_grad], run.settings.clip_norm)
+    set_learning_rates(run.optimisers, learning_rate_factor(run.done - run.place.first, run.steps, run.settings))
+    for optimiser in run.optimisers:
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+    run.done += 1
+    run.counted += total
+    run.pending.append((run.done, torch.cat(row_nats), row_tokens, run.objective.row_sources(batch), norm))
+    if run.device.type == "cpu":  # a GPU is not made to wait at every step
+        settle(run)
+
+
+def settle(run: Run) -> None:
+    """Add the steps whose numbers are still on the device to the sums; raise DivergenceError for one not finite."""
+    for step, row_nats, row_tokens, row_sources, gradient_norm in run.pending:
+        nats, norm = row_nats.double().cpu().numpy(), float(gradient_norm)
+        if not (np.isfinite(nats).all() and math.isfinite(norm)):
+            names = sorted({run.sums.sources[i] for i in row_sources[~np.isfinite(nats)]})
+            raise DivergenceError(
+                f"step {step}: the loss is {nats.sum() / max(row_tokens.sum(), 1):.4g} and the gradient norm {norm:.4g}"
+                + (f" (not finite in rows of {', '.join(names)})" if names else "")
+                + ". Checkpoints of earlier steps are sound. Lower train.learning_rate and train.muon_learning_rate, "
+                "lengthen train.warmup_fraction, or set train.clip_norm=1"
+            )
+        run.sums.add(nats, row_tokens, row_sources)
+        run.sums.gradient_norms.append(norm)
+    run.pending.clear()
+
+
+def write_row(run: Run, files: RunLog) -> dict[str, Any]:
+    """Append the mean over the steps since the last row to metrics.jsonl and return it; all of it is reproducible."""
+    settle(run)
+    rate = run.optimisers[-1].param_groups[0]["lr"]
+    row = {"step": run.done, "tokens": run.counted, **run.sums.row(), "learning_rate": rate}
+    run.sums = Sums(run.sums.sources)
+    files.write("metrics", row)
+    return row
+
+
+def write_checkpoint(run: Run, files: RunLog) -> None:
+    """Write the checkpoint of the step just done, after its rows are on disk; then remove the oldest."""
+    settle(run)
+    files.sync()
+    state = {
+        "step": run.done,
+        "tokens": run.counted,
+        "first_step": run.place.first,
+        "origin": run.place.origin,
+        "sums": run.sums.state(),
+        "settings": run.settings.model_dump(mode="json", by_alias=True),
+        "identity": dict(run.identity),
+        "environment": environment(run.settings, run.device),
+    }
+    folder = run.folder / "checkpoints"
+    save_checkpoint(folder, model_tensors(run.model), optimiser_tensors(run.model, run.optimisers), state)
+    remove_old(folder, run.settings.keep_checkpoints)
+
+
+def checkpoint_due(run: Run, clock: Clock) -> bool:
+    """Return whether the step just done is followed by a checkpoint."""
+    if run.settings.checkpoint_every_steps is not None:
+        return run.done % run.settings.checkpoint_every_steps == 0
+    return time.monotonic() - clock.checkpoint_at >= run.settings.checkpoint_every_seconds
+
+
+def evaluation_interval(settings: TrainSettings) -> int:
+    """Return the steps between evaluations."""
+    return settings.evaluate_every_steps or max(1, (settings.steps or 0) // EVALUATIONS)

@@ -1,0 +1,113 @@
+"""The machine under a run: threads, denormals, precision, whether the model is compiled, and a record of all of it."""
+
+import os
+import platform
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+import massivetext
+from massivetext.errors import ConfigError
+from massivetext.progress import log
+from massivetext.training.settings import TrainSettings
+from massivetext.translations import tr
+
+Result = TypeVar("Result")
+
+
+def usable_threads() -> int:
+    """Return how many CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_with_threads(function: Callable[[threading.Event], Result], threads: int | None) -> Result:
+    """Return `function(stop)`, run in a new thread whose parallel workers treat denormal numbers as zero.
+
+    Denormals can make backward passes 50 times slower. The flag is a register that worker threads inherit when they
+    start, and a pool of workers belongs to the thread that first used it: so only a new thread surely gets new workers,
+    whatever ran in this process before, and a resumed run computes with the same rounding as an undisturbed one.
+    `stop` is set when the user interrupts; `function` is expected to finish its step and return or raise.
+    """
+    stop, future = threading.Event(), Future[Result]()
+
+    def work() -> None:
+        torch.set_num_threads(threads or usable_threads())
+        torch.set_flush_denormal(True)
+        try:
+            future.set_result(function(stop))
+        except BaseException as error:
+            future.set_exception(error)
+
+    worker = threading.Thread(target=work, name="training", daemon=True)
+    worker.start()
+    while True:
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            if future.done():
+                raise
+            if stop.is_set():  # a second interrupt: do not wait for the step
+                raise
+            log(tr("Interrupted: finishing the step and saving a checkpoint (once more to stop at once)"))
+            stop.set()
+
+
+def training_device(model: torch.nn.Module) -> torch.device:
+    """Return the device that the model's parameters are on."""
+    return next(model.parameters()).device
+
+
+def precision_for(settings: TrainSettings, device: torch.device) -> torch.dtype:
+    """Return the number format of the forward and backward pass."""
+    if settings.precision == "auto":
+        fits = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fits else torch.float32
+    return torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
+
+
+@cache
+def compiler_found(kind: str) -> str | None:
+    """Return the C++ compiler (for a GPU: Triton) that `torch.compile` would use on a device of `kind`, or None."""
+    if kind == "cuda":
+        from torch.utils._triton import has_triton
+
+        return "triton" if has_triton() else None
+    named = os.environ.get("CXX")
+    return next((name for name in ([named] if named else ["g++", "clang++", "c++"]) if shutil.which(name)), None)
+
+
+def compile_wanted(settings: TrainSettings, device: torch.device) -> bool:
+    """Return whether the model is compiled; raise ConfigError if it was asked for and no compiler is there."""
+    compiler = compiler_found(device.type) if settings.compile != "off" else None
+    if settings.compile == "on" and compiler is None:
+        raise ConfigError(
+            "train.compile is on, and no C++ compiler (g++, clang++ or $CXX; for a GPU: Triton) was found; "
+            "install one, e.g. apt-get install g++, or set train.compile=off"
+        )
+    return compiler is not None
+
+
+def cpu_type() -> str:
+    """Return the CPU's name as the machine gives it; what it can compute is what PyTorch found."""
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.is_file() else []
+    name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def environment(settings: TrainSettings, device: torch.device) -> dict[str, str]:
+    """Return what besides the settings decides the last bits of a run: equal environments promise equal bytes."""
+    return {
+        "massivetext": massivetext.__version__,
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_type(),
+        "threads": str(settings.threads or usable_threads()),
+        "compiled": "yes" if compile_wanted(settings, device) else "no",
+        "precision": str(precision_for(settings, device)).removeprefix("torch."),
+    }

@@ -1,0 +1,120 @@
+"""What a run writes down on the way: metrics.jsonl (reproducible), timing.jsonl (speeds), and TensorBoard's events."""
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Sums:
+    """Sums since the last row of metrics.jsonl: nats (float64) and tokens per source; part of a checkpoint."""
+
+    sources: Sequence[str]
+    nats: list[float] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    gradient_norms: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.nats = self.nats or [0.0] * len(self.sources)
+        self.tokens = self.tokens or [0] * len(self.sources)
+
+    def add(self, row_nats: np.ndarray, row_tokens: np.ndarray, row_sources: np.ndarray) -> None:
+        """Add the rows of a batch: nats float64, counted tokens, and the number of each row's source; all (rows,)."""
+        for number in range(len(self.sources)):
+            mine = row_sources == number
+            self.nats[number] += math.fsum(row_nats[mine])
+            self.tokens[number] += int(row_tokens[mine].sum())
+
+    def row(self) -> dict[str, Any]:
+        """Return loss (nats per token), losses per source that was seen, and mean gradient norm."""
+        seen = [i for i, tokens in enumerate(self.tokens) if tokens]
+        norms = self.gradient_norms
+        return {
+            "loss": math.fsum(self.nats) / max(sum(self.tokens), 1),
+            "losses": {self.sources[i]: self.nats[i] / self.tokens[i] for i in seen},
+            "gradient_norm": math.fsum(norms) / max(len(norms), 1),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums as JSON values (exact: Python writes a float64 so that it reads back the same)."""
+        return {"nats": self.nats, "tokens": self.tokens, "gradient_norms": self.gradient_norms}
+
+
+class RunLog:
+    """The files of a run that grow row by row. Opened at a step, it first cuts off rows of later steps."""
+
+    def __init__(self, folder: Path, step: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._streams = {}
+        for name in ("metrics", "timing"):
+            path = folder / f"{name}.jsonl"
+            cut_back(path, step)
+            self._streams[name] = path.open("a", encoding="utf-8")
+        timed = read_rows(folder / "timing.jsonl")
+        self.elapsed_seconds: float = timed[-1]["elapsed_seconds"] if timed else 0.0
+        """Wall time of the run so far, its earlier parts included."""
+        self._events = _EventFile(folder / "tensorboard")
+
+    def write(self, name: str, row: Mapping[str, Any]) -> None:
+        """Append a row to "metrics" or "timing", at once visible to readers, and its numbers to TensorBoard."""
+        self._streams[name].write(json.dumps(row, ensure_ascii=False) + "\n")
+        self._streams[name].flush()
+        self._events.add(row)
+
+    def sync(self) -> None:
+        """Make all rows durable: a checkpoint must never be newer than its rows."""
+        for stream in self._streams.values():
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def close(self) -> None:
+        """Close the files."""
+        for stream in self._streams.values():
+            stream.close()
+        self._events.close()
+
+
+class _EventFile:
+    """TensorBoard scalars, one tag per number: loss, losses/SOURCE, learning_rate, ..."""
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder))
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        for name, value in row.items():
+            values = (
+                {f"{name}/{key}": one for key, one in value.items()} if isinstance(value, Mapping) else {name: value}
+            )
+            for tag, number in values.items():
+                if name != "step" and isinstance(number, int | float):
+                    self._writer.add_scalar(tag, number, row["step"])
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def cut_back(path: Path, step: int) -> None:
+    """Drop from a JSON lines file all rows after `step`, and a last line that a kill cut short."""
+    if not path.is_file():
+        return
+    end = 0
+    with open(path, "rb+") as stream:
+        for line in stream:
+            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+                break
+            end += len(line)
+        stream.truncate(end)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a JSON lines file; a last line that is still being written is left out."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]

@@ -1,0 +1,153 @@
+"""What is learned: an objective turns a batch into a loss. The loop knows only the protocol `Objective`.
+
+Legend: B rows, T tokens, D features.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from massivetext.errors import ModelError
+from massivetext.layers.loss import IGNORED_LABEL, chunk_gradients, mean_cross_entropy
+from massivetext.training.machine import compile_wanted, precision_for, training_device
+from massivetext.training.settings import TrainSettings
+
+HEAD_CHUNK_TOKENS = 1024
+
+
+class Batches(Protocol):
+    """The data of a run: the batch of any step, found without history (`tokens.order.TrainingOrder` is one)."""
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """Names of the sources that the rows come from."""
+
+    def batch(self, step: int) -> Any:
+        """Return the rows of a step, counted from 0, in the form that the objective understands."""
+
+
+class Objective(Protocol):
+    """A loss over batches of one form."""
+
+    model: nn.Module
+
+    def tokens(self, batch: Any) -> np.ndarray:
+        """Return how many predictions each row counts, (rows,) integers."""
+
+    def row_sources(self, batch: Any) -> np.ndarray:
+        """Return the number of each row's source, (rows,) integers."""
+
+    def loss(self, batch: Any, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return the mean loss over the counted predictions of some rows, with its graph; each row's sum, detached."""
+
+    def check(self, batch: Any) -> None:
+        """Raise ModelError if the model sees what it must not see; called once, with the first batch."""
+
+
+class CausalObjective:
+    """Next-token prediction on packed rows (`tokens.order.Batch`), through the model's embed, hidden and head_weight.
+
+    The embedding lookup stays outside the compiled part (its compiled gradient is not repeatable), shapes are fixed,
+    and the head and the loss work in chunks, so that logits never exist as a whole.
+    """
+
+    def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
+        missing = [name for name in ("embed", "hidden", "head_weight") if not hasattr(model, name)]
+        if missing:
+            raise ModelError(
+                f"{type(model).__name__} has no {', '.join(missing)}, which causal training on packed rows uses; "
+                f"give these, or train it with mt.Trainer, which calls it as Hugging Face models are called"
+            )
+        self.model: Any = model
+        self.device = training_device(model)
+        self.softcap: float | None = getattr(getattr(model, "config", None), "softcap", None)
+        self.dtype = precision_for(settings, self.device)
+        forward = cast(Callable[..., Tensor], self.model.hidden)
+        self._hidden, self._kernel = forward, chunk_gradients
+        if compile_wanted(settings, self.device):
+            # PyTorch's compiler looks at .grad of the embeddings, then warns that someone did.
+            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
+            self._hidden = torch.compile(forward, dynamic=False, fullgraph=True)
+            self._kernel = torch.compile(chunk_gradients, dynamic=False, fullgraph=True)
+
+    def tokens(self, batch: Any) -> np.ndarray:
+        """Return how many labels each row has, (B,)."""
+        return np.asarray((batch.labels != IGNORED_LABEL).sum(axis=1))
+
+    def row_sources(self, batch: Any) -> np.ndarray:
+        """Return the number of each row's source, (B,)."""
+        return np.asarray(batch.sources)
+
+    def loss(self, batch: Any, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return the mean loss in nats over the labels of some rows, and each row's sum in nats, (B,) detached."""
+        labels = self._tensor(batch.labels[rows])
+        with mixed_precision(self.device, self.dtype):
+            hidden = self.hidden_states(batch.input_ids[rows], batch.positions[rows], batch.segments[rows])
+            mean, losses = mean_cross_entropy(
+                hidden.flatten(0, 1),  # (B * T, D)
+                self.model.head_weight,
+                labels.flatten(),
+                even_chunk(labels.numel(), HEAD_CHUNK_TOKENS),
+                self.softcap,
+                self._kernel,
+            )
+        return mean, losses.detach().view(labels.shape).sum(dim=1)
+
+    def hidden_states(self, input_ids: np.ndarray, positions: np.ndarray, segments: np.ndarray) -> Tensor:
+        """Return the final hidden states (B, T, D) by the very path that training takes."""
+        embeddings = self.model.embed(self._tensor(input_ids))
+        return self._hidden(embeddings, self._tensor(positions), self._tensor(segments))
+
+    def check(self, batch: Any) -> None:
+        """Raise ModelError if a packed document sees another one, or a token its future: the leak probe."""
+        check_no_leak(self, batch)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(array)
+        return tensor if self.device.type == "cpu" else tensor.pin_memory().to(self.device, non_blocking=True)
+
+
+def mixed_precision(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Return the context in which matrix products run in `dtype`; weights stay float32."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+def even_chunk(tokens: int, most: int) -> int:
+    """Return the largest divisor of `tokens` up to `most`: chunks of one shape are compiled once."""
+    return next(size for size in range(min(tokens, most), 0, -1) if tokens % size == 0)
+
+
+def check_no_leak(objective: CausalObjective, batch: Any) -> None:
+    """Change the first document of each row, and the last token, and see that nothing else changes.
+
+    Each row of the batch is laid out as two documents of half a row. The forward pass is the one of training (compiled,
+    same shapes, same attention back-end).
+    """
+    ids, tokens = batch.input_ids, batch.input_ids.shape[1]
+    half = tokens // 2
+    here = np.broadcast_to(np.arange(tokens), ids.shape)
+    positions = np.ascontiguousarray(np.where(here < half, here, here - half))
+    segments = np.ascontiguousarray((here >= half).astype(batch.segments.dtype))
+    vocabulary = objective.model.head_weight.shape[0]
+    changed = (ids + 1) % vocabulary
+    first = np.ascontiguousarray(np.where(here < half, changed, ids))
+    last = np.ascontiguousarray(np.where(here == tokens - 1, changed, ids))
+    with mixed_precision(objective.device, objective.dtype):  # with gradients on: else it would be compiled once more
+        plain, other, later = (
+            objective.hidden_states(inputs, positions, segments).detach() for inputs in (ids, first, last)
+        )
+    across = (other - plain)[:, half:].abs().max()
+    ahead = (later - plain)[:, :-1].abs().max()
+    limit = 1e-4 * float(plain.abs().max())
+    for found, what in ((across, "a document before it in the same row"), (ahead, "a later token")):
+        if not float(found) <= limit:
+            raise ModelError(
+                f"the leak probe found that a prediction depends on {what} (its hidden state moved by "
+                f"{float(found):.2g}, allowed {limit:.2g}): the attention back-end in use ignores the mask; set "
+                f"train.compile=off, or report this with the output of `massivetext doctor`"
+            )

@@ -1,0 +1,103 @@
+"""Where a run goes on: at the newest sound checkpoint of its own, at the one it starts `from`, or at the beginning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from massivetext.errors import CheckpointError
+from massivetext.progress import log
+from massivetext.training.checkpoints import Checkpoint, locate_checkpoint, newest_checkpoint
+from massivetext.training.settings import HARMLESS, TrainSettings
+from massivetext.translations import tr
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a run. A run that started from a checkpoint begins its own schedule at that step."""
+
+    first: int = 0
+    """Step at which this run's schedule begins."""
+    done: int = 0
+    """Optimiser steps done."""
+    tokens: int = 0
+    """Predictions trained on."""
+    sums: Mapping[str, Any] = field(default_factory=dict)
+    """Sums since the last row of metrics.jsonl."""
+    origin: str | None = None
+    """What `from` named, as written."""
+    checkpoint: Checkpoint | None = None
+    """What holds weights and optimiser; None: start with the model as it is."""
+
+
+def find_place(
+    folder: Path, settings: TrainSettings, identity: Mapping[str, str], environment: Mapping[str, str]
+) -> Place:
+    """Return where the run in `folder` goes on; damaged checkpoints that are passed over are named in the log.
+
+    Raises CheckpointError if the folder's checkpoints belong to another run, naming each difference. A difference in
+    `environment` (versions, threads, CPU, compiled) is named in the log: the run goes on, but its last bits may differ.
+    """
+    origin = None if settings.from_ is None else str(settings.from_)
+    newest = newest_checkpoint(folder / "checkpoints", _say_damaged)
+    if newest is not None:
+        found = differences(newest, settings, identity, origin)
+        if not found:
+            _say_resumed(newest, environment)
+            state = newest.state
+            return Place(state["first_step"], newest.step, state["tokens"], state["sums"], origin, newest)
+        if origin is None:
+            raise CheckpointError(_another_run(newest, found))
+    if settings.from_ is None:
+        return Place()
+    start = locate_checkpoint(settings.from_, _say_damaged)
+    if newest is not None and newest.step > start.step:
+        raise CheckpointError(_another_run(newest, [f"it is later than step {start.step} of {start.folder}"]))
+    log(tr("Starting from step {step} of {folder}", step=start.step, folder=start.folder))
+    return Place(start.step, start.step, start.state["tokens"], {}, origin, start)
+
+
+def differences(
+    checkpoint: Checkpoint, settings: TrainSettings, identity: Mapping[str, str], origin: str | None
+) -> list[str]:
+    """Return what makes a checkpoint another run's, one phrase each; empty if it is this run's."""
+    state, found = checkpoint.state, []
+    recorded, current = state["settings"], settings.model_dump(mode="json", by_alias=True)
+    ignored = {*HARMLESS, "from"}
+    for name in sorted((recorded.keys() | current.keys()) - ignored):
+        if recorded.get(name) != current.get(name):
+            found.append(f"train.{name} was {recorded.get(name)}, is {current.get(name)}")
+    for name in sorted(state["identity"].keys() | identity.keys()):
+        was, now = state["identity"].get(name), identity.get(name)
+        if was != now:
+            found.append(f"{name} was {str(was)[:12]}, is {str(now)[:12]}")
+    if state["origin"] != origin:
+        found.append(f"train.from was {state['origin']}, is {origin}")
+    return found
+
+
+def _another_run(checkpoint: Checkpoint, found: list[str]) -> str:
+    return (
+        f"{checkpoint.folder} belongs to another run: {'; '.join(found)}. Choose another output folder, remove that "
+        f"folder's checkpoints, or go on from them with train.from={checkpoint.folder}"
+    )
+
+
+def _say_damaged(what: str) -> None:
+    log(tr("Checkpoint passed over, the one before it is used: {what}", what=what))
+
+
+def _say_resumed(checkpoint: Checkpoint, environment: Mapping[str, str]) -> None:
+    log(tr("Going on from {name}", name=checkpoint.folder.name))
+    recorded = checkpoint.state["environment"]
+    for name in sorted(recorded.keys() | environment.keys()):
+        was, now = recorded.get(name), environment.get(name)
+        if was != now:
+            log(
+                tr(
+                    "{name} was {was} and is {now}: the result will not be that of an undisturbed run to the last bit",
+                    name=name,
+                    was=was,
+                    now=now,
+                )
+            )
