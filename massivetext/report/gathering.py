@@ -1,0 +1,139 @@
+"""What a report needs from a run folder, read once; what is not there yet is listed, so that unfinished runs report too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from massivetext.errors import DataError
+from massivetext.storage import read_json
+
+SPLITS = ("train", "validation", "test")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Documents that were left out for one reason."""
+
+    documents: int
+    size_bytes: int
+
+
+@dataclass
+class SourceFlow:
+    """Where one source's documents went. read = kept + dropped + what edits took away; set_aside: never became text."""
+
+    name: str
+    read: Drop
+    kept: Drop
+    dropped: dict[str, Drop] = field(default_factory=dict)
+    set_aside: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Bytes of all dropped documents."""
+        return sum(drop.size_bytes for drop in self.dropped.values())
+
+    @property
+    def edited_bytes(self) -> int:
+        """Bytes that edits took away from kept documents."""
+        return max(0, self.read.size_bytes - self.kept.size_bytes - self.dropped_bytes)
+
+
+@dataclass
+class RunFacts:
+    """All that is known of a run. A part that is not there yet is empty, and its file is named in `missing`."""
+
+    folder: Path
+    recipe: Row = field(default_factory=dict)
+    recipe_text: str = ""
+    corpus: Row = field(default_factory=dict)
+    tokens: Row = field(default_factory=dict)
+    training: list[Row] = field(default_factory=list)
+    validation: list[Row] = field(default_factory=list)
+    timing: list[Row] = field(default_factory=list)
+    model: Row = field(default_factory=dict)
+    provenance: Row = field(default_factory=dict)
+    evaluation: Row = field(default_factory=dict)
+    samples: list[Row] = field(default_factory=list)
+    run: Row = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources in the recipe's order; their colours follow it."""
+        named = [source.name for source in self.flows]
+        return named or sorted({name for row in self.training for name in row.get("losses", {})})
+
+    @property
+    def flows(self) -> list[SourceFlow]:
+        """Where the documents of each source went, in the recipe's order."""
+        return [source_flow(name, counts) for name, counts in self.corpus.get("sources", {}).items()]
+
+    @property
+    def corpus_digest(self) -> str:
+        """The corpus digest, or nothing while there is no corpus."""
+        found: str = self.corpus.get("digest") or self.run.get("corpus_digest") or ""
+        return found
+
+    def split_bytes(self) -> dict[str, dict[str, int]]:
+        """Return the text bytes of each split and source, from the token store."""
+        splits = self.tokens.get("splits", {})
+        return {
+            split: {source: int(entry["text_bytes"]) for source, entry in splits[split].items()}
+            for split in SPLITS
+            if split in splits
+        }
+
+    def split_count(self, split: str, key: str) -> int:
+        """Return `documents`, `tokens` or `text_bytes` of a split, all sources together; 0 where there is none."""
+        return sum(int(entry[key]) for entry in self.tokens.get("splits", {}).get(split, {}).values())
+
+
+def source_flow(name: str, counts: Mapping[str, Any]) -> SourceFlow:
+    """Return where one source's documents went, from its part of the corpus manifest."""
+    dropped = {reason: _drop(part) for reason, part in counts.get("dropped", {}).items()}
+    return SourceFlow(name, _drop(counts["read"]), _drop(counts["kept"]), dropped, dict(counts.get("set_aside", {})))
+
+
+def _drop(part: Mapping[str, Any]) -> Drop:
+    return Drop(int(part["documents"]), int(part["bytes"]))
+
+
+def read_run(folder: str | Path) -> RunFacts:
+    """Return what a run folder holds so far; raise DataError if it is no run folder."""
+    import yaml
+
+    from massivetext.training.metrics import read_rows
+
+    folder = Path(folder)
+    recipe_path = folder / "recipe.yaml"
+    if not recipe_path.is_file():
+        found = "has no recipe.yaml" if folder.is_dir() else "is not there"
+        raise DataError(f"{folder} {found}; give a run folder, as `massivetext run RECIPE --out FOLDER` makes it")
+    facts = RunFacts(folder)
+    facts.recipe_text = recipe_path.read_text(encoding="utf-8")
+    facts.recipe = yaml.safe_load(facts.recipe_text)
+    corpus_folder = Path((facts.recipe.get("corpus") or {}).get("from") or folder / "corpus")
+    rows = read_rows(folder / "metrics.jsonl")
+    facts.training = [row for row in rows if "loss" in row]
+    facts.validation = [row for row in rows if "validation_loss" in row]
+    facts.timing = read_rows(folder / "timing.jsonl")
+    parts = {
+        "corpus": corpus_folder / "manifest.json",
+        "tokens": folder / "tokens" / "manifest.json",
+        "model": folder / "model" / "config.json",
+        "provenance": folder / "model" / "massivetext.json",
+        "evaluation": folder / "evaluation.json",
+        "samples": folder / "samples.json",
+        "run": folder / "run.json",
+    }
+    for name, path in parts.items():
+        if path.is_file():
+            setattr(facts, name, read_json(path))
+        elif name not in ("provenance", "run"):
+            facts.missing.append(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
+    if not facts.training:
+        facts.missing.append("metrics.jsonl")
+    return facts

@@ -1,0 +1,85 @@
+"""Quantities as a reader likes them: bytes, counts, durations, shares, in English and in Chinese."""
+
+import math
+from collections.abc import Sequence
+
+from massivetext.translations import language, tr
+
+NARROW = "\u202f"  # narrow space that does not break, between a number and its unit
+MINUS = "\u2212"
+
+
+def bytes_text(size_bytes: float) -> str:
+    """Return a size in decimal units, three digits: 20.3 MB."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size_bytes >= scale * 0.9995:
+            return f"{three_digits(size_bytes / scale)}{NARROW}{unit}"
+    return f"{size_bytes:.0f}{NARROW}B"
+
+
+def count_text(count: float) -> str:
+    """Return a count, three digits where it is large: 8,412, 5.12 M; in Chinese 512 万."""
+    chinese = (("亿", 1e8), ("万", 1e4))
+    english = (("T", 1e12), ("B", 1e9), ("M", 1e6))
+    for unit, scale in chinese if language() == "zh" else english:
+        if count >= scale * 0.9995:
+            return f"{three_digits(count / scale)}{NARROW}{unit}"
+    return f"{count:,.0f}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration: 0.8 s, 42 s, 3 min 05 s, 2 h 10 min."""
+    if seconds < 9.95:
+        return tr("{seconds} s", seconds=f"{seconds:.1f}")
+    whole = round(seconds)
+    if whole < 60:
+        return tr("{seconds} s", seconds=whole)
+    if whole < 3600:
+        return tr("{minutes} min {seconds} s", minutes=whole // 60, seconds=f"{whole % 60:02d}")
+    return tr("{hours} h {minutes} min", hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
+
+
+def share_text(fraction: float) -> str:
+    """Return a fraction as a percentage with the digits that matter: 0.03 %, 4.2 %, 97.9 %."""
+    percent = 100 * fraction
+    digits = 2 if 0 < percent < 0.995 else 0 if percent in (0, 100) else 1
+    return f"{percent:.{digits}f}{NARROW}%"
+
+
+def change_text(fraction: float) -> str:
+    """Return a relative change with its sign: −5.2 %, +14.1 %."""
+    sign = MINUS if fraction < 0 else "+"
+    return f"{sign}{abs(100 * fraction):.1f}{NARROW}%"
+
+
+def three_digits(value: float) -> str:
+    """Return a number with three digits: 1.23, 12.3, 123."""
+    if value >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def tick_text(value: float) -> str:
+    """Return an axis number without needless zeros; large and small ones with a unit or a power of ten."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e4:
+        return count_text(value).replace(".00", "").replace(".0", "")
+    if abs(value) < 1e-3:
+        exponent = math.floor(math.log10(abs(value)) + 1e-9)
+        digits = str(exponent).replace("-", "⁻").translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        mantissa = value / 10**exponent
+        return f"10{digits}" if abs(mantissa - 1) < 1e-9 else f"{mantissa:.3g}·10{digits}"
+    return f"{value:,.6g}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Return a list in words: a, b and c."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return tr("{first} and {last}", first=tr(", ").join(parts[:-1]), last=parts[-1])
+
+
+def short_digest(digest: str) -> str:
+    """Return the first twelve characters of a digest, enough to tell two apart."""
+    return digest.removeprefix("sha256:")[:12]

@@ -1,0 +1,396 @@
+"""The contents of a report, section by section: words and numbers, in the language in use. The template places them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from massivetext.report.figures import Axis, Bar, Series, bits_chart, line_chart, smoothed, thinned
+from massivetext.report.gathering import RunFacts
+from massivetext.report.quantities import (
+    MINUS,
+    bytes_text,
+    change_text,
+    count_text,
+    duration_text,
+    joined,
+    share_text,
+    short_digest,
+    tick_text,
+)
+from massivetext.translations import tr
+
+COLOURS = 8
+WIDE, NARROW = 940.0, 400.0
+TOTAL = "total"
+METHODS = ("bits_per_byte", "ngram_bits_per_byte", "xz_primed_bits_per_byte", "xz_bits_per_byte", "gzip_bits_per_byte")
+
+
+def source_colours(facts: RunFacts) -> dict[str, str]:
+    """Return the style class of each source's colour; after eight sources the colours begin again."""
+    return {name: f"c{i % COLOURS}" for i, name in enumerate(facts.sources)}
+
+
+def method_names(facts: RunFacts) -> dict[str, str]:
+    """Return what each row of scores is called."""
+    order = facts.evaluation.get("ngram_order", 5)
+    return {
+        "bits_per_byte": tr("this model"),
+        "ngram_bits_per_byte": tr("{order}-gram model", order=order),
+        "xz_primed_bits_per_byte": tr("xz -9e, primed"),
+        "xz_bits_per_byte": "xz -9e",
+        "gzip_bits_per_byte": "gzip -9",
+    }
+
+
+def known_methods(facts: RunFacts) -> list[str]:
+    """Return the keys of evaluation.json that hold scores, this model first."""
+    return [key for key in METHODS if facts.evaluation.get(key)]
+
+
+def headline(facts: RunFacts) -> dict[str, Any]:
+    """Return the main number and the sentences that say what it means and who won."""
+    trained = facts.training[-1] if facts.training else {}
+    found: dict[str, Any] = {"figure": "", "unit": "", "sentences": []}
+    scores = facts.evaluation
+    if scores:
+        value = scores["bits_per_byte"][TOTAL]
+        found |= {"figure": f"{value:.3f}", "unit": tr("bits per byte")}
+        size = bytes_text(scores["bytes"][TOTAL])
+        found["sentences"].append(
+            tr("on {size} of text that the model has never seen. Each byte of it costs {bits} bits; stored plainly it is 8.",
+               size=size, bits=f"{value:.2f}")
+        )  # fmt: skip
+        found["sentences"] += verdict(facts)
+    elif trained:
+        found |= {"figure": f"{trained['loss']:.3f}", "unit": tr("nats per token, training loss so far")}
+        found["sentences"].append(tr("The model has not been scored yet."))
+    else:
+        found["figure"] = "—"
+        found["sentences"].append(tr("The model has not been trained yet."))
+    return found
+
+
+def verdict(facts: RunFacts) -> list[str]:
+    """Return who needs fewer bits than this model and who more, and by how much, in whole sentences."""
+    names, scores = method_names(facts), facts.evaluation
+    mine = scores["bits_per_byte"][TOTAL]
+    changes = [(names[key], mine / scores[key][TOTAL] - 1) for key in known_methods(facts)[1:]]
+    better = [tr("{name} ({percent} fewer)", name=n, percent=share_text(-c)) for n, c in changes if c < 0]
+    worse = [tr("{name} ({percent} more)", name=n, percent=share_text(c)) for n, c in changes if c >= 0]
+    sentences = []
+    if better:
+        sentences.append(tr("It needs fewer bits than {others}.", others=joined(better)))
+    if worse:
+        sentences.append(tr("It needs more bits than {others}.", others=joined(worse)))
+    return sentences
+
+
+def stations(facts: RunFacts) -> list[dict[str, str]]:
+    """Return the stages of the journey, each with its number, what it means, and the time it took."""
+    seconds: Mapping[str, float] = facts.run.get("stages", {})
+    flows = facts.flows
+    read, kept = sum(f.read.size_bytes for f in flows), sum(f.kept.size_bytes for f in flows)
+    documents = count_text(sum(f.kept.documents for f in flows))
+    tokens, text_bytes = facts.split_count("train", "tokens"), facts.split_count("train", "text_bytes")
+    trained = facts.training[-1] if facts.training else {}
+    score = facts.evaluation.get("bits_per_byte", {}).get(TOTAL)
+    xz = facts.evaluation.get("xz_bits_per_byte", {}).get(TOTAL)
+    vocabulary = facts.tokens.get("tokenizer", {}).get("vocab_size", 0)
+    parts: list[tuple[str, str, str, Sequence[str]]] = [
+        (tr("Raw text"), bytes_text(read) if flows else "", tr("{count} sources", count=len(flows)), ()),
+        (tr("Clean documents"), bytes_text(kept) if flows else "", tr("{count} documents", count=documents), ("corpus",)),
+        (tr("Tokens"), count_text(tokens) if tokens else "",
+         tr("{ratio} bytes each, vocabulary {size}", ratio=f"{text_bytes / max(tokens, 1):.2f}", size=f"{vocabulary:,}"),
+         ("tokenizer", "tokens")),
+        (tr("Training"), tr("{count} steps", count=f"{trained['step']:,}") if trained else "",
+         tr("{count} tokens, {passes} passes", count=count_text(trained.get("tokens", 0)),
+            passes=f"{trained.get('tokens', 0) / max(tokens, 1):.2f}"), ("train",)),
+        (tr("Model"), count_text(parameters(facts)) if facts.model else "",
+         tr("parameters, {layers} layers of width {width}", layers=facts.model.get("num_hidden_layers", 0),
+            width=facts.model.get("hidden_size", 0)), ("model",)),
+        (tr("Score"), f"{score:.3f}" if score else "",
+         tr("bits per byte; xz -9e {xz}", xz=f"{xz:.3f}") if xz else tr("bits per byte"), ("evaluate", "samples")),
+    ]  # fmt: skip
+    found = []
+    for name, value, detail, stages in parts:
+        spent = sum(seconds.get(stage, 0.0) for stage in stages)
+        time = duration_text(spent) if spent else ""
+        found.append({"name": name, "value": value or "—", "detail": detail if value else tr("not yet"), "time": time})
+    return found
+
+
+def parameters(facts: RunFacts) -> int:
+    """Return the number of the model's parameters as its folder's record gives it; else counted from its configuration."""
+    shapes = [tensor.get("shape") for tensor in facts.provenance.get("tensors", {}).values() if isinstance(tensor, dict)]
+    if shapes:
+        return sum(math.prod(shape) for shape in shapes)
+    return int(facts.run.get("parameters", 0))
+
+
+def dropped_rows(facts: RunFacts) -> list[dict[str, Any]]:
+    """Return for each source what was read, kept, dropped by which reason, taken away by edits and set aside."""
+    rows = []
+    for flow in facts.flows:
+        read = max(flow.read.size_bytes, 1)
+        reasons = sorted(flow.dropped.items(), key=lambda item: -item[1].size_bytes)
+        rows.append(
+            {
+                "name": flow.name,
+                "read": bytes_text(flow.read.size_bytes),
+                "read_documents": count_text(flow.read.documents),
+                "kept": bytes_text(flow.kept.size_bytes),
+                "kept_documents": count_text(flow.kept.documents),
+                "kept_share": share_text(flow.kept.size_bytes / read),
+                "bar": [
+                    ("kept", 100 * min(flow.kept.size_bytes / read, 1.0), tr("kept")),
+                    ("edited", 100 * flow.edited_bytes / read, tr("taken away by edits")),
+                    ("lost", 100 * flow.dropped_bytes / read, tr("dropped")),
+                ],
+                "edited": bytes_text(flow.edited_bytes) if flow.edited_bytes else "",
+                "reasons": [
+                    (tr(reason), count_text(drop.documents), bytes_text(drop.size_bytes)) for reason, drop in reasons
+                ],
+                "set_aside": [(tr(reason), count_text(count)) for reason, count in flow.set_aside.items()],
+            }
+        )
+    return rows
+
+
+def training_charts(facts: RunFacts) -> dict[str, Any]:
+    """Return the curves of training: loss, loss by source, learning rate, gradient norm, speed."""
+    if not facts.training:
+        return {}
+    colours = source_colours(facts)
+    loss = [(row["tokens"], row["loss"]) for row in facts.training]
+    validation = [(row["tokens"], row["validation_loss"]) for row in facts.validation]
+    x_axis, y_axis = Axis(tr("tokens")), Axis(tr("loss, nats per token"))
+    total = [
+        Series(tr("training"), thinned(loss), "plain", "faint"),
+        Series(tr("training"), thinned(smoothed(loss)), "plain"),
+        Series(tr("validation"), validation, "model", "dots"),
+    ]
+    by_source = []
+    for name, colour in colours.items():
+        points = [(row["tokens"], row["losses"][name]) for row in facts.training if name in row.get("losses", {})]
+        by_source.append(Series(name, thinned(smoothed(points), 160), colour))
+        dots = [(r["tokens"], r["validation_losses"][name]) for r in facts.validation if name in r.get("validation_losses", {})]
+        by_source.append(Series("", dots, colour, "dots"))
+    steps = Axis(tr("step"))
+    small = [
+        ("learning_rate", tr("learning rate"), facts.training, "plain"),
+        ("gradient_norm", tr("gradient norm"), facts.training, "plain"),
+        ("tokens_per_second", tr("tokens per second"), facts.timing, "plain"),
+    ]
+    found: dict[str, Any] = {"loss": {}, "sources": {}, "small": []}
+    for key, width in (("wide", WIDE), ("narrow", NARROW)):
+        found["loss"][key] = line_chart(total, x_axis, y_axis, width=width, height=300.0, name=tr("Loss"))
+        if len(colours) > 1:
+            found["sources"][key] = line_chart(
+                by_source, x_axis, y_axis, width=width, height=300.0, name=tr("Loss by source")
+            )
+    for field, label, rows, colour in small:
+        points = [(float(row["step"]), float(row[field])) for row in rows if row.get(field) is not None]
+        if points:
+            drawn = [Series("", thinned(smoothed(points, 0.01)), colour)]
+            found["small"].append(line_chart(drawn, steps, Axis(label, zero=True), width=300.0, height=170.0, name=label))
+    return found
+
+
+def training_notes(facts: RunFacts) -> list[str]:
+    """Return the sentences under the curves: how long, how fast, where validation stands."""
+    notes = []
+    if facts.timing:
+        last = facts.timing[-1]
+        rates = sorted(row["tokens_per_second"] for row in facts.timing)
+        used = [row["utilisation_fraction"] for row in facts.timing if row.get("utilisation_fraction") is not None]
+        notes.append(
+            tr("{tokens} tokens per second (median), {seconds} in the loop.", tokens=f"{rates[len(rates) // 2]:,.0f}",
+               seconds=duration_text(last["elapsed_seconds"]))
+        )  # fmt: skip
+        if used:
+            middle = share_text(sorted(used)[len(used) // 2])
+            notes.append(tr("The matrix products reach {share} of this machine's measured peak (median).", share=middle))
+    if facts.validation and facts.training:
+        last_loss = facts.validation[-1]["validation_loss"]
+        notes.append(
+            tr("At the end the validation loss is {validation} nats per token, a perplexity of {perplexity}.",
+               validation=f"{last_loss:.3f}", perplexity=f"{math.exp(min(last_loss, 700)):,.1f}")
+        )  # fmt: skip
+    return notes
+
+
+def score_charts(facts: RunFacts) -> dict[str, Any]:
+    """Return the bars of bits per byte: in total, and one small picture for each source."""
+    keys = known_methods(facts)
+    if not keys:
+        return {}
+    highest = max(max(facts.evaluation[key].values()) for key in keys) * 1.02
+    groups = [tr("Has read the training text"), tr("Starts from nothing")]
+    found: dict[str, Any] = {"sources": []}
+    bars = _bars(facts, TOTAL)
+    top = max(bar.value for bar in bars) * 1.02
+    for key, width in (("wide", WIDE), ("narrow", NARROW)):
+        found[key] = bits_chart(bars, groups, top, width=width, name=tr("Bits per byte on the test text"))
+    for source in [name for name in facts.evaluation["bits_per_byte"] if name != TOTAL]:
+        picture = bits_chart(_bars(facts, source), (), highest, width=300.0, name=source)
+        found["sources"].append((source, picture))
+    return found
+
+
+def _bars(facts: RunFacts, source: str) -> list[Bar]:
+    names, scores = method_names(facts), facts.evaluation
+    mine = scores["bits_per_byte"][source]
+    interval = scores.get("bits_per_byte_interval", {}).get(source, ())
+    bars = []
+    for key in known_methods(facts):
+        if source in scores[key]:
+            own = key == "bits_per_byte"
+            change = None if own else mine / scores[key][source] - 1
+            group = 1 if key in ("xz_bits_per_byte", "gzip_bits_per_byte") else 0
+            colour = "model" if own else "read" if group == 0 else "fresh"
+            bars.append(Bar(names[key], scores[key][source], colour, group, interval if own else (), change))
+    return bars
+
+
+def score_table(facts: RunFacts) -> dict[str, Any]:
+    """Return the table of bits per byte: a row for the total and each source, the lowest marked, and by how much."""
+    keys, names, scores = known_methods(facts), method_names(facts), facts.evaluation
+    rows = []
+    for source in scores.get("bits_per_byte", {}):
+        values = {key: scores[key][source] for key in keys if source in scores[key]}
+        order = sorted(values, key=lambda key: values[key])
+        margin = 1 - values[order[0]] / values[order[1]] if len(order) > 1 else None
+        against = tr("{share} below {other}", share=share_text(margin), other=names[order[1]]) if margin is not None else ""
+        rows.append(
+            {
+                "name": tr("all sources") if source == TOTAL else source,
+                "total": source == TOTAL,
+                "cells": [
+                    {
+                        "value": f"{values[key]:.3f}" if key in values else "—",
+                        "best": key == order[0],
+                        "change": "" if key == keys[0] or key not in values
+                        else change_text(values[keys[0]] / values[key] - 1),
+                        "won": key in values and values[keys[0]] < values[key],
+                    }
+                    for key in keys
+                ],
+                "winner": names[order[0]],
+                "margin": against,
+                "mine": order[0] == "bits_per_byte",
+                "perplexity": f"{scores['perplexity'][source]:,.1f}",
+                "size": bytes_text(scores["bytes"][source]),
+            }
+        )  # fmt: skip
+    return {"columns": [names[key] for key in keys], "rows": rows}
+
+
+def score_notes(facts: RunFacts) -> list[str]:
+    """Return how the numbers were made, in sentences."""
+    scores = facts.evaluation
+    if not scores:
+        return []
+    notes = [
+        tr("Every token of every test document is scored once, the first one included, in windows of {context} tokens "
+           "that move on by {stride}; the sum is divided by the UTF-8 bytes of the text.",
+           context=scores["context_tokens"], stride=scores["stride_tokens"]),
+    ]  # fmt: skip
+    if scores.get("bits_per_byte_interval", {}).get(TOTAL):
+        low, high = scores["bits_per_byte_interval"][TOTAL]
+        notes.append(
+            tr("The line at the end of this model's bar is the range {low} to {high}: how far another sample of test "
+               "documents would move the number (95 %).", low=f"{low:.3f}", high=f"{high:.3f}")
+        )  # fmt: skip
+    if scores.get("ngram_bits_per_byte"):
+        notes.append(
+            tr("The {order}-gram model (interpolated Kneser-Ney) was fitted on all of the training tokens.",
+               order=scores["ngram_order"])
+        )  # fmt: skip
+    if scores.get("xz_primed_bits_per_byte"):
+        seen, total = scores["xz_primed_training_bytes"], scores["training_bytes"]
+        notes.append(
+            tr("Primed xz has seen {seen} of training text ({share} of it) before the test text; only what the test text "
+               "adds is counted.", seen=bytes_text(seen), share=share_text(seen / max(total, 1)))
+        )  # fmt: skip
+    return notes
+
+
+def sample_cards(facts: RunFacts) -> list[dict[str, str]]:
+    """Return the samples: source, prompt, and what the model wrote after it."""
+    cards = []
+    for sample in facts.samples:
+        prompt, text = str(sample["prompt"]), str(sample["text"])
+        rest = text.removeprefix(prompt)
+        cards.append({"source": str(sample.get("source") or ""), "prompt": prompt, "rest": rest})
+    return cards
+
+
+def setting_groups(facts: RunFacts) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the settings that matter most, in groups of (name, value); the whole recipe stands below them."""
+    recipe, model, machine = facts.recipe, facts.model, facts.run.get("machine", {})
+    model_fields = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                    "num_key_value_heads", "vocab_size", "tie_word_embeddings")  # fmt: skip
+    groups = [
+        (tr("Model"), [(key, _value(model[key])) for key in model_fields if key in model]),
+        (tr("Training"), [(key, _value(value)) for key, value in (recipe.get("train") or {}).items()]),
+        (tr("Tokenizer"), [(key, _value(value)) for key, value in (recipe.get("tokenizer") or {}).items()]),
+    ]
+    run = [
+        (tr("whole run"), duration_text(facts.run["elapsed_seconds"]) if "elapsed_seconds" in facts.run else ""),
+        (tr("peak memory"), bytes_text(facts.run["peak_memory_bytes"]) if facts.run.get("peak_memory_bytes") else ""),
+        (tr("processor"), str(machine.get("processor", ""))),
+        (tr("cores"), str(machine.get("cores", ""))),
+        (tr("memory"), bytes_text(machine["memory_bytes"]) if machine.get("memory_bytes") else ""),
+        (tr("system"), str(machine.get("system", ""))),
+        ("Python", str(machine.get("python", ""))),
+        ("MassiveText", str(facts.run.get("version", ""))),
+    ]
+    groups.append((tr("Machine"), run))
+    shown = [(name, [(key, value) for key, value in pairs if value]) for name, pairs in groups]
+    return [(name, pairs) for name, pairs in shown if pairs]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return tr("yes") if value else tr("no")
+    if isinstance(value, int) and abs(value) >= 10_000:
+        return f"{value:,}"
+    if isinstance(value, float):
+        return tick_text(value).replace("-", MINUS)
+    return str(value)
+
+
+def digest_rows(facts: RunFacts) -> list[tuple[str, str]]:
+    """Return the digests that say which corpus, store and tokenizer the numbers belong to."""
+    found = [
+        (tr("corpus"), facts.corpus_digest),
+        (tr("token store"), facts.tokens.get("digest", "")),
+        (tr("tokenizer"), facts.tokens.get("tokenizer", {}).get("digest", "")),
+    ]
+    return [(name, digest) for name, digest in found if digest]
+
+
+def commands(facts: RunFacts) -> list[tuple[str, str]]:
+    """Return what a reader can do next: a sentence and the command line."""
+    folder = str(facts.folder)
+    step = facts.training[-1]["step"] if facts.training else 1000
+    talk = [
+        (tr("Talk to it"), f"massivetext chat {folder}"),
+        (tr("Let it go on from your own words"), f'massivetext generate {folder} --prompt "..."'),
+        (tr("Score it on your own files"), f"massivetext evaluate {folder} FILE ..."),
+        (tr("Train it for as long again"), f"massivetext train {folder}/recipe.yaml --out {folder}-longer "
+         f"--set train.from={folder} --set train.steps={step}"),
+    ]  # fmt: skip
+    look = [(tr("See what was dropped, and why"), f"massivetext corpus inspect {folder}")]
+    again = [(tr("Go on where it stopped"), f"massivetext run {folder}/recipe.yaml --out {folder}")]
+    return (talk if facts.model else again) + look
+
+
+def page_title(facts: RunFacts) -> str:
+    """Return the run's name: its folder's."""
+    return facts.folder.resolve().name
+
+
+def digest_line(facts: RunFacts) -> str:
+    """Return the corpus digest in short, to stand beside numbers."""
+    return short_digest(facts.corpus_digest)
