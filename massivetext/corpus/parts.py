@@ -1,0 +1,171 @@
+"""A corpus is built in parts: stretches of the input in canonical order, whose work files appear whole or not at all.
+
+`.work/part-00000.kept.arrow` and `.dropped.arrow` hold its rows, `.work/part-00000.json`, written last, its counts: a
+part that has the latter is finished and is not done again.
+"""
+
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from massivetext.corpus.readers.records import EMPTY, Piece, Reader, Record, SourceFile, bad_record
+from massivetext.corpus.rows import Lane, Passage, batch_of, dropped_schema, kept_schema
+from massivetext.storage import read_json, temporary_path, write_json
+
+BATCH_BYTES = 4 * 2**20
+BATCH_RECORDS = 8192
+SHOWN_RECORDS = 100
+"""How many of the records that were set aside are listed in the manifest."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """One source on its way into the corpus: its lane, its files, and the reader of each format among them."""
+
+    lane: Lane
+    files: tuple[SourceFile, ...]
+    readers: dict[str, Reader]
+
+
+class Part(NamedTuple):
+    """A stretch of the input: pieces of files in canonical order, each with the name of its source."""
+
+    number: int
+    pieces: tuple[tuple[str, Piece], ...]
+
+    @property
+    def input_bytes(self) -> int:
+        """Bytes on disk that the part reads (Parquet: its share of the file)."""
+        return sum(piece_bytes(piece) for _, piece in self.pieces)
+
+
+def piece_bytes(piece: Piece) -> int:
+    """Return about how many bytes on disk a piece is."""
+    if piece.file.format == "parquet" or (piece.end is None and not piece.start):
+        return piece.file.size if not piece.start else 0
+    return (piece.file.size if piece.end is None else piece.end) - piece.start
+
+
+def make_parts(courses: list[Course], part_bytes: int) -> list[Part]:
+    """Return the parts of all sources, which must come in ascending order of their names."""
+    parts: list[Part] = []
+    gathered: list[tuple[str, Piece]] = []
+    size = 0
+    for course in courses:
+        for file in course.files:
+            for piece in course.readers[file.format].pieces(file, part_bytes):
+                gathered.append((course.lane.name, piece))
+                size += max(piece_bytes(piece), 1)
+                if size >= part_bytes:
+                    parts.append(Part(len(parts), tuple(gathered)))
+                    gathered, size = [], 0
+    if gathered:
+        parts.append(Part(len(parts), tuple(gathered)))
+    return parts
+
+
+class PartFiles(NamedTuple):
+    """Where a part's rows and counts are."""
+
+    kept: Path
+    dropped: Path
+    marker: Path
+
+
+def part_files(work: Path, number: int) -> PartFiles:
+    """Return the work files of a part."""
+    stem = f"part-{number:05d}"
+    return PartFiles(work / f"{stem}.kept.arrow", work / f"{stem}.dropped.arrow", work / f"{stem}.json")
+
+
+def process_part(
+    part: Part,
+    courses: dict[str, Course],
+    measures: dict[str, pa.DataType],
+    work: Path,
+    advance: Callable[[int], None],
+) -> dict[str, Any]:
+    """Return a part's counts after writing its work files; a part that has them is not done again."""
+    files = part_files(work, part.number)
+    if files.marker.is_file():
+        advance(part.input_bytes)
+        return dict(read_json(files.marker))
+    counts: dict[str, Any] = {}
+    set_aside: list[dict[str, str]] = []
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    with ExitStack() as stack:
+        kept_path, dropped_path = (stack.enter_context(temporary_path(path)) for path in (files.kept, files.dropped))
+        schema = kept_schema(measures).append(pa.field("split", pa.string()))
+        kept = stack.enter_context(pa.ipc.new_file(str(kept_path), schema, options=options))
+        dropped = stack.enter_context(pa.ipc.new_file(str(dropped_path), dropped_schema(measures), options=options))
+        for source, group in groupby(part.pieces, key=lambda entry: entry[0]):
+            passage = Passage(courses[source].lane, measures)
+            pieces = [piece for _, piece in group]
+            for records in _batches(_records(courses[source], pieces, advance)):
+                bad = [record.bad for _, _, record in records]
+                set_aside += _listed(source, records)[: SHOWN_RECORDS - len(set_aside)]
+                invalid = sum(record.invalid for _, _, record in records)
+                rows = passage.take(batch_of(courses[source].lane, records), bad, invalid)
+                if len(rows):
+                    kept.write_batch(rows)
+                for batch in passage.dropped:
+                    dropped.write_batch(batch)
+                passage.dropped.clear()
+            counts[source] = asdict(passage.counts)
+    marker = {"sources": counts, "set_aside": set_aside}
+    write_json(files.marker, marker)
+    return marker
+
+
+def _listed(source: str, records: list[tuple[str, bool, Record]]) -> list[dict[str, str]]:
+    """Return place and reason of the records that were set aside, but for empty ones."""
+    return [
+        {"source": source, "uri": uri, "record": record.place, "reason": record.bad}
+        for uri, _, record in records
+        if record.bad and record.bad != EMPTY
+    ]
+
+
+def _records(course: Course, pieces: list[Piece], advance: Callable[[int], None]) -> Iterator[tuple[str, bool, Record]]:
+    """Yield (uri, whether a file is one record, record) for the records of some pieces."""
+    for piece in pieces:
+        reader = course.readers[piece.file.format]
+        whole, uri, place = reader.is_whole_file(), piece.file.uri, "0"
+        try:
+            for record in reader.read(piece):
+                place = record.place
+                yield uri, whole, record
+        except _damages() as error:
+            yield uri, whole, bad_record(f"after {place}", 0, f"damaged file: {type(error).__name__}")
+        advance(piece_bytes(piece))
+
+
+def _damages() -> tuple[type[Exception], ...]:
+    """Return what decompressors raise on a file that is cut short or not what its suffix says."""
+    import gzip
+
+    import zstandard
+
+    return (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError)
+
+
+def _batches(records: Iterator[tuple[str, bool, Record]]) -> Iterator[list[tuple[str, bool, Record]]]:
+    """Yield records in lists that hold a bounded number of bytes, or a single record."""
+    batch: list[tuple[str, bool, Record]] = []
+    size = 0
+    for entry in records:
+        length = 4 * len(entry[2].text) if not entry[2].text.isascii() else len(entry[2].text)
+        if batch and (size + length > BATCH_BYTES or len(batch) >= BATCH_RECORDS):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += length
+    if batch:
+        yield batch

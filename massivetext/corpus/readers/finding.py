@@ -1,0 +1,155 @@
+"""Which files a source's paths name, in the order in which they are read."""
+
+import glob
+import json
+import os
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from massivetext.corpus.readers.records import Reader, SourceFile, make_reader, open_stream, plain_suffix
+from massivetext.corpus.settings import FORMATS, SourceSettings
+from massivetext.errors import ConfigError, DataError, unknown_name
+
+LEFT_OUT = {
+    "stdlib": {"site-packages", "dist-packages", "test", "tests", "idle_test", "pydoc_data", "__pycache__"},
+    "packages": {"test", "tests", "__pycache__"},
+    "": {"__pycache__"},
+}
+"""Folders below a built-in root ("" is any other path) that are not entered; a path may still name them."""
+REMEDIES = {
+    "man_zh": "install Debian's Chinese manual pages: apt-get install manpages-zh",
+    "fortunes": "install Debian's Chinese fortunes: apt-get install fortunes-zh",
+}
+SNIFFED_BYTES = 2**20
+
+
+def built_in_roots() -> dict[str, Path]:
+    """Return the folders that `{name}` at the beginning of a path stands for."""
+    paths = sysconfig.get_paths()
+    return {
+        "stdlib": Path(paths["stdlib"]),
+        "packages": Path(paths["purelib"]),
+        "man_zh": Path("/usr/share/man/zh_CN"),
+        "fortunes": Path("/usr/share/games/fortunes"),
+    }
+
+
+def input_files(source: SourceSettings) -> list[SourceFile]:
+    """Return the source's files in ascending order of their uri; a file named twice counts once.
+
+    Raises DataError for a path that does not exist or that holds no file of the source's format, and ConfigError for a
+    file whose format cannot be told.
+    """
+    named = [(path, *_expand(path, source)) for path in source.paths]
+    plain_roots = [root for _, kind, root, _ in named if not kind]
+    plain_root = Path(os.path.commonpath(plain_roots)) if plain_roots else Path()
+    readers = {name: make_reader(name, source) for name in (FORMATS if source.format == "auto" else (source.format,))}
+    files: dict[str, SourceFile] = {}
+    for written, kind, root, paths in named:
+        base = root if kind else plain_root
+        alone = paths == [_resolved(written)[2]]
+        found = 0
+        seen: Counter[str] = Counter()
+        for path, given in _walk(paths, LEFT_OUT[kind if kind in LEFT_OUT else ""]):
+            uri = "/".join(filter(None, (kind, path.relative_to(base).as_posix())))
+            chosen = _format_of(path, uri, source, readers, given, alone and given)
+            seen[plain_suffix(path.name) or "no suffix"] += 1
+            if chosen is not None:
+                status = path.stat()
+                files[uri] = SourceFile(path, uri, status.st_size, status.st_mtime_ns, chosen)
+                found += 1
+        if not found:
+            raise DataError(_nothing_found(source, written, seen))
+    return [files[uri] for uri in sorted(files)]
+
+
+def _nothing_found(source: SourceSettings, written: str, seen: Counter[str]) -> str:
+    """Return the message for a path without a file that can be read."""
+    there = ", ".join(f"{count} with {suffix}" for suffix, count in seen.most_common(8)) or "no files"
+    wanted = "text that the format can be told of" if source.format == "auto" else f"files of format {source.format!r}"
+    return (
+        f"source {source.name!r}: {written} holds no {wanted} (found: {there}); "
+        "check the path, or set format (format: text reads any file as plain text)"
+    )
+
+
+def _resolved(written: str) -> tuple[str, Path, Path]:
+    """Return (name of the built-in root or "", that root, the path itself) for a path as written."""
+    if written.startswith("{"):
+        name, _, rest = written[1:].partition("}")
+        roots = built_in_roots()
+        if name not in roots:
+            raise ConfigError(f"path {written!r}: {unknown_name('root', name, roots)}")
+        return name, roots[name], roots[name] / rest.lstrip("/")
+    path = Path(written).expanduser().absolute()
+    return "", path.parent if not path.is_dir() else path, path
+
+
+def _expand(written: str, source: SourceSettings) -> tuple[str, Path, list[Path]]:
+    """Return (built-in root's name or "", root, files and folders) for a path as written."""
+    kind, root, path = _resolved(written)
+    if path.exists():
+        return kind, root, [path]
+    if glob.has_magic(str(path)):
+        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        if not kind:
+            fixed = Path(path.anchor)
+            for part in path.parts[1:]:
+                if glob.has_magic(part):
+                    break
+                fixed /= part
+            root = fixed
+        matches = [match for match in matches if match.is_file()]
+        if matches:
+            return kind, root, matches
+    remedy = REMEDIES.get(kind, f"check the path (relative paths start at {Path.cwd()})")
+    raise DataError(f"source {source.name!r}: nothing at {written}{f' ({path})' if kind else ''}; {remedy}")
+
+
+def _walk(paths: list[Path], left_out: set[str]) -> Iterator[tuple[Path, bool]]:
+    """Yield the files among `paths` with True, and those below the folders among them with False; no hidden ones."""
+    for path in paths:
+        if path.is_file():
+            yield path, True
+            continue
+        for folder, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in left_out)
+            for name in sorted(names):
+                file = Path(folder, name)
+                if not name.startswith(".") and file.is_file():
+                    yield file, False
+
+
+def _format_of(
+    path: Path, uri: str, source: SourceSettings, readers: dict[str, Reader], given: bool, alone: bool
+) -> str | None:
+    """Return the name of the format to read a file with, or None to leave it out.
+
+    given: the path named this file, itself or by a glob; alone: itself, so it is not left out.
+    """
+    if source.format != "auto":
+        return source.format if given or readers[source.format].takes(uri) else None
+    suffix = plain_suffix(path.name)
+    if suffix == ".json":
+        return "jsonl" if _has_objects_on_lines(path) else "json"
+    for name, reader in readers.items():
+        if suffix in reader.suffixes:
+            return name
+    if alone:
+        raise ConfigError(
+            f"source {source.name!r}: the suffix of {path.name} does not tell its format; "
+            f"set format to one of: {', '.join(FORMATS)}"
+        )
+    return None
+
+
+def _has_objects_on_lines(path: Path) -> bool:
+    """Return whether the first line of a .json file is an object by itself and another line follows."""
+    with open_stream(path) as stream:
+        first, second = stream.readline(SNIFFED_BYTES), stream.readline(SNIFFED_BYTES)
+    try:
+        return isinstance(json.loads(first), dict) and bool(second.strip())
+    except ValueError:
+        return False

@@ -1,0 +1,100 @@
+"""JSON files: an array of objects, or objects and arrays nested in one another with texts at the end of a path."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from massivetext.corpus.readers.columns import choose_text_column, fields_of
+from massivetext.corpus.readers.jsonl import clean_surrogates
+from massivetext.corpus.readers.records import Piece, Reader, Record, SourceFile, bad_record, digest
+from massivetext.corpus.readers.text import read_whole
+from massivetext.errors import DataError
+
+
+class JsonReader(Reader):
+    """Reads .json; a file is read whole, so one above `max_record_bytes` is set aside."""
+
+    suffixes = (".json",)
+
+    def check(self, files: list[SourceFile]) -> None:
+        """Choose the text column; say what is there if the path leads nowhere in the first readable file."""
+        self._path: tuple[str, ...] = (
+            tuple((self.source.text_column or "").split(".")) if self.source.text_column else ()
+        )
+        for file in files:
+            record = read_whole(file, self.source.max_record_bytes, self.source.encoding)
+            try:
+                value = json.loads(record.text)
+            except (ValueError, RecursionError):
+                continue
+            if not self._path:
+                columns = _columns(value)
+                if columns or not isinstance(value, list):
+                    self._path = (choose_text_column(None, columns, str(file.path)),)
+            elif next(_walk(value, self._path, ""), None) is None:
+                shown = ", ".join(sorted(_paths(value))[:30])
+                raise DataError(
+                    f"{file.path} has no {self.source.text_column!r}; there are: {shown}. "
+                    "Set text_column to one of them"
+                )
+            return
+
+    def read(self, piece: Piece) -> Iterator[Record]:
+        """Yield one record for each text at the end of the path."""
+        whole = read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
+        if whole.bad:
+            yield whole
+            return
+        try:
+            value = json.loads(whole.text)
+        except (ValueError, RecursionError):
+            yield bad_record("0", whole.raw_bytes, "broken JSON", whole.text.encode(errors="replace"))
+            return
+        for place, holder, found in _walk(value, self._path, ""):
+            if not isinstance(found, str):
+                yield bad_record(place, 0, f"the text is {type(found).__name__}, not a string")
+                continue
+            text = clean_surrogates(found)
+            raw = text.encode()
+            fields = fields_of(holder, self._path[-1]) if isinstance(holder, dict) else None
+            yield Record(place, len(raw), digest(raw), text, "", whole.invalid, fields=fields)
+
+
+def _columns(value: Any) -> dict[str, bool]:
+    """Return the keys of the objects in an array (or of one object), and whether each holds strings."""
+    objects = value if isinstance(value, list) else [value]
+    columns: dict[str, bool] = {}
+    for entry in objects[:100]:
+        if isinstance(entry, dict):
+            for key, held in entry.items():
+                columns[key] = columns.get(key, False) or isinstance(held, str)
+    return columns
+
+
+def _walk(value: Any, path: tuple[str, ...], place: str, holder: Any = None) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (place, the object that holds the text, text) for each end of the path; arrays on the way are gone through.
+
+    An array of strings at the end of a path is one text, its items joined by line feeds; with no path (an array of
+    strings as the whole file) each string is a text. The place names the indices gone through: "0:12".
+    """
+    if isinstance(value, list) and holder is not None and not path and all(isinstance(part, str) for part in value):
+        yield place or "0", holder, "\n".join(value)
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _walk(part, path, f"{place}:{index}" if place else str(index), holder)
+    elif path:
+        if isinstance(value, dict) and path[0] in value:
+            yield from _walk(value[path[0]], path[1:], place, value)
+    else:
+        yield place or "0", holder, value
+
+
+def _paths(value: Any, prefix: str = "", depth: int = 6) -> set[str]:
+    """Return the dotted paths that lead to strings, as far as the first items of arrays show."""
+    if isinstance(value, list):
+        return set().union(*(_paths(part, prefix, depth) for part in value[:3])) if value else set()
+    if isinstance(value, dict) and depth:
+        return set().union(
+            *(_paths(held, f"{prefix}.{key}" if prefix else key, depth - 1) for key, held in list(value.items())[:50])
+        )
+    return {prefix} if isinstance(value, str) and prefix else set()

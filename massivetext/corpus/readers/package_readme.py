@@ -1,0 +1,47 @@
+"""The long descriptions of installed packages, mostly their README, from the metadata that pip keeps."""
+
+import json
+from collections.abc import Iterator
+from email.message import Message
+from email.parser import BytesParser
+
+from massivetext.corpus.readers.records import TOO_LONG, Fields, Piece, Reader, Record, bad_record, decode, digest
+
+
+class ReadmeReader(Reader):
+    """Reads `*.dist-info/METADATA` and `*.egg-info/PKG-INFO`."""
+
+    def takes(self, uri: str) -> bool:
+        """Return whether the file is a package's metadata."""
+        return uri.endswith((".dist-info/METADATA", ".egg-info/PKG-INFO"))
+
+    def is_whole_file(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, piece: Piece) -> Iterator[Record]:
+        """Yield the description; a package without one yields none."""
+        if piece.file.size > self.source.max_record_bytes:
+            yield bad_record("0", piece.file.size, TOO_LONG)
+            return
+        raw = piece.file.path.read_bytes()
+        head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
+        headers = BytesParser().parsebytes(head + b"\n\n", headersonly=True)
+        text, invalid = decode(body, self.source.encoding)
+        if not text.strip():
+            # Metadata before version 2.1 holds the description as a header, continued with "        |" or spaces.
+            lines = str(headers.get("Description") or "").splitlines()
+            text = "\n".join(line.removeprefix("       |").removeprefix("        ") for line in lines)
+        if text.strip() and text.strip() != "UNKNOWN":
+            yield Record("0", len(raw), digest(raw), text.strip() + "\n", "", invalid, fields=_fields(headers))
+
+
+def _fields(headers: Message) -> Fields:
+    """Return what the headers say of the package."""
+    license_name = headers.get("License-Expression") or headers.get("License")
+    meta = {"package": str(headers.get("Name")), "version": str(headers.get("Version"))}
+    return Fields(
+        license=str(license_name).splitlines()[0] if license_name else None,
+        url=str(headers["Home-page"]) if headers.get("Home-page") else None,
+        meta=json.dumps(meta, ensure_ascii=False, sort_keys=True),
+    )

@@ -1,0 +1,90 @@
+"""Parquet with a text column."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from massivetext.corpus.readers.columns import choose_text_column, fields_of
+from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Piece, Reader, Record, SourceFile, bad_record, digest
+from massivetext.errors import DataError
+
+BATCH_ROWS = 1024
+
+
+class ParquetReader(Reader):
+    """Reads .parquet, row group by row group; fields that are not scalars are left out of `meta`."""
+
+    suffixes = (".parquet",)
+
+    def check(self, files: list[SourceFile]) -> None:
+        """Look for the text column in every file."""
+        for file in files:
+            self._column(self._schema(file), file)
+
+    def _schema(self, file: SourceFile) -> pa.Schema:
+        """Return a file's schema; raise DataError if it is no Parquet file."""
+        try:
+            return pq.read_schema(file.path)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{file.path} is no readable Parquet file ({error}); remove it or write it again") from None
+
+    def _column(self, schema: pa.Schema, file: SourceFile) -> str:
+        """Return the name of the text column."""
+        columns = {field.name: _is_string(field.type) for field in schema}
+        column = choose_text_column(self.source.text_column, columns, str(file.path))
+        if not columns[column]:
+            strings = ", ".join(name for name, holds in columns.items() if holds) or "none"
+            raise DataError(
+                f"{file.path}: column {column!r} holds {schema.field(column).type}, not strings; "
+                f"columns of strings: {strings}. Set text_column to one of them"
+            )
+        return column
+
+    def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
+        """Return runs of row groups of about `piece_bytes` each."""
+        metadata = pq.read_metadata(file.path)
+        starts, size = [0], 0
+        for group in range(metadata.num_row_groups):
+            if size >= piece_bytes:
+                starts.append(group)
+                size = 0
+            size += metadata.row_group(group).total_byte_size
+        return [Piece(file, start, end) for start, end in zip(starts, [*starts[1:], metadata.num_row_groups])]
+
+    def read(self, piece: Piece) -> Iterator[Record]:
+        """Yield one record a row."""
+        schema = self._schema(piece.file)
+        column = self._column(schema, piece.file)
+        kept = [field.name for field in schema if field.name == column or _is_scalar(field.type)]
+        with pq.ParquetFile(piece.file.path) as opened:
+            for group in range(piece.start, piece.end or 0):
+                row = 0
+                for batch in opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=kept, use_threads=False):
+                    for values in batch.to_pylist():
+                        yield self._record(f"{group}:{row}", values, column)
+                        row += 1
+
+    def _record(self, place: str, values: dict[str, object], column: str) -> Record:
+        """Return the record of one row."""
+        text = values[column]
+        if not isinstance(text, str):
+            return bad_record(place, 0, EMPTY)
+        raw = text.encode()
+        if len(raw) > self.source.max_record_bytes:
+            return bad_record(place, len(raw), TOO_LONG)
+        return Record(place, len(raw), digest(raw), text, fields=fields_of(values, column))
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds strings."""
+    if pa.types.is_dictionary(kind):
+        return _is_string(kind.value_type)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_scalar(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds strings, numbers or truth values."""
+    return _is_string(kind) or bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    )

@@ -1,0 +1,127 @@
+"""`load_corpus`: a built corpus, opened."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext.errors import DataError, StoreError, unknown_name
+from massivetext.storage import read_json
+
+FORMAT = "massivetext-corpus/1"
+BATCH_ROWS = 1024
+
+
+class Corpus:
+    """A corpus on disk: its manifest in memory, its documents read as they are asked for."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over (split, id, text digest) of all documents in canonical order, in hexadecimal."""
+        return str(self.manifest["digest"])
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, train first."""
+        return tuple(self.manifest["splits"])
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources, ascending."""
+        return tuple(self.manifest["sources"])
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {entry['documents']:,}" for name, entry in self.manifest["splits"].items())
+        return f"Corpus({str(self.folder)!r}: {sizes} documents of {', '.join(self.sources)})"
+
+    def files(self, split: str) -> list[Path]:
+        """Return the Parquet files of a split, in canonical order."""
+        if split not in self.splits:
+            raise DataError(f"{self.folder}: {unknown_name('split', split, self.splits)}")
+        return sorted((self.folder / "documents" / split).glob("*.parquet"))
+
+    def documents(
+        self, split: str, source: str | None = None, columns: Sequence[str] = ("id", "text")
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the documents of a split, or of one source in it, as batches of some columns, in canonical order.
+
+        At most one row group (about 64 MB) is in memory at a time.
+        """
+        if source is not None and source not in self.sources:
+            raise DataError(f"{self.folder}: {unknown_name('source', source, self.sources)}")
+        for path in self.files(split):
+            yield from _batches(path, columns, source)
+
+    def dropped(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of what was dropped or set aside, with step and reason; columns: all unless named."""
+        for path in sorted((self.folder / "dropped").glob("*.parquet")):
+            yield from _batches(path, columns, None)
+
+    def find(self, document: str) -> dict[str, Any]:
+        """Return a document or dropped row by its id, or by a beginning of it that fits one only.
+
+        `kept` tells which it is, `split` where a document lies, the columns where it came from and what was done to it.
+        """
+        if not re.fullmatch(r"[0-9a-f]{4,32}", document):
+            raise DataError(f"found id {document!r}; an id is 32 hexadecimal digits, or the first 4 or more of them")
+        places = [(split, path) for split in self.splits for path in self.files(split)]
+        places += [("", path) for path in sorted((self.folder / "dropped").glob("*.parquet"))]
+        found: list[dict[str, Any]] = []
+        for split, path in places:
+            with pq.ParquetFile(path) as opened:
+                for group in range(opened.num_row_groups):
+                    ids = opened.read_row_group(group, columns=["id"], use_threads=False)["id"]
+                    hits = pc.starts_with(ids, document)
+                    if pc.any(hits).as_py():
+                        rows = opened.read_row_group(group, use_threads=False).filter(hits).to_pylist()
+                        found += [{"kept": bool(split), **({"split": split} if split else {}), **row} for row in rows]
+        if not found:
+            raise DataError(f"{self.folder} has no document, kept or dropped, with id {document!r}; check the digits")
+        if len({row["id"] for row in found}) > 1:
+            ids_shown = ", ".join(row["id"] for row in found[:5])
+            raise DataError(f"{len(found)} documents begin with {document!r} ({ids_shown}, ...); give more digits")
+        row = found[0]
+        row["meta"] = json.loads(row["meta"]) if row["meta"] else None
+        return row
+
+
+def _batches(path: Path, columns: Sequence[str] | None, source: str | None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file, of one source if it is named, row group by row group."""
+    wanted = None if columns is None else list(columns)
+    with pq.ParquetFile(path) as opened:
+        names = opened.schema_arrow.names
+        for name in wanted or ():
+            if name not in names:
+                raise DataError(f"{path}: {unknown_name('column', name, names)}")
+        column = names.index("source")
+        for group in range(opened.num_row_groups):
+            if source is not None:
+                statistics = opened.metadata.row_group(group).column(column).statistics
+                # A row group holds one source, see finishing.py.
+                if statistics is not None and statistics.has_min_max and statistics.min != source:
+                    continue
+            for batch in opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted, use_threads=False):
+                yield batch if wanted is None else batch.select(wanted)
+
+
+def load_corpus(folder: str | Path) -> Corpus:
+    """Return the corpus in a folder; raise StoreError if there is none, or one that is not finished or not known."""
+    folder = Path(folder)
+    path = folder / "manifest.json"
+    if not path.is_file():
+        unfinished = (folder / ".work").is_dir()
+        what = "a corpus whose building was not finished: build it again, it goes on where it stopped"
+        raise StoreError(f"{folder} holds {what if unfinished else 'no corpus (no manifest.json): check the path'}")
+    manifest = read_json(path)
+    if manifest.get("format") != FORMAT:
+        raise StoreError(f"{path} has format {manifest.get('format')!r}; this version reads {FORMAT!r}")
+    return Corpus(folder, manifest)

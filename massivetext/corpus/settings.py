@@ -1,0 +1,120 @@
+"""What a recipe's `corpus:` section may say."""
+
+import codecs
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from massivetext.errors import unknown_name
+from massivetext.settings import Settings
+
+FORMATS = {
+    "text": "massivetext.corpus.readers.text:TextReader",
+    "jsonl": "massivetext.corpus.readers.jsonl:JsonLinesReader",
+    "json": "massivetext.corpus.readers.json_file:JsonReader",
+    "csv": "massivetext.corpus.readers.csv_file:CsvReader",
+    "parquet": "massivetext.corpus.readers.parquet:ParquetReader",
+    "python_code": "massivetext.corpus.readers.python:CodeReader",
+    "python_docs": "massivetext.corpus.readers.python:DocsReader",
+    "python_topics": "massivetext.corpus.readers.python:TopicsReader",
+    "package_readme": "massivetext.corpus.readers.package_readme:ReadmeReader",
+}
+"""Every format's name in a recipe, and where its reader is; the module is imported when a source names the format."""
+
+
+class SourceSettings(Settings):
+    """One named source of documents."""
+
+    name: str = Field(pattern=r"^[\w-]{1,64}$")
+    """Name of the source: letters, digits, `_` and `-`; every document, loss and score carries it."""
+    path: str | tuple[str, ...]
+    """A file, a folder, a glob such as "dumps/**/*.txt", or a list of them; relative to the current folder. It may
+    begin with {stdlib}, {packages} (installed packages), {man_zh} or {fortunes}."""
+    format: str = "auto"
+    """How the files are read; auto goes by the file's suffix (in a folder, other files are then left out)."""
+    text_column: str | None = None
+    """The column (JSON key, dotted where nested) that holds the text; unset: `text`, else the only string column."""
+    unit: Literal["file", "block", "paragraph", "line"] = "file"
+    """What a document of a plain text file is. A block is consecutive paragraphs up to `block_bytes`; a longer
+    paragraph is cut at its lines."""
+    block_bytes: int = Field(8192, ge=1)
+    """Largest block, in bytes."""
+    steps: tuple[str | dict[str, Any], ...] | None = None
+    """This source's own steps, in place of the corpus's list."""
+    encoding: str = "utf-8"
+    """Encoding of the text where no byte order mark says another, e.g. gb18030; bytes that do not fit it become U+FFFD
+    and are counted."""
+    max_record_bytes: int = Field(64 * 2**20, ge=1)
+    """A longer record (line, file, cell) is set aside unread, in bytes."""
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value != "auto" and value not in FORMATS:
+            raise ValueError(unknown_name("format", value, ["auto", *FORMATS]))
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            return codecs.lookup(value).name
+        except LookupError:
+            raise ValueError(f"unknown encoding {value!r}; allowed are Python's, e.g. utf-8, gb18030, big5") from None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The source's paths as a tuple, however they were written."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+
+class SplitSettings(Settings):
+    """How documents fall into train, validation and test: by a hash of the file they come from, or of the record."""
+
+    validation: float = Field(default=0.01, ge=0.0, lt=1.0)
+    """Share of files (or records) in the validation split, a fraction; 0 makes no such split."""
+    test: float = Field(default=0.01, ge=0.0, lt=1.0)
+    """Share of files (or records) in the test split, a fraction; 0 makes no such split."""
+
+    @model_validator(mode="after")
+    def _leaves_training(self) -> "SplitSettings":
+        if self.validation + self.test >= 1.0:
+            raise ValueError(f"validation {self.validation} and test {self.test} leave nothing to train on; lower them")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The splits asked for, in the order in which they are shown."""
+        asked = (("train", 1.0), ("validation", self.validation), ("test", self.test))
+        return tuple(name for name, share in asked if share > 0)
+
+
+class CorpusSettings(Settings):
+    """A corpus: sources, the steps that clean them, the split; or one that is already built."""
+
+    from_: Path | None = Field(None, alias="from")
+    """Folder of a corpus that is already built; then nothing else may be given."""
+    sources: tuple[SourceSettings, ...] = ()
+    """Where the documents come from."""
+    steps: tuple[str | dict[str, Any], ...] = ("normalise", "statistics", {"deduplicate": {"exact": True}})
+    """What is done to each document, in order: names, or {name: settings}; `deduplicate` comes last."""
+    split: SplitSettings = SplitSettings()
+    """Shares of the splits."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "CorpusSettings":
+        if self.from_ is not None and self.sources:
+            raise ValueError("found both from and sources; give a built corpus or the sources to build one, not both")
+        if self.from_ is None and not self.sources:
+            raise ValueError("found neither sources nor from; give at least one source, e.g. {name: mine, path: texts}")
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"source names must differ; found twice: {', '.join(twice)}")
+        return self
+
+    def steps_of(self, source: SourceSettings) -> tuple[str | Mapping[str, Any], ...]:
+        """Return the list of steps that applies to a source."""
+        return self.steps if source.steps is None else source.steps
