@@ -104,7 +104,9 @@ def _in_range(runs: list[pa.RecordBatch], low: int, high: int) -> pa.Table:
         last = int(np.searchsorted(hashes, np.uint64(high - 1), side="right"))
         parts.append(batch.slice(first, last - first))
     table = pa.Table.from_batches(parts).combine_chunks()
-    return table.take(pc.sort_indices(table, [("hash", "ascending"), ("id", "ascending")]))
+    order = pc.sort_indices(table, [("hash", "ascending"), ("id", "ascending")])
+    # the Parquet's bytes depend on metadata, and on where chunks end
+    return table.take(order).combine_chunks().replace_schema_metadata(None)
 
 
 def _write_shard(table: pa.Table, folder: Path, relative: Path) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+import json
+import random
+
+import pytest
+from corpus_in_memory import CHINESE, CODE, PROSE, FakeCorpus, small_corpus, texts
+
+from massivetext.errors import ConfigError, DataError
+from massivetext.tokens.settings import TokenizerSettings
+from massivetext.tokens.tokenizer import AutoTokenizer
+from massivetext.tokens.vocabulary import Sample, train_tokenizer
+
+
+def test_the_vocabulary_holds_the_start_token_first_and_every_byte(trained):
+    vocabulary = trained.get_vocab()
+    assert vocabulary["<|endoftext|>"] == 0 and len(vocabulary) == 400
+    assert sorted(vocabulary.values()) == list(range(400))
+    everything = "".join(chr(code) for code in range(0x300)) + "\U0001f600漢"
+    assert trained.decode(trained.encode_ordinary(everything)) == everything
+
+
+def test_the_smallest_vocabulary_is_the_bytes_and_the_start_token():
+    tokenizer = train_tokenizer(["any text 任何"], TokenizerSettings(vocab_size=257), quiet=True)
+    assert len(tokenizer) == 257
+    assert len(tokenizer.encode_ordinary("任何")) == 6
+    with pytest.raises(ConfigError, match="vocab_size is 256; at least 257 are needed"):
+        TokenizerSettings.parse({"vocab_size": 256})
+
+
+def test_the_same_texts_give_the_same_vocabulary_in_whatever_order_they_come():
+    listed = texts(CODE, 60) + texts(PROSE, 40) + texts(CHINESE, 40)
+    first = train_tokenizer(listed, TokenizerSettings(vocab_size=600), quiet=True)
+    random.Random(0).shuffle(listed)
+    again = train_tokenizer(iter(listed), TokenizerSettings(vocab_size=600), quiet=True)
+    assert first.digest == again.digest and first.get_vocab() == again.get_vocab()
+
+
+def test_only_the_training_split_is_learned_from():
+    secret = ["Zyzzogeton " * 50]
+    corpus = FakeCorpus({"train": {"a": texts(PROSE, 30)}, "validation": {"a": secret}, "test": {"a": secret}})
+    tokenizer = train_tokenizer(corpus, TokenizerSettings(vocab_size=500), quiet=True)
+    assert not any("zzo" in token or "Zy" in token for token in tokenizer.get_vocab())
+
+
+def test_the_sample_is_bounded_and_the_same_in_any_order():
+    listed = [f"{number} " * (1 + number % 50) for number in range(500)]
+    samples = []
+    for order in (listed, listed[::-1]):
+        sample = Sample(5000)
+        for text in order:
+            sample.add(text)
+        samples.append(sample.texts())
+        assert 5000 <= sample.bytes < 5000 + 200
+        assert sample.seen_bytes == sum(len(text) for text in listed)
+    assert samples[0] == samples[1]
+    assert 10 < len(samples[0]) < 400
+
+
+def test_text_that_fits_the_sample_is_used_whole():
+    sample = Sample(10_000)
+    for text in ("one", "two 二", "three", "three"):
+        sample.add(text)
+    assert sorted(sample.texts()) == ["one", "three", "three", "two 二"]
+    assert sample.bytes == sample.seen_bytes == 20 - 3 + 0
+
+
+def test_the_folder_says_what_the_vocabulary_was_learned_from(tmp_path):
+    corpus = small_corpus()
+    settings = TokenizerSettings(vocab_size=300, sample_bytes_per_entry=50)
+    tokenizer = train_tokenizer(corpus, settings, tmp_path, quiet=True)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["format"] == "massivetext-tokenizer/1" and manifest["digest"] == tokenizer.digest
+    assert manifest["corpus"] == corpus.digest and manifest["settings"]["vocab_size"] == 300
+    assert 15_000 <= manifest["learned_from"]["sample_bytes"] < manifest["learned_from"]["of_bytes"]
+    assert AutoTokenizer.from_pretrained(tmp_path).digest == tokenizer.digest
+
+
+def test_a_tokenizer_can_be_taken_from_elsewhere(trained, tmp_path):
+    trained.save_pretrained(tmp_path / "given")
+    settings = TokenizerSettings.parse({"from": str(tmp_path / "given")})
+    assert train_tokenizer([], settings, tmp_path / "copy").digest == trained.digest
+    assert AutoTokenizer.from_pretrained(tmp_path / "copy").digest == trained.digest
+
+
+def test_a_text_too_small_for_the_vocabulary_says_how_many_entries_it_gave(capsys):
+    tokenizer = train_tokenizer(["tiny"], TokenizerSettings(vocab_size=4096))
+    assert len(tokenizer) < 270
+    assert f"gave only {len(tokenizer)} entries of the 4096" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [([], "no text to learn"), ("one string", "give a list of str"), (["a", None], "text 1 is a NoneType")],
+)
+def test_what_cannot_be_learned_from_is_refused(given, words):
+    with pytest.raises(DataError, match=words):
+        train_tokenizer(given, quiet=True)
+
+
+def test_empty_texts_alone_are_no_text():
+    with pytest.raises(DataError, match="no text to learn"):
+        train_tokenizer(["", ""], quiet=True)
