@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from torch import nn
 
@@ -28,32 +29,39 @@ def resolve_steps(
     model: nn.Module,
     batches: Batches,
     settings: TrainSettings,
-    tokens_per_pass: int | None = None,
+    *,
     evaluate: Evaluate | None = None,
+    quiet: bool = False,
 ) -> TrainSettings:
     """Return the settings with `steps` in place of minutes, tokens or epochs; the model is left as it was.
 
     minutes: real steps are timed (compilation apart), and so is one call of `evaluate`; what this took is taken off the
-    minutes. Write the result down before the first step: measured again, it would be another number.
-    tokens_per_pass: needed for epochs.
+    minutes. The steps between checkpoints are fixed with them. Write the result down before the first step: measured
+    again, it would be another number.
     """
+    every = settings.checkpoint_every_steps
     if settings.minutes is not None:
-        steps = _steps_in(settings.minutes * 60.0, model, batches, settings, evaluate)
+        steps, step_seconds = _steps_in(settings.minutes * 60.0, model, batches, settings, evaluate)
+        every = every or max(1, round(settings.checkpoint_every_seconds / step_seconds))
+        if not quiet:
+            log(tr("Calibration: {seconds} s a step, so {steps} steps", seconds=f"{step_seconds:.3f}", steps=steps))
     elif settings.tokens is not None:
         steps = math.ceil(settings.tokens / settings.batch_tokens)
     elif settings.epochs is not None:
+        tokens_per_pass: int | None = getattr(batches, "tokens_per_pass", None)
         if tokens_per_pass is None:
             raise ConfigError("train.epochs needs data whose length is known; give steps or tokens")
         steps = math.ceil(settings.epochs * tokens_per_pass / settings.batch_tokens)
     else:
         return settings
-    return settings.model_copy(update={"minutes": None, "tokens": None, "epochs": None, "steps": max(steps, 1)})
+    length = {"minutes": None, "tokens": None, "epochs": None, "steps": steps}
+    return settings.model_copy(update={**length, "checkpoint_every_steps": every})
 
 
 def _steps_in(
     seconds: float, model: nn.Module, batches: Batches, settings: TrainSettings, evaluate: Evaluate | None
-) -> int:
-    """Return how many steps, evaluations among them, fit into `seconds` from now."""
+) -> tuple[int, float]:
+    """Return how many steps, evaluations among them, fit into `seconds` from now, and the seconds of one."""
     began = time.monotonic()
 
     def measure(stop: threading.Event) -> tuple[float, float]:
@@ -73,14 +81,10 @@ def _steps_in(
         steps = (left - EVALUATIONS * evaluation_seconds) / step_seconds
     else:
         steps = left / (step_seconds + evaluation_seconds / settings.evaluate_every_steps)
-    words = tr("Calibration: {seconds} s a step, so {steps} steps", seconds=f"{step_seconds:.3f}", steps=int(steps))
-    log(words)
-    return int(steps)
+    return max(int(steps), 1), step_seconds
 
 
 def _trial_run(model: nn.Module, batches: Batches, settings: TrainSettings) -> Run:
-    from pathlib import Path
-
     objective, optimisers = CausalObjective(model, settings), build_optimisers(model, settings)
     sums = Sums(list(batches.sources))
     return Run(model, batches, settings, Path(), objective, optimisers, {}, Place(), sums, 0, 0)

@@ -10,7 +10,7 @@ checkpoints/step-00001000/
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from massivetext.errors import CheckpointError
+from massivetext.progress import log
 from massivetext.storage import TEMPORARY_PREFIX, file_digest, read_json, sync_folder, write_json
+from massivetext.translations import tr
 
 FORMAT = "massivetext-checkpoint/1"
 CHUNKS_FORMAT = "massivetext-chunks/1"
 COMPLETE = "COMPLETE"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -137,24 +140,24 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, state)
 
 
-def newest_checkpoint(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
-    """Return the newest sound checkpoint below `folder`, or None; each damaged one on the way is passed to `say`."""
-    for candidate in checkpoint_folders(folder):
+def newest_checkpoint(run_folder: Path) -> Checkpoint | None:
+    """Return the newest sound checkpoint of a run, or None; each damaged one that is passed over is said in the log."""
+    for candidate in checkpoint_folders(run_folder / CHECKPOINTS):
         damage = find_damage(candidate)
         if damage is None:
             return open_checkpoint(candidate)
-        say(f"{candidate.name}: {damage}")
+        what = f"{candidate.name}: {damage}"
+        log(tr("Checkpoint passed over, the one before it is used: {what}", what=what))
     return None
 
 
-def locate_checkpoint(path: Path, say: Callable[[str], None]) -> Checkpoint:
-    """Return the checkpoint that a user means by `path`: one itself, or the newest in a `checkpoints` or run folder."""
-    if (path / "state.json").is_file() or (path / COMPLETE).is_file():
+def locate_checkpoint(path: Path) -> Checkpoint:
+    """Return the checkpoint that a user means by `path`: one itself, or the newest of a run folder."""
+    if path.name.startswith("step-") and path.is_dir():
         return open_checkpoint(path)
-    for folder in (path / "checkpoints", path):
-        found = newest_checkpoint(folder, say) if folder.is_dir() else None
-        if found is not None:
-            return found
+    found = newest_checkpoint(path.parent if path.name == CHECKPOINTS else path)
+    if found is not None:
+        return found
     raise CheckpointError(
         f"no complete checkpoint at {path}; give a folder such as RUN/checkpoints/step-00001000, or a run's folder"
     )

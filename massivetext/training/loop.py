@@ -21,7 +21,7 @@ from xxhash import xxh3_64_intdigest
 
 from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.progress import log, progress
-from massivetext.training.checkpoints import model_tensors, remove_old, restore_model, save_checkpoint
+from massivetext.training.checkpoints import CHECKPOINTS, model_tensors, remove_old, restore_model, save_checkpoint
 from massivetext.training.clock import Clock
 from massivetext.training.machine import environment, run_with_threads, training_device
 from massivetext.training.metrics import RunLog, Sums
@@ -151,6 +151,7 @@ def start(
 def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Event) -> TrainResult:
     """Train from the run's place to its last step, writing rows, evaluations and checkpoints on the way."""
     if run.done >= run.last:
+        remove_old(run.folder / CHECKPOINTS, run.settings.keep_checkpoints)  # a kill may have come before this
         log(tr("Training is done already: step {step}", step=run.done))
         return TrainResult(run.done, run.counted, math.nan, {})
     run.model.train()
@@ -247,7 +248,7 @@ def write_checkpoint(run: Run, files: RunLog) -> None:
         "identity": dict(run.identity),
         "environment": environment(run.settings, run.device),
     }
-    folder = run.folder / "checkpoints"
+    folder = run.folder / CHECKPOINTS
     save_checkpoint(folder, model_tensors(run.model), optimiser_tensors(run.model, run.optimisers), state)
     remove_old(folder, run.settings.keep_checkpoints)
 

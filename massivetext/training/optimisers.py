@@ -13,8 +13,16 @@ from torch.optim import Optimizer
 from massivetext.errors import CheckpointError
 from massivetext.training.settings import TrainSettings
 
-# Keller Jordan's quintic (https://kellerjordan.github.io/posts/muon): maximal slope at zero, values end in [0.7, 1.2].
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+# The coefficients of each iteration: Polar Express (arXiv:2505.16932), the best for singular values from 1e-3 up, with
+# the authors' safety factor; further iterations repeat the last.
+NEWTON_SCHULZ = [
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+    (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
+    (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
+]
+SAFETY = 1.02
 
 
 def orthogonalised(matrices: Tensor, iterations: int) -> Tensor:
@@ -22,13 +30,17 @@ def orthogonalised(matrices: Tensor, iterations: int) -> Tensor:
 
     In the precision of the input; bfloat16 is as good on a GPU, and slower on CPUs that only emulate it.
     """
-    a, b, c = NEWTON_SCHULZ
-    x: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
-    for _ in range(iterations):
+    x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) * SAFETY).clamp(min=1e-7)
+    for a, b, c in coefficients(iterations):
         gram = torch.bmm(x, x.mT)  # (n, r, r)
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         x = torch.baddbmm(x, polynomial, x, beta=a)
     return x
+
+
+def coefficients(iterations: int) -> list[tuple[float, float, float]]:
+    """Return (a, b, c) of x -> a x + b x x'x + c x (x'x)^2 for each iteration."""
+    return [NEWTON_SCHULZ[min(number, len(NEWTON_SCHULZ) - 1)] for number in range(iterations)]
 
 
 class Muon(Optimizer):
@@ -36,7 +48,8 @@ class Muon(Optimizer):
 
     Matrices of one shape, or of that shape transposed, are stacked and updated by the same few batched operations;
     their momentum lives in the stack, (n, r, c) with r <= c, and `state` holds views of it. The numbers are those of
-    `torch.optim.Muon` with Nesterov momentum and its "original" scale sqrt(max(1, rows / columns)).
+    `torch.optim.Muon` with Nesterov momentum and its "original" scale sqrt(max(1, rows / columns)), but for the better
+    coefficients.
     """
 
     def __init__(
@@ -96,7 +109,7 @@ def build_optimisers(model: nn.Module, settings: TrainSettings) -> list[Optimize
     a model without that method is trained by AdamW alone.
     """
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    matrices = matrix_names(model) if settings.optimiser == "muon" else []
+    matrices = kinds(model).get("matrices", ()) if settings.optimiser == "muon" else ()
     chosen = [named.pop(name) for name in matrices if name in named]
     optimisers: list[Optimizer] = []
     if chosen:
@@ -110,24 +123,34 @@ def build_optimisers(model: nn.Module, settings: TrainSettings) -> list[Optimize
             )
         )
     if named:
-        optimisers.append(_adamw(list(named.values()), settings))
+        optimisers.append(_adamw(named, _own_rates(model, settings), settings))
     return optimisers
 
 
-def matrix_names(model: nn.Module) -> list[str]:
-    """Return the names of the hidden matrices, which Muon may train, as the model gives them; [] if it does not."""
+def kinds(model: nn.Module) -> Mapping[str, Sequence[str]]:
+    """Return parameter names by kind (matrices, embedding, head, vectors), as the model gives them; {} if not."""
     groups: Any = getattr(model, "parameter_groups", None)
-    return list(groups()["matrices"]) if groups is not None else []
+    found: Mapping[str, Sequence[str]] = groups() if groups is not None else {}
+    return found
 
 
-def _adamw(parameters: Sequence[nn.Parameter], settings: TrainSettings) -> Optimizer:
-    """Return fused AdamW; matrices and embeddings are decayed, vectors (norms, biases) are not."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
+def _own_rates(model: nn.Module, settings: TrainSettings) -> dict[str, float]:
+    """Return the peak learning rates of parameters that have one of their own, by name."""
+    named = kinds(model)
+    tied = not named.get("head")  # the embedding is the head as well
+    embedding = settings.head_learning_rate if tied else settings.embedding_learning_rate
+    chosen = {"embedding": embedding, "head": settings.head_learning_rate}
+    return {name: rate for kind, rate in chosen.items() if rate for name in named.get(kind, ())}
+
+
+def _adamw(named: Mapping[str, nn.Parameter], rates: Mapping[str, float], settings: TrainSettings) -> Optimizer:
+    """Return fused AdamW, one group per learning rate and decay; vectors (norms, biases) are never decayed."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in named.items():
+        decay = settings.weight_decay if parameter.ndim >= 2 else 0.0
+        groups.setdefault((rates.get(name, settings.learning_rate), decay), []).append(parameter)
     return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
+        [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()],
         lr=settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
         eps=settings.epsilon,

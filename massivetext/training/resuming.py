@@ -39,7 +39,7 @@ def find_place(
     `environment` (versions, threads, CPU, compiled) is named in the log: the run goes on, but its last bits may differ.
     """
     origin = None if settings.from_ is None else str(settings.from_)
-    newest = newest_checkpoint(folder / "checkpoints", _say_damaged)
+    newest = newest_checkpoint(folder)
     if newest is not None:
         found = differences(newest, settings, identity, origin)
         if not found:
@@ -50,7 +50,7 @@ def find_place(
             raise CheckpointError(_another_run(newest, found))
     if settings.from_ is None:
         return Place()
-    start = locate_checkpoint(settings.from_, _say_damaged)
+    start = locate_checkpoint(settings.from_)
     if newest is not None and newest.step > start.step:
         raise CheckpointError(_another_run(newest, [f"it is later than step {start.step} of {start.folder}"]))
     log(tr("Starting from step {step} of {folder}", step=start.step, folder=start.folder))
@@ -81,10 +81,6 @@ def _another_run(checkpoint: Checkpoint, found: list[str]) -> str:
         f"{checkpoint.folder} belongs to another run: {'; '.join(found)}. Choose another output folder, remove that "
         f"folder's checkpoints, or go on from them with train.from={checkpoint.folder}"
     )
-
-
-def _say_damaged(what: str) -> None:
-    log(tr("Checkpoint passed over, the one before it is used: {what}", what=what))
 
 
 def _say_resumed(checkpoint: Checkpoint, environment: Mapping[str, str]) -> None:

@@ -39,6 +39,10 @@ class TrainSettings(Settings):
     """muon: Muon for the hidden matrices and AdamW for all else; adamw: AdamW for everything."""
     learning_rate: float = Field(0.004, gt=0)
     """Peak learning rate of AdamW."""
+    embedding_learning_rate: float | None = Field(None, gt=0)
+    """Peak learning rate of an embedding that is not tied to the head; unset: learning_rate."""
+    head_learning_rate: float | None = Field(None, gt=0)
+    """Peak learning rate of the head, tied or not; unset: learning_rate."""
     muon_learning_rate: float = Field(0.02, gt=0)
     """Peak learning rate of Muon (arXiv:2502.16982 explains its scale: each update has unit spectral norm)."""
     muon_momentum: float = Field(0.95, ge=0, lt=1)

@@ -1,0 +1,42 @@
+"""The loss on held-out rows while training goes on, by the forward pass of training: nothing is compiled anew."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from massivetext.training.metrics import Sums
+from massivetext.training.objectives import Batches, Objective
+
+VALIDATION_BATCHES = 16
+
+
+def validation_losses(objective: Objective, batches: Batches, most: int = VALIDATION_BATCHES) -> Mapping[str, Any]:
+    """Return {"validation_loss": nats per token, "validation_losses": {source: ...}} over the first batches of a split.
+
+    batches: e.g. a `TrainingOrder` of the validation split. most: how many batches at most; fewer if one pass through
+    the split is shorter (then the last batch may see some rows again). The same rows each time.
+    """
+    a_pass = getattr(batches, "rows_per_pass", None)
+    rows = len(objective.row_sources(batches.batch(0)))
+    count = most if a_pass is None else max(1, min(most, math.ceil(a_pass / rows)))
+    sums = Sums(list(batches.sources))
+    model, training = objective.model, objective.model.training
+    model.eval() if _has_dropout(objective) else None
+    try:
+        for step in range(count):
+            batch = batches.batch(step)
+            _, nats = objective.loss(batch, slice(0, rows))
+            sums.add(nats.double().cpu().numpy(), objective.tokens(batch), np.asarray(objective.row_sources(batch)))
+    finally:
+        model.train(training)
+    row = sums.row()
+    return {"validation_loss": row["loss"], "validation_losses": row["losses"]}
+
+
+def _has_dropout(objective: Objective) -> bool:
+    """Return whether any part of the model drops something out; else eval mode would only compile it once more."""
+    return any(
+        getattr(module, "p", 0.0) > 0.0 for module in objective.model.modules() if "Dropout" in type(module).__name__
+    )
