@@ -52,7 +52,7 @@ def test_a_drop_tells_rule_value_and_threshold() -> None:
         (PROSE + "…" * 8 + "x", PROSE + "…" * 9 + "x", "max_ellipses_per_word"),
         ("- the and word that have it\n" * 9 + PROSE, "- the and word that have it\n" * 10, "max_bullet_line_fraction"),
         (LINE * 7 + DOTTED * 3, LINE * 6 + DOTTED * 4, "max_ellipsis_line_fraction"),
-        ("the of " + "ones " * 78 + "123 " * 20, "the of " + "ones " * 77 + "123 " * 21, "min_alphabetic_word_fraction"),
+        ("to the " + "ones " * 78 + "1 " * 20, "to the " + "ones " * 77 + "1 " * 21, "min_alphabetic_word_fraction"),
         ("the of " + "word " * 60, "the the " + "word " * 60, "min_stop_words"),
     ],
 )  # fmt: skip
