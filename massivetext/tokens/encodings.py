@@ -143,7 +143,7 @@ def truncate(first: Any, second: Any, room: int, strategy: bool | str, side: str
     if strategy in ("only_first", "only_second"):
         index = 0 if strategy == "only_first" else 1
         left = room - sizes[1 - index]
-        if left < 0 or (index == 1 and second is None):
+        if left < 1 or (index == 1 and second is None):
             raise DataError(
                 f"truncation={strategy!r} cannot make {sizes[0]} and {sizes[1]} ids fit into {room}; use "
                 f"truncation='longest_first' or a larger max_length"

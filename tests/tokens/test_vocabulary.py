@@ -60,7 +60,7 @@ def test_text_that_fits_the_sample_is_used_whole():
     for text in ("one", "two 二", "three", "three"):
         sample.add(text)
     assert sorted(sample.texts()) == ["one", "three", "three", "two 二"]
-    assert sample.bytes == sample.seen_bytes == 20 - 3 + 0
+    assert sample.bytes == sample.seen_bytes == 3 + 7 + 5 + 5
 
 
 def test_the_folder_says_what_the_vocabulary_was_learned_from(tmp_path):
