@@ -34,10 +34,7 @@ class CausalModel(Protocol):
 
 
 class Encoder(Protocol):
-    """What scoring needs of a tokenizer."""
-
-    bos_token_id: int | None
-    eos_token_id: int | None
+    """What the check of a tokenizer needs of it."""
 
     def encode_ordinary(self, text: str) -> list[int]: ...  # noqa: D102
     def decode(self, ids: list[int]) -> str: ...  # noqa: D102
@@ -61,16 +58,6 @@ def perplexity(nats: float, tokens: int) -> float:
     """Return e^(nats per token). It can only be compared between models with the same tokenizer."""
     mean = nats / tokens
     return math.exp(mean) if mean < 700 else math.inf
-
-
-def start_id_of(tokenizer: Encoder) -> int:
-    """Return the id that stands before a document: bos, or eos where there is no bos."""
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    if start is None:
-        raise ModelError(
-            "the tokenizer has neither a bos nor an eos token; the first token of a text needs one before it"
-        )
-    return int(start)
 
 
 def check_reversible(tokenizer: Encoder, text: str, where: str) -> list[int]:

@@ -12,7 +12,6 @@ from massivetext.evaluation.bits_per_byte import (
     check_reversible,
     perplexity,
     score_documents,
-    start_id_of,
 )
 from massivetext.progress import progress
 from massivetext.translations import tr
@@ -46,7 +45,7 @@ def evaluate_files(
     total_tokens = sum(len(ids) for ids in documents)
     with progress(tr("Scoring the text"), total_tokens, tr("tokens"), quiet) as task:
         nats = score_documents(
-            model, documents, start_id=start_id_of(tokenizer), context_tokens=context, stride=stride_tokens,
+            model, documents, start_id=tokenizer.start_id, context_tokens=context, stride=stride_tokens,
             advance=task.advance,
         )  # fmt: skip
     sizes = [len(text.encode()) for text in texts]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from massivetext.report.quantities import change_text, tick_text
 from massivetext.report.svg import Drawing, Point, nice_ticks, spread, text_width
+from massivetext.translations import tr
 
 BUCKETS = 260  # points of a drawn line: finer than the eye, small on disk
 HOVERS = 48  # places of a line that show their numbers under the pointer
@@ -18,7 +19,9 @@ class Series:
     points: Sequence[Point]
     colour: str
     kind: str = "line"
-    """line, faint (thin and pale, without a label) or dots."""
+    """line, faint (thin and pale) or dots."""
+    labelled: bool = True
+    """Whether the name stands at the end of the line."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,22 @@ class Bar:
 
 
 def thinned(points: Sequence[Point], buckets: int = BUCKETS) -> list[Point]:
-    """Return the means of consecutive groups of points, at most `buckets` of them."""
+    """Return the first point and the means of consecutive groups of points, about `buckets` of them."""
     if len(points) <= buckets:
         return list(points)
     size = len(points) / buckets
     groups = [points[round(i * size) : round((i + 1) * size)] for i in range(buckets)]
-    return [(sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups]
+    return [points[0], *((sum(x for x, _ in g) / len(g), sum(y for _, y in g) / len(g)) for g in groups)]
+
+
+def below(points: Sequence[Point], limit: float) -> list[Point]:
+    """Return the points from where they first come under `limit`, beginning on it; all, where they begin under it."""
+    first = next((i for i, (_, y) in enumerate(points) if y <= limit), 0)
+    if not first:
+        return [(x, min(y, limit)) for x, y in points]
+    (x1, y1), (x2, y2) = points[first - 1], points[first]
+    crossing = x1 + (x2 - x1) * (y1 - limit) / (y1 - y2)
+    return [(crossing, limit), *((x, min(y, limit)) for x, y in points[first:])]
 
 
 def smoothed(points: Sequence[Point], fraction: float = 0.03) -> list[Point]:
@@ -69,13 +82,13 @@ def smoothed(points: Sequence[Point], fraction: float = 0.03) -> list[Point]:
 def line_chart(series: Sequence[Series], x_axis: Axis, y_axis: Axis, *, width: float, height: float, name: str) -> str:
     """Return a chart of lines over a shared x axis, each labelled at its end.
 
-    The y axis spans the lines after their first 2 %: where a curve starts far above, it is cut, and a note says where
-    it starts.
+    The y axis spans the lines after their first twentieth: where a curve starts far above, it is cut, and a note says
+    where it starts.
     """
     drawing = Drawing(width, height, name)
     shown = [one for one in series if one.points]
-    labels = [one.name if one.kind != "faint" else "" for one in shown]
-    right = 14 + max((text_width(label, 12.5) for label in labels), default=0)
+    labels = [one.name for one in shown if one.labelled]
+    right = 14 + max((text_width(label, 13) + 6 for label in labels if label), default=0)
     low_y, high_y = _y_range(shown, y_axis.zero)
     y_ticks = nice_ticks(low_y, high_y, max(2, round(height / 55)))
     left = 14 + max(text_width(y_axis.write(tick), 11.5) for tick in y_ticks)
@@ -87,7 +100,7 @@ def line_chart(series: Sequence[Series], x_axis: Axis, y_axis: Axis, *, width: f
     def place(x: float, y: float) -> Point:
         across = (x - first_x) / max(last_x - first_x, 1e-12)
         up = (y - low_y) / max(high_y - low_y, 1e-12)
-        return left + across * (width - left - right), height - bottom - min(up, 1.0) * (height - top - bottom)
+        return left + across * (width - left - right), height - bottom - up * (height - top - bottom)
 
     for tick in y_ticks:
         _, y = place(first_x, tick)
@@ -101,7 +114,7 @@ def line_chart(series: Sequence[Series], x_axis: Axis, y_axis: Axis, *, width: f
     drawing.text(0, 12, y_axis.label, "unit")
     drawing.text(width - right, height - 4, x_axis.label, "unit", "end")
     _draw_series(drawing, shown, place, high_y, x_axis, y_axis)
-    named = [(one, place(*one.points[-1])) for one in shown if one.kind != "faint" and one.name]
+    named = [(one, place(*one.points[-1])) for one in shown if one.labelled and one.name]
     heights = spread([point[1] for _, point in named], 15, top, height - bottom)
     for (one, _), y in zip(named, heights):
         drawing.text(width - right + 9, y + 4, one.name, f"label ink-{one.colour}")
@@ -110,7 +123,7 @@ def line_chart(series: Sequence[Series], x_axis: Axis, y_axis: Axis, *, width: f
 
 def _y_range(shown: Sequence[Series], zero: bool) -> tuple[float, float]:
     """Return the lowest and highest value that the y axis shows."""
-    settled = [y for one in shown for _, y in one.points[len(one.points) // 50 :]]
+    settled = [y for one in shown for _, y in one.points[len(one.points) // 20 :]]
     low, high = (0.0 if zero else min(settled)), max(settled)
     margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
     return (0.0 if zero else low - margin), high + margin
@@ -126,7 +139,8 @@ def _draw_series(
 ) -> None:
     """Draw lines first and dots above them, with what they say under the pointer."""
     for one in sorted(shown, key=lambda one: ("faint", "line", "dots").index(one.kind)):
-        points = [place(*point) for point in one.points]
+        values = below(one.points, high_y)
+        points = [place(*point) for point in values]
         if one.kind == "dots":
             drawing.curve(points, f"dash {one.colour}")
         else:
@@ -134,14 +148,15 @@ def _draw_series(
         if one.kind == "faint":
             continue
         every = 1 if one.kind == "dots" else max(1, len(points) // HOVERS)
-        for (x, y), (value_x, value_y) in list(zip(points, one.points))[::every]:
+        for (x, y), (value_x, value_y) in list(zip(points, values))[::every]:
             title = f"{one.name}: {value_y:.4g} · {x_axis.label} {x_axis.write(value_x)}"
             kind = "dot" if one.kind == "dots" else "hover"
             drawing.add("circle", title=title, cx=x, cy=y, r=3.5 if kind == "dot" else 7, class_=f"{kind} {one.colour}")
     cut = [one for one in shown if one.kind == "line" and one.points[0][1] > high_y]
-    if len(cut) == 1:
-        x, y = place(cut[0].points[0][0], high_y)
-        drawing.text(x + 8, y + 5, f"↑ {y_axis.write(round(cut[0].points[0][1], 2))}", "tick")
+    if cut:
+        start = max(cut, key=lambda one: one.points[0][1]).points[0][1]
+        x, y = place(max(below(one.points, high_y)[0][0] for one in cut), high_y)
+        drawing.text(x + 8, y + 6, tr("↑ from {value}", value=y_axis.write(round(start, 2))), "tick")
 
 
 def bits_chart(bars: Sequence[Bar], groups: Sequence[str], highest: float, *, width: float, name: str) -> str:
@@ -154,8 +169,8 @@ def bits_chart(bars: Sequence[Bar], groups: Sequence[str], highest: float, *, wi
     row, thick = (30.0, 16.0) if headed else (21.0, 11.0)
     size = 13.0 if headed else 12.0
     above = headed and width < 560  # labels stand above the bars where the picture is narrow
-    left = 0.0 if above else 12 + max(text_width(bar.name, size) for bar in bars)
-    right = 132.0 if headed else 96.0
+    left = 0.0 if above else 12 + max(text_width(bar.name, size + 0.5) for bar in bars)
+    right = 122.0 if headed else 106.0
     row += 18 if above else 0
     height = sum(row for _ in bars) + (26 * len({bar.group for bar in bars}) if headed else 0) + 4
     drawing = Drawing(width, height, name)
@@ -181,8 +196,9 @@ def bits_chart(bars: Sequence[Bar], groups: Sequence[str], highest: float, *, wi
             title = f"{bar.interval[0]:.3f} – {bar.interval[1]:.3f}"
             drawing.add("path", d=f"M{low:.1f} {middle:.1f}H{high:.1f}", class_="whisker", title=title)
             end = max(end, high)
-        drawing.text(end + 8, baseline, f"{bar.value:.3f}", f"{'value' if headed else 'small number'}{strong}")
+        words = [(f"{bar.value:.3f}", f"{'value' if headed else 'small'}{strong}")]
         if bar.change is not None:
-            drawing.text(width, baseline, change_text(bar.change), "small number muted", "end")
+            words.append((change_text(bar.change), "small muted"))
+        drawing.phrase(end + 8, baseline, words)
         y += row - (18 if above else 0)
     return drawing.finish()

@@ -6,7 +6,7 @@ The height of every band is its number of bytes, on one scale; only bands too th
 from dataclasses import dataclass
 
 from massivetext.report.gathering import RunFacts
-from massivetext.report.quantities import bytes_text, count_text, share_text
+from massivetext.report.quantities import bytes_text, count_text, reason_words, share_text
 from massivetext.report.svg import Drawing, spread, text_width
 from massivetext.translations import tr
 
@@ -34,9 +34,7 @@ def journey_picture(facts: RunFacts, colours: dict[str, str]) -> str:
     if not total:
         return ""
     scale = RIVER / total
-    drawing = Drawing(
-        WIDTH, TOP + RIVER + GAP * len(flows) + 112, tr("The journey of the text, from raw bytes to the score")
-    )
+    drawing = Drawing(WIDTH, 0.0, tr("The journey of the text, from raw bytes to the score"))
     read: dict[str, Band] = {}
     y = TOP
     for flow in flows:
@@ -47,10 +45,12 @@ def journey_picture(facts: RunFacts, colours: dict[str, str]) -> str:
     for flow in flows:
         kept[flow.name] = Band(y, flow.kept.size_bytes * scale)
         y += kept[flow.name].height + 1
-    _draw_sources(drawing, facts, colours, read, kept)
-    _draw_dropped(drawing, facts, read, y + 26, scale)
     ends = _draw_splits(drawing, facts, colours, kept, scale)
+    lowest = max([y, *(band.top + band.height for band in ends.values())])
+    bottom = _draw_dropped(drawing, facts, read, lowest + 22, scale)
+    _draw_sources(drawing, facts, colours, read, kept)
     _draw_model(drawing, facts, ends)
+    drawing.height = bottom + 6
     return drawing.finish("river")
 
 
@@ -70,12 +70,12 @@ def _draw_sources(
         )  # fmt: skip
         drawing.add("rect", x=COLUMNS[1], y=kept[name].top, width=NODE, height=max(kept[name].height, 1.0),
                     class_=f"node {colour}")  # fmt: skip
-        drawing.text(COLUMNS[0] + NODE + 8, label_y + 4, name, "label strong")
-        drawing.text(COLUMNS[0] + NODE + 14 + text_width(name, 13.5), label_y + 4, size, "small muted")
+        words = [(name, "label strong"), (size, "small muted")]
+        drawing.phrase(COLUMNS[0] + NODE + 8, label_y + 4, words)
 
 
-def _draw_dropped(drawing: Drawing, facts: RunFacts, read: dict[str, Band], top: float, scale: float) -> None:
-    """Draw what was left out, with its reasons."""
+def _draw_dropped(drawing: Drawing, facts: RunFacts, read: dict[str, Band], top: float, scale: float) -> float:
+    """Draw what was left out, with its largest reasons; return how far down the words reach."""
     reasons: dict[str, tuple[int, int]] = {}
     flows = [flow for flow in facts.flows if flow.name in read]
     total = sum(flow.dropped_bytes for flow in flows)
@@ -98,8 +98,9 @@ def _draw_dropped(drawing: Drawing, facts: RunFacts, read: dict[str, Band], top:
     drawing.text(COLUMNS[1] + NODE + 8, top + 9, words, "small strong")
     largest = sorted(reasons.items(), key=lambda item: -item[1][1])
     for line, (reason, (documents, _)) in enumerate(largest[:3]):
-        words = tr("{reason}: {documents} documents", reason=tr(reason), documents=count_text(documents))
+        words = tr("{reason}: {documents} documents", reason=reason_words(reason), documents=count_text(documents))
         drawing.text(COLUMNS[1] + NODE + 8, top + 25 + 15 * line, words, "small muted")
+    return max(y, top + 12 + 15 * min(len(largest), 3))
 
 
 def _draw_splits(
@@ -127,8 +128,8 @@ def _draw_splits(
             drawing.text(COLUMNS[2] + NODE + 8, middle - 4, tr(split), "label strong")
             drawing.text(COLUMNS[2] + NODE + 8, middle + 13, tokens, "small muted")
         else:
-            drawing.text(COLUMNS[2] + NODE + 8, middle + 4, tr(split), "label strong")
-            drawing.text(COLUMNS[2] + NODE + 14 + text_width(tr(split), 13.5), middle + 4, tokens, "small muted")
+            words = [(tr(split), "label strong"), (tokens, "small muted")]
+            drawing.phrase(COLUMNS[2] + NODE + 8, middle + 4, words)
         y = max(y, start + 14) + 24
     return ends
 
@@ -160,7 +161,7 @@ def _draw_model(drawing: Drawing, facts: RunFacts, ends: dict[str, Band]) -> Non
         test = ends["test"]
         y = test.top + test.height / 2
         end = COLUMNS[4] + 42
-        start = COLUMNS[2] + NODE + 26 + text_width(tr("test"), 13.5) + text_width(
+        start = COLUMNS[2] + NODE + 26 + text_width(tr("test"), 14) + 8 + text_width(
             tr("{count} tokens", count=count_text(facts.split_count("test", "tokens"))), 12.5
         )  # fmt: skip
         path = f"M{start:.1f} {y:.1f}H{end - 14:.1f}Q{end:.1f} {y:.1f} {end:.1f} {y - 14:.1f}V{score_y + 38:.1f}"

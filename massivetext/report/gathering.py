@@ -1,5 +1,7 @@
-"""What a report needs from a run folder, read once; what is not there yet is listed, so that unfinished runs report too."""
+"""What a report needs from a run folder, read once; what is not there yet is listed: unfinished runs report too."""
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,23 +24,22 @@ class Drop:
 
 @dataclass
 class SourceFlow:
-    """Where one source's documents went. read = kept + dropped + what edits took away; set_aside: never became text."""
+    """Where one source's documents went: read = kept + dropped + what edits took away."""
 
     name: str
     read: Drop
     kept: Drop
     dropped: dict[str, Drop] = field(default_factory=dict)
-    set_aside: dict[str, int] = field(default_factory=dict)
+    """By `step: reason`; records that could not be read stand under the step `read`, with no bytes of text."""
+    edited_bytes: int = 0
+    """Bytes that edits took away; below zero where they made texts longer."""
+    invalid_records: int = 0
+    """Records with bytes that did not fit their encoding and became U+FFFD."""
 
     @property
     def dropped_bytes(self) -> int:
         """Bytes of all dropped documents."""
         return sum(drop.size_bytes for drop in self.dropped.values())
-
-    @property
-    def edited_bytes(self) -> int:
-        """Bytes that edits took away from kept documents."""
-        return max(0, self.read.size_bytes - self.kept.size_bytes - self.dropped_bytes)
 
 
 @dataclass
@@ -54,9 +55,9 @@ class RunFacts:
     validation: list[Row] = field(default_factory=list)
     timing: list[Row] = field(default_factory=list)
     model: Row = field(default_factory=dict)
-    provenance: Row = field(default_factory=dict)
     evaluation: Row = field(default_factory=dict)
     samples: list[Row] = field(default_factory=list)
+    parameters: int = 0
     run: Row = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -93,17 +94,27 @@ class RunFacts:
 
 def source_flow(name: str, counts: Mapping[str, Any]) -> SourceFlow:
     """Return where one source's documents went, from its part of the corpus manifest."""
-    dropped = {reason: _drop(part) for reason, part in counts.get("dropped", {}).items()}
-    return SourceFlow(name, _drop(counts["read"]), _drop(counts["kept"]), dropped, dict(counts.get("set_aside", {})))
+    read, kept = counts["read"], counts["kept"]
+    return SourceFlow(
+        name,
+        Drop(read["records"], read["bytes"]),
+        Drop(kept["documents"], kept["bytes"]),
+        {reason: Drop(part["documents"], part["bytes"]) for reason, part in counts["dropped"].items()},
+        sum(part["removed_bytes"] for part in counts["edited"].values()),
+        counts["invalid_records"],
+    )
 
 
-def _drop(part: Mapping[str, Any]) -> Drop:
-    return Drop(int(part["documents"]), int(part["bytes"]))
+def count_parameters(weights: Path) -> int:
+    """Return the number of parameters in a safetensors file, from its header alone."""
+    with open(weights, "rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
 def read_run(folder: str | Path) -> RunFacts:
     """Return what a run folder holds so far; raise DataError if it is no run folder."""
-    import yaml
+    import yaml  # type: ignore[import-untyped, unused-ignore]
 
     from massivetext.training.metrics import read_rows
 
@@ -124,7 +135,6 @@ def read_run(folder: str | Path) -> RunFacts:
         "corpus": corpus_folder / "manifest.json",
         "tokens": folder / "tokens" / "manifest.json",
         "model": folder / "model" / "config.json",
-        "provenance": folder / "model" / "massivetext.json",
         "evaluation": folder / "evaluation.json",
         "samples": folder / "samples.json",
         "run": folder / "run.json",
@@ -132,8 +142,10 @@ def read_run(folder: str | Path) -> RunFacts:
     for name, path in parts.items():
         if path.is_file():
             setattr(facts, name, read_json(path))
-        elif name not in ("provenance", "run"):
+        elif name != "run":
             facts.missing.append(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
+    weights = sorted((folder / "model").glob("*.safetensors"))
+    facts.parameters = sum(count_parameters(path) for path in weights)
     if not facts.training:
         facts.missing.append("metrics.jsonl")
     return facts

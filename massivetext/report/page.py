@@ -49,9 +49,8 @@ def contents(facts: RunFacts) -> dict[str, Any]:
     colours = sections.source_colours(facts)
     trained = facts.training[-1] if facts.training else {}
     seconds = facts.run.get("elapsed_seconds")
-    parameters = sections.parameters(facts)
     aside = [
-        (tr("parameters"), count_text(parameters) if parameters else ""),
+        (tr("parameters"), count_text(facts.parameters) if facts.parameters else ""),
         (tr("tokens trained on"), count_text(trained["tokens"]) if trained else ""),
         (tr("whole run"), duration_text(seconds) if seconds else ""),
         (tr("training text"), bytes_text(facts.split_count("train", "text_bytes")) if facts.tokens else ""),

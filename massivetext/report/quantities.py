@@ -83,3 +83,9 @@ def joined(parts: Sequence[str]) -> str:
 def short_digest(digest: str) -> str:
     """Return the first twelve characters of a digest, enough to tell two apart."""
     return digest.removeprefix("sha256:")[:12]
+
+
+def reason_words(reason: str) -> str:
+    """Return why documents were dropped, from the corpus's `step: reason`; a step's limit keeps its setting's name."""
+    step, _, rest = reason.partition(": ")
+    return tr(rest) if step in ("read", "deduplicate") else reason

@@ -13,6 +13,7 @@ from massivetext.report.quantities import (
     count_text,
     duration_text,
     joined,
+    reason_words,
     share_text,
     short_digest,
     tick_text,
@@ -42,6 +43,14 @@ def method_names(facts: RunFacts) -> dict[str, str]:
     }
 
 
+def method_phrases(facts: RunFacts) -> dict[str, str]:
+    """Return what each row of scores is called inside a sentence."""
+    return method_names(facts) | {
+        "ngram_bits_per_byte": tr("the {order}-gram model", order=facts.evaluation.get("ngram_order", 5)),
+        "xz_primed_bits_per_byte": tr("xz -9e that has seen the training text"),
+    }
+
+
 def known_methods(facts: RunFacts) -> list[str]:
     """Return the keys of evaluation.json that hold scores, this model first."""
     return [key for key in METHODS if facts.evaluation.get(key)]
@@ -57,9 +66,12 @@ def headline(facts: RunFacts) -> dict[str, Any]:
         found |= {"figure": f"{value:.3f}", "unit": tr("bits per byte")}
         size = bytes_text(scores["bytes"][TOTAL])
         found["sentences"].append(
-            tr("on {size} of text that the model has never seen. Each byte of it costs {bits} bits; stored plainly it is 8.",
-               size=size, bits=f"{value:.2f}")
-        )  # fmt: skip
+            tr(
+                "on {size} of text the model has never seen. Each byte of it costs {bits} bits; stored plainly, 8.",
+                size=size,
+                bits=f"{value:.2f}",
+            )
+        )
         found["sentences"] += verdict(facts)
     elif trained:
         found |= {"figure": f"{trained['loss']:.3f}", "unit": tr("nats per token, training loss so far")}
@@ -72,7 +84,7 @@ def headline(facts: RunFacts) -> dict[str, Any]:
 
 def verdict(facts: RunFacts) -> list[str]:
     """Return who needs fewer bits than this model and who more, and by how much, in whole sentences."""
-    names, scores = method_names(facts), facts.evaluation
+    names, scores = method_phrases(facts), facts.evaluation
     mine = scores["bits_per_byte"][TOTAL]
     changes = [(names[key], mine / scores[key][TOTAL] - 1) for key in known_methods(facts)[1:]]
     better = [tr("{name} ({percent} fewer)", name=n, percent=share_text(-c)) for n, c in changes if c < 0]
@@ -90,22 +102,23 @@ def stations(facts: RunFacts) -> list[dict[str, str]]:
     seconds: Mapping[str, float] = facts.run.get("stages", {})
     flows = facts.flows
     read, kept = sum(f.read.size_bytes for f in flows), sum(f.kept.size_bytes for f in flows)
-    documents = count_text(sum(f.kept.documents for f in flows))
+    documents = tr("{count} documents", count=count_text(sum(f.kept.documents for f in flows)))
     tokens, text_bytes = facts.split_count("train", "tokens"), facts.split_count("train", "text_bytes")
     trained = facts.training[-1] if facts.training else {}
     score = facts.evaluation.get("bits_per_byte", {}).get(TOTAL)
     xz = facts.evaluation.get("xz_bits_per_byte", {}).get(TOTAL)
-    vocabulary = facts.tokens.get("tokenizer", {}).get("vocab_size", 0)
+    vocabulary = f"{facts.tokens.get('tokenizer', {}).get('vocab_size', 0):,}"
+    ratio = f"{text_bytes / max(tokens, 1):.2f}"
     parts: list[tuple[str, str, str, Sequence[str]]] = [
         (tr("Raw text"), bytes_text(read) if flows else "", tr("{count} sources", count=len(flows)), ()),
-        (tr("Clean documents"), bytes_text(kept) if flows else "", tr("{count} documents", count=documents), ("corpus",)),
+        (tr("Clean documents"), bytes_text(kept) if flows else "", documents, ("corpus",)),
         (tr("Tokens"), count_text(tokens) if tokens else "",
-         tr("{ratio} bytes each, vocabulary {size}", ratio=f"{text_bytes / max(tokens, 1):.2f}", size=f"{vocabulary:,}"),
+         tr("{ratio} bytes each, vocabulary {size}", ratio=ratio, size=vocabulary),
          ("tokenizer", "tokens")),
         (tr("Training"), tr("{count} steps", count=f"{trained['step']:,}") if trained else "",
          tr("{count} tokens, {passes} passes", count=count_text(trained.get("tokens", 0)),
             passes=f"{trained.get('tokens', 0) / max(tokens, 1):.2f}"), ("train",)),
-        (tr("Model"), count_text(parameters(facts)) if facts.model else "",
+        (tr("Model"), count_text(facts.parameters) if facts.parameters else "",
          tr("parameters, {layers} layers of width {width}", layers=facts.model.get("num_hidden_layers", 0),
             width=facts.model.get("hidden_size", 0)), ("model",)),
         (tr("Score"), f"{score:.3f}" if score else "",
@@ -117,14 +130,6 @@ def stations(facts: RunFacts) -> list[dict[str, str]]:
         time = duration_text(spent) if spent else ""
         found.append({"name": name, "value": value or "—", "detail": detail if value else tr("not yet"), "time": time})
     return found
-
-
-def parameters(facts: RunFacts) -> int:
-    """Return the number of the model's parameters as its folder's record gives it; else counted from its configuration."""
-    shapes = [tensor.get("shape") for tensor in facts.provenance.get("tensors", {}).values() if isinstance(tensor, dict)]
-    if shapes:
-        return sum(math.prod(shape) for shape in shapes)
-    return int(facts.run.get("parameters", 0))
 
 
 def dropped_rows(facts: RunFacts) -> list[dict[str, Any]]:
@@ -143,14 +148,15 @@ def dropped_rows(facts: RunFacts) -> list[dict[str, Any]]:
                 "kept_share": share_text(flow.kept.size_bytes / read),
                 "bar": [
                     ("kept", 100 * min(flow.kept.size_bytes / read, 1.0), tr("kept")),
-                    ("edited", 100 * flow.edited_bytes / read, tr("taken away by edits")),
+                    ("edited", 100 * max(flow.edited_bytes, 0) / read, tr("taken away by edits")),
                     ("lost", 100 * flow.dropped_bytes / read, tr("dropped")),
                 ],
-                "edited": bytes_text(flow.edited_bytes) if flow.edited_bytes else "",
+                "edited": bytes_text(flow.edited_bytes) if flow.edited_bytes > 0 else "",
+                "invalid": count_text(flow.invalid_records) if flow.invalid_records else "",
                 "reasons": [
-                    (tr(reason), count_text(drop.documents), bytes_text(drop.size_bytes)) for reason, drop in reasons
+                    (reason_words(reason), count_text(drop.documents), bytes_text(drop.size_bytes))
+                    for reason, drop in reasons
                 ],
-                "set_aside": [(tr(reason), count_text(count)) for reason, count in flow.set_aside.items()],
             }
         )
     return rows
@@ -165,7 +171,7 @@ def training_charts(facts: RunFacts) -> dict[str, Any]:
     validation = [(row["tokens"], row["validation_loss"]) for row in facts.validation]
     x_axis, y_axis = Axis(tr("tokens")), Axis(tr("loss, nats per token"))
     total = [
-        Series(tr("training"), thinned(loss), "plain", "faint"),
+        Series(tr("training"), thinned(loss), "plain", "faint", labelled=False),
         Series(tr("training"), thinned(smoothed(loss)), "plain"),
         Series(tr("validation"), validation, "model", "dots"),
     ]
@@ -173,8 +179,12 @@ def training_charts(facts: RunFacts) -> dict[str, Any]:
     for name, colour in colours.items():
         points = [(row["tokens"], row["losses"][name]) for row in facts.training if name in row.get("losses", {})]
         by_source.append(Series(name, thinned(smoothed(points), 160), colour))
-        dots = [(r["tokens"], r["validation_losses"][name]) for r in facts.validation if name in r.get("validation_losses", {})]
-        by_source.append(Series("", dots, colour, "dots"))
+        dots = [
+            (r["tokens"], r["validation_losses"][name])
+            for r in facts.validation
+            if name in r.get("validation_losses", {})
+        ]
+        by_source.append(Series(tr("{name}, validation", name=name), dots, colour, "dots", labelled=False))
     steps = Axis(tr("step"))
     small = [
         ("learning_rate", tr("learning rate"), facts.training, "plain"),
@@ -191,8 +201,10 @@ def training_charts(facts: RunFacts) -> dict[str, Any]:
     for field, label, rows, colour in small:
         points = [(float(row["step"]), float(row[field])) for row in rows if row.get(field) is not None]
         if points:
-            drawn = [Series("", thinned(smoothed(points, 0.01)), colour)]
-            found["small"].append(line_chart(drawn, steps, Axis(label, zero=True), width=300.0, height=170.0, name=label))
+            drawn = [Series(label, thinned(smoothed(points, 0.01)), colour, labelled=False)]
+            found["small"].append(
+                line_chart(drawn, steps, Axis(label, zero=True), width=300.0, height=170.0, name=label)
+            )
     return found
 
 
@@ -209,7 +221,9 @@ def training_notes(facts: RunFacts) -> list[str]:
         )  # fmt: skip
         if used:
             middle = share_text(sorted(used)[len(used) // 2])
-            notes.append(tr("The matrix products reach {share} of this machine's measured peak (median).", share=middle))
+            notes.append(
+                tr("The matrix products reach {share} of this machine's measured peak (median).", share=middle)
+            )
     if facts.validation and facts.training:
         last_loss = facts.validation[-1]["validation_loss"]
         notes.append(
@@ -260,7 +274,9 @@ def score_table(facts: RunFacts) -> dict[str, Any]:
         values = {key: scores[key][source] for key in keys if source in scores[key]}
         order = sorted(values, key=lambda key: values[key])
         margin = 1 - values[order[0]] / values[order[1]] if len(order) > 1 else None
-        against = tr("{share} below {other}", share=share_text(margin), other=names[order[1]]) if margin is not None else ""
+        against = (
+            tr("{share} below {other}", share=share_text(margin), other=names[order[1]]) if margin is not None else ""
+        )
         rows.append(
             {
                 "name": tr("all sources") if source == TOTAL else source,
@@ -309,8 +325,8 @@ def score_notes(facts: RunFacts) -> list[str]:
     if scores.get("xz_primed_bits_per_byte"):
         seen, total = scores["xz_primed_training_bytes"], scores["training_bytes"]
         notes.append(
-            tr("Primed xz has seen {seen} of training text ({share} of it) before the test text; only what the test text "
-               "adds is counted.", seen=bytes_text(seen), share=share_text(seen / max(total, 1)))
+            tr("Primed xz has seen {seen} of training text ({share} of it) before the test text; only what the test "
+               "text adds is counted.", seen=bytes_text(seen), share=share_text(seen / max(total, 1)))
         )  # fmt: skip
     return notes
 

@@ -1,4 +1,4 @@
-"""A few SVG shapes, as text. Colours and fonts come from the page's style sheet, so that pictures follow light and dark."""
+"""A few SVG shapes, as text. Colours and fonts come from the page's style sheet: pictures follow light and dark."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -26,17 +26,23 @@ class Drawing:
 
     def text(self, x: float, y: float, words: str, class_: str = "", anchor: str = "start") -> None:
         """Write words with their baseline at (x, y)."""
-        self.add(
-            "text", escape(words), x=x, y=y, class_=class_ or None, text_anchor=None if anchor == "start" else anchor
-        )
+        self.phrase(x, y, [(words, "")], class_, anchor)
+
+    def phrase(
+        self, x: float, y: float, parts: Sequence[tuple[str, str]], class_: str = "", anchor: str = "start"
+    ) -> None:
+        """Write (words, class) one after the other on one line, a space apart."""
+        written = [f'<tspan class="{kind}">{escape(words)}</tspan>' if kind else escape(words) for words, kind in parts]
+        place = None if anchor == "start" else anchor
+        self.add("text", "\u2002".join(written), "", x=x, y=y, class_=class_ or None, text_anchor=place)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, class_: str) -> None:
         """Draw a straight line."""
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
-    def curve(self, points: Iterable[Point], class_: str, title: str = "", **attributes: object) -> None:
+    def curve(self, points: Iterable[Point], class_: str, title: str = "") -> None:
         """Draw straight pieces through points."""
-        self.add("path", d=path_through(points), class_=class_, title=title, **attributes)
+        self.add("path", d=path_through(points), class_=class_, title=title)
 
     def ribbon(self, start: Point, end: Point, width_start: float, width_end: float, class_: str, title: str) -> None:
         """Draw a band that flows from (x, top) to (x, top)."""
@@ -52,12 +58,11 @@ class Drawing:
     def finish(self, class_: str = "") -> str:
         """Return the picture as one SVG element."""
         width, height = number(self.width), number(self.height)
-        return (
+        start = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-            f'role="img" aria-label="{escape(self.name)}"{f" class={chr(34)}{class_}{chr(34)}" if class_ else ""}>'
-            + "".join(self._parts)
-            + "</svg>"
+            f'role="img" aria-label="{escape(self.name)}" class="{class_}">'
         )
+        return start + "".join(self._parts) + "</svg>"
 
 
 def number(value: object) -> str:
@@ -89,7 +94,7 @@ def nice_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def spread(wanted: Sequence[float], distance: float, low: float, high: float) -> list[float]:
-    """Return places near the wanted ones, in their order, at least `distance` apart and inside [low, high] if they fit."""
+    """Return places near the wanted ones, in order, at least `distance` apart and inside [low, high] if they fit."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     placed = [0.0] * len(wanted)
     last = low - distance

@@ -67,11 +67,13 @@ def corpus_manifest(sizes, kept):
     for name, size in sizes.items():
         lost = size - kept[name] - size // 100
         sources[name] = {
-            "read": {"documents": size // 5200, "bytes": size},
+            "read": {"records": size // 5200, "bytes": size, "record_bytes": size},
             "kept": {"documents": kept[name] // 5400, "bytes": kept[name]},
             "dropped": {"length: min_characters": {"documents": 212, "bytes": lost // 9},
-                        "deduplicate: exact": {"documents": size // 41_000, "bytes": lost - lost // 9}},
-            "set_aside": {"invalid UTF-8": 2} if name == "readme" else {},
+                        "deduplicate: exact duplicate": {"documents": size // 41_000, "bytes": lost - lost // 9},
+                        "read: empty": {"documents": 3, "bytes": 0}},
+            "edited": {"normalise": {"documents": 12, "removed_bytes": size // 100}},
+            "invalid_records": 2 if name == "readme" else 0,
         }  # fmt: skip
     return {"format": "massivetext-corpus/1", "digest": "3fa9c2e1" * 8, "sources": sources}
 
@@ -110,7 +112,8 @@ def write_model(folder):
     write_json(folder / "model" / "config.json", {
         "model_type": "llama", "hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 5, "vocab_size": 4096,
         "num_attention_heads": 3, "num_key_value_heads": 3, "tie_word_embeddings": False})  # fmt: skip
-    write_json(folder / "model" / "massivetext.json", {"format": "massivetext-model/1", "tensors": {}})
+    header = json.dumps({"__metadata__": {"format": "pt"}, "w": {"dtype": "F32", "shape": [3, 1_300_000]}}).encode()
+    (folder / "model" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 
 
 def evaluation(kept, primed=True):

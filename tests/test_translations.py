@@ -1,0 +1,81 @@
+"""Every caption of the package has its Chinese, with the same fields."""
+
+import ast
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import massivetext
+from massivetext.translations import chinese, language, set_language, tr
+
+PACKAGE = Path(massivetext.__file__).parent
+IN_TEMPLATE = re.compile(r"""\btr\(\s*"((?:[^"\\]|\\.)*)\"""")
+COMPUTED = {
+    "journey.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
+    "report/quantities.py": {"exact duplicate", "empty", "longer than max_record_bytes", "broken JSON"},
+    "report/flow.py": {"train", "validation", "test"},
+}
+"""Captions that reach `tr` through a variable, by the file where they do."""
+
+
+def captions_of(path):
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".html":
+        return set(IN_TEMPLATE.findall(text))
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    named = [node for node in calls if getattr(node.func, "id", None) == "tr" and node.args]
+    return {node.args[0].value for node in named if isinstance(node.args[0], ast.Constant)}
+
+
+FILES = sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html")])
+USED = {path.relative_to(PACKAGE).as_posix(): captions_of(path) for path in FILES}
+EVERY = {caption for captions in [*USED.values(), *COMPUTED.values()] for caption in captions}
+
+
+def fields(text):
+    return sorted(name for _, name, _, _ in Formatter().parse(text) if name)
+
+
+@pytest.fixture
+def in_chinese():
+    before = language()
+    set_language("zh")
+    yield
+    set_language(before)
+
+
+def test_the_captions_of_the_package_are_found():
+    assert "bits per byte" in USED["report/sections.py"]
+    assert "The journey" in USED["report/template.html"]
+
+
+def test_every_caption_has_its_chinese():
+    missing = sorted(EVERY - set(chinese()))
+    assert not missing, f"{len(missing)} captions lack Chinese in translations_zh.json:\n" + "\n".join(missing)
+
+
+def test_no_chinese_is_left_without_a_caption():
+    unused = sorted(set(chinese()) - EVERY)
+    assert not unused, "translations_zh.json holds captions that nothing uses:\n" + "\n".join(unused)
+
+
+def test_both_languages_have_the_same_fields():
+    wrong = {english: text for english, text in chinese().items() if fields(english) != fields(text)}
+    assert not wrong
+
+
+def test_f_strings_never_reach_the_table():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "tr":
+                assert not isinstance(node.args[0], ast.JoinedStr), f"{path}:{node.lineno}"
+
+
+def test_a_caption_is_shown_in_chinese(in_chinese):
+    assert tr("{count} documents", count="3") == "3 篇文档"
+
+
+def test_a_caption_without_chinese_is_shown_in_english(in_chinese):
+    assert tr("nothing of this kind {x}", x=1) == "nothing of this kind 1"
