@@ -131,7 +131,8 @@ def identify(source: str, uri: str, place: str) -> str:
 def batch_of(lane: Lane, records: Sequence[tuple[str, bool, Record]]) -> pa.RecordBatch:
     """Return records as a batch with the columns of `COLUMNS` and `split`; those set aside have a null text.
 
-    records: (uri of the file, whether the file is one record, record), in canonical order.
+    records: (uri of the file, whether the file is one record, record), in canonical order. What comes from one file
+    falls on one side of the split, but for files that hold many documents.
     """
     count = len(records)
     uris = [f"{uri}!{record.member}" if record.member else uri for uri, _, record in records]

@@ -13,11 +13,21 @@ from massivetext.corpus.settings import FORMATS, SourceSettings
 from massivetext.errors import ConfigError, DataError, unknown_name
 
 LEFT_OUT = {
-    "stdlib": {"site-packages", "dist-packages", "test", "tests", "idle_test", "pydoc_data", "__pycache__"},
-    "packages": {"test", "tests", "__pycache__"},
+    "stdlib": {
+        "site-packages",
+        "dist-packages",
+        "test",
+        "tests",
+        "idle_test",
+        "pydoc_data",
+        "encodings",
+        "__pycache__",
+    },
+    "packages": {"test", "tests", "_vendor", "__pycache__"},
     "": {"__pycache__"},
 }
-"""Folders below a built-in root ("" is any other path) that are not entered; a path may still name them."""
+"""Folders below a built-in root ("" is any other path) that are not entered; a path may still name them. The standard
+library's `encodings` are generated tables of characters, and `_vendor` holds copies of other packages."""
 REMEDIES = {
     "man_zh": "install Debian's Chinese manual pages: apt-get install manpages-zh",
     "fortunes": "install Debian's Chinese fortunes: apt-get install fortunes-zh",

@@ -1,11 +1,29 @@
 """The long descriptions of installed packages, mostly their README, from the metadata that pip keeps."""
 
 import json
+import re
 from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesParser
 
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Piece, Reader, Record, bad_record, decode, digest
+
+PICTURES = re.compile(
+    r"\[?!\[[^\[\]]*\](?:\([^()\s]*(?:\s\"[^\"]*\")?\)|\[[^\]]*\])(?:\](?:\([^()]*\)|\[[^\]]*\]))?"
+    r"|<!--.*?-->"
+    r"|</?(?:a|br|center|div|h[1-6]|img|p|picture|source|span|sub|sup|align|table|tr|td|th|tbody|thead|details|summary)\b[^<>]*>"
+    r"|^\.\. (?:\|[^|\n]+\| )?(?:image|figure)::[^\n]*\n(?:[ \t]+\S[^\n]*\n)*"
+    r"|^\[[^\]\n]+\]:[ \t]*<?https?://\S*(?:badge|shields\.io|\.svg)\S*[ \t]*$"
+    r"|^[ \t|]*(?:\|[\w .:-]+\|[ \t|]*)+$(?<!-\|)",
+    re.DOTALL | re.MULTILINE,
+)
+"""What stands for pictures and layout: images of Markdown, HTML and reStructuredText, badges, tags, comments."""
+
+
+def without_pictures(text: str) -> str:
+    """Return a README's text without pictures, badges and layout tags, and without the gaps that they leave."""
+    text = re.sub(r"[ \t]+$", "", PICTURES.sub("", text), flags=re.MULTILINE)
+    return re.sub(r"\n{4,}", "\n\n\n", text).strip("\n") + "\n"
 
 
 class ReadmeReader(Reader):
@@ -33,7 +51,7 @@ class ReadmeReader(Reader):
             lines = str(headers.get("Description") or "").splitlines()
             text = "\n".join(line.removeprefix("       |").removeprefix("        ") for line in lines)
         if text.strip() and text.strip() != "UNKNOWN":
-            yield Record("0", len(raw), digest(raw), text.strip() + "\n", "", invalid, fields=_fields(headers))
+            yield Record("0", len(raw), digest(raw), without_pictures(text), "", invalid, fields=_fields(headers))
 
 
 def _fields(headers: Message) -> Fields:

@@ -89,8 +89,12 @@ def _line_end(source: str, position: int) -> int:
 
 def _opens_body(source: str, line_start: int, indent: str) -> bool:
     """Return whether the statement whose body begins on this line is a `def` or a `class`."""
-    window_start = max(0, line_start - HEADER_CHARACTERS)
-    window = source[window_start:line_start]
+    before = source[source.rfind("\n", 0, line_start - 1) + 1 : line_start]
+    header = STATEMENT.match(before)
+    if header and len(header.group(1)) < len(indent) and before.count("(") == before.count(")"):
+        # Most headers are one line. A parenthesis in a string of it may make it look open: then look closer.
+        return header.group(2).endswith(("def", "class"))
+    window = source[max(0, line_start - HEADER_CHARACTERS) : line_start]
     header = None
     for match in STATEMENT.finditer(window):
         if len(match.group(1)) < len(indent) and indent.startswith(match.group(1)):
@@ -155,6 +159,9 @@ def _is_whole_body(source: str, docstring: Docstring) -> bool:
     return True
 
 
+TOPICS_TABLE = re.compile(r"^topics\s*=\s*\{", re.MULTILINE)
+
+
 class PythonReader(Reader):
     """What the three readers share: one .py file in, decoded as Python says, with "\\n" line ends."""
 
@@ -186,52 +193,59 @@ class PythonReader(Reader):
         """Return the part of a source text that is wanted; empty if there is none."""
         raise NotImplementedError
 
+    def records(self, source: str, raw: bytes, invalid: bool) -> Iterator[Record]:
+        """Yield what is wanted of a source text; nothing if it has nothing of the kind."""
+        raise NotImplementedError
+
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the file's one record; a file that has nothing of the kind wanted yields none."""
+        """Yield the records of a file."""
         try:
             source, raw, invalid = self.load(piece)
+            yield from self.records(source, raw, invalid)
         except BadDocument as error:
             yield bad_record("0", piece.file.size, str(error))
-            return
-        text = self.text_of(source)
-        if text:
-            yield Record("0", len(raw), digest(raw), text, "", invalid)
 
 
 class CodeReader(PythonReader):
     """Code with its comments, without its docstrings."""
 
-    def text_of(self, source: str) -> str:
-        """Return the code."""
-        return without_docstrings(source)
+    def records(self, source: str, raw: bytes, invalid: bool) -> Iterator[Record]:
+        """Yield the code as one record."""
+        yield Record("0", len(raw), digest(raw), without_docstrings(source), "", invalid)
 
 
 class DocsReader(PythonReader):
-    """The docstrings of a file, in order, each once, with a blank line between them."""
+    """The docstrings of a file, in order, each once, with a blank line between them.
 
-    def text_of(self, source: str) -> str:
-        """Return the docstrings that are not short."""
+    A module that is a table of help topics (`topics = {...}`, as pydoc_data.topics is) gives those instead.
+    """
+
+    def records(self, source: str, raw: bytes, invalid: bool) -> Iterator[Record]:
+        """Yield the docstrings that are not short as one record, or each help topic as one."""
+        if TOPICS_TABLE.search(source):
+            yield from topics(source, invalid)
+            return
         values = (inspect.cleandoc(docstring.value).strip() for docstring in find_docstrings(source))
         long = dict.fromkeys(value for value in values if len(value) >= MIN_DOCSTRING_CHARACTERS)
-        return "\n\n".join(long) + "\n" if long else ""
+        if long:
+            yield Record("0", len(raw), digest(raw), "\n\n".join(long) + "\n", "", invalid)
 
 
 class TopicsReader(PythonReader):
     """The language reference that `help()` shows (`pydoc_data/topics.py`): one document for each topic."""
 
-    def is_whole_file(self) -> bool:
-        """Return False: the file holds many documents."""
-        return False
-
-    def read(self, piece: Piece) -> Iterator[Record]:
+    def records(self, source: str, raw: bytes, invalid: bool) -> Iterator[Record]:
         """Yield the topics by name."""
-        try:
-            _, raw, invalid = self.load(piece)
-            tree = ast.parse(raw)
-            value = next(node.value for node in tree.body if isinstance(node, ast.Assign))
-            topics = ast.literal_eval(value)
-        except (BadDocument, SyntaxError, ValueError, StopIteration) as error:
-            yield bad_record("0", piece.file.size, f"no table of topics ({type(error).__name__})")
-            return
-        for name, text in sorted(topics.items()):
-            yield Record("0", len(text.encode()), digest(text.encode()), text, "", invalid, member=name)
+        yield from topics(source, invalid)
+
+
+def topics(source: str, invalid: bool) -> Iterator[Record]:
+    """Yield the help topics in a source text by name; each may fall on another side of the split."""
+    try:
+        value = next(node.value for node in ast.parse(source).body if isinstance(node, ast.Assign))
+        table = ast.literal_eval(value)
+    except (SyntaxError, ValueError, StopIteration) as error:
+        raise BadDocument(f"no table of help topics ({type(error).__name__})") from None
+    for name, text in sorted(table.items()):
+        raw = text.encode(errors="replace")
+        yield Record("0", len(raw), digest(raw), clean_surrogates(text), "", invalid, member=name)
