@@ -84,7 +84,7 @@ def save_checkpoint(
         chunks = {}
         for part, tensors in (("model", model), ("optimizer", optimizer)):
             file = f"{part}.safetensors"
-            ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            ready = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
             save_file(ready, partial / file, metadata={"format": "pt"})
             for name, tensor in ready.items():
                 shape = list(tensor.shape)
