@@ -45,7 +45,7 @@ def find_folder(name: str | Path) -> Path:
 def _can_be_hub_name(name: str) -> bool:
     """Return whether the hub could know `name`: OWNER/NAME or NAME, of letters, digits, '-', '_' and '.'."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils._validators import validate_repo_id
 
     try:
         validate_repo_id(name)

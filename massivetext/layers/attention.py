@@ -68,11 +68,12 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -
     """Return softmax(q k^T / sqrt(head_dim)) v, (B, H, T, head_dim), over the keys that `mask` allows.
 
     queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, or
-    None for plain causal attention, which needs S = T.
+    None for plain causal attention: S = T, or one query that reads every key.
     """
+    causal = mask is None and queries.shape[2] > 1
     grouped = queries.shape[1] != keys.shape[1]
     return functional.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped
+        queries, keys, values, attn_mask=mask, is_causal=causal, enable_gqa=grouped
     )
 
 

@@ -7,8 +7,7 @@ from torch import Tensor
 class StaticCache:
     """Keys and values of every layer, (B, H, S, head_dim) each, written in place slot by slot.
 
-    The shapes never change, so one compiled or captured step serves all tokens. Slots not yet written hold zeros and
-    are masked by the caller.
+    Nothing is allocated or copied as tokens come. `used`: how many slots, from the first, the next `update` returns.
     """
 
     def __init__(self, layers: int, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
@@ -16,13 +15,13 @@ class StaticCache:
         shape = (batch, heads, slots, head_dim)
         self.keys = [like.new_zeros(shape) for _ in range(layers)]
         self.values = [like.new_zeros(shape) for _ in range(layers)]
-        self.slots = slots
+        self.used = slots
 
     def update(self, layer: int, keys: Tensor, values: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
-        """Write keys and values (B, H, T, head_dim) of `layer` at `slots` (T,) int64; return all of its cache."""
+        """Write keys and values (B, H, T, head_dim) of `layer` at `slots` (T,) int64; return its used slots."""
         self.keys[layer].index_copy_(2, slots, keys)
         self.values[layer].index_copy_(2, slots, values)
-        return self.keys[layer], self.values[layer]
+        return self.keys[layer][:, :, : self.used], self.values[layer][:, :, : self.used]
 
     def select_rows(self, rows: Tensor) -> None:
         """Keep the given batch rows (int64), in that order; a row may appear several times."""

@@ -111,5 +111,6 @@ def mean_cross_entropy(
     if not torch.is_grad_enabled():
         losses = chunked_cross_entropy(hidden, weight, labels, chunk_tokens, softcap)
         return losses.sum() / (labels != IGNORED_LABEL).sum().clamp(min=1), losses
-    mean, losses = _MeanCrossEntropy.apply(hidden, weight, labels, (chunk_tokens, softcap, kernel))
+    settings = (chunk_tokens, softcap, kernel)
+    mean, losses = _MeanCrossEntropy.apply(hidden, weight, labels, settings)  # type: ignore[no-untyped-call]
     return mean, losses

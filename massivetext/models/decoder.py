@@ -5,6 +5,7 @@ Legend: B batch, T tokens, D features, V vocabulary.
 A family (llama.py, qwen3.py, ...) is a configuration and the choice of parts; this file is the way through them.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
@@ -134,7 +135,7 @@ class CausalDecoder(nn.Module):
             return self.config.initializer_range
         if name.endswith(("bias", *OUTPUT_PROJECTIONS)):
             return 0.0
-        return float(parameter.shape[1]) ** -0.5
+        return 1.0 / math.sqrt(parameter.shape[1])
 
     def load_weights(self, weights: dict[str, Tensor], where: str = "the weights") -> None:
         """Take over `weights`, one tensor for every parameter; missing, extra, misshaped ones raise ModelError."""

@@ -19,13 +19,13 @@ def tensor_digest(tensor: Tensor) -> str:
     """Return the SHA-256 of a tensor's number format, shape and bytes, in hexadecimal."""
     plain = tensor.detach().contiguous().cpu()
     digest = hashlib.sha256(f"{plain.dtype}{tuple(plain.shape)}".encode())
-    digest.update(memoryview(plain.reshape(-1).view(torch.uint8).numpy()))
+    digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
 def tokenizer_digests(folder: Path) -> dict[str, str]:
     """Return a digest for each section of tokenizer.json (vocabulary, merges, ...) and for each file beside it."""
-    digests = {}
+    digests: dict[str, str] = {}
     if (folder / TOKENIZER_FILE).is_file():
         for section, value in read_object(folder / TOKENIZER_FILE).items():
             if isinstance(value, dict) and section == "model":

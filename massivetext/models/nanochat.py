@@ -64,7 +64,7 @@ class NanoChatForCausalLM(CausalDecoder):
         return cast(Tensor, self.model.norm(embeddings))
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
-        """Return the standard deviation of a fresh parameter: embeddings, which are normed, one; the head nearly zero."""
+        """Return the deviation of a fresh parameter: one for embeddings (they are normed), little for the head."""
         if name.endswith("embed_tokens.weight"):
             return 1.0
         return 0.001 if name.endswith("lm_head.weight") else super().first_deviation(name, parameter)

@@ -1,0 +1,175 @@
+"""The decoding engine: one pass over the prompts, then one token of every row per step. Legend: B rows, T tokens.
+
+Keys and values are kept in a cache of fixed size. Where prompt and continuation together pass the model's context, the
+older half of what the model reads is let go and the newer half is read again; a longer prompt is refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from massivetext.errors import ConfigError
+from massivetext.generation.choosing import Chooser
+from massivetext.generation.settings import GenerationSettings, generation_settings
+from massivetext.layers.cache import StaticCache, slot_mask
+
+
+class Decoder(Protocol):
+    """What the engine asks of a model (`models.decoder.CausalDecoder` has it)."""
+
+    config: Any
+    generation_defaults: dict[str, Any]
+
+    @property
+    def device(self) -> torch.device: ...  # noqa: D102
+    def embed(self, input_ids: Tensor) -> Tensor: ...  # noqa: D102
+    def head(self, hidden: Tensor) -> Tensor: ...  # noqa: D102
+    def new_cache(self, batch: int, slots: int) -> StaticCache: ...  # noqa: D102
+    def run_blocks(  # noqa: D102
+        self,
+        embeddings: Tensor,
+        positions: Tensor,
+        mask: Tensor | None,
+        cache: StaticCache | None,
+        slots: Tensor | None,
+    ) -> Tensor: ...
+
+
+class Reader:
+    """Reads tokens into a cache and gives the logits after the last one.
+
+    first: (B,) the first column of each row that is not padding. A column of the window is a slot of the cache.
+    """
+
+    def __init__(self, model: Decoder, first: Tensor, slots: int) -> None:
+        self.model, self.first, self.slots = model, first, slots
+        self.padded = bool((first > 0).any())
+        self.cache = model.new_cache(first.shape[0], slots)
+        self.length = 0
+
+    @torch.no_grad()
+    def read(self, ids: Tensor) -> Tensor:
+        """Return the logits (B, V) float32 after reading ids (B, T) behind what was read before."""
+        tokens = ids.shape[1]
+        slots = torch.arange(self.length, self.length + tokens, device=ids.device)
+        self.length += tokens
+        self.cache.used = self.length
+        # Without padding neither a first pass nor a single token needs a mask.
+        needs_mask = self.padded or (tokens > 1 and self.length > tokens)
+        mask = slot_mask(slots, self.first, self.length) if needs_mask else None
+        positions = (slots[None] - self.first[:, None]).clamp(min=0) if self.padded else slots[None]
+        hidden = self.model.run_blocks(self.model.embed(ids), positions, mask, self.cache, slots)
+        return self.model.head(hidden[:, -1]).float()
+
+    def repeat(self, times: int) -> None:
+        """Turn each row into `times` equal rows."""
+        rows = torch.arange(self.first.shape[0], device=self.first.device).repeat_interleave(times)
+        self.first = self.first[rows]
+        self.cache.select_rows(rows)
+
+
+def decode_steps(
+    model: Decoder, input_ids: Tensor, attention_mask: Tensor | None, settings: GenerationSettings
+) -> Iterator[Tensor]:
+    """Yield the next id of every row, (B * num_return_sequences,) int64, step by step, until all ended or the limit.
+
+    input_ids: (B, T), padded on the left where attention_mask is 0. A row that ended gives the padding id.
+    """
+    ids = input_ids.to(model.device)
+    first = _first_columns(ids, attention_mask)
+    new_tokens, context = settings.new_tokens(ids.shape[1]), int(model.config.max_position_embeddings)
+    _check_prompt(ids, first, context, int(model.config.vocab_size))
+    stops = torch.tensor(_stop_ids(model, settings), device=ids.device, dtype=torch.long)
+    filler = _filler(model, settings)
+    reader = Reader(model, first, min(ids.shape[1] + new_tokens, max(context, ids.shape[1])))
+    logits = reader.read(ids)
+    if settings.num_return_sequences > 1:
+        reader.repeat(settings.num_return_sequences)
+        ids, logits = (part.repeat_interleave(settings.num_return_sequences, 0) for part in (ids, logits))
+    readable = torch.arange(ids.shape[1], device=ids.device) >= reader.first[:, None]
+    choose = Chooser(settings, ids, readable, logits.shape[-1])
+    ended = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
+    columns = [ids]  # everything read so far, for the moment when the cache is full
+    for step in range(new_tokens):
+        chosen = choose(logits)
+        if len(stops):
+            chosen = torch.where(ended, filler, chosen)
+            ended |= torch.isin(chosen, stops)
+        yield chosen
+        if step + 1 == new_tokens or (len(stops) and bool(ended.all())):
+            return
+        columns.append(chosen[:, None])
+        if reader.length < reader.slots:
+            logits = reader.read(chosen[:, None])
+        else:
+            reader, logits = _slide(model, torch.cat(columns, 1), reader)
+
+
+def _slide(model: Decoder, ids: Tensor, full: Reader) -> tuple[Reader, Tensor]:
+    """Return a reader of the newer half of the context, and the logits behind it."""
+    kept = max(full.slots // 2, 1)
+    first = (full.first - (full.length + 1 - kept)).clamp(min=0)
+    reader = Reader(model, first, full.slots)
+    return reader, reader.read(ids[:, -kept:])
+
+
+def generate(model: Decoder, input_ids: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Tensor:
+    """Return prompts with their continuations, (B * num_return_sequences, T + new tokens) int64.
+
+    input_ids: (B, T) int64, padded on the left. attention_mask: (B, T), 0 = padding; None: no padding. options: the
+    fields of `GenerationSettings`, over those of the model's generation_config.json. Greedy by default; rows
+    i * num_return_sequences and following continue prompt i. A tokenizer's output as input_ids is taken apart.
+    """
+    if isinstance(input_ids, Mapping):
+        return generate(model, **{"attention_mask": attention_mask, **input_ids, **options})
+    settings = generation_settings(model.generation_defaults, options)
+    steps = list(decode_steps(model, input_ids, attention_mask, settings))
+    prompts = input_ids.to(model.device).repeat_interleave(settings.num_return_sequences, 0)
+    return torch.cat([prompts, torch.stack(steps, 1)], 1)
+
+
+def _first_columns(ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """Return the first column of each row that is not padding, (B,) int64; refuse padding anywhere but on the left."""
+    if ids.ndim != 2 or ids.shape[0] == 0 or ids.dtype not in (torch.int64, torch.int32):
+        raise ConfigError(f"input_ids is {tuple(ids.shape)} of {ids.dtype}; it must be (rows, tokens), integers")
+    if attention_mask is None:
+        return torch.zeros(ids.shape[0], dtype=torch.long, device=ids.device)
+    mask = attention_mask.to(ids.device).long()
+    if mask.shape != ids.shape:
+        raise ConfigError(f"attention_mask is {tuple(mask.shape)} and input_ids {tuple(ids.shape)}; they must agree")
+    if bool((mask[:, 1:] < mask[:, :-1]).any()):
+        raise ConfigError("the prompts are padded on the right; generation needs tokenizer.padding_side = 'left'")
+    return ids.shape[1] - mask.sum(1)
+
+
+def _check_prompt(ids: Tensor, first: Tensor, context: int, vocabulary: int) -> None:
+    """Raise ConfigError for a prompt that is empty, longer than the context, or has ids outside the vocabulary."""
+    longest, shortest = ids.shape[1] - int(first.min()), ids.shape[1] - int(first.max())
+    if shortest < 1:
+        raise ConfigError("a prompt is empty; give at least one token (the start id, if there is no text)")
+    if longest > context:
+        raise ConfigError(
+            f"a prompt has {longest} tokens and the model reads at most {context} (max_position_embeddings); "
+            f"shorten it, for example input_ids[:, -{context}:]"
+        )
+    if int(ids.min()) < 0 or int(ids.max()) >= vocabulary:
+        raise ConfigError(
+            f"a prompt has ids from {int(ids.min())} to {int(ids.max())} and the model's vocab_size is {vocabulary}; "
+            f"use the tokenizer that was saved with the model"
+        )
+
+
+def _stop_ids(model: Decoder, settings: GenerationSettings) -> list[int]:
+    """Return the ids after which a text ends."""
+    ids = settings.eos_token_id if settings.eos_token_id is not None else model.config.eos_token_id
+    return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
+
+
+def _filler(model: Decoder, settings: GenerationSettings) -> int:
+    """Return the id that fills up rows that have ended."""
+    for candidate in (settings.pad_token_id, model.config.pad_token_id, *_stop_ids(model, settings)):
+        if candidate is not None:
+            return int(candidate)
+    return 0  # never used: without an end id no row ends early

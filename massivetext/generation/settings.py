@@ -1,0 +1,102 @@
+"""How text is continued: one settings object, under the names that Hugging Face's `generate` uses."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from massivetext.errors import ConfigError
+from massivetext.settings import Settings
+
+DEFAULT_NEW_TOKENS = 64
+# What a generation_config.json may hold that does not change the ids, or does not at this value.
+HARMLESS = {"_from_model_config", "transformers_version", "bos_token_id", "use_cache", "cache_implementation"}
+NEUTRAL: dict[str, Any] = {
+    "assistant_early_exit": None, "diversity_penalty": 0.0, "early_stopping": False, "encoder_repetition_penalty": 1.0,
+    "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "length_penalty": 1.0, "min_length": 0, "no_repeat_ngram_size": 0,
+    "num_beam_groups": 1, "num_beams": 1, "output_attentions": False, "output_hidden_states": False,
+    "output_logits": False, "output_scores": False, "remove_invalid_values": False, "return_dict_in_generate": False,
+    "typical_p": 1.0,
+}  # fmt: skip
+
+
+class GenerationSettings(Settings):
+    """How a model continues text."""
+
+    max_new_tokens: int | None = None
+    """The most tokens added to the prompt; None: as max_length says, or 64 where that is not given either."""
+    max_length: int | None = None
+    """The most tokens of prompt and continuation together; max_new_tokens goes before it."""
+    do_sample: bool = False
+    """False: always the likeliest token (greedy); True: drawn by probability."""
+    temperature: float = 1.0
+    """Logits are divided by it before drawing: below 1 sharper, above 1 flatter."""
+    top_k: int = 50
+    """Only the k likeliest tokens are drawn from; 0: all."""
+    top_p: float = 1.0
+    """Only the likeliest tokens that together reach this probability are drawn from (arXiv:1904.09751)."""
+    repetition_penalty: float = 1.0
+    """Logits of tokens that occurred are divided (positive) or multiplied (negative) by it (arXiv:1909.05858)."""
+    num_return_sequences: int = 1
+    """Continuations of each prompt."""
+    eos_token_id: int | list[int] | None = None
+    """Id (or ids) after which a text ends; None: the model's own."""
+    pad_token_id: int | None = None
+    """Id that fills up rows that ended before the longest; None: the model's own, or the first end id."""
+    seed: int | None = None
+    """Makes drawing repeatable; None: taken from PyTorch's generator, so `torch.manual_seed` governs it."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        bounds = {
+            "max_new_tokens": (1, None), "max_length": (1, None), "top_k": (0, None), "num_return_sequences": (1, None),
+            "top_p": (0, 1),
+        }  # fmt: skip
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if value is not None and (value < low or (high is not None and value > high)):
+                raise ValueError(f"{name} is {value}; allowed: at least {low}" + (f", at most {high}" if high else ""))
+        for name in ("temperature", "repetition_penalty"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; allowed: above 0 (do_sample=False is greedy)")
+        if self.num_return_sequences > 1 and not self.do_sample:
+            raise ValueError(
+                f"num_return_sequences is {self.num_return_sequences} without sampling: all would be the same; "
+                f"set do_sample=True"
+            )
+        return self
+
+    def new_tokens(self, prompt_tokens: int) -> int:
+        """Return how many tokens may be added to a prompt; raise ConfigError when max_length leaves room for none."""
+        if self.max_new_tokens is not None:
+            return self.max_new_tokens
+        if self.max_length is None:
+            return DEFAULT_NEW_TOKENS
+        if self.max_length <= prompt_tokens:
+            raise ConfigError(
+                f"max_length is {self.max_length} and the prompt alone has {prompt_tokens} tokens; raise max_length, "
+                f"or set max_new_tokens instead, which counts the continuation only"
+            )
+        return self.max_length - prompt_tokens
+
+
+def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> GenerationSettings:
+    """Return the settings from a folder's generation_config.json (`defaults`) overridden by a caller's `options`.
+
+    Options that are not known raise ConfigError, and so do defaults that would change the ids and are not supported.
+    """
+    kept = {}
+    for key, value in defaults.items():
+        if key in GenerationSettings.model_fields:
+            kept[key] = value
+        elif key not in HARMLESS and value is not None and value != NEUTRAL.get(key):
+            raise ConfigError(
+                f"the model's generation_config.json asks for {key} = {value!r}, which is not supported; "
+                f"remove it there to generate without it"
+            )
+    given = {key: value for key, value in options.items() if value is not None}
+    if "max_length" in given and "max_new_tokens" not in given:
+        kept.pop("max_new_tokens", None)
+    if kept.get("top_k") is None:
+        kept.pop("top_k", None)
+    return GenerationSettings.parse({**kept, **given}, where="generate")
