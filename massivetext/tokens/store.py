@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from massivetext.errors import ConfigError, DataError, StoreError, unknown_name
 from massivetext.progress import log, progress
 from massivetext.storage import clear_temporary, file_digest, locked_folder, read_json, value_digest, write_json
+from massivetext.tokens.runs import COLUMNS, chunks, mapped, read_run, write_run, write_shards
 from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 FORMAT = "massivetext-tokens/1"
 MANIFEST = "manifest.json"
 WORK = ".work"
-FIRST_SAMPLE_CHARACTERS = 128 * 1024
+FIRST_SAMPLE_CHARACTERS = 32 * 1024
 SAMPLE_CHARACTERS = 8 * 1024
 Ids = NDArray[np.unsignedinteger[Any]]
 
@@ -191,15 +192,7 @@ class TokenStore:
                     f"{path.with_suffix(ending)} {shown}, the manifest says {bytes_expected} bytes: the store is not "
                     f"whole; remove {self.folder} and build it again"
                 )
-        ids = _mapped(path, self.dtype)
-        return Shard(path, ids, _mapped(path.with_suffix(".offsets"), np.dtype("<u8")))
-
-
-def _mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a file as a read-only array, memory-mapped (an empty file cannot be mapped, and gives an empty array)."""
-    if path.stat().st_size == 0:
-        return np.empty(0, dtype=dtype)
-    return np.memmap(path, dtype=dtype, mode="r")
+        return Shard(path, mapped(path, self.dtype), mapped(path.with_suffix(".offsets"), np.dtype("<u8")))
 
 
 def open_store(folder: str | Path) -> TokenStore:
@@ -237,7 +230,7 @@ def build_store(
             dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
             for split in corpus.splits:
                 _encode_split(corpus, split, tokenizer, folder / WORK / split, seed, dtype, quiet)
-            splits = {split: _write_split(folder, split) for split in corpus.splits}
+            splits = {split: _write_split(folder, split, dtype) for split in corpus.splits}
             manifest = {**inputs, "dtype": dtype.name, "splits": splits}
             write_json(folder / MANIFEST, {**manifest, "digest": value_digest(manifest)})
         shutil.rmtree(folder / WORK, ignore_errors=True)
@@ -278,8 +271,6 @@ def _encode_split(
     corpus: "Corpus", split: str, tokenizer: Tokenizer, work: Path, seed: int, dtype: np.dtype[Any], quiet: bool
 ) -> None:
     """Encode the documents of a split into runs `work/run-00000.arrow`, ...; runs that are there are kept."""
-    from massivetext.tokens.runs import COLUMNS, chunks, write_run
-
     if (work / "encoded.json").is_file():
         return
     count = 0
@@ -291,16 +282,15 @@ def _encode_split(
                 tokenizer.check_encoding(table["text"], characters)
                 write_run(path, table, tokenizer, seed, dtype)
             count += 1
-            task.advance(sum(table["text_bytes"].to_pylist()))
+            task.advance(int(table["text_bytes"].to_numpy().sum()))
     write_json(work / "encoded.json", {"runs": count})
 
 
-def _write_split(folder: Path, split: str) -> dict[str, Any]:
+def _write_split(folder: Path, split: str, dtype: np.dtype[Any]) -> dict[str, Any]:
     """Write all shards of a split from its runs; return the split's part of the manifest."""
-    from massivetext.tokens.runs import read_run, write_shards
-
     work = folder / WORK / split
-    runs = [read_run(work / f"run-{number:06d}.arrow") for number in range(read_json(work / "encoded.json")["runs"])]
+    count = read_json(work / "encoded.json")["runs"]
+    runs = [read_run(work / f"run-{number:06d}.arrow", dtype) for number in range(count)]
     sources = sorted({source for run in runs for source in run})
     if split == "train" and not sources:
         raise DataError("the corpus has no documents in its train split; give it more text, or smaller other splits")
