@@ -20,6 +20,8 @@ FORMATS = {
     "python_docs": "massivetext.corpus.readers.python:DocsReader",
     "python_topics": "massivetext.corpus.readers.python:TopicsReader",
     "package_readme": "massivetext.corpus.readers.package_readme:ReadmeReader",
+    "man_pages": "massivetext.corpus.readers.man_pages:ManPageReader",
+    "fortunes": "massivetext.corpus.readers.fortunes:FortunesReader",
 }
 """Every format's name in a recipe, and where its reader is; the module is imported when a source names the format."""
 

@@ -1,0 +1,56 @@
+"""Fortune files: short texts between lines that hold a single `%`."""
+
+import re
+from collections.abc import Iterator
+
+from massivetext.corpus.readers.records import (
+    TOO_LONG,
+    Line,
+    Piece,
+    Reader,
+    Record,
+    bad_record,
+    decode,
+    digest,
+    open_lines,
+    read_lines,
+)
+
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""Colours and the like, which belong to the terminal and not to the text."""
+
+
+class FortunesReader(Reader):
+    """Reads the files of `fortune`; their `.dat` indexes and `.u8` doubles are left out of a folder."""
+
+    def takes(self, uri: str) -> bool:
+        """Return whether the file holds texts."""
+        return not uri.endswith((".dat", ".u8"))
+
+    def read(self, piece: Piece) -> Iterator[Record]:
+        """Yield one record for each text, without colours."""
+        stream, encoding = open_lines(piece.file.path, self.source.encoding)
+        with stream:
+            gathered: list[Line] = []
+            size = 0
+            for line in read_lines(stream, 0, None, self.source.max_record_bytes):
+                if line.data is not None and line.data.strip() == b"%":
+                    yield from self._record(gathered, size, encoding)
+                    gathered, size = [], 0
+                    continue
+                size += line.size
+                # What is over the limit is counted and not kept.
+                gathered.append(line if size <= self.source.max_record_bytes else line._replace(data=None))
+            yield from self._record(gathered, size, encoding)
+
+    def _record(self, lines: list[Line], size: int, encoding: str) -> Iterator[Record]:
+        """Yield the record that some lines make, if there are any."""
+        if not lines:
+            return
+        place = str(lines[0].start)
+        if any(line.data is None for line in lines):
+            yield bad_record(place, size, TOO_LONG)
+            return
+        raw = b"".join(line.data or b"" for line in lines)
+        text, invalid = decode(raw, encoding)
+        yield Record(place, len(raw), digest(raw), TERMINAL_CODES.sub("", text).strip("\r\n") + "\n", "", invalid)
