@@ -54,7 +54,7 @@ def save_model_folder(
     record = {
         "format": FORMAT,
         "provenance": dict(provenance or {}),
-        "config": config.model_dump(),
+        "config": type(config).from_hugging_face(config.to_hugging_face()).model_dump(mode="json"),
         "tensors": {name: tensor_digest(tensor) for name, tensor in weights.items()},
         "tokenizer": {} if tokenizer is None else tokenizer_digests(folder),
         "probes": [] if tokenizer is None else _probes(model, tokenizer),
@@ -139,12 +139,11 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
 
 def _check_record(record: dict[str, Any], folder: Path, config: DecoderConfig, weights: dict[str, Tensor]) -> None:
     """Raise ModelError that names every configuration field, tensor and tokenizer part that is not as it was saved."""
-    stored, found = record["config"], config.model_dump()
-    found_in_json = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    stored, found = record["config"], config.model_dump(mode="json")
     changed = [
-        f"config.json: {name} is {found_in_json.get(name)!r}, was {stored.get(name)!r}"
-        for name in sorted({*stored, *found_in_json})
-        if stored.get(name) != found_in_json.get(name)
+        f"config.json: {name} is {found.get(name)!r}, was {stored.get(name)!r}"
+        for name in sorted({*stored, *found})
+        if stored.get(name) != found.get(name)
     ]
     digests = {name: tensor_digest(tensor) for name, tensor in weights.items()}
     changed += differences("tensor", record["tensors"], digests)

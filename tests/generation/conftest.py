@@ -1,0 +1,32 @@
+"""Tiny models that continue text."""
+
+import pytest
+import torch
+
+from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
+from massivetext.models.families import CAUSAL_FAMILIES
+
+torch.set_num_threads(1)
+FAMILIES = sorted(CAUSAL_FAMILIES)
+
+
+def tiny_model(family="llama", **changes):
+    sizes = {
+        "vocab_size": 120, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "max_position_embeddings": 64, "bos_token_id": 0, **changes,
+    }  # fmt: skip
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **sizes))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 0.3, generator=generator)
+    return model.eval()
+
+
+@pytest.fixture
+def model():
+    return tiny_model()
+
+
+def prompts(rows, tokens, seed=1):
+    return torch.randint(1, 120, (rows, tokens), generator=torch.Generator().manual_seed(seed))
