@@ -39,9 +39,10 @@ UNFILLED = {"nf", "EX", "Vb", "CS", "DS", "Bd"}
 FILLED = {"fi", "EE", "Ve", "CE", "DE", "Ed"}
 CLOSING = set(".,:;)]?!")
 QUOTES = {"Dq": "“”", "Sq": "‘’", "Pq": "()", "Bq": "[]", "Op": "[]", "Ql": "‘’", "Aq": "<>", "Brq": "{}", "Qq": '""'}
-MDOC_WORDS = set(
-    "Ar Cm Ic Pa Ev Va Dv Fa Ad Er Ft Vt No Ux Bx Fx An Fd Em Sy Li Tn Nm Fl Xr Fn Ns Nd Sx Lk Mt St Lb In".split()
-)
+MDOC_WORDS = {
+    "Ar", "Cm", "Ic", "Pa", "Ev", "Va", "Dv", "Fa", "Ad", "Er", "Ft", "Vt", "No", "Ux", "Bx", "Fx", "An", "Fd",
+    "Em", "Sy", "Li", "Tn", "Nm", "Fl", "Xr", "Fn", "Ns", "Nd", "Sx", "Lk", "Mt", "St", "Lb", "In",
+}  # fmt: skip
 COUNTER = re.compile(r"[•*·–o-]|[(\[]?\w{1,2}[.)\]]")
 """A tag that opens its paragraph instead of standing above it: a bullet or a number."""
 WIDE = r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]"
