@@ -7,6 +7,7 @@ from massivetext.report.quantities import change_text, tick_text
 from massivetext.report.svg import Drawing, Point, nice_ticks, spread, text_width
 from massivetext.translations import tr
 
+WIDE, NARROW = 940.0, 400.0  # widths of a chart on a large and on a small screen, in pixels
 BUCKETS = 260  # points of a drawn line: finer than the eye, small on disk
 HOVERS = 48  # places of a line that show their numbers under the pointer
 

@@ -3,6 +3,7 @@
 The height of every band is its number of bytes, on one scale; only bands too thin to see are drawn one pixel high.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from massivetext.report.gathering import RunFacts
@@ -10,160 +11,189 @@ from massivetext.report.quantities import bytes_text, count_text, reason_words, 
 from massivetext.report.svg import Drawing, spread, text_width
 from massivetext.translations import tr
 
-WIDTH = 1000.0
-COLUMNS = (0.0, 250.0, 492.0, 742.0, 900.0)  # left edges: sources, documents, tokens, model, score
+WIDE = (0.0, 250.0, 492.0, 742.0, 900.0)  # left edges: sources, documents, tokens, model, score
+NARROW = (0.0, 145.0, 290.0)  # without model and score, for small screens
+ROOM = 100.0  # right of the last column, for words
 NODE = 7.0
 TOP = 14.0
 RIVER = 190.0  # height of all bytes read
 GAP = 7.0
+MODEL = 58.0
 MOST_LAYERS = 12
+SHOWN_REASONS = 3
 
 
 @dataclass
 class Band:
-    """Part of a column: one source's bytes at a place."""
+    """Part of a column: one source's bytes at a place, in pixels."""
 
     top: float
     height: float
 
+    @property
+    def middle(self) -> float:
+        """Half way down."""
+        return self.top + self.height / 2
 
-def journey_picture(facts: RunFacts, colours: dict[str, str]) -> str:
-    """Return the picture of a run's bytes; nothing while there is no corpus. colours: a style class per source."""
-    flows = [flow for flow in facts.flows if flow.read.size_bytes]
-    total = sum(max(flow.read.size_bytes, flow.kept.size_bytes) for flow in flows)
-    if not total:
-        return ""
-    scale = RIVER / total
-    drawing = Drawing(WIDTH, 0.0, tr("The journey of the text, from raw bytes to the score"))
-    read: dict[str, Band] = {}
-    y = TOP
-    for flow in flows:
-        read[flow.name] = Band(y, max(flow.read.size_bytes * scale, 1.0))
-        y += read[flow.name].height + GAP
-    kept: dict[str, Band] = {}
-    y = TOP
-    for flow in flows:
-        kept[flow.name] = Band(y, flow.kept.size_bytes * scale)
-        y += kept[flow.name].height + 1
-    ends = _draw_splits(drawing, facts, colours, kept, scale)
-    lowest = max([y, *(band.top + band.height for band in ends.values())])
-    bottom = _draw_dropped(drawing, facts, read, lowest + 22, scale)
-    _draw_sources(drawing, facts, colours, read, kept)
-    _draw_model(drawing, facts, ends)
-    drawing.height = bottom + 6
-    return drawing.finish("river")
+    @property
+    def bottom(self) -> float:
+        """Lower edge."""
+        return self.top + self.height
 
 
-def _draw_sources(
-    drawing: Drawing, facts: RunFacts, colours: dict[str, str], read: dict[str, Band], kept: dict[str, Band]
-) -> None:
-    """Draw what was read, what was kept, and the bands between them."""
-    flows = {flow.name: flow for flow in facts.flows if flow.name in read}
-    places = spread([band.top + band.height / 2 for band in read.values()], 17, TOP + 6, 1e9)
-    for (name, band), label_y in zip(read.items(), places):
-        flow, colour = flows[name], colours[name]
-        size = bytes_text(flow.read.size_bytes)
-        drawing.add("rect", x=COLUMNS[0], y=band.top, width=NODE, height=band.height, class_=f"node {colour}")
-        drawing.ribbon(
-            (COLUMNS[0] + NODE, band.top), (COLUMNS[1], kept[name].top), min(kept[name].height, band.height),
-            kept[name].height, f"flow {colour}", f"{name}: {bytes_text(flow.kept.size_bytes)}",
-        )  # fmt: skip
-        drawing.add("rect", x=COLUMNS[1], y=kept[name].top, width=NODE, height=max(kept[name].height, 1.0),
-                    class_=f"node {colour}")  # fmt: skip
-        words = [(name, "label strong"), (size, "small muted")]
-        drawing.phrase(COLUMNS[0] + NODE + 8, label_y + 4, words)
+def journey_picture(facts: RunFacts, colours: dict[str, str], columns: Sequence[float] = WIDE) -> str:
+    """Return the picture of a run's bytes; nothing while there is no corpus.
+
+    colours: a style class for each source. columns: left edges, WIDE or NARROW.
+    """
+    return River(facts, colours, columns).picture() if any(flow.read.size_bytes for flow in facts.flows) else ""
 
 
-def _draw_dropped(drawing: Drawing, facts: RunFacts, read: dict[str, Band], top: float, scale: float) -> float:
-    """Draw what was left out, with its largest reasons; return how far down the words reach."""
-    reasons: dict[str, tuple[int, int]] = {}
-    flows = [flow for flow in facts.flows if flow.name in read]
-    total = sum(flow.dropped_bytes for flow in flows)
-    y = top
-    for flow in flows:
-        height = flow.dropped_bytes * scale
-        band = read[flow.name]
-        if flow.dropped_bytes:
-            drawing.ribbon(
-                (COLUMNS[0] + NODE, band.top + band.height - height), (COLUMNS[1], y), height, height, "flow lost",
-                f"{flow.name}: {tr('dropped')} {bytes_text(flow.dropped_bytes)}",
-            )  # fmt: skip
-        y += height
-        for reason, drop in flow.dropped.items():
-            documents, size = reasons.get(reason, (0, 0))
-            reasons[reason] = (documents + drop.documents, size + drop.size_bytes)
-    drawing.add("rect", x=COLUMNS[1], y=top, width=NODE, height=max(y - top, 1.0), class_="node lost")
-    everything = sum(flow.read.size_bytes for flow in flows)
-    words = tr("dropped {size}, {share}", size=bytes_text(total), share=share_text(total / everything))
-    drawing.text(COLUMNS[1] + NODE + 8, top + 9, words, "small strong")
-    largest = sorted(reasons.items(), key=lambda item: -item[1][1])
-    for line, (reason, (documents, _)) in enumerate(largest[:3]):
-        words = tr("{reason}: {documents} documents", reason=reason_words(reason), documents=count_text(documents))
-        drawing.text(COLUMNS[1] + NODE + 8, top + 25 + 15 * line, words, "small muted")
-    return max(y, top + 12 + 15 * min(len(largest), 3))
+class River:
+    """One picture in the making."""
 
+    def __init__(self, facts: RunFacts, colours: dict[str, str], columns: Sequence[float]) -> None:
+        self.facts, self.colours, self.columns = facts, colours, columns
+        self.flows = [flow for flow in facts.flows if flow.read.size_bytes]
+        self.scale = RIVER / sum(max(flow.read.size_bytes, flow.kept.size_bytes) for flow in self.flows)
+        name = tr("The journey of the text, from raw bytes to the score")
+        self.drawing = Drawing(columns[-1] + ROOM, 0.0, name)
+        self.read = self._stacked([flow.read.size_bytes for flow in self.flows], GAP)
+        self.kept = self._stacked([flow.kept.size_bytes for flow in self.flows], 1.0)
+        self.splits: dict[str, Band] = {}
 
-def _draw_splits(
-    drawing: Drawing, facts: RunFacts, colours: dict[str, str], kept: dict[str, Band], scale: float
-) -> dict[str, Band]:
-    """Draw how the kept documents fall into the splits; return where each split stands."""
-    ends: dict[str, Band] = {}
-    leaving = {name: band.top for name, band in kept.items()}
-    y = TOP
-    for split, sizes in facts.split_bytes().items():
-        start = y
-        for name in [name for name in kept if name in sizes]:
-            height = sizes[name] * scale
-            drawing.ribbon(
-                (COLUMNS[1] + NODE, leaving[name]), (COLUMNS[2], y), height, max(height, 0.6), f"flow {colours[name]}",
-                f"{name}, {tr(split)}: {bytes_text(sizes[name])}",
-            )  # fmt: skip
-            drawing.add("rect", x=COLUMNS[2], y=y, width=NODE, height=max(height, 1.0), class_=f"node {colours[name]}")
-            leaving[name] += height
-            y += max(height, 1.0)
-        ends[split] = Band(start, y - start)
-        tokens = tr("{count} tokens", count=count_text(facts.split_count(split, "tokens")))
-        middle = start + (y - start) / 2
-        if split == "train":
-            drawing.text(COLUMNS[2] + NODE + 8, middle - 4, tr(split), "label strong")
-            drawing.text(COLUMNS[2] + NODE + 8, middle + 13, tokens, "small muted")
+    def _stacked(self, sizes: Sequence[int], gap: float) -> dict[str, Band]:
+        """Return a band for each source, one below the other."""
+        bands, y = {}, TOP
+        for flow, size in zip(self.flows, sizes):
+            bands[flow.name] = Band(y, max(size * self.scale, 1.0))
+            y = bands[flow.name].bottom + gap
+        return bands
+
+    def picture(self) -> str:
+        """Draw everything, from what lies below to what lies above, and return the picture."""
+        self.draw_splits()
+        lowest = max(band.bottom for band in [*self.kept.values(), *self.splits.values()])
+        end = self.draw_dropped(lowest + 22)
+        self.draw_sources()
+        if len(self.columns) == len(WIDE):
+            self.draw_model()
+        self.drawing.height = max(end, *(band.bottom for band in self.read.values())) + 6
+        return self.drawing.finish("river")
+
+    def draw_node(self, x: float, band: Band, colour: str) -> None:
+        """Draw the upright bar at which bands begin and end."""
+        self.drawing.add("rect", x=x, y=band.top, width=NODE, height=band.height, class_=f"node {colour}")
+
+    def draw_sources(self) -> None:
+        """Draw what was read, what was kept, the bands between them, and the names."""
+        left, right = self.columns[:2]
+        for flow in self.flows:
+            read, kept, colour = self.read[flow.name], self.kept[flow.name], self.colours[flow.name]
+            self.draw_node(left, read, colour)
+            self.draw_node(right, kept, colour)
+            title = f"{flow.name}: {bytes_text(flow.kept.size_bytes)}"
+            start = min(kept.height, read.height)
+            self.drawing.ribbon((left + NODE, read.top), (right, kept.top), start, kept.height, f"flow {colour}", title)
+        places = spread([self.read[flow.name].middle for flow in self.flows], 17, TOP + 6, 1e9)
+        for flow, y in zip(self.flows, places):
+            words = [(flow.name, "label strong")]
+            size = bytes_text(flow.read.size_bytes)
+            if text_width(f"{flow.name} {size}", 13) < right - left - 24:
+                words.append((size, "small muted"))
+            self.drawing.phrase(left + NODE + 8, y + 4, words)
+
+    def draw_dropped(self, top: float) -> float:
+        """Draw what was left out, with its largest reasons; return how far down the words reach."""
+        left, right = self.columns[:2]
+        reasons: dict[str, tuple[int, int]] = {}  # bytes and documents, by reason
+        y = top
+        for flow in self.flows:
+            height, read = flow.dropped_bytes * self.scale, self.read[flow.name]
+            if flow.dropped_bytes:
+                title = f"{flow.name}: {tr('dropped')} {bytes_text(flow.dropped_bytes)}"
+                self.drawing.ribbon((left + NODE, read.bottom - height), (right, y), height, height, "flow lost", title)
+            y += height
+            for reason, drop in flow.dropped.items():
+                size, documents = reasons.get(reason, (0, 0))
+                reasons[reason] = (size + drop.size_bytes, documents + drop.documents)
+        self.draw_node(right, Band(top, max(y - top, 1.0)), "lost")
+        total, read_bytes = (sum(sizes) for sizes in zip(*((f.dropped_bytes, f.read.size_bytes) for f in self.flows)))
+        words = tr("dropped {size}, {share}", size=bytes_text(total), share=share_text(total / read_bytes))
+        x = right + NODE + 8
+        self.drawing.text(x, top + 9, words, "small strong")
+        largest = sorted(reasons.items(), key=lambda item: item[1], reverse=True)[:SHOWN_REASONS]
+        for line, (reason, (_, documents)) in enumerate(largest):
+            words = tr("{reason}: {documents} documents", reason=reason_words(reason), documents=count_text(documents))
+            self.drawing.text(x, top + 25 + 15 * line, words, "small muted")
+        return max(y, top + 12 + 15 * len(largest))
+
+    def draw_splits(self) -> None:
+        """Draw how the kept documents fall into the splits."""
+        left, right = self.columns[1:3]
+        leaving = {name: band.top for name, band in self.kept.items()}
+        y = TOP
+        for split, sizes in self.facts.split_bytes().items():
+            start = y
+            for name in [name for name in self.kept if name in sizes]:
+                height = sizes[name] * self.scale
+                title, flow = f"{name}, {tr(split)}: {bytes_text(sizes[name])}", f"flow {self.colours[name]}"
+                self.drawing.ribbon(
+                    (left + NODE, leaving[name]),
+                    (right, y),
+                    height,
+                    max(height, 0.6),
+                    flow,
+                    title,
+                )
+                self.draw_node(right, Band(y, max(height, 1.0)), self.colours[name])
+                leaving[name] += height
+                y += max(height, 1.0)
+            self.splits[split] = Band(start, y - start)
+            self.name_split(split)
+            y = max(y, start + 14) + (24 if len(self.columns) == len(WIDE) else 30)
+
+    def name_split(self, split: str) -> None:
+        """Write a split's name and tokens beside it: on one line where there is room, else below each other."""
+        x, middle = self.columns[2] + NODE + 8, self.splits[split].middle
+        tokens = tr("{count} tokens", count=count_text(self.facts.split_count(split, "tokens")))
+        if split == "train" or len(self.columns) < len(WIDE):
+            self.drawing.text(x, middle - 2, tr(split), "label strong")
+            self.drawing.text(x, middle + 14, tokens, "small muted")
         else:
-            words = [(tr(split), "label strong"), (tokens, "small muted")]
-            drawing.phrase(COLUMNS[2] + NODE + 8, middle + 4, words)
-        y = max(y, start + 14) + 24
-    return ends
+            self.drawing.phrase(x, middle + 4, [(tr(split), "label strong"), (tokens, "small muted")])
 
+    def draw_model(self) -> None:
+        """Draw the model as its layers, what flows into it, and its score."""
+        if "train" not in self.splits:
+            return
+        _, _, tokens, model, score = self.columns
+        train, middle = self.splits["train"], self.splits["train"].middle
+        layers = min(int(self.facts.model.get("num_hidden_layers") or 0), MOST_LAYERS)
+        waiting = "" if layers else " waiting"
+        title = tr("the training text is read by the model")
+        start, end = (tokens + NODE, train.top), (model, middle - MODEL / 2)
+        self.drawing.ribbon(start, end, train.height, MODEL, f"flow learning{waiting}", title)
+        count = layers or 4
+        thick = (MODEL - 2.0 * (count - 1)) / count
+        for layer in range(count):
+            y = middle - MODEL / 2 + layer * (thick + 2)
+            self.drawing.add("rect", x=model, y=y, width=MODEL, height=thick, rx=1.5, class_=f"layer{waiting}")
+        bits = self.facts.evaluation.get("bits_per_byte", {}).get("total")
+        self.drawing.line(model + MODEL + 6, middle, score - 10, middle, f"arrow{waiting}")
+        head = [(score - 17, middle - 5), (score - 10, middle), (score - 17, middle + 5)]
+        self.drawing.curve(head, f"arrow{waiting}")
+        self.drawing.text(score, middle + 8, f"{bits:.3f}" if bits else "—", "figure")
+        self.drawing.text(score, middle + 27, tr("bits per byte"), "small")
+        if bits and "test" in self.splits:
+            self.draw_test_path(middle + 38)
 
-def _draw_model(drawing: Drawing, facts: RunFacts, ends: dict[str, Band]) -> None:
-    """Draw the model as its layers, what flows into it, and its score."""
-    if "train" not in ends:
-        return
-    train = ends["train"]
-    layers = min(int(facts.model.get("num_hidden_layers") or 0), MOST_LAYERS)
-    side, middle = 58.0, train.top + train.height / 2
-    known = "" if layers else " waiting"
-    drawing.ribbon(
-        (COLUMNS[2] + NODE, train.top), (COLUMNS[3], middle - side / 2), train.height, side, f"flow learning{known}",
-        tr("the training text is read by the model"),
-    )  # fmt: skip
-    count = layers or 4
-    thick = (side - 2.0 * (count - 1)) / count
-    for layer in range(count):
-        y = middle - side / 2 + layer * (thick + 2)
-        drawing.add("rect", x=COLUMNS[3], y=y, width=side, height=thick, rx=1.5, class_=f"layer{known}")
-    bits = facts.evaluation.get("bits_per_byte", {}).get("total")
-    score_y = middle
-    drawing.line(COLUMNS[3] + side + 6, middle, COLUMNS[4] - 10, middle, "arrow")
-    drawing.curve([(COLUMNS[4] - 17, middle - 5), (COLUMNS[4] - 10, middle), (COLUMNS[4] - 17, middle + 5)], "arrow")
-    drawing.text(COLUMNS[4], score_y + 8, f"{bits:.3f}" if bits else "—", "figure")
-    drawing.text(COLUMNS[4], score_y + 27, tr("bits per byte"), "small")
-    if "test" in ends and bits:
-        test = ends["test"]
-        y = test.top + test.height / 2
-        end = COLUMNS[4] + 42
-        start = COLUMNS[2] + NODE + 26 + text_width(tr("test"), 14) + 8 + text_width(
-            tr("{count} tokens", count=count_text(facts.split_count("test", "tokens"))), 12.5
-        )  # fmt: skip
-        path = f"M{start:.1f} {y:.1f}H{end - 14:.1f}Q{end:.1f} {y:.1f} {end:.1f} {y - 14:.1f}V{score_y + 38:.1f}"
-        drawing.add("path", d=path, class_="arrow thin", title=tr("the test text is only scored, never trained on"))
-        drawing.curve([(end - 4, score_y + 44), (end, score_y + 37), (end + 4, score_y + 44)], "arrow thin")
+    def draw_test_path(self, end_y: float) -> None:
+        """Draw the way of the test text, past the model, to the score."""
+        words = f"{tr('test')} {tr('{count} tokens', count=count_text(self.facts.split_count('test', 'tokens')))}"
+        start = self.columns[2] + NODE + 26 + text_width(words, 13)
+        x, y = self.columns[4] + 42, self.splits["test"].middle
+        path = f"M{start:.1f} {y:.1f}H{x - 14:.1f}Q{x:.1f} {y:.1f} {x:.1f} {y - 14:.1f}V{end_y:.1f}"
+        title = tr("the test text is only scored, never trained on")
+        self.drawing.add("path", d=path, class_="arrow thin", title=title)
+        self.drawing.curve([(x - 4, end_y + 6), (x, end_y - 1), (x + 4, end_y + 6)], "arrow thin")

@@ -4,8 +4,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from massivetext.report import sections
-from massivetext.report.flow import journey_picture
+from massivetext import __version__
+from massivetext.report import scores, sections
+from massivetext.report.flow import NARROW, journey_picture
 from massivetext.report.gathering import RunFacts, read_run
 from massivetext.report.quantities import bytes_text, count_text, duration_text
 from massivetext.storage import write_text
@@ -61,20 +62,20 @@ def contents(facts: RunFacts) -> dict[str, Any]:
         "aside": [(name, value) for name, value in aside if value],
         "digest": sections.digest_line(facts),
         "missing": facts.missing,
-        "river": journey_picture(facts, colours),
+        "river": {"wide": journey_picture(facts, colours), "narrow": journey_picture(facts, colours, NARROW)},
         "stations": sections.stations(facts),
         "colours": colours,
         "dropped": sections.dropped_rows(facts),
         "curves": sections.training_charts(facts),
         "training_notes": sections.training_notes(facts),
-        "bars": sections.score_charts(facts),
-        "table": sections.score_table(facts),
-        "score_notes": sections.score_notes(facts),
+        "bars": scores.score_charts(facts),
+        "table": scores.score_table(facts),
+        "score_notes": scores.score_notes(facts),
         "samples": sections.sample_cards(facts),
         "generate": facts.recipe.get("generate") or {},
         "settings": sections.setting_groups(facts),
         "recipe_text": facts.recipe_text,
         "digests": sections.digest_rows(facts),
         "commands": sections.commands(facts),
-        "run": facts.run,
+        "version": facts.run.get("version", __version__),
     }

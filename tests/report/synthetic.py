@@ -3,18 +3,53 @@
 import json
 import math
 import random
+from itertools import cycle
 
 import yaml
 
 ENGLISH = {"code": 12_100_000, "reference": 4_300_000, "readme": 3_900_000}
 CHINESE = {"manpages": 6_800_000, "fortunes": 1_450_000}
+CODE = """def read_lines(path):
+    with open(path) as stream:
+        for line in stream:
+            if not line:
+                continue
+            yield line.rstrip('\\n')
+
+
+def main(args=None):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--verbose', action='store_true')
+"""
+REFERENCE = """Return the value of the named attribute of the object. If the attribute is not found, the default is
+returned if it was given, otherwise AttributeError is raised.
+
+The first argument must be a string <b>&amp;</b>.
+"""
+README = """## Installation
+
+```
+pip install the-package
+```
+
+This package is a simple library for reading and writing of files in the format of the project.
+"""
+MANPAGE = """名称
+       grep - 打印匹配给定模式的行
+
+总览 SYNOPSIS
+       grep [选项] 模式 [文件...]
+
+描述
+       搜索以 FILE 命名的文件输入，查找含有与给定的模式相匹配的内容的行。
+"""
 SAMPLES = {
-    "code": ("def ", "def read_lines(path):\n    with open(path) as stream:\n        for line in stream:\n            if not line:\n                continue\n            yield line.rstrip('\\n')\n\n\ndef main(args=None):\n    parser = argparse.ArgumentParser()\n    parser.add_argument('--verbose', action='store_true')\n"),
-    "reference": ("Return ", "Return the value of the named attribute of the object. If the attribute is not found, the default is returned if it was given, otherwise AttributeError is raised.\n\nThe first argument must be a string <b>&amp;</b>.\n"),
-    "readme": ("## Install", "## Installation\n\n```\npip install the-package\n```\n\nThis package is a simple library for reading and writing of files in the format of the project.\n"),
-    "manpages": ("名称", "名称\n       grep - 打印匹配给定模式的行\n\n总览 SYNOPSIS\n       grep [选项] 模式 [文件...]\n\n描述\n       搜索以 FILE 命名的文件输入，查找含有与给定的模式相匹配的内容的行。"),
+    "code": ("def ", CODE),
+    "reference": ("Return ", REFERENCE),
+    "readme": ("## Install", README),
+    "manpages": ("名称", MANPAGE),
     "fortunes": ("床前明月光", "床前明月光，疑是地上霜。举头望明月，低头思故乡。\n\t\t-- 李白"),
-}  # fmt: skip
+}
 
 
 def write_json(path, value):
@@ -27,21 +62,35 @@ def write_rows(path, rows):
 
 
 def make_run(folder, sizes=ENGLISH, steps=1240, until="report", primed=True):
-    """Write a run folder with every file up to a stage: corpus, tokens, train, model, evaluate or report."""
-    stages = ["corpus", "tokens", "train", "model", "evaluate", "report"]
+    """Write a run folder with every file up to a stage: recipe, corpus, tokens, train, model, evaluate or report."""
+    stages = ["recipe", "corpus", "tokens", "train", "model", "evaluate", "report"]
     done = stages[: stages.index(until) + 1]
     folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(0)
     sources = [{"name": name, "path": "{stdlib}", "format": "python_code"} for name in sizes]
     recipe = {
-        "format": "massivetext-recipe/1", "seed": 0, "corpus": {"sources": sources, "split": {"validation": 0.01, "test": 0.03}},
-        "tokenizer": {"kind": "bpe", "vocab_size": 4096}, "model": {"family": "llama", "hidden_size": 192, "num_hidden_layers": 5},
-        "train": {"objective": "causal", "context_tokens": 256, "batch_tokens": 4096, "steps": steps, "optimiser": "muon",
-                  "learning_rate": 0.004, "muon_learning_rate": 0.02, "weight_decay": 0.0, "clip_norm": 1.0, "decay": "linear"},
-        "evaluate": {"ngram_order": 5}, "generate": {"temperature": 0.7, "top_p": 0.95, "max_new_tokens": 160},
-    }  # fmt: skip
+        "format": "massivetext-recipe/1",
+        "seed": 0,
+        "corpus": {"sources": sources, "split": {"validation": 0.01, "test": 0.03}},
+        "tokenizer": {"kind": "bpe", "vocab_size": 4096},
+        "model": {"family": "llama", "hidden_size": 192, "num_hidden_layers": 5},
+        "train": {
+            "objective": "causal",
+            "context_tokens": 256,
+            "batch_tokens": 4096,
+            "steps": steps,
+            "optimiser": "muon",
+            "learning_rate": 0.004,
+            "muon_learning_rate": 0.02,
+            "weight_decay": 0.0,
+            "clip_norm": 1.0,
+            "decay": "linear",
+        },
+        "evaluate": {"ngram_order": 5},
+        "generate": {"temperature": 0.7, "top_p": 0.95, "max_new_tokens": 160},
+    }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    kept = {name: int(size * share) for (name, size), share in zip(sizes.items(), (0.955, 0.86, 0.71))}
+    kept = {name: int(size * share) for (name, size), share in zip(sizes.items(), cycle((0.955, 0.86, 0.71)))}
     if "corpus" in done:
         write_json(folder / "corpus" / "manifest.json", corpus_manifest(sizes, kept))
     if "tokens" in done:
@@ -53,12 +102,35 @@ def make_run(folder, sizes=ENGLISH, steps=1240, until="report", primed=True):
     if "evaluate" in done:
         write_json(folder / "evaluation.json", evaluation(kept, primed))
     if "report" in done:
-        write_json(folder / "samples.json", [{"source": n, "prompt": SAMPLES[n][0], "text": SAMPLES[n][1]} for n in sizes])
-        write_json(folder / "run.json", {
-            "elapsed_seconds": 331.4, "peak_memory_bytes": 2_140_000_000, "corpus_digest": "3fa9c2e1" * 8, "version": "0.1.0",
-            "stages": {"corpus": 9.8, "tokenizer": 6.1, "tokens": 1.4, "train": 214.0, "model": 0.4, "evaluate": 71.2, "samples": 11.0},
-            "machine": {"processor": "Intel(R) Xeon(R) Processor @ 2.50GHz", "cores": 2, "memory_bytes": 25_000_000_000,
-                        "system": "Linux-6.1-x86_64-with-glibc2.36", "python": "3.11.9"}})  # fmt: skip
+        write_json(
+            folder / "samples.json",
+            [{"source": n, "prompt": SAMPLES[n][0], "text": SAMPLES[n][1]} for n in sizes if n in SAMPLES],
+        )
+        write_json(
+            folder / "run.json",
+            {
+                "elapsed_seconds": 331.4,
+                "peak_memory_bytes": 2_140_000_000,
+                "corpus_digest": "3fa9c2e1" * 8,
+                "version": "0.1.0",
+                "stages": {
+                    "corpus": 9.8,
+                    "tokenizer": 6.1,
+                    "tokens": 1.4,
+                    "train": 214.0,
+                    "model": 0.4,
+                    "evaluate": 71.2,
+                    "samples": 11.0,
+                },
+                "machine": {
+                    "processor": "Intel(R) Xeon(R) Processor @ 2.50GHz",
+                    "cores": 2,
+                    "memory_bytes": 25_000_000_000,
+                    "system": "Linux-6.1-x86_64-with-glibc2.36",
+                    "python": "3.11.9",
+                },
+            },
+        )
     return folder
 
 
@@ -69,12 +141,14 @@ def corpus_manifest(sizes, kept):
         sources[name] = {
             "read": {"records": size // 5200, "bytes": size, "record_bytes": size},
             "kept": {"documents": kept[name] // 5400, "bytes": kept[name]},
-            "dropped": {"length: min_characters": {"documents": 212, "bytes": lost // 9},
-                        "deduplicate: exact duplicate": {"documents": size // 41_000, "bytes": lost - lost // 9},
-                        "read: empty": {"documents": 3, "bytes": 0}},
+            "dropped": {
+                "length: min_characters": {"documents": 212, "bytes": lost // 9},
+                "deduplicate: exact duplicate": {"documents": size // 41_000, "bytes": lost - lost // 9},
+                "read: empty": {"documents": 3, "bytes": 0},
+            },
             "edited": {"normalise": {"documents": 12, "removed_bytes": size // 100}},
             "invalid_records": 2 if name == "readme" else 0,
-        }  # fmt: skip
+        }
     return {"format": "massivetext-corpus/1", "digest": "3fa9c2e1" * 8, "sources": sources}
 
 
@@ -82,10 +156,14 @@ def store_manifest(kept):
     splits = {}
     for split, share in (("train", 0.96), ("validation", 0.01), ("test", 0.03)):
         splits[split] = {
-            name: {"documents": max(1, int(size * share) // 5400), "tokens": int(size * share / 3.21),
-                   "text_bytes": int(size * share), "shards": []}
+            name: {
+                "documents": max(1, int(size * share) // 5400),
+                "tokens": int(size * share / 3.21),
+                "text_bytes": int(size * share),
+                "shards": [],
+            }
             for name, size in kept.items()
-        }  # fmt: skip
+        }
     tokenizer = {"digest": "b1946ac9" * 8, "vocab_size": 4096, "start_id": 0}
     return {"format": "massivetext-tokens/1", "tokenizer": tokenizer, "splits": splits, "digest": "77ab02c4" * 8}
 
@@ -97,41 +175,80 @@ def write_metrics(folder, sources, steps, chance):
         losses = {name: base + 0.35 * i - 0.3 + chance.gauss(0, 0.14) for i, name in enumerate(sources)}
         rate = 0.004 * min(step / 25, 1 - (step - 25) / (steps - 24))
         loss = sum(losses.values()) / len(losses)
-        rows.append({"step": step, "tokens": step * 4096, "loss": loss, "losses": losses, "learning_rate": rate,
-                     "gradient_norm": 0.6 + 2 * math.exp(-step / 50) + chance.random() * 0.2})  # fmt: skip
+        rows.append(
+            {
+                "step": step,
+                "tokens": step * 4096,
+                "loss": loss,
+                "losses": losses,
+                "learning_rate": rate,
+                "gradient_norm": 0.6 + 2 * math.exp(-step / 50) + chance.random() * 0.2,
+            }
+        )
         if step % 155 == 0 or step == steps:
-            rows.append({"step": step, "tokens": step * 4096, "validation_loss": base + 0.04,
-                         "validation_losses": {name: base + 0.35 * i - 0.25 for i, name in enumerate(sources)}})  # fmt: skip
-        timing.append({"step": step, "tokens_per_second": 23_900 + chance.gauss(0, 700), "elapsed_seconds": step * 0.171,
-                       "utilisation_fraction": 0.78 + chance.gauss(0, 0.01)})  # fmt: skip
+            rows.append(
+                {
+                    "step": step,
+                    "tokens": step * 4096,
+                    "validation_loss": base + 0.04,
+                    "validation_losses": {name: base + 0.35 * i - 0.25 for i, name in enumerate(sources)},
+                }
+            )
+        timing.append(
+            {
+                "step": step,
+                "tokens_per_second": 23_900 + chance.gauss(0, 700),
+                "elapsed_seconds": step * 0.171,
+                "utilisation_fraction": 0.78 + chance.gauss(0, 0.01),
+            }
+        )
     write_rows(folder / "metrics.jsonl", rows)
     write_rows(folder / "timing.jsonl", timing)
 
 
 def write_model(folder):
-    write_json(folder / "model" / "config.json", {
-        "model_type": "llama", "hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 5, "vocab_size": 4096,
-        "num_attention_heads": 3, "num_key_value_heads": 3, "tie_word_embeddings": False})  # fmt: skip
+    write_json(
+        folder / "model" / "config.json",
+        {
+            "model_type": "llama",
+            "hidden_size": 192,
+            "intermediate_size": 768,
+            "num_hidden_layers": 5,
+            "vocab_size": 4096,
+            "num_attention_heads": 3,
+            "num_key_value_heads": 3,
+            "tie_word_embeddings": False,
+        },
+    )
     header = json.dumps({"__metadata__": {"format": "pt"}, "w": {"dtype": "F32", "shape": [3, 1_300_000]}}).encode()
     (folder / "model" / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 
 
 def evaluation(kept, primed=True):
     def scores(total, factors=(0.98, 0.94, 1.13)):
-        return {"total": total, **{name: total * factor for name, factor in zip(kept, factors)}}
+        return {"total": total, **{name: total * factor for name, factor in zip(kept, cycle(factors))}}
 
     sizes = {name: int(size * 0.03) for name, size in kept.items()}
     sizes = {"total": sum(sizes.values()), **sizes}
     mine = scores(1.742)
     return {
-        "format": "massivetext-evaluation/1", "split": "test", "bits_per_byte": mine,
+        "format": "massivetext-evaluation/1",
+        "split": "test",
+        "bits_per_byte": mine,
         "bits_per_byte_interval": {name: [value - 0.021, value + 0.021] for name, value in mine.items()},
         "perplexity": {name: 2 ** (value * 3.21) for name, value in mine.items()},
-        "gzip_bits_per_byte": scores(2.084), "xz_bits_per_byte": scores(1.851, (0.99, 0.9, 1.09)),
+        "gzip_bits_per_byte": scores(2.084),
+        "xz_bits_per_byte": scores(1.851, (0.99, 0.9, 1.09)),
         "xz_primed_bits_per_byte": scores(1.412, (0.97, 0.95, 1.26)) if primed else {},
         "ngram_bits_per_byte": scores(1.521, (0.97, 0.96, 1.2)),
-        "bytes": sizes, "tokens": {name: int(size / 3.21) for name, size in sizes.items()},
+        "bytes": sizes,
+        "tokens": {name: int(size / 3.21) for name, size in sizes.items()},
         "documents": {name: size // 5400 for name, size in sizes.items()},
-        "context_tokens": 256, "stride_tokens": 128, "ngram_order": 5, "xz_primed_training_bytes": 15_900_000,
-        "training_bytes": 16_700_000, "corpus_digest": "3fa9c2e1" * 8, "elapsed_seconds": 70.0,
-    }  # fmt: skip
+        "context_tokens": 256,
+        "stride_tokens": 128,
+        "ngram_order": 5,
+        "xz_primed_training_bytes": 15_900_000,
+        "training_bytes": 16_700_000,
+        "corpus_digest": "3fa9c2e1" * 8,
+        "elapsed_seconds": 70.0,
+    }
