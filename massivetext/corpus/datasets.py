@@ -26,10 +26,10 @@ def load_dataset(
     """Return a `datasets.DatasetDict`, or with `split` a `datasets.Dataset`.
 
     name: "text", "csv", "json" or "parquet" for local `data_files` (paths, globs, lists of them, or a mapping from
-    split to them); "pile" for the files in $MASSIVETEXT_DATA/pile; a folder; or a data set's name on the hub, which is asked
-    once with a short time limit. Other arguments go to `datasets.load_dataset` as they are; note that its "text" makes
-    an example of every line unless sample_by="document" or "paragraph" is given. Raises DataError for files that are
-    missing and for a hub that cannot be reached, MissingPackageError without the `datasets` package.
+    split to them); "pile" for the files in $MASSIVETEXT_DATA/pile; a folder; or a data set's name on the hub, which is
+    asked once with a short time limit. Other arguments go to `datasets.load_dataset` as they are; note that its "text"
+    makes an example of every line unless sample_by="document" or "paragraph" is given. Raises DataError for files that
+    are missing and for a hub that cannot be reached, MissingPackageError without the `datasets` package.
     """
     try:
         import datasets
@@ -61,7 +61,7 @@ def pile_files() -> tuple[str, dict[str, list[str]]]:
     if root is None or not folder.is_dir():
         found = "MASSIVETEXT_DATA is not set" if root is None else f"{folder} is not a folder"
         raise DataError(f"load_dataset('pile') without data_files looks in $MASSIVETEXT_DATA/pile: {found}. Put its "
-                        "files (.jsonl, .jsonl.zst, .jsonl.gz, .parquet or .txt) there, or give data_files")  # fmt: skip
+                        "files (.jsonl, .jsonl.zst, .jsonl.gz, .parquet, .txt) there, or give data_files")  # fmt: skip
     for pattern in PILE_PATTERNS:
         splits: dict[str, list[str]] = {}
         for path in sorted(folder.glob(pattern)):

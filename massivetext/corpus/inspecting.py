@@ -21,7 +21,7 @@ def summary(corpus: Corpus) -> dict[str, Any]:
 def summary_text(values: dict[str, Any]) -> str:
     """Return what `summary` gave as text for a terminal: a table of sources, one of splits, the reasons of drops."""
     lines = [f"{values['folder']}  {tr('corpus digest')} {values['digest']}", ""]
-    rows = [[tr(word) for word in ("source", "records read", "MB read", "documents kept", "MB kept", "dropped")]]
+    rows = [[tr("source"), tr("records read"), tr("MB read"), tr("documents kept"), tr("MB kept"), tr("dropped")]]
     for name, entry in values["sources"].items():
         dropped = sum(reason["documents"] for reason in entry["dropped"].values())
         read, kept = entry["read"], entry["kept"]
@@ -31,9 +31,9 @@ def summary_text(values: dict[str, Any]) -> str:
     rows = [[tr("split"), *values["sources"], tr("documents"), "MB"]]
     for name, entry in values["splits"].items():
         sizes = [_count(entry["sources"].get(source, {"documents": 0})["documents"]) for source in values["sources"]]
-        rows.append([tr(name), *sizes, _count(entry["documents"]), _megabytes(entry["bytes"])])
+        rows.append([name, *sizes, _count(entry["documents"]), _megabytes(entry["bytes"])])
     lines += [*table(rows), ""]
-    rows = [[tr(word) for word in ("source", "step: reason", "documents", "MB")]]
+    rows = [[tr("source"), tr("step: reason"), tr("documents"), "MB"]]
     for name, entry in values["sources"].items():
         for reason, size in entry["dropped"].items():
             rows.append([name, reason, _count(size["documents"]), _megabytes(size["bytes"])])
@@ -60,7 +60,7 @@ def document_text(row: dict[str, Any]) -> str:
     place = f"{row['source']}  {row['uri']}  @{row['record']}"
     lines = [f"{row['id']}", f"{tr('from')}: {place}  ({_count(row['record_bytes'])} {tr('bytes')})"]
     if row["kept"]:
-        lines.append(f"{tr('split')}: {tr(row['split'])}")
+        lines.append(f"{tr('split')}: {row['split']}")
     else:
         limit = "" if row["value"] is None else f"  ({row['value']:g}; {tr('limit')} {row['threshold']:g})"
         lines.append(f"{tr('dropped by')}: {row['step']} ({tr('version')} {row['version']}): {row['reason']}{limit}")
