@@ -98,6 +98,8 @@ def evaluate_store(
             f"build the store again, or evaluate with the corpus that belongs to it"
         )
     store.check_tokenizer(tokenizer)
+    if split not in store.splits:
+        raise DataError(f"the corpus has no {split} split; set corpus.split.{split} to a share above 0, e.g. 0.02")
     sources = [name for name in store.sources(split) if store.counts(split, name)["text_bytes"]]
     if TOTAL in sources:
         raise ConfigError(
@@ -163,7 +165,7 @@ class SeenText:
             return
         for batch in self.corpus.documents("train", columns=("id", "text")):
             for name, text in zip(batch.column("id").to_pylist(), batch.column("text").to_pylist()):
-                if xxhash.xxh3_64_intdigest(name) < threshold:
+                if xxhash.xxh3_64_intdigest(name.encode()) < threshold:
                     data = text.encode()
                     self.seen_bytes += len(data)
                     yield data
