@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numba import njit
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
@@ -89,7 +88,7 @@ def read_run(path: Path, dtype: np.dtype[Any]) -> dict[str, Run]:
     """Return what each source has in a run, memory-mapped."""
     reader = pa.ipc.open_file(pa.memory_map(str(path)))
     names = json.loads(reader.schema.metadata[b"sources"])
-    ids = mapped(path.with_suffix(".ids"), dtype)
+    ids = np.asarray(mapped(path.with_suffix(".ids"), dtype))  # slices of plain arrays are cheap, of memmaps not
     return {name: Run(reader.get_batch(index), ids) for index, name in enumerate(names)}
 
 
@@ -133,24 +132,13 @@ def _in_range(runs: list[Run], low: int, high: int) -> tuple[pa.Table, NDArray[n
     order = pc.sort_indices(table, [("hash", "ascending"), ("id", "ascending")])
     # the Parquet's bytes depend on metadata, and on where chunks end
     table = table.take(order).combine_chunks().replace_schema_metadata(None)
-    numbers, starts, lengths = (table[name].to_numpy() for name in ("run", "start", "length"))
-    places = np.cumsum(lengths) - lengths
-    ids = np.empty(int(lengths.sum()), dtype=runs[0].ids.dtype)
-    for number, run in enumerate(runs):
-        rows = np.flatnonzero(numbers == number)
-        _copy(ids, places[rows], run.ids, starts[rows], lengths[rows])
+    numbers, starts, lengths = (table[name].to_pylist() for name in ("run", "start", "length"))
+    ids = np.empty(sum(lengths), dtype=runs[0].ids.dtype)
+    place = 0
+    for number, start, length in zip(numbers, starts, lengths, strict=True):  # 30 times Arrow's `take` on lists
+        ids[place : place + length] = runs[number].ids[start : start + length]
+        place += length
     return table, ids
-
-
-@njit(cache=True)
-def _copy(
-    target: NDArray[Any], places: NDArray[np.int64], source: NDArray[Any], starts: NDArray[Any], lengths: NDArray[Any]
-) -> None:
-    """Copy stretches of `source` to places in `target` (Arrow's `take` on lists is 30 times slower)."""
-    for index in range(len(places)):
-        place, start = places[index], starts[index]
-        for step in range(lengths[index]):
-            target[place + step] = source[start + step]
 
 
 def _write_shard(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT = "massivetext-tokens/1"
 MANIFEST = "manifest.json"
 WORK = ".work"
+LARGEST_16_BIT_VOCABULARY = 2**16
 FIRST_SAMPLE_CHARACTERS = 32 * 1024
 SAMPLE_CHARACTERS = 8 * 1024
 Ids = NDArray[np.unsignedinteger[Any]]
@@ -227,7 +228,7 @@ def build_store(
         clear_temporary(folder)
         if not _is_finished(folder, inputs):
             _start(folder, inputs, quiet)
-            dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
+            dtype = np.dtype(np.uint16 if len(tokenizer) <= LARGEST_16_BIT_VOCABULARY else np.uint32)
             for split in corpus.splits:
                 _encode_split(corpus, split, tokenizer, folder / WORK / split, seed, dtype, quiet)
             splits = {split: _write_split(folder, split, dtype) for split in corpus.splits}

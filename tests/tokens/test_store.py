@@ -101,10 +101,14 @@ def test_another_seed_gives_another_order(corpus, trained, store, tmp_path):
     assert other.documents("train", "code").names() != store.documents("train", "code").names()
 
 
-def test_a_large_vocabulary_is_stored_in_32_bits(tokenizer, tmp_path):
-    tokenizer.add_tokens([f"<extra {number}>" for number in range(65_200)])
-    store = build_store(FakeCorpus({"train": {"a": ["x <extra 65199>"]}}), tokenizer, tmp_path / "s", quiet=True)
-    assert store.dtype == np.uint32 and max(store.documents("train", "a").ids) == len(tokenizer) - 1
+def test_a_large_vocabulary_is_stored_in_32_bits_and_one_that_just_fits_in_16(corpus, trained, tmp_path, monkeypatch):
+    for largest, dtype in ((400, np.uint16), (399, np.uint32)):
+        monkeypatch.setattr("massivetext.tokens.store.LARGEST_16_BIT_VOCABULARY", largest)
+        store = build_store(corpus, trained, tmp_path / str(largest), quiet=True)
+        assert store.dtype == dtype and store.documents("train", "zh").ids.dtype == dtype
+        assert sorted(trained.batch_decode(list(store.documents("train", "zh")))) == sorted(
+            corpus.by_split["train"]["zh"]
+        )
 
 
 CHILD = """
@@ -138,7 +142,7 @@ def test_killed_again_and_again_and_restarted_the_store_has_the_same_bytes(train
     command = [sys.executable, "-c", CHILD, str(room), str(tmp_path / "tokenizer"), str(tmp_path / "killed")]
     codes = []
     while not codes or codes[-1] != 0:
-        done = subprocess.run([*command, "9"], env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*command, "16"], env=environment, capture_output=True, text=True, timeout=60)
         codes.append(done.returncode)
         assert done.returncode in (0, -9), done.stderr
         assert len(codes) < 30
