@@ -34,10 +34,10 @@ def slow_score(model, ids, start_id, context_tokens, stride):
     return total
 
 
-documents = st.lists(st.lists(st.integers(1, 16), max_size=40), min_size=1, max_size=12)
+documents = st.lists(st.lists(st.integers(1, 16), max_size=24), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(documents=documents, context=st.integers(1, 12), data=st.data())
 def test_packed_scoring_equals_the_slow_twin(documents, context, data):
     model = FadingMemory()
