@@ -49,7 +49,8 @@ CLASS_MASK = 0xFF & ~UNSETTLED
 
 NEW_LINE, HASH, APOSTROPHE, COMMA, HYPHEN, FULL_STOP, UNDERSCORE = (ord(character) for character in "\n#',-._")
 CURLY_APOSTROPHE, BULLET, ELLIPSIS = ord("’"), ord("•"), ord("…")
-HASH_START, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+HASH_START, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
+SLOT_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, from the golden ratio: spreads near hashes over the table
 
 Characters = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int64]
@@ -158,7 +159,7 @@ def count_repeated(hashes: Hashes, lengths: Counts, count: int) -> tuple[int, in
     repeated, characters = 0, 0
     for index in range(count):
         value = hashes[index] | np.uint64(1)  # 0 marks an empty slot
-        slot = np.int64(value >> np.uint64(20)) & (size - 1)
+        slot = np.int64((value * SLOT_FACTOR) >> np.uint64(33)) & (size - 1)
         while slots[slot] != 0 and slots[slot] != value:
             slot = (slot + 1) & (size - 1)
         if slots[slot] == value:

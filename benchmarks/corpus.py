@@ -1,0 +1,210 @@
+"""How fast text is cleaned and measured: MB/s of UTF-8 a core, on real English and Chinese.
+
+    python benchmarks/corpus.py [--data ../shared/data] [--out benchmarks/results/corpus.json]
+
+`steps`: each step alone and the chain of them on Arrow batches in memory, by the processor time of one thread.
+`plain_python`: such statistics with `str`, `re` and `collections`, as they are usually written, on a part of the text.
+`build`: `build_corpus` from files to Parquet (read, decode, normalise, measure, digests, split, zstd), for the ways in
+which documents lie in files, by the processor time of all threads and by the clock. Each number is the best of several
+rounds, because other processes disturb one.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import tempfile
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from massivetext.corpus.building import build_corpus
+from massivetext.corpus.steps import Decide, Edit, Measure, Step, make_steps
+from massivetext.storage import write_json
+
+ROUNDS = 7
+TEXT_BYTES = 20_000_000
+PLAIN_BYTES = 1_000_000
+BATCH_ROWS = 1024
+CHAIN = ["normalise", "statistics", "gopher", "repetition", {"length": {"min_characters": 100}}]
+STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
+
+
+def english_texts(data: Path) -> list[str]:
+    """Return English documents: articles' paragraphs, plays, stories."""
+    texts = (data / "wikitext-2/valid.txt").read_text().split("\n \n")
+    texts += (data / "wikitext-2/test.txt").read_text().split("\n \n")
+    texts += (data / "tinyshakespeare/input.txt").read_text().split("\n\n\n")
+    texts += [json.loads(line)["text"] for line in (data / "eval/lambada_test.jsonl").open()]
+    return texts
+
+
+def chinese_texts(data: Path) -> list[str]:
+    """Return Chinese documents: the paragraphs of CMRC 2018."""
+    files = ("zh/cmrc2018_dev.json", "zh/cmrc2018_trial.json")
+    found = [json.loads((data / file).read_text())["data"] for file in files]
+    return [paragraph["context"] for file in found for entry in file for paragraph in entry["paragraphs"]]
+
+
+def as_batches(texts: list[str], size: int) -> list[pa.RecordBatch]:
+    """Return record batches of the texts, over and over until they hold `size` bytes."""
+    total = sum(len(text.encode()) for text in texts)
+    repeated = texts * max(1, round(size / total))
+    table = pa.table({"text": pa.array(repeated, pa.string())})
+    return table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+
+
+def take(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch after one step; a decision is taken, and nothing removed, so that all steps see all text."""
+    if isinstance(step, Edit):
+        return batch.set_column(batch.schema.get_field_index("text"), "text", step.edit(batch))
+    if isinstance(step, Measure):
+        for name, values in step.measure(batch).items():
+            batch = batch.append_column(name, values)
+    if isinstance(step, Decide):
+        step.decide(batch)
+    return batch
+
+
+def best_rate(work: Callable[[], None], size: int, clock: Callable[[], float] = time.thread_time) -> float:
+    """Return the bytes per second of the fastest of ROUNDS rounds, after one that compiles."""
+    work()
+    seconds = []
+    for _ in range(ROUNDS):
+        start = clock()
+        work()
+        seconds.append(clock() - start)
+    return size / min(seconds)
+
+
+def measure_steps(batches: list[pa.RecordBatch]) -> dict[str, float]:
+    """Return MB/s of one core for each step of the chain and for all of it."""
+    size = sum(batch.column("text").nbytes for batch in batches)
+    rates = {}
+    state = batches
+    for step in make_steps(CHAIN):
+        now = state
+        rates[step.name] = best_rate(lambda now=now, step=step: [take(step, batch) for batch in now] and None, size)
+        state = [take(step, batch) for batch in state]
+
+    def chain() -> None:
+        for batch in batches:
+            for step in make_steps(CHAIN):
+                batch = take(step, batch)
+
+    rates["chain"] = best_rate(chain, size)
+    return {f"{name}_mb_per_second": round(rate / 1e6, 1) for name, rate in rates.items()}
+
+
+def plain_statistics(text: str) -> dict[str, float]:
+    """Return the quality counts as they are usually written in Python (words by a regular expression)."""
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    pieces = re.findall(r"[\u4e00-\u9fff]|\w+|[^\w\s]+", text)
+    words = [piece for piece in pieces if any(character.isalnum() for character in piece)]
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    paragraphs = [part for part in re.split(r"\n{2,}", text.strip()) if part]
+    repeated = [line for line, count in Counter(lines).items() if count > 1]
+    return {
+        "words": len(words),
+        "mean": sum(map(len, words)) / max(1, len(words)),
+        "hashes": text.count("#"),
+        "ellipses": text.count("...") + text.count("…"),
+        "bullets": sum(line.startswith(("•", "-")) for line in lines),
+        "ellipsis_lines": sum(line.endswith(("...", "…")) for line in lines),
+        "alphabetic": sum(any(character.isalpha() for character in piece) for piece in pieces),
+        "stop_words": len(STOP_WORDS & set(words)),
+        "repeated_lines": len(repeated),
+        "repeated_paragraphs": len(paragraphs) - len(set(paragraphs)),
+        "digits": sum(character.isdigit() for character in text),
+        "spaces": sum(character.isspace() for character in text),
+        "han": len(re.findall(r"[\u4e00-\u9fff]", text)),
+        "longest_line": max(map(len, lines), default=0),
+    }
+
+
+def measure_plain(texts: list[str]) -> float:
+    """Return MB/s of one core for the statistics in plain Python."""
+    part, size = [], 0
+    for text in texts:
+        if size < PLAIN_BYTES:
+            part.append(text)
+            size += len(text.encode())
+    return round(best_rate(lambda: [plain_statistics(text) for text in part] and None, size) / 1e6, 2)
+
+
+def measure_build(texts: list[str], kind: str, threads: int) -> dict[str, float]:
+    """Return MB/s of `build_corpus` by processor time and by the clock; kind: unit of plain text, or "jsonl"."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch, "source")
+        source.mkdir()
+        size = 0
+        for copy in range(max(1, round(TEXT_BYTES / sum(len(text.encode()) for text in texts)))):
+            for start in range(0, len(texts), BATCH_ROWS):
+                part = texts[start : start + BATCH_ROWS]
+                lines = [json.dumps({"text": text}, ensure_ascii=False) for text in part]
+                data = ("\n".join(lines) if kind == "jsonl" else "\n\n".join(part)).encode()
+                suffix = "jsonl" if kind == "jsonl" else "txt"
+                Path(source, f"{copy:03d}-{start:06d}.{suffix}").write_bytes(data)
+                size += len(data)
+        form = {"format": "jsonl"} if kind == "jsonl" else {"format": "text", "unit": kind}
+        recipe = {
+            "sources": [{"name": "text", "path": str(source), **form}],
+            "steps": ["normalise", "statistics"],
+            "split": {"validation": 0, "test": 0},
+        }
+        rates: dict[str, float] = {}
+        for attempt in range(4):
+            used, began = time.process_time(), time.perf_counter()
+            build_corpus(recipe, Path(scratch, f"corpus-{attempt}"), quiet=True, threads=threads)
+            used, took = time.process_time() - used, time.perf_counter() - began
+            for name, seconds in (("mb_per_core_second", used), ("mb_per_second", took)):
+                rates[name] = max(rates.get(name, 0), round(size / seconds / 1e6, 1))
+        return {"bytes": size, **rates}
+
+
+def describe_machine() -> dict[str, object]:
+    """Return what the numbers were measured on."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    packages = ("numba", "numpy", "pyarrow")
+    return {
+        "processor": model.group(1) if model else platform.processor(),
+        "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in packages},
+    }
+
+
+def main() -> None:
+    """Measure, print and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/corpus.json")
+    options = parser.parse_args()
+    results: dict[str, object] = {"benchmark": "corpus", "machine": describe_machine(), "rounds": ROUNDS}
+    threads = os.cpu_count() or 1
+    for language, texts in (("english", english_texts(options.data)), ("chinese", chinese_texts(options.data))):
+        batches = as_batches(texts, TEXT_BYTES)
+        steps = measure_steps(batches)
+        plain = measure_plain(texts)
+        results[language] = {
+            "bytes": sum(batch.column("text").nbytes for batch in batches),
+            "documents": sum(map(len, batches)),
+            "steps": steps,
+            "plain_python_mb_per_second": plain,
+            "statistics_over_plain_python": round(steps["statistics_mb_per_second"] / plain, 1),
+            "build_threads": threads,
+            "build": {kind: measure_build(texts, kind, threads) for kind in ("file", "block", "jsonl")},
+        }
+        print(language, json.dumps(results[language], indent=2))
+    write_json(options.out, results)
+
+
+if __name__ == "__main__":
+    main()
