@@ -74,7 +74,7 @@ class Edit(Step):
     def edit(self, batch: pa.RecordBatch) -> pa.Array:
         """Return the new text, as long as the batch and of the type of its `text` column.
 
-        The very array `batch.column("text")` comes back when nothing had to change.
+        When nothing had to change, the result shares the buffers of the batch's column: no copy was made.
         """
 
 
