@@ -8,7 +8,6 @@ by one chunk and one shard, however large the corpus.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from xxhash import xxh3_64_intdigest
 from massivetext.storage import read_json, temporary_path, write_json, write_whole
 from massivetext.tokens.tokenizer import Tokenizer
 
+Ids = NDArray[np.unsignedinteger[Any]]
 CHUNK_TEXT_BYTES = 32 * 2**20
 SHARD_IDS_BYTES = 128 * 2**20
 COLUMNS = ("id", "source", "text", "text_bytes", "build")
@@ -62,34 +62,21 @@ def write_run(path: Path, table: pa.Table, tokenizer: Tokenizer, seed: int, dtyp
     run = pa.table(columns).combine_chunks()
     source = table["source"].combine_chunks().dictionary_encode()
     names, number = source.dictionary.to_pylist(), source.indices.to_numpy()
-    schema = run.schema.with_metadata({"sources": json.dumps(names)})
+    tokens = {name: int(places["length"][number == index].sum()) for index, name in enumerate(names)}
+    schema = run.schema.with_metadata({"tokens": json.dumps(tokens)})
     with temporary_path(path) as temporary, pa.ipc.new_file(temporary, schema) as writer:
         for index in range(len(names)):
             rows = np.flatnonzero(number == index)
             rows = rows[np.argsort(hashes[rows], kind="stable")]
-            # one batch a source: its number is its place in the schema's list
+            # one batch a source: its number is its place in the schema's table
             writer.write_batch(run.take(pa.array(rows)).combine_chunks().to_batches()[0])
 
 
-@dataclass(frozen=True)
-class Run:
-    """The documents of one source in one run: their table in ascending order of hash, and the run's ids, mapped."""
-
-    table: pa.RecordBatch
-    ids: NDArray[np.unsignedinteger[Any]]
-
-    @property
-    def tokens(self) -> int:
-        """Return the number of ids of this source."""
-        return int(self.table["length"].to_numpy().sum())
-
-
-def read_run(path: Path, dtype: np.dtype[Any]) -> dict[str, Run]:
-    """Return what each source has in a run, memory-mapped."""
-    reader = pa.ipc.open_file(pa.memory_map(str(path)))
-    names = json.loads(reader.schema.metadata[b"sources"])
-    ids = np.asarray(mapped(path.with_suffix(".ids"), dtype))  # slices of plain arrays are cheap, of memmaps not
-    return {name: Run(reader.get_batch(index), ids) for index, name in enumerate(names)}
+def tokens_by_source(path: Path) -> dict[str, int]:
+    """Return the number of ids of each source in a run, in the order of the run's batches."""
+    with pa.memory_map(str(path)) as stream:
+        found: dict[str, int] = json.loads(pa.ipc.open_file(stream).schema.metadata[b"tokens"])
+    return found
 
 
 def mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -99,51 +86,69 @@ def mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.memmap(path, dtype=dtype, mode="r")
 
 
-def write_shards(runs: list[Run], folder: Path, relative: Path, marks: Path) -> dict[str, Any]:
+def write_shards(
+    runs: list[Path], source: str, tokens: int, dtype: np.dtype[Any], folder: Path, split: str, marks: Path
+) -> dict[str, Any]:
     """Write the shards of one source and split; return its entry in the manifest.
 
-    relative: folder of the shards below the store's. marks: folder of the marker of each finished shard, which holds
-    the shard's entry; what has one is not written again.
+    tokens: ids of the source in all runs. marks: folder of the marker of each finished shard, which holds the shard's
+    entry; what has one is not written again.
     """
-    itemsize = runs[0].ids.dtype.itemsize
-    count = max(1, ceil(sum(run.tokens for run in runs) * itemsize / SHARD_IDS_BYTES))
+    count = max(1, ceil(tokens * dtype.itemsize / SHARD_IDS_BYTES))
     shards = []
     for number in range(count):
         mark = marks / f"shard-{number:05d}.json"
         if not mark.is_file():
             low, high = number * 2**64 // count, (number + 1) * 2**64 // count
-            table, ids = _in_range(runs, low, high)
-            write_json(mark, _write_shard(table, ids, folder, relative / f"shard-{number:05d}.bin"))
+            parts = [part for path in runs if (part := _part(path, source, low, high, dtype)) is not None]
+            relative = Path(split) / source / f"shard-{number:05d}.bin"
+            write_json(mark, _write_shard(*_ordered(parts, dtype), folder, relative))
         shards.append(read_json(mark))
     totals = {key: sum(shard[key] for shard in shards) for key in ("documents", "tokens", "text_bytes")}
     return {**totals, "shards": shards}
 
 
-def _in_range(runs: list[Run], low: int, high: int) -> tuple[pa.Table, NDArray[np.unsignedinteger[Any]]]:
-    """Return the documents whose hash is in [low, high), in ascending order of (hash, id), and their ids likewise."""
-    parts = []
-    for number, run in enumerate(runs):
-        hashes = run.table["hash"].to_numpy()
+def _part(path: Path, source: str, low: int, high: int, dtype: np.dtype[Any]) -> tuple[pa.RecordBatch, Ids] | None:
+    """Return the documents of a source in one run whose hash is in [low, high), and their ids one after the other.
+
+    Both are copies and the run is closed again, so that there may be any number of runs. None: the source has none.
+    """
+    names = list(tokens_by_source(path))
+    if source not in names:
+        return None
+    ids = np.asarray(mapped(path.with_suffix(".ids"), dtype))  # slices of plain arrays are cheap, of memmaps not
+    with pa.memory_map(str(path)) as stream:
+        batch = pa.ipc.open_file(stream).get_batch(names.index(source))
+        hashes = batch["hash"].to_numpy()
         first = int(np.searchsorted(hashes, np.uint64(low)))
         last = int(np.searchsorted(hashes, np.uint64(high - 1), side="right"))
-        part = run.table.slice(first, last - first)
-        parts.append(part.append_column("run", pa.array(np.full(last - first, number, np.int32))))
-    table = pa.Table.from_batches(parts).combine_chunks()
+        part = batch.take(pa.array(np.arange(first, last)))
+        del batch, hashes
+    return part.drop_columns(["start"]), _gathered(ids, part["start"].to_pylist(), part["length"].to_pylist())
+
+
+def _gathered(ids: Ids, starts: list[int], lengths: list[int]) -> Ids:
+    """Return stretches of ids one after the other (30 times as fast as Arrow's `take` on lists)."""
+    gathered, place = np.empty(sum(lengths), dtype=ids.dtype), 0
+    for start, length in zip(starts, lengths, strict=True):
+        gathered[place : place + length] = ids[start : start + length]
+        place += length
+    return gathered
+
+
+def _ordered(parts: list[tuple[pa.RecordBatch, Ids]], dtype: np.dtype[Any]) -> tuple[pa.Table, Ids]:
+    """Return the documents of all parts in ascending order of (hash, id), and their ids in that order."""
+    table = pa.Table.from_batches([part for part, _ in parts]).combine_chunks()
+    lengths = table["length"].to_numpy()
+    table = table.append_column("start", pa.array(np.cumsum(lengths) - lengths))
     order = pc.sort_indices(table, [("hash", "ascending"), ("id", "ascending")])
     # the Parquet's bytes depend on metadata, and on where chunks end
     table = table.take(order).combine_chunks().replace_schema_metadata(None)
-    numbers, starts, lengths = (table[name].to_pylist() for name in ("run", "start", "length"))
-    ids = np.empty(sum(lengths), dtype=runs[0].ids.dtype)
-    place = 0
-    for number, start, length in zip(numbers, starts, lengths, strict=True):  # 30 times Arrow's `take` on lists
-        ids[place : place + length] = runs[number].ids[start : start + length]
-        place += length
-    return table, ids
+    ids = np.concatenate([np.empty(0, dtype), *(ids for _, ids in parts)])
+    return table, _gathered(ids, table["start"].to_pylist(), table["length"].to_pylist())
 
 
-def _write_shard(
-    table: pa.Table, ids: NDArray[np.unsignedinteger[Any]], folder: Path, relative: Path
-) -> dict[str, Any]:
+def _write_shard(table: pa.Table, ids: Ids, folder: Path, relative: Path) -> dict[str, Any]:
     """Write the three files of one shard; return its entry: path, counts, digests."""
     offsets = np.concatenate([[0], np.cumsum(table["length"].to_numpy())]).astype("<u8")
     path = folder / relative

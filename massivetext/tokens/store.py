@@ -5,6 +5,7 @@
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from massivetext.errors import ConfigError, DataError, StoreError, unknown_name
 from massivetext.progress import log, progress
 from massivetext.storage import clear_temporary, file_digest, locked_folder, read_json, value_digest, write_json
-from massivetext.tokens.runs import COLUMNS, chunks, mapped, read_run, write_run, write_shards
+from massivetext.tokens.runs import COLUMNS, Ids, chunks, mapped, tokens_by_source, write_run, write_shards
 from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
 
@@ -30,7 +31,6 @@ WORK = ".work"
 LARGEST_16_BIT_VOCABULARY = 2**16
 FIRST_SAMPLE_CHARACTERS = 32 * 1024
 SAMPLE_CHARACTERS = 8 * 1024
-Ids = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True)
@@ -290,14 +290,13 @@ def _encode_split(
 def _write_split(folder: Path, split: str, dtype: np.dtype[Any]) -> dict[str, Any]:
     """Write all shards of a split from its runs; return the split's part of the manifest."""
     work = folder / WORK / split
-    count = read_json(work / "encoded.json")["runs"]
-    runs = [read_run(work / f"run-{number:06d}.arrow", dtype) for number in range(count)]
-    sources = sorted({source for run in runs for source in run})
-    if split == "train" and not sources:
+    runs = [work / f"run-{number:06d}.arrow" for number in range(read_json(work / "encoded.json")["runs"])]
+    tokens: Counter[str] = Counter()
+    for run in runs:
+        tokens.update(tokens_by_source(run))
+    if split == "train" and not tokens:
         raise DataError("the corpus has no documents in its train split; give it more text, or smaller other splits")
     return {
-        source: write_shards(
-            [run[source] for run in runs if source in run], folder, Path(split) / source, work / "shards" / source
-        )
-        for source in sources
+        source: write_shards(runs, source, tokens[source], dtype, folder, split, work / "shards" / source)
+        for source in sorted(tokens)
     }

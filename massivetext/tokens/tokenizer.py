@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers
 
 from massivetext.errors import ConfigError, DataError, unknown_name
 from massivetext.progress import log
@@ -336,6 +337,15 @@ class AutoTokenizer:
                 raise ConfigError(unknown_name("tokenizer setting", key, allowed))
         backend, config = read_folder(find_folder(name))
         return Tokenizer(backend, {**config, **settings}, str(name))
+
+
+def fast_encoder_available() -> bool:
+    """Return whether fastokens works here: it gives the ids of `tokenizers` on the probes for a vocabulary of bytes."""
+    alphabet = {byte: number for number, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    backend = Backend(models.BPE(vocab=alphabet, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made = make_fast_encoder(backend.to_str(), lambda texts: [row.ids for row in backend.encode_batch_fast(texts)])
+    return isinstance(made, FastEncoder)
 
 
 def _listed(text: str | Sequence[str], what: str) -> list[str]:

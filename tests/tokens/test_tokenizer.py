@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from massivetext.errors import ConfigError, DataError, ModelError
 from massivetext.tokens import fast
-from massivetext.tokens.tokenizer import NO_LENGTH_LIMIT, AutoTokenizer
+from massivetext.tokens.tokenizer import NO_LENGTH_LIMIT, AutoTokenizer, fast_encoder_available
 
 ENGLISH = "It was a bright cold day in April, and the clocks didn't strike."
 CHINESE = "话说天下大势，分久必合，合久必分。学而时习之，不亦说乎？"
@@ -341,6 +341,12 @@ def test_a_broken_configuration_is_named(trained, tmp_path):
     (tmp_path / "tokenizer_config.json").write_text("{'")
     with pytest.raises(ModelError, match=r"tokenizer_config.json is not JSON"):
         AutoTokenizer.from_pretrained(tmp_path)
+
+
+def test_the_fast_encoder_works_here(monkeypatch):
+    assert fast_encoder_available()
+    monkeypatch.setattr(fast.FastEncoder, "encode", lambda self, texts: 1 / 0)
+    assert not fast_encoder_available()
 
 
 @pytest.mark.shared
