@@ -45,7 +45,7 @@ MDOC_WORDS = {
 }  # fmt: skip
 COUNTER = re.compile(r"[•*·–o-]|[(\[]?\w{1,2}[.)\]]")
 """A tag that opens its paragraph instead of standing above it: a bullet or a number."""
-WIDE = r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]"
+WIDE = r"[\u2014\u2018-\u201d\u2026\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]"
 BETWEEN_WIDE = re.compile(rf"(?<={WIDE})\n(?={WIDE})")
 
 

@@ -49,7 +49,7 @@ class TextReader(Reader):
                 stream.seek(piece.start)
             lines = read_lines(stream, piece.start, piece.end, self.source.max_record_bytes)
             if self.source.unit == "line":
-                groups: Iterator[list[Line]] = ([line] for line in lines)
+                groups: Iterator[list[Line]] = ([line] for line in lines if line.data is None or line.data.strip())
             else:
                 largest = self.source.block_bytes if self.source.unit == "block" else self.source.max_record_bytes
                 groups = paragraphs(lines, largest)
@@ -59,7 +59,9 @@ class TextReader(Reader):
                 yield self._record(group, encoding)
 
     def _record(self, lines: list[Line], encoding: str) -> Record:
-        """Return the record that some consecutive lines make."""
+        """Return the record that some consecutive lines make, without the blank ones at their end."""
+        while len(lines) > 1 and not (lines[-1].data or b"").strip():
+            lines = lines[:-1]
         place = str(lines[0].start)
         if lines[0].data is None:
             return bad_record(place, lines[0].size, TOO_LONG)
