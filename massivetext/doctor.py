@@ -88,7 +88,12 @@ def _machine() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     """Yield a finding for each required package: there, too old, or missing."""
-    for requirement in importlib.metadata.requires("massivetext") or []:
+    try:
+        requirements = importlib.metadata.requires("massivetext") or []
+    except importlib.metadata.PackageNotFoundError:
+        requirements = []
+        yield Finding("warning", "massivetext", tr("not installed, run from its sources"), "pip install -e .")
+    for requirement in requirements:
         if "extra ==" in requirement:
             continue
         name, _, least = re.split(r"[;,]", requirement)[0].partition(">=")
@@ -121,12 +126,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _recipe(recipe: Recipe) -> Iterator[Finding]:
     """Yield findings on a recipe's data, its model, and what training it will cost here."""
-    from massivetext.corpus.building import input_files
+    from massivetext.corpus.readers.finding import input_files
 
     total_bytes = 0
     for source in recipe.corpus.sources:
         try:
-            sizes = [file.size for file in input_files(source)]
+            sizes = [file.path.stat().st_size for file in input_files(source)]
         except MassiveTextError as error:
             yield Finding("error", tr("source {name}", name=source.name), str(error), tr("mend the source's path"))
             continue
@@ -141,10 +146,14 @@ def _recipe(recipe: Recipe) -> Iterator[Finding]:
 
 def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
     """Yield findings on the size of the model, the memory and the time its training needs, and the data beside it."""
-    from massivetext.stages import new_model
-    from massivetext.training.utilisation import measured_matmul_peak, training_flops_per_token
+    import torch
 
-    model = new_model(recipe, vocab_size=recipe.tokenizer.vocab_size, device="meta")
+    from massivetext.models.families import CAUSAL_FAMILIES
+    from massivetext.stages import new_config
+    from massivetext.training.utilisation import MatmulPeak, flops_per_token
+
+    config = new_config(recipe, recipe.tokenizer.vocab_size)
+    model = CAUSAL_FAMILIES[config.model_type](config)  # without weights: nothing is allocated
     parameters = sum(parameter.numel() for parameter in model.parameters())
     needed = parameters * BYTES_PER_TRAINED_PARAMETER
     enough = needed < 0.8 * memory_bytes()
@@ -159,8 +168,9 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
         "" if enough else tr("take a smaller model or a machine with more memory"),
     )
     settings = recipe.train
-    flops = training_flops_per_token(model, settings.context_tokens)
-    rate = 0.7 * measured_matmul_peak() / flops
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    peak = MatmulPeak(device, torch.bfloat16 if device.type == "cuda" else torch.float32).value()
+    rate = 0.7 * peak / flops_per_token(model, settings.context_tokens)
     if settings.minutes is not None:
         tokens = settings.minutes * 60 * rate
     elif settings.steps is not None:

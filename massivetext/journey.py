@@ -51,6 +51,8 @@ def run(
             note_run(journey, time.monotonic() - started_at)
             if until == "report":  # once more, now that the report's own time and memory are known
                 write_final_report(journey)
+        else:
+            journey.say(tr("Nothing was left to do."))
     return result(journey)
 
 
@@ -144,8 +146,6 @@ def result_text(found: Mapping[str, Any]) -> str:
     for name in ("model", "report"):
         if name in found:
             lines.append(f"{tr(name)}: {found[name]}")
-    if not found["stages_done"]:
-        lines.append(tr("Nothing was left to do."))
     if "model" in found:
         lines.append(tr("Talk to it: massivetext chat {folder}", folder=found["folder"]))
     return "\n".join(lines)

@@ -22,6 +22,7 @@ from massivetext.translations import tr
 
 if TYPE_CHECKING:
     from massivetext.corpus.reading import Corpus
+    from massivetext.models.configuration import DecoderConfig
     from massivetext.models.decoder import CausalDecoder
     from massivetext.tokens.store import TokenStore
     from massivetext.tokens.tokenizer import Tokenizer
@@ -70,14 +71,14 @@ class Journey:
             self.clear_from(name)
             known = {}
         started_at = time.monotonic()
-        self.note(name, **known, fingerprint=fingerprint, finished=False)
+        self.note(name, known | {"fingerprint": fingerprint, "finished": False})
         work()
         self.performed.append(name)
         elapsed_seconds = round(time.monotonic() - started_at, 3)
-        self.note(name, **{**self.marker(name), "finished": True, "elapsed_seconds": elapsed_seconds})
+        self.note(name, self.marker(name) | {"finished": True, "elapsed_seconds": elapsed_seconds})
         self.say(tr("{stage}: done in {seconds} s", stage=tr(name), seconds=f"{elapsed_seconds:.1f}"))
 
-    def note(self, name: str, **values: object) -> None:
+    def note(self, name: str, values: dict[str, Any]) -> None:
         """Store what is known of a stage."""
         write_json(self.folder / "stages" / f"{name}.json", values)
 
@@ -161,13 +162,14 @@ def do_train(journey: Journey) -> None:
         from massivetext.training.loop import train
 
         store = open_store(journey.folder / "tokens")
+        check_prompts(recipe, _tokenizer(journey), recipe.train.context_tokens)
         rows = recipe.train.rows
         order = TrainingOrder(store, "train", recipe.mixture, recipe.train.context_tokens, rows, recipe.seed)
         model = new_model(recipe, store.vocab_size, start_id=store.start_id)
         settings = _with_known_steps(journey).train
         if settings.steps is None:
-            settings = resolve_steps(model, order, settings, quiet=journey.quiet)
-            journey.note("train", **journey.marker("train"), steps=settings.steps)
+            settings = resolve_steps(model, order, settings, order.tokens_per_pass, validation(store, recipe))
+            journey.note("train", journey.marker("train") | {"steps": settings.steps})
         write_text(journey.folder / "recipe.yaml", recipe_yaml(_with_known_steps(journey)))
         identity = {"store": store.digest, "tokenizer": store.tokenizer_digest, "recipe": value_digest(reads)}
         evaluate = validation(store, recipe)
@@ -266,21 +268,29 @@ STAGES: dict[str, Callable[[Journey], None]] = {
 }
 
 
-def new_model(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "CausalDecoder":
-    """Return the recipe's model with its first weights: fresh from (configuration, seed), or a folder's."""
-    from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
+def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderConfig":
+    """Return the configuration of the recipe's model; its context is the training rows' unless the recipe says more."""
+    from massivetext.models.auto import AutoConfig
 
     section = recipe.model
     if section.from_:
-        model = AutoModelForCausalLM.from_pretrained(section.from_)
-        model.train()
-        return model
+        return AutoConfig.from_pretrained(section.from_)
     if section.preset:
         raise ConfigError(unknown_name("model preset", section.preset, ()))
     context = {"max_position_embeddings": recipe.train.context_tokens, **section.fields}
     ids = {"bos_token_id": start_id, "eos_token_id": start_id, "pad_token_id": start_id, "vocab_size": vocab_size}
-    config = AutoConfig.for_model(str(section.family), **{**context, **ids})
-    return AutoModelForCausalLM.from_config(config, seed=recipe.seed)
+    return AutoConfig.for_model(str(section.family), **{**context, **ids})
+
+
+def new_model(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "CausalDecoder":
+    """Return the recipe's model with its first weights: fresh from (configuration, seed), or a folder's."""
+    from massivetext.models.auto import AutoModelForCausalLM
+
+    if recipe.model.from_:
+        model = AutoModelForCausalLM.from_pretrained(recipe.model.from_)
+        model.train()
+        return model
+    return AutoModelForCausalLM.from_config(new_config(recipe, vocab_size, start_id), seed=recipe.seed)
 
 
 def validation(store: "TokenStore", recipe: Recipe) -> "Evaluate | None":
@@ -301,20 +311,31 @@ def sample_prompts(journey: Journey) -> dict[str, list[str]]:
     if not isinstance(given, dict) and given:
         return {"": list(given)}
     prompts = {source: list(texts) for source, texts in given.items()} if isinstance(given, dict) else {}
-    corpus = _corpus(journey)
+    corpus, tokenizer = _corpus(journey), _tokenizer(journey)
     for source in corpus.sources:
         if source not in prompts:
             for batch in corpus.documents("test", source=source, columns=("text",)):
-                prompts[source] = [opening(batch.column("text")[0].as_py())]
+                tokens = min(12, journey.recipe.train.context_tokens // 4)
+                prompts[source] = [opening(batch.column("text")[0].as_py(), tokenizer, tokens)]
                 break
     return prompts
 
 
-def opening(text: str, characters: int = 48) -> str:
-    """Return the first words of a text, up to about `characters`, cut at a space where there is one."""
-    start = text.lstrip()[:characters]
-    head, space, _ = start.rpartition(" ")
-    return head if space and len(start) == characters else start
+def opening(text: str, tokenizer: "Tokenizer", tokens: int) -> str:
+    """Return the first tokens of a text as text, without a character that is cut in two at the end."""
+    return tokenizer.decode(tokenizer.encode_ordinary(text.lstrip())[:tokens]).rstrip("\ufffd")
+
+
+def check_prompts(recipe: Recipe, tokenizer: "Tokenizer", context_tokens: int) -> None:
+    """Raise ConfigError, before training costs anything, for a prompt of the recipe that the model could not read."""
+    given = recipe.generate.prompts
+    for prompt in [prompt for group in given.values() for prompt in group] if isinstance(given, dict) else given:
+        length = len(tokenizer.encode(prompt))
+        if length > context_tokens:
+            raise ConfigError(
+                f"generate.prompts: {prompt[:40]!r}... has {length} tokens and the model reads {context_tokens}; "
+                f"shorten it or raise train.context_tokens"
+            )
 
 
 def write_final_report(journey: Journey) -> None:

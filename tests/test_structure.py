@@ -13,8 +13,8 @@ PACKAGE = Path(mt.__file__).parent
 
 LAYERS = [
     {"errors"}, {"storage", "settings", "translations"}, {"progress", "hub"}, {"text"}, {"corpus"}, {"tokens"},
-    {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"recipe"}, {"stages"}, {"journey"},
-    {"doctor", "chat"}, {"cli"},
+    {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"recipe"},
+    {"stages"}, {"journey"}, {"doctor", "chat"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -33,7 +33,7 @@ def imported_rooms(path: Path) -> set[str]:
             names = [
                 f"{node.module}.{alias.name}" if node.module == "massivetext" else node.module for alias in node.names
             ]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("massivetext.")}
+        rooms |= {name.split(".")[1] for name in names if name.startswith("massivetext.") and "__" not in name}
     return rooms
 
 

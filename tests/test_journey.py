@@ -1,0 +1,143 @@
+"""A whole run: what it leaves, what it does not do twice, and that kills change no byte."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from crash_harness import folder_digests, trials
+from small_run import small_recipe, write_texts
+
+import massivetext as mt
+from massivetext.errors import BusyError, ConfigError
+from massivetext.storage import locked_folder, read_json
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("texts")
+    write_texts(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(texts, tmp_path_factory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("run") / "run"
+    return folder, mt.run(small_recipe(texts), folder, quiet=True)
+
+
+def test_a_run_gives_scores_of_every_source_beside_all_baselines(finished):
+    _, found = finished
+    for name in (
+        "bits_per_byte",
+        "gzip_bits_per_byte",
+        "xz_bits_per_byte",
+        "xz_primed_bits_per_byte",
+        "ngram_bits_per_byte",
+    ):
+        assert set(found[name]) == {"total", "english", "chinese"}
+        assert all(0 < value < 20 for value in found[name].values())
+    assert found["tokens"] == 24 * 256
+    assert found["peak_memory_bytes"] > 1e7
+    assert len(found["corpus_digest"]) == 64
+    assert Path(found["model"]).is_dir() and Path(found["report"]).is_file()
+
+
+def test_a_second_call_does_nothing(finished, texts):
+    folder, first = finished
+    before = folder_digests(folder, ["**/*"])
+    again = mt.run(small_recipe(texts), folder, quiet=True)
+    assert again["stages_done"] == []
+    assert folder_digests(folder, ["**/*"]) == before
+    assert {**again, "stages_done": None} == {**first, "stages_done": None}
+
+
+def test_the_resolved_recipe_reads_back(finished):
+    folder, _ = finished
+    values = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+    assert values["train"]["steps"] == 24
+    assert values["corpus"]["sources"][0]["name"] == "english"
+
+
+def test_changed_settings_of_scoring_redo_only_what_follows_training(finished, texts):
+    folder, _ = finished
+    recipe = small_recipe(texts) | {"evaluate": {"ngram_order": 2}}
+    assert mt.run(recipe, folder, quiet=True)["stages_done"] == ["evaluate", "report"]
+    assert mt.run(small_recipe(texts), folder, quiet=True)["stages_done"] == ["evaluate", "report"]
+
+
+def test_a_training_with_other_settings_is_never_overwritten_unasked(finished, texts):
+    folder, _ = finished
+    recipe = small_recipe(texts)
+    recipe["train"] = recipe["train"] | {"learning_rate": 0.123}
+    before = folder_digests(folder)
+    with pytest.raises(ConfigError, match="--out FOLDER, or start over here with --overwrite"):
+        mt.run(recipe, folder, quiet=True)
+    assert folder_digests(folder) == before
+
+
+def test_a_changed_corpus_never_takes_a_training_with_it_unasked(finished, texts):
+    folder, _ = finished
+    recipe = small_recipe(texts) | {"seed": 2}
+    with pytest.raises(ConfigError, match="the stage 'corpus'"):
+        mt.run(recipe, folder, quiet=True)
+    assert (folder / "corpus" / "manifest.json").is_file()
+
+
+def test_a_folder_that_another_process_writes_is_refused(texts, tmp_path):
+    with locked_folder(tmp_path), pytest.raises(BusyError, match="another process"):
+        mt.run(small_recipe(texts), tmp_path, quiet=True)
+
+
+def test_minutes_become_steps_once(texts, tmp_path):
+    recipe = small_recipe(texts)
+    del recipe["train"]["steps"]
+    recipe["train"]["minutes"] = 0.02
+    mt.run(recipe, tmp_path, until="train", quiet=True)
+    steps = read_json(tmp_path / "stages" / "train.json")["steps"]
+    assert yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8"))["train"]["steps"] == steps
+    assert mt.run(recipe, tmp_path, until="train", quiet=True)["stages_done"] == []
+
+
+def test_training_goes_on_from_a_checkpoint(finished, texts, tmp_path):
+    folder, _ = finished
+    recipe = small_recipe(texts)
+    recipe["train"] |= {"from": str(folder / "checkpoints"), "steps": 6}
+    mt.run(recipe, tmp_path, until="train", quiet=True)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert rows[0]["step"] == 25 and rows[-1]["step"] == 30
+
+
+def test_transformers_gives_the_same_logits(finished):
+    import torch
+    import transformers
+
+    folder, _ = finished
+    ours = mt.AutoModelForCausalLM.from_pretrained(folder / "model")
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder / "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "model")
+    ids = tokenizer("The harbour was quiet. 清晨的港口", return_tensors="pt")["input_ids"]
+    assert ids.tolist() == [
+        mt.AutoTokenizer.from_pretrained(folder / "model").encode("The harbour was quiet. 清晨的港口")
+    ]
+    with torch.no_grad():
+        difference = (ours(ids).logits - theirs(ids).logits).abs().max()
+    assert float(difference) < 1e-4
+
+
+def crash_trials(texts: Path, scratch: Path, kills: int) -> None:
+    (scratch / "recipe.yaml").write_text(yaml.safe_dump(small_recipe(texts)), encoding="utf-8")
+    command = [sys.executable, "-m", "massivetext", "run", str(scratch / "recipe.yaml"), "--out", "{folder}", "--quiet"]
+    results = trials(command, scratch, kills, seed=kills)
+    assert [trial.different for trial in results] == [()] * kills
+    assert not all(trial.finished_before_the_kill for trial in results)
+
+
+def test_three_kills_at_random_moments_change_no_byte(texts, tmp_path):
+    crash_trials(texts, tmp_path, kills=3)
+
+
+@pytest.mark.slow
+def test_twelve_kills_at_random_moments_change_no_byte(texts, tmp_path):
+    crash_trials(texts, tmp_path, kills=12)
