@@ -16,32 +16,32 @@ TIMING_EVERY_SECONDS = 2.0
 class Clock:
     """Times steps. Evaluations, checkpoints and the measuring of the peak count in elapsed_seconds only."""
 
-    def __init__(self, model: nn.Module, settings: TrainSettings, files: RunLog) -> None:
-        self._device, self._batch_tokens, self._files = training_device(model), settings.batch_tokens, files
+    def __init__(self, model: nn.Module, settings: TrainSettings, files: RunLog, counted: int) -> None:
+        self._device, self._files, self._counted = training_device(model), files, counted
         self._flops = flops_per_token(model, settings.context_tokens)
         self._peak = MatmulPeak(self._device, precision_for(settings, self._device))
-        self._seconds, self._steps, self._used = 0.0, 0, 0.0
+        self._seconds, self._speed, self._used = 0.0, 0.0, 0.0
         self._elapsed_before = files.elapsed_seconds
         self._began = self._mark = self.checkpoint_at = time.monotonic()
 
-    def tick(self, step: int, final: bool) -> None:
-        """Count a step as done; every few seconds write tokens per second and utilisation to timing.jsonl."""
+    def tick(self, step: int, counted: int, final: bool) -> None:
+        """Count a step as done; every few seconds write a row of timing.jsonl. counted: predictions so far."""
         due = final or self._seconds + time.monotonic() - self._mark >= TIMING_EVERY_SECONDS
         if due:
             synchronise(self._device)
         now = time.monotonic()
-        self._seconds, self._steps = self._seconds + now - self._mark, self._steps + 1
+        self._seconds += now - self._mark
         if due:
-            speed = self._steps * self._batch_tokens / max(self._seconds, 1e-9)
-            self._used = speed * self._flops / self._peak.value()
+            self._speed = (counted - self._counted) / max(self._seconds, 1e-9)
+            self._used = self._speed * self._flops / self._peak.value()
             row = {
                 "step": step,
-                "tokens_per_second": speed,
+                "tokens_per_second": self._speed,
                 "utilisation_fraction": self._used,
                 "elapsed_seconds": self._elapsed_before + now - self._began,
             }
             self._files.write("timing", row)
-            self._seconds, self._steps = 0.0, 0
+            self._seconds, self._counted = 0.0, counted
         self._mark = now
 
     def resume(self) -> None:
@@ -49,6 +49,12 @@ class Clock:
         self._mark = time.monotonic()
 
     def words(self, loss: float) -> str:
-        """Return loss and utilisation for the progress bar."""
-        used = f"{100 * self._used:.0f}" if self._used else "-"
-        return tr("loss {loss}, {used} % of the matmul peak", loss=f"{loss:.3f}", used=used)
+        """Return loss, tokens per second and utilisation for the progress bar."""
+        if not self._speed:
+            return tr("loss {loss}", loss=f"{loss:.3f}")
+        return tr(
+            "loss {loss}, {speed} tokens/s, {used} % of the matmul peak",
+            loss=f"{loss:.3f}",
+            speed=f"{self._speed:,.0f}",
+            used=f"{100 * self._used:.0f}",
+        )

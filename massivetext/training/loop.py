@@ -157,17 +157,17 @@ def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Even
     run.model.train()
     run.objective.check(run.batches.batch(run.done))
     rows: list[dict[str, Any]] = []
-    title, total = tr("Training"), (run.last - run.done) * run.settings.batch_tokens
-    with closing(RunLog(run.folder, run.done)) as files, progress(title, total, tr("tokens"), quiet) as task:
-        clock = Clock(run.model, run.settings, files)
+    work = progress(tr("Training"), run.last - run.done, tr("steps"), quiet)
+    with closing(RunLog(run.folder, run.done, run.settings.tensorboard)) as files, work as task:
+        clock = Clock(run.model, run.settings, files, run.counted)
         while run.done < run.last:
             one_step(run)
             final = run.done == run.last
-            clock.tick(run.done, final)
+            clock.tick(run.done, run.counted, final)
             if run.done % run.settings.log_every_steps == 0 or final:
                 rows.append(write_row(run, files))
                 task.advance(0, clock.words(rows[-1]["loss"]))
-            task.advance(run.settings.batch_tokens)
+            task.advance()
             if evaluate is not None and (run.done % evaluation_interval(run.settings) == 0 or final):
                 files.write("metrics", {"step": run.done, "tokens": run.counted, **evaluate(run.objective, run.done)})
                 run.model.train()

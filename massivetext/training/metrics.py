@@ -49,7 +49,7 @@ class Sums:
 class RunLog:
     """The files of a run that grow row by row. Opened at a step, it first cuts off rows of later steps."""
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, tensorboard: bool | Path = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._streams = {}
         for name in ("metrics", "timing"):
@@ -59,13 +59,15 @@ class RunLog:
         timed = read_rows(folder / "timing.jsonl")
         self.elapsed_seconds: float = timed[-1]["elapsed_seconds"] if timed else 0.0
         """Wall time of the run so far, its earlier parts included."""
-        self._events = _EventFile(folder / "tensorboard")
+        events = folder / "tensorboard" if tensorboard is True else tensorboard
+        self._events = _EventFile(events) if events else None
 
     def write(self, name: str, row: Mapping[str, Any]) -> None:
         """Append a row to "metrics" or "timing", at once visible to readers, and its numbers to TensorBoard."""
         self._streams[name].write(json.dumps(row, ensure_ascii=False) + "\n")
         self._streams[name].flush()
-        self._events.add(row)
+        if self._events is not None:
+            self._events.add(row)
 
     def sync(self) -> None:
         """Make all rows durable: a checkpoint must never be newer than its rows."""
@@ -77,7 +79,8 @@ class RunLog:
         """Close the files."""
         for stream in self._streams.values():
             stream.close()
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
 
 class _EventFile:

@@ -4,7 +4,7 @@ Legend: B rows, T tokens, D features.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol, cast
 
@@ -18,6 +18,7 @@ from massivetext.training.machine import compile_wanted, precision_for, training
 from massivetext.training.settings import TrainSettings
 
 HEAD_CHUNK_TOKENS = 1024
+ComputeLoss = Callable[[Any, Any], Tensor]
 
 
 class Batches(Protocol):
@@ -110,6 +111,70 @@ class CausalObjective:
     def _tensor(self, array: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(array)
         return tensor if self.device.type == "cpu" else tensor.pin_memory().to(self.device, non_blocking=True)
+
+
+class ModuleObjective:
+    """The loss of any module that is called with a batch's columns by name, as Hugging Face models are.
+
+    A batch is a list of parts, each a mapping of columns (rows, ...) with `labels`. The module returns its mean loss
+    (in `.loss`, `["loss"]`, first of a tuple, or itself), or `compute_loss(outputs, labels)` makes it of the outputs.
+    """
+
+    def __init__(self, model: nn.Module, settings: TrainSettings, compute_loss: ComputeLoss | None = None) -> None:
+        self.model, self.compute_loss = model, compute_loss
+        self.device = training_device(model)
+        self.dtype = precision_for(settings, self.device)
+        self._call: Callable[..., Any] = model
+        if settings.compile == "on" and compile_wanted(settings, self.device):
+            self._call = torch.compile(model)
+
+    def tokens(self, batch: Any) -> np.ndarray:
+        """Return how many labels each row has; 1 where a row has none, or one."""
+        return np.concatenate([_label_counts(part) for part in batch])
+
+    def row_sources(self, batch: Any) -> np.ndarray:
+        """Return zeros: there is one source."""
+        return np.zeros(len(self.tokens(batch)), np.int64)
+
+    def loss(self, batch: Any, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return the mean loss of the part that begins at `rows.start`, and a share of its sum for each row."""
+        starts = np.cumsum([0, *(len(_label_counts(part)) for part in batch)])
+        part = batch[int(np.searchsorted(starts, rows.start))]
+        inputs = {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in part.items()}
+        with mixed_precision(self.device, self.dtype):
+            if self.compute_loss is not None:
+                labels = inputs.pop("labels", None)
+                mean = self.compute_loss(self._call(**inputs), labels)
+            else:
+                mean = loss_in(self._call(**inputs), self.model)
+        counts = torch.from_numpy(_label_counts(part)).to(self.device)
+        return mean, mean.detach() * counts
+
+    def check(self, batch: Any) -> None:
+        """Nothing is packed, so nothing can leak."""
+
+
+def _label_counts(part: Mapping[str, Any]) -> np.ndarray:
+    labels = part.get("labels")
+    if labels is None or labels.ndim < 2 or labels.is_floating_point():
+        return np.ones(len(next(iter(part.values()))), np.int64)
+    return np.asarray((labels != IGNORED_LABEL).flatten(1).sum(dim=1).cpu())
+
+
+def loss_in(outputs: Any, model: nn.Module) -> Tensor:
+    """Return the loss that a module returned; raise ModelError if there is none."""
+    if isinstance(outputs, Mapping):
+        outputs = outputs.get("loss")
+    elif hasattr(outputs, "loss"):
+        outputs = outputs.loss
+    elif isinstance(outputs, tuple) and outputs:
+        outputs = outputs[0]
+    if not isinstance(outputs, Tensor) or outputs.ndim:
+        raise ModelError(
+            f"{type(model).__name__} returned no loss; return it as .loss or first of a tuple when the batch has "
+            f"labels, or pass compute_loss_func to the Trainer"
+        )
+    return outputs
 
 
 def mixed_precision(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:

@@ -9,7 +9,10 @@ from massivetext.settings import Settings
 
 LENGTHS = ("minutes", "steps", "tokens", "epochs")
 # Changing one of these leaves the numbers of a run as they are, so a resumed run may differ in them.
-HARMLESS = ("checkpoint_every_steps", "checkpoint_every_seconds", "keep_checkpoints", "threads", "compile", "from_")
+HARMLESS = (
+    *("checkpoint_every_steps", "checkpoint_every_seconds", "keep_checkpoints"),
+    *("tensorboard", "threads", "compile", "from_"),
+)
 
 
 class TrainSettings(Settings):
@@ -88,6 +91,8 @@ class TrainSettings(Settings):
     """Steps between checkpoints; unset: by checkpoint_every_seconds. The last step always has one."""
     checkpoint_every_seconds: float = Field(60.0, gt=0)
     """Time between checkpoints."""
+    tensorboard: bool | Path = True
+    """Whether TensorBoard's events are written to tensorboard/ in the run's folder, or the folder for them."""
     keep_checkpoints: int | None = Field(2, ge=1)
     """How many of the newest checkpoints are kept; null keeps all."""
 

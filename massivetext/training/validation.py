@@ -4,8 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from massivetext.training.metrics import Sums
 from massivetext.training.objectives import Batches, Objective
 
@@ -21,22 +19,32 @@ def validation_losses(objective: Objective, batches: Batches, most: int = VALIDA
     a_pass = getattr(batches, "rows_per_pass", None)
     rows = len(objective.row_sources(batches.batch(0)))
     count = most if a_pass is None else max(1, min(most, math.ceil(a_pass / rows)))
+    row = mean_losses(objective, batches, count)
+    return {"validation_loss": row["loss"], "validation_losses": row["losses"]}
+
+
+def mean_losses(objective: Objective, batches: Batches, count: int, rows: int | None = None) -> Mapping[str, Any]:
+    """Return "loss" and "losses" per source, nats per token, over the first `count` batches, with dropout off.
+
+    rows: how many rows at most, where the last batch is to be cut (batches of a pass go on into the next).
+    """
     sums = Sums(list(batches.sources))
     model, training = objective.model, objective.model.training
-    model.eval() if _has_dropout(objective) else None
+    if _has_dropout(objective):
+        model.eval()
     try:
         for step in range(count):
             batch = batches.batch(step)
-            _, nats = objective.loss(batch, slice(0, rows))
-            sums.add(nats.double().cpu().numpy(), objective.tokens(batch), np.asarray(objective.row_sources(batch)))
+            row_tokens = objective.tokens(batch)
+            taken = len(row_tokens) if rows is None else min(len(row_tokens), rows - step * len(row_tokens))
+            _, nats = objective.loss(batch, slice(0, taken))
+            sums.add(nats.double().cpu().numpy(), row_tokens[:taken], objective.row_sources(batch)[:taken])
     finally:
         model.train(training)
-    row = sums.row()
-    return {"validation_loss": row["loss"], "validation_losses": row["losses"]}
+    return sums.row()
 
 
 def _has_dropout(objective: Objective) -> bool:
     """Return whether any part of the model drops something out; else eval mode would only compile it once more."""
-    return any(
-        getattr(module, "p", 0.0) > 0.0 for module in objective.model.modules() if "Dropout" in type(module).__name__
-    )
+    drops = [module for module in objective.model.modules() if "Dropout" in type(module).__name__]
+    return any(getattr(module, "p", 0.0) > 0.0 for module in drops)

@@ -1,0 +1,295 @@
+"""`Trainer`: Hugging Face's way to train, on the same loop as everything else."""
+
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from massivetext.errors import ConfigError, DataError
+from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.storage import clear_temporary, locked_folder
+from massivetext.training import rows
+from massivetext.training.arguments import TrainingArguments
+from massivetext.training.checkpoints import CHECKPOINTS, checkpoint_folders, newest_checkpoint
+from massivetext.training.collators import DataCollatorForLanguageModeling
+from massivetext.training.loop import Evaluate, Parts, train
+from massivetext.training.machine import training_device
+from massivetext.training.metrics import read_rows
+from massivetext.training.objectives import CausalObjective, ComputeLoss, ModuleObjective, Objective
+from massivetext.training.settings import TrainSettings
+from massivetext.training.validation import mean_losses
+
+if TYPE_CHECKING:
+    from massivetext.tokens.tokenizer import Tokenizer
+
+LEFT_BY_TRAINING = (CHECKPOINTS, "metrics.jsonl", "timing.jsonl", "tensorboard")
+
+
+class TrainOutput(NamedTuple):
+    """What `Trainer.train` returns: steps done, mean loss of the logged rows, and further numbers by name."""
+
+    global_step: int
+    training_loss: float
+    metrics: dict[str, float]
+
+
+class EvalPrediction(NamedTuple):
+    """What `compute_metrics` is given: logits (rows, ...) and label ids (rows, ...), as NumPy arrays."""
+
+    predictions: np.ndarray
+    label_ids: np.ndarray
+
+
+@dataclass
+class TrainerState:
+    """How far a Trainer is: steps done, and the rows of metrics.jsonl."""
+
+    global_step: int = 0
+    log_history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """One dataset as the loop wants it."""
+
+    batches: Any
+    passes_of: int  # batches in one pass
+    row_tokens: int
+    packed: bool
+    even: bool  # whether all rows have one length
+    digest: str
+
+
+class Trainer:
+    """Trains and evaluates a model on texts, ids or rows with labels.
+
+    model: one of this package's, or any `nn.Module` that is called with a batch's columns by name and returns a loss
+    (or `compute_loss_func(outputs, labels)` makes it). train_dataset: a `datasets.Dataset` or DatasetDict of texts or
+    of columns, a tokenizer's output, a list of texts or of rows. Causal models get texts packed, so that nothing is
+    padded; `data_collator`, where given, makes a batch of a list of rows instead. processing_class: the tokenizer;
+    unset: that in the model's folder. compute_metrics: called with an `EvalPrediction`; for rows with labels.
+    optimizers: an optimiser of one's own and None (the schedule is that of the arguments).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        args: TrainingArguments | None = None,
+        data_collator: rows.Collator | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: "Tokenizer | None" = None,
+        compute_loss_func: ComputeLoss | None = None,
+        compute_metrics: Callable[[EvalPrediction], Mapping[str, float]] | None = None,
+        optimizers: tuple[Optimizer | None, None] = (None, None),
+        **unsupported: Any,
+    ) -> None:
+        tokenizer = unsupported.pop("tokenizer", None)  # what processing_class was called before
+        if unsupported:
+            raise ConfigError(
+                f"Trainer({', '.join(f'{name}=' for name in unsupported)}) is not supported; allowed: model, args, "
+                f"data_collator, train_dataset, eval_dataset, processing_class, compute_loss_func, compute_metrics, "
+                f"optimizers"
+            )
+        if optimizers[1] is not None:
+            raise ConfigError(
+                "a learning rate scheduler object is not supported, because its state is history; pass (optimizer, "
+                "None) and set lr_scheduler_type and warmup_steps in TrainingArguments"
+            )
+        self.model, self.args = model, args or TrainingArguments()
+        self.train_dataset = rows.chosen_split(train_dataset, ["train"])
+        self.eval_dataset = rows.chosen_split(eval_dataset, ["validation", "test"])
+        self.data_collator, self.processing_class = data_collator, processing_class or tokenizer
+        self.compute_loss_func, self.compute_metrics, self.optimizer = compute_loss_func, compute_metrics, optimizers[0]
+        self.state = TrainerState()
+        if torch.cuda.is_available() and not self.args.use_cpu:
+            self.model.to("cuda")
+
+    def train(self, resume_from_checkpoint: bool | str | Path | None = None) -> TrainOutput:
+        """Train as the arguments say and return what it came to.
+
+        resume_from_checkpoint: True goes on from the newest checkpoint in output_dir (a path must name that one).
+        Without it a training that output_dir already holds is an error, unless overwrite_output_dir is set.
+        """
+        if self.train_dataset is None:
+            raise ConfigError("train() needs train_dataset; pass it to the Trainer")
+        folder = Path(self.args.output_dir)
+        rows_per_step = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        with locked_folder(folder):
+            clear_temporary(folder)
+            self._check_output(folder, resume_from_checkpoint)
+            seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+            data = self._prepare(self.train_dataset, rows_per_step, seed, self.args.gradient_accumulation_steps)
+            settings = self.args.to_settings(data.passes_of, data.row_tokens, data.even)
+            parts = Parts(self._objective(data, settings), [self.optimizer] if self.optimizer else None)
+            evaluate = self._evaluate_now if self._evaluates() else None
+            identity = {"data": data.digest}
+            result = train(
+                self.model, data.batches, settings, folder, evaluate=evaluate, identity=identity, parts=parts
+            )
+            if self.args.save_strategy == "no":
+                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        self.state = TrainerState(result.step, read_rows(folder / "metrics.jsonl"))
+        logged = [row["loss"] for row in self.state.log_history if "loss" in row]
+        epochs = result.step / data.passes_of
+        metrics = {
+            "train_loss": math.fsum(logged) / max(len(logged), 1),
+            "epoch": epochs,
+            "tokens": float(result.tokens),
+        }
+        return TrainOutput(result.step, metrics["train_loss"], metrics)
+
+    def evaluate(self, eval_dataset: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
+        """Return the loss on all of the evaluation data, and what compute_metrics makes of its predictions."""
+        chosen = self.eval_dataset if eval_dataset is None else rows.chosen_split(eval_dataset, ["validation", "test"])
+        if chosen is None:
+            raise ConfigError("evaluate() needs eval_dataset; pass it here or to the Trainer")
+        data = self._prepare(chosen, self.args.per_device_eval_batch_size, None, 1)
+        if self.compute_metrics is not None and data.packed:
+            raise ConfigError(
+                "compute_metrics works on rows with labels, and these texts are packed; pass "
+                "tokenised rows with labels, or leave it out"
+            )
+        settings = self.args.to_settings(data.passes_of, data.row_tokens, False)
+        objective = self._objective(data, settings)
+        with torch.no_grad():
+            rows_in_pass = getattr(data.batches, "rows_per_pass", None)
+            found = {"loss": mean_losses(objective, data.batches, data.passes_of, rows_in_pass)["loss"]}
+            if self.compute_metrics is not None:
+                found |= self.compute_metrics(self._predictions(objective, data))
+        return {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+
+    def save_model(self, output_dir: str | Path | None = None) -> None:
+        """Write the model folder, with the tokenizer where there is one; output_dir unset: the arguments'."""
+        folder, model = Path(output_dir or self.args.output_dir), cast(Any, self.model)
+        if hasattr(self.model, "head_weight"):
+            from massivetext.models.folder import save_model_folder
+
+            save_model_folder(model, self._tokenizer(needed=False), folder)
+        elif hasattr(self.model, "save_pretrained"):
+            model.save_pretrained(folder)
+        else:
+            from safetensors.torch import save_model
+
+            folder.mkdir(parents=True, exist_ok=True)
+            save_model(self.model, str(folder / "model.safetensors"))
+
+    def _check_output(self, folder: Path, resume: bool | str | Path | None) -> None:
+        """See that output_dir holds what `resume` and overwrite_output_dir say."""
+        held = checkpoint_folders(folder / CHECKPOINTS)
+        if resume:
+            newest = newest_checkpoint(folder)
+            wanted = None if resume is True else Path(resume)
+            if newest is None or (wanted is not None and wanted.resolve() != newest.folder.resolve()):
+                raise ConfigError(
+                    f"resume_from_checkpoint is {str(resume)!r}, and the newest checkpoint in {folder} is "
+                    f"{newest.folder if newest else None}; a run goes on from its newest one (remove later ones to go "
+                    f"back)"
+                )
+        elif self.args.overwrite_output_dir:
+            for name in LEFT_BY_TRAINING:
+                path = folder / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        elif held:
+            raise ConfigError(
+                f"{folder} holds a training up to {held[0].name}; pass resume_from_checkpoint=True to train() to go "
+                f"on, or set overwrite_output_dir=True to start over, or choose another output_dir"
+            )
+
+    def _tokenizer(self, needed: bool = True) -> Any:
+        """Return the tokenizer that was given, else that of the model's folder."""
+        if self.processing_class is None:
+            folder = getattr(self.model, "tokenizer_folder", None)
+            if folder is not None:
+                from massivetext.tokens.tokenizer import AutoTokenizer
+
+                self.processing_class = AutoTokenizer.from_pretrained(folder)
+            elif needed:
+                raise ConfigError(
+                    "the dataset holds texts and the model's folder no tokenizer; pass processing_class=tokenizer"
+                )
+        return self.processing_class
+
+    def _prepare(self, dataset: Any, batch_rows: int, seed: int | None, parts: int) -> _Data:
+        """Return a dataset in batches: packed for a causal model and texts or bare ids, else its own rows."""
+        dataset = rows.as_rows(dataset)
+        column, native = rows.text_column(dataset[0]), hasattr(self.model, "head_weight")
+        collator = self.data_collator
+        ours = isinstance(collator, DataCollatorForLanguageModeling) and not collator.mlm
+        labelled = isinstance(dataset[0], Mapping) and "labels" in dataset[0]
+        if native and (collator is None or ours) and not labelled and (column is not None or "input_ids" in dataset[0]):
+            if ours and self.processing_class is None:
+                self.processing_class = collator.tokenizer  # type: ignore[union-attr]
+            return self._packed(dataset, column, batch_rows, seed or 0)
+        if column is not None and collator is None:
+            raise DataError(
+                f"texts are packed for this package's causal models; {type(self.model).__name__} is none: tokenise the "
+                f"rows and pass a data_collator"
+            )
+        own = rows.RowBatches(dataset, collator or rows.stack_rows, batch_rows, seed, 1 if native else parts)
+        batches = rows.CausalRowBatches(own) if native else own
+        lengths = {len(row["input_ids"]) for row in dataset} if isinstance(dataset[0], Mapping) and native else {2}
+        even = native and len(lengths) == 1 and len(dataset) % batch_rows == 0
+        digest = f"{len(dataset)} rows"
+        return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, even, digest)
+
+    def _packed(self, dataset: Any, column: str | None, batch_rows: int, seed: int) -> _Data:
+        config, tokenizer = getattr(self.model, "config", None), self._tokenizer(needed=column is not None)
+        named = tokenizer if tokenizer is not None else config
+        start = getattr(named, "bos_token_id", None)
+        start = getattr(named, "eos_token_id", None) if start is None else start
+        if start is None:
+            raise ConfigError(
+                "packing needs a token that starts a document, and neither tokenizer nor model has a bos or eos token; "
+                "pass processing_class=tokenizer with one"
+            )
+        documents = rows.encode_rows(dataset, column, tokenizer, int(start))
+        order = rows.packed_batches(documents, getattr(config, "max_position_embeddings", 1024), batch_rows, seed)
+        steps = math.ceil(order.rows_per_pass / batch_rows)
+        return _Data(order, steps, order.context_tokens, True, True, documents.digest)
+
+    def _objective(self, data: _Data, settings: TrainSettings) -> Objective:
+        """Return what is learned from the data: next tokens, or whatever loss the module or the user computes."""
+        if hasattr(self.model, "head_weight") and not isinstance(data.batches, rows.RowBatches):
+            return CausalObjective(self.model, settings)
+        return ModuleObjective(self.model, settings, self.compute_loss_func)
+
+    def _evaluates(self) -> bool:
+        return self.eval_dataset is not None and self.args.eval_strategy != "no"
+
+    @property
+    def _evaluate_now(self) -> Evaluate:
+        def evaluate(objective: Objective, step: int) -> Mapping[str, Any]:
+            return self.evaluate()
+
+        return evaluate
+
+    def _predictions(self, objective: Objective, data: _Data) -> EvalPrediction:
+        """Return the logits and labels of all rows; rows of different lengths are filled up with -100."""
+        logits, labels = [], []
+        own = data.batches.inner if isinstance(data.batches, rows.CausalRowBatches) else data.batches
+        for step in range(own.steps_per_pass):
+            for part in own.batch(step):
+                device = training_device(self.model)
+                inputs = {name: torch.as_tensor(value).to(device) for name, value in part.items()}
+                labels.append(inputs.pop("labels").cpu().numpy())
+                outputs = self.model(**inputs)
+                found = outputs if isinstance(outputs, Tensor) else outputs["logits"]
+                logits.append(found.float().cpu().numpy())
+        return EvalPrediction(joined(logits), joined(labels))
+
+
+def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays (rows, tokens, ...) below each other, shorter ones filled up with -100."""
+    if arrays[0].ndim < 2:
+        return np.concatenate(arrays)
+    longest = max(array.shape[1] for array in arrays)
+    widths = [[(0, 0), (0, longest - array.shape[1])] + [(0, 0)] * (array.ndim - 2) for array in arrays]
+    return np.concatenate([np.pad(a, width, constant_values=IGNORED_LABEL) for a, width in zip(arrays, widths)])
