@@ -13,6 +13,7 @@ from torch import Tensor
 from massivetext.errors import ConfigError
 from massivetext.generation.choosing import Chooser
 from massivetext.generation.settings import GenerationSettings, generation_settings
+from massivetext.generation.stepping import FastStep, StepPlan
 from massivetext.layers.cache import StaticCache, slot_mask
 
 
@@ -26,6 +27,8 @@ class Decoder(Protocol):
     def device(self) -> torch.device: ...  # noqa: D102
     def embed(self, input_ids: Tensor) -> Tensor: ...  # noqa: D102
     def head(self, hidden: Tensor) -> Tensor: ...  # noqa: D102
+    def enter(self, embeddings: Tensor) -> Tensor: ...  # noqa: D102
+    def step_plan(self) -> StepPlan | None: ...  # noqa: D102
     def new_cache(self, batch: int, slots: int) -> StaticCache: ...  # noqa: D102
     def run_blocks(  # noqa: D102
         self,
@@ -43,16 +46,20 @@ class Reader:
     first: (B,) the first column of each row that is not padding. A column of the window is a slot of the cache.
     """
 
-    def __init__(self, model: Decoder, first: Tensor, slots: int) -> None:
+    def __init__(self, model: Decoder, plan: StepPlan | None, first: Tensor, slots: int) -> None:
+        self.plan = plan
         self.model, self.first, self.slots = model, first, slots
         self.padded = bool((first > 0).any())
         self.cache = model.new_cache(first.shape[0], slots)
         self.length = 0
+        self.step: FastStep | None = None
 
     @torch.no_grad()
     def read(self, ids: Tensor) -> Tensor:
         """Return the logits (B, V) float32 after reading ids (B, T) behind what was read before."""
         tokens = ids.shape[1]
+        if tokens == 1 and self.length and self.plan is not None:
+            return self._read_one(ids[:, 0])
         slots = torch.arange(self.length, self.length + tokens, device=ids.device)
         self.length += tokens
         self.cache.used = self.length
@@ -62,6 +69,14 @@ class Reader:
         positions = (slots[None] - self.first[:, None]).clamp(min=0) if self.padded else slots[None]
         hidden = self.model.run_blocks(self.model.embed(ids), positions, mask, self.cache, slots)
         return self.model.head(hidden[:, -1]).float()
+
+    def _read_one(self, ids: Tensor) -> Tensor:
+        """Return the logits (B, V) float32 after reading one more id per row, (B,), by the fast step."""
+        assert self.plan is not None
+        if self.step is None:
+            self.step = FastStep(self.plan, self.cache, self.first)
+        self.length += 1
+        return self.step(self.model.enter(self.model.embed(ids)), self.length - 1)
 
     def repeat(self, times: int) -> None:
         """Turn each row into `times` equal rows."""
@@ -83,7 +98,7 @@ def decode_steps(
     _check_prompt(ids, first, context, int(model.config.vocab_size))
     stops = torch.tensor(_stop_ids(model, settings), device=ids.device, dtype=torch.long)
     filler = _filler(model, settings)
-    reader = Reader(model, first, min(ids.shape[1] + new_tokens, max(context, ids.shape[1])))
+    reader = Reader(model, model.step_plan(), first, min(ids.shape[1] + new_tokens, max(context, ids.shape[1])))
     logits = reader.read(ids)
     if settings.num_return_sequences > 1:
         reader.repeat(settings.num_return_sequences)
@@ -111,7 +126,7 @@ def _slide(model: Decoder, ids: Tensor, full: Reader) -> tuple[Reader, Tensor]:
     """Return a reader of the newer half of the context, and the logits behind it."""
     kept = max(full.slots // 2, 1)
     first = (full.first - (full.length + 1 - kept)).clamp(min=0)
-    reader = Reader(model, first, full.slots)
+    reader = Reader(model, full.plan, first, full.slots)
     return reader, reader.read(ids[:, -kept:])
 
 

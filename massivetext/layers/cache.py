@@ -15,7 +15,7 @@ class StaticCache:
         shape = (batch, heads, slots, head_dim)
         self.keys = [like.new_zeros(shape) for _ in range(layers)]
         self.values = [like.new_zeros(shape) for _ in range(layers)]
-        self.used = slots
+        self.used = self.slots = slots
 
     def update(self, layer: int, keys: Tensor, values: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
         """Write keys and values (B, H, T, head_dim) of `layer` at `slots` (T,) int64; return its used slots."""

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.errors import ModelError
+from massivetext.generation.kernels import ACTIVATION_CODES, NO_NORM, NORM_AFTER, NORM_BEFORE
+from massivetext.generation.stepping import LayerPlan, StepPlan
 from massivetext.layers.attention import Context, SelfAttention, padding_mask, segment_mask
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.feedforward import GatedFeedForward
@@ -41,6 +43,11 @@ class CausalOutput:
         return [value for value in (self.loss, self.logits) if value is not None][key]
 
 
+def scale_of(norm: RMSNorm) -> Tensor:
+    """Return a norm's scale (D,); ones where it has none."""
+    return torch.ones(norm.features) if norm.weight is None else norm.weight.detach()
+
+
 class DecoderBlock(nn.Module):
     """Norm, attention, add; norm, feed-forward, add (arXiv:2002.04745), under Hugging Face's names."""
 
@@ -62,6 +69,23 @@ class DecoderBlock(nn.Module):
     def make_norm(config: DecoderConfig) -> RMSNorm:
         """Return one of the family's norms over the hidden features."""
         return RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def step_plan(self) -> LayerPlan:
+        """Return this block's weights for the fast decoding step."""
+        attention, matrices = self.self_attn, [matrix.detach() for matrix in self.mlp.parameters()]
+        head_scales = torch.ones(2, attention.shape.head_dim)
+        if attention.shape.norm == "before_rotary":
+            head_scales = torch.stack([scale_of(attention.q_norm), scale_of(attention.k_norm)])
+        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+        return LayerPlan(
+            [projection.weight.detach() for projection in projections],
+            attention.o_proj.weight.detach(),
+            matrices[:-1],  # gate and up, or up alone: the feed-forward parts declare them first, the way back last
+            matrices[-1],
+            scale_of(self.input_layernorm),
+            scale_of(self.post_attention_layernorm),
+            head_scales,
+        )
 
     def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the hidden state after this block, (B, T, D)."""
@@ -224,6 +248,26 @@ class CausalDecoder(nn.Module):
     def head(self, hidden: Tensor) -> Tensor:
         """Return the logits (..., V) of hidden states (..., D)."""
         return soft_capped(functional.linear(hidden, self.head_weight), self.config.softcap)
+
+    def step_plan(self) -> StepPlan | None:
+        """Return what the fast decoding step needs, or None where it does not apply (no CPU, no float32, biases)."""
+        config, shape = self.config, self.config.attention_shape()
+        if self.device.type != "cpu" or self.dtype != torch.float32:
+            return None
+        if any(name.endswith(".bias") for name, _ in self.named_parameters()):
+            return None
+        norm = {"none": NO_NORM, "before_rotary": NORM_BEFORE, "after_rotary": NORM_AFTER}[shape.norm]
+        return StepPlan(
+            [block.step_plan() for block in cast("list[DecoderBlock]", self.model.layers)],
+            scale_of(self.model.norm),
+            self.head_weight.detach(),
+            self.frequencies,
+            ACTIVATION_CODES[config.hidden_act],
+            norm,
+            config.rms_norm_eps,
+            shape.reverse_rotary,
+            config.softcap,
+        )
 
     def new_cache(self, batch: int, slots: int) -> StaticCache:
         """Return an empty key-value cache for `batch` rows of at most `slots` tokens."""

@@ -1,0 +1,59 @@
+"""The fast decoding step against its slow twin, the model's own blocks."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from massivetext.generation import stepping
+from massivetext.generation.engine import Reader
+from massivetext.generation.kernels import ACTIVATION_CODES
+from massivetext.layers.feedforward import ACTIVATIONS
+
+from .conftest import FAMILIES, prompts, tiny_model
+
+
+def difference(model, rows, tokens, first):
+    ids = prompts(rows, tokens + 4)
+    fast, slow = (Reader(model, plan, first, tokens + 6) for plan in (model.step_plan(), None))
+    assert (fast.read(ids[:, :tokens]) - slow.read(ids[:, :tokens])).abs().max() <= 1e-6
+    found = [
+        (fast.read(ids[:, place, None]) - slow.read(ids[:, place, None])).abs().max()
+        for place in range(tokens, tokens + 4)
+    ]
+    assert fast.step is not None and slow.step is None
+    return float(max(found))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_fast_step_equals_the_blocks(family, rows):
+    assert difference(tiny_model(family), rows, 7, torch.zeros(rows, dtype=torch.long)) <= 1e-4
+
+
+@given(rows=st.integers(1, 4), tokens=st.integers(1, 9), key_heads=st.sampled_from([1, 2, 4]), data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_the_fast_step_equals_the_blocks_with_any_padding(rows, tokens, key_heads, data):
+    first = torch.tensor([data.draw(st.integers(0, tokens - 1)) for _ in range(rows)])
+    assert difference(tiny_model("qwen3", num_key_value_heads=key_heads), rows, tokens, first) <= 1e-4
+
+
+@pytest.mark.parametrize("act", sorted(ACTIVATIONS))
+def test_every_activation_has_its_kernel(act):
+    assert difference(tiny_model("llama", hidden_act=act), 2, 5, torch.zeros(2, dtype=torch.long)) <= 1e-4
+    assert set(ACTIVATION_CODES) == set(ACTIVATIONS)
+
+
+def test_large_matrices_go_through_blas(monkeypatch):
+    monkeypatch.setattr(stepping, "KERNEL_BYTES", 0)
+    assert difference(tiny_model(), 1, 5, torch.zeros(1, dtype=torch.long)) <= 1e-4
+
+
+def test_models_with_biases_or_another_number_format_take_the_slow_way():
+    assert tiny_model("llama", attention_bias=True).step_plan() is None
+    assert tiny_model().to(torch.bfloat16).step_plan() is None
+    assert tiny_model().to(torch.bfloat16).generate(prompts(1, 3), max_new_tokens=4).shape == (1, 7)
+
+
+def test_tied_heads_take_the_fast_way():
+    assert difference(tiny_model("nanochat", tie_word_embeddings=True), 1, 5, torch.zeros(1, dtype=torch.long)) <= 1e-4
