@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -108,10 +107,17 @@ def measure(way: str, corpus: Path, warm_up: Path, tokenizer: Path, store: Path)
             encoded = []
             result = timed(lambda: encoded.extend(backend.encode_batch(texts, add_special_tokens=False)))
     megabytes = text_bytes / 1e6
-    result |= {"megabytes": megabytes, "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    result |= {"megabytes": megabytes, "peak_memory_bytes": peak_memory_bytes()}
     result["megabytes_per_second"] = megabytes / result["seconds"]
     result["megabytes_per_core_second"] = megabytes / result["core_seconds"]
     return result
+
+
+def peak_memory_bytes() -> int:
+    """Return this process's peak memory (ru_maxrss would show the parent's, where that was larger); 0 if not Linux."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def count_equal(corpus: Path, tokenizer: Path, store: Path) -> dict[str, int]:
