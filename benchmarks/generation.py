@@ -31,6 +31,7 @@ def timed(work):
 
 
 def main():
+    """Run both in turn and write benchmarks/results/generation.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--tokens", type=int, default=128)
@@ -52,9 +53,11 @@ def main():
         model.generate(ids, max_new_tokens=4)  # compiles the kernels, or loads them
         rounds = []
         for _ in range(ROUNDS):
-            ours, wall, processor = timed(lambda: model.generate(ids, max_new_tokens=options.tokens))
+            ours, wall, processor = timed(lambda ids=ids: model.generate(ids, max_new_tokens=options.tokens))
             theirs, peer_wall, peer_processor = timed(
-                lambda: peer.generate(ids, attention_mask=mask, max_new_tokens=options.tokens, do_sample=False)
+                lambda ids=ids, mask=mask: peer.generate(
+                    ids, attention_mask=mask, max_new_tokens=options.tokens, do_sample=False
+                )
             )
             assert torch.equal(ours, theirs), "the ids differ"
             rounds.append((wall, peer_wall, processor, peer_processor))
