@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import threading
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
@@ -91,6 +92,16 @@ def compile_wanted(settings: TrainSettings, device: torch.device) -> bool:
             "install one, e.g. apt-get install g++, or set train.compile=off"
         )
     return compiler is not None
+
+
+@cache
+def quieten_compiler() -> None:
+    """Load PyTorch's compiler without the warnings that its own parts give to each other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import torch._inductor.compile_fx  # noqa: F401
+    # It looks at .grad of the embeddings, then warns that someone did.
+    warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
 
 
 def cpu_type() -> str:

@@ -3,7 +3,6 @@
 Legend: B rows, T tokens, D features.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol, cast
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from massivetext.errors import ModelError
 from massivetext.layers.loss import IGNORED_LABEL, chunk_gradients, mean_cross_entropy
-from massivetext.training.machine import compile_wanted, precision_for, training_device
+from massivetext.training.machine import compile_wanted, precision_for, quieten_compiler, training_device
 from massivetext.training.settings import TrainSettings
 
 HEAD_CHUNK_TOKENS = 1024
@@ -71,8 +70,7 @@ class CausalObjective:
         forward = cast(Callable[..., Tensor], self.model.hidden)
         self._hidden, self._kernel = forward, chunk_gradients
         if compile_wanted(settings, self.device):
-            # PyTorch's compiler looks at .grad of the embeddings, then warns that someone did.
-            warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
+            quieten_compiler()
             self._hidden = torch.compile(forward, dynamic=False, fullgraph=True)
             self._kernel = torch.compile(chunk_gradients, dynamic=False, fullgraph=True)
 
