@@ -92,6 +92,31 @@ def evaluate_store(
     are all measured on the same documents and divided by the same bytes.
     """
     started_at = time.monotonic()
+    sources = _scored_sources(tokenizer, store, corpus, split)
+    yardsticks = _measure_yardsticks(tokenizer, store, corpus, settings, split, sources, quiet)
+    # The model comes last, when it has the processor for itself: its threads wait for each other.
+    scores = _score_store(model, store, sources, split, context_tokens, settings.stride_tokens, quiet)
+    columns = scores.columns()
+    return {
+        "format": FORMAT,
+        "split": split,
+        "bits_per_byte": scores.bits_per_byte(),
+        "bits_per_byte_interval": scores.intervals(),
+        "perplexity": scores.perplexity(),
+        **yardsticks,
+        "bytes": {name: int(sizes.sum()) for name, (_, sizes, _) in columns.items()},
+        "tokens": {name: int(tokens.sum()) for name, (_, _, tokens) in columns.items()},
+        "documents": {name: len(tokens) for name, (_, _, tokens) in columns.items()},
+        "context_tokens": context_tokens,
+        "stride_tokens": settings.stride_tokens or max(1, context_tokens // 2),
+        "ngram_order": settings.ngram_order,
+        "corpus_digest": corpus.digest,
+        "elapsed_seconds": round(time.monotonic() - started_at, 3),
+    }
+
+
+def _scored_sources(tokenizer: "Tokenizer", store: "TokenStore", corpus: "Corpus", split: str) -> list[str]:
+    """Return the sources with text in the split, once it is sure that corpus, tokenizer and store belong together."""
     if store.manifest["corpus"] != corpus.digest:
         raise StoreError(
             f"the token store was built from corpus {store.manifest['corpus']}, this corpus is {corpus.digest}: "
@@ -107,42 +132,39 @@ def evaluate_store(
         )
     if not sources:
         raise DataError(f"the {split} split holds no documents; enlarge corpus.split.{split}")
+    return sources
+
+
+def _measure_yardsticks(
+    tokenizer: "Tokenizer",
+    store: "TokenStore",
+    corpus: "Corpus",
+    settings: EvaluateSettings,
+    split: str,
+    sources: Sequence[str],
+    quiet: bool,
+) -> dict[str, Any]:
+    """Return what the compressors and the n-gram model make of the split; the primed xz runs beside the others."""
     with tempfile.TemporaryDirectory(prefix="massivetext-evaluation-") as name:
-        texts = {s: Path(name) / str(i) for i, s in enumerate(sources)}
+        texts = {source: Path(name) / str(number) for number, source in enumerate(sources)}
         for source, path in texts.items():
             _write_texts(corpus, split, source, path, tokenizer)
-        names = [TOTAL, *sources]
-        parts = [list(texts.values()), *([path] for path in texts.values())]
+            _check_size(source, path.stat().st_size, store.counts(split, source)["text_bytes"])
+        parts = {TOTAL: list(texts.values()), **{source: [path] for source, path in texts.items()}}
+        sizes = {name: sum(path.stat().st_size for path in paths) for name, paths in parts.items()}
         seen = SeenText(corpus, settings.xz_primed_bytes)
-        with primed_xz(seen, parts if settings.xz_primed_bytes else []) as primed_sizes:
-            scores = _score_store(model, store, sources, split, context_tokens, settings.stride_tokens, quiet)
+        with primed_xz(seen, list(parts.values()) if settings.xz_primed_bytes else []) as primed_sizes:
+            gzip = {name: 8 * gzip_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
+            xz = {name: 8 * xz_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
             ngram = _ngram_scores(store, sources, split, settings.ngram_order, quiet)
-            sizes = {n: int(b.sum()) for n, (_, b, _) in scores.columns().items()}
-            _check_sizes(texts, sizes)
-            bits = {n: {"gzip": 8 * gzip_bytes(read_chunks(*p)), "xz": 8 * xz_bytes(read_chunks(*p))}
-                    for n, p in zip(names, parts)}  # fmt: skip
-            primed = primed_sizes()
-    columns = scores.columns()
+            primed = {name: 8 * size / sizes[name] for name, size in zip(parts, primed_sizes())}
     return {
-        "format": FORMAT,
-        "split": split,
-        "bits_per_byte": scores.bits_per_byte(),
-        "bits_per_byte_interval": scores.intervals(),
-        "perplexity": scores.perplexity(),
-        "gzip_bits_per_byte": {n: bits[n]["gzip"] / sizes[n] for n in names},
-        "xz_bits_per_byte": {n: bits[n]["xz"] / sizes[n] for n in names},
-        "xz_primed_bits_per_byte": {n: 8 * size / sizes[n] for n, size in zip(names, primed)},
+        "gzip_bits_per_byte": gzip,
+        "xz_bits_per_byte": xz,
+        "xz_primed_bits_per_byte": primed,
         "ngram_bits_per_byte": ngram.bits_per_byte() if ngram.nats else {},
-        "bytes": sizes,
-        "tokens": {n: int(t.sum()) for n, (_, _, t) in columns.items()},
-        "documents": {n: len(t) for n, (_, _, t) in columns.items()},
-        "context_tokens": context_tokens,
-        "stride_tokens": settings.stride_tokens or max(1, context_tokens // 2),
-        "ngram_order": settings.ngram_order,
         "xz_primed_training_bytes": seen.seen_bytes,
         "training_bytes": seen.total_bytes,
-        "corpus_digest": corpus.digest,
-        "elapsed_seconds": round(time.monotonic() - started_at, 3),
     }
 
 
@@ -183,13 +205,12 @@ def _write_texts(corpus: "Corpus", split: str, source: str, path: Path, tokenize
                 stream.write(text.encode())
 
 
-def _check_sizes(texts: dict[str, Path], sizes: dict[str, int]) -> None:
-    for source, path in texts.items():
-        if path.stat().st_size != sizes[source]:
-            raise StoreError(
-                f"source {source} has {path.stat().st_size} bytes in the corpus and {sizes[source]} in the token "
-                f"store: they do not belong together; build the store again"
-            )
+def _check_size(source: str, corpus_bytes: int, store_bytes: int) -> None:
+    if corpus_bytes != store_bytes:
+        raise StoreError(
+            f"source {source} has {corpus_bytes} bytes in the corpus and {store_bytes} in the token store: they do not "
+            f"belong together; build the store again"
+        )
 
 
 def _score_store(

@@ -157,7 +157,7 @@ def _draw_series(
     if cut:
         start = max(cut, key=lambda one: one.points[0][1]).points[0][1]
         x, y = place(max(below(one.points, high_y)[0][0] for one in cut), high_y)
-        drawing.text(x + 8, y + 6, tr("↑ from {value}", value=y_axis.write(round(start, 2))), "tick")
+        drawing.text(x + 26, y + 6, tr("↑ from {value}", value=y_axis.write(round(start, 2))), "tick")
 
 
 def bits_chart(bars: Sequence[Bar], groups: Sequence[str], highest: float, *, width: float, name: str) -> str:
