@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from massivetext.corpus.parts import part_files
 from massivetext.corpus.rows import BUILD, as_dropped, conformed, dropped_schema, kept_schema, replaced
-from massivetext.storage import temporary_path
+from massivetext.storage import temporary_path, write_text
 
 ROW_GROUP_BYTES = 64 * 2**20
 DUPLICATE = "exact duplicate"
@@ -142,7 +143,7 @@ def write_files(
     threads: int,
     advance: Callable[[int], None],
 ) -> None:
-    """Write `documents/` and `dropped/`, one file for each part and split; a file that is there already is finished."""
+    """Write `documents/` and `dropped/`, one file for each part and split."""
     parts = len(census.starts) - 1
     with ThreadPoolExecutor(threads) as pool:
         waiting = [pool.submit(_write_part, folder, work, number, census, measures) for number in range(parts)]
@@ -161,16 +162,32 @@ def part_name(number: int) -> str:
 
 
 def _write_part(folder: Path, work: Path, number: int, census: Census, measures: dict[str, pa.DataType]) -> None:
-    """Write the Parquet files of one part."""
+    """Write the Parquet files of one part, unless a marker says that they are written."""
     files = part_files(work, number)
-    for split in census.splits:
-        _write_parquet(
-            folder / "documents" / split / part_name(number),
-            kept_schema(measures),
-            lambda split=split: _documents(files.kept, number, census, split, kept_schema(measures)),  # type: ignore[misc]
-        )
-    schema = dropped_schema(measures)
-    _write_parquet(folder / "dropped" / part_name(number), schema, lambda: _dropped(files, number, census, schema))
+    if files.written.exists():
+        return
+    documents, gone = kept_schema(measures), dropped_schema(measures)
+    with ExitStack() as stack:
+        outputs = {
+            split: _Output(folder / "documents" / split / part_name(number), documents, stack)
+            for split in census.splits
+        }
+        dropped = _Output(folder / "dropped" / part_name(number), gone, stack)
+        for batch in _opened(files.dropped):
+            dropped.add(batch)
+        unique, row = _unique(census, number), 0
+        for batch in _opened(files.kept):
+            mask = unique[row : row + len(batch)]
+            first = census.first[census.starts[number] + row : census.starts[number] + row + len(batch)]
+            row += len(batch)
+            if not mask.all():
+                dropped.add(_as_duplicates(batch.filter(pa.array(~mask)), census.ids[first[~mask]], gone))
+                batch = batch.filter(pa.array(mask))
+            for split, output in outputs.items():
+                output.add(conformed(batch.filter(pc.equal(batch.column("split"), split)), documents))
+        for output in (*outputs.values(), dropped):
+            output.flush()
+    write_text(files.written, "")
 
 
 def _opened(path: Path) -> Iterator[pa.RecordBatch]:
@@ -180,62 +197,44 @@ def _opened(path: Path) -> Iterator[pa.RecordBatch]:
             yield reader.get_batch(index)
 
 
-def _documents(path: Path, number: int, census: Census, split: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the documents of a part that belong to a split."""
-    unique, row = _unique(census, number), 0
-    for batch in _opened(path):
-        mask = pc.and_(pa.array(unique[row : row + len(batch)]), pc.equal(batch.column("split"), split))
-        row += len(batch)
-        chosen = batch.filter(mask)
-        if len(chosen):
-            yield conformed(chosen, schema)
+def _as_duplicates(rows: pa.RecordBatch, originals: Keys, schema: pa.Schema) -> pa.RecordBatch:
+    """Return duplicates as dropped rows, whose `cluster` is the id of the document that they repeat."""
+    ids = [f"{high:016x}{low:016x}" for high, low in originals.tolist()]
+    notes = {
+        "step": pa.repeat(DEDUPLICATE, len(rows)),
+        "version": pa.repeat(pa.scalar(DEDUPLICATE_VERSION, pa.int32()), len(rows)),
+        "reason": pa.repeat(DUPLICATE, len(rows)),
+    }
+    return as_dropped(replaced(rows, "cluster", pa.array(ids, pa.string())), notes, schema)
 
 
-def _dropped(files: Any, number: int, census: Census, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the rows that steps dropped, then the duplicates, whose `cluster` is the id of the document they repeat."""
-    yield from (batch for batch in _opened(files.dropped) if len(batch))
-    unique, row = _unique(census, number), int(census.starts[number])
-    for batch in _opened(files.kept):
-        start = row - int(census.starts[number])
-        gone = ~unique[start : start + len(batch)]
-        first = census.first[row : row + len(batch)][gone]
-        row += len(batch)
-        if not gone.any():
-            continue
-        rows = batch.filter(pa.array(gone))
-        originals = [f"{high:016x}{low:016x}" for high, low in census.ids[first].tolist()]
-        rows = replaced(rows, "cluster", pa.array(originals, pa.string()))
-        notes = {
-            "step": pa.repeat(DEDUPLICATE, len(rows)),
-            "version": pa.repeat(pa.scalar(DEDUPLICATE_VERSION, pa.int32()), len(rows)),
-            "reason": pa.repeat(DUPLICATE, len(rows)),
-        }
-        yield as_dropped(rows, notes, schema)
+class _Output:
+    """A Parquet file whose row groups hold one source each; it comes into being with its first row."""
 
+    def __init__(self, path: Path, schema: pa.Schema, stack: ExitStack) -> None:
+        self.path, self.schema, self.stack = path, schema, stack
+        self.writer: pq.ParquetWriter | None = None
+        self.gathered: list[pa.RecordBatch] = []
+        self.size = 0
 
-def _write_parquet(path: Path, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]]) -> None:
-    """Write batches as a Parquet file whose row groups hold one source each; write none where there are no rows."""
-    if path.exists():
-        return
-    stream = batches()
-    head = next(stream, None)
-    if head is None:
-        return
-    with (
-        temporary_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=REPEATED_COLUMNS) as writer,
-    ):
-        gathered, size, source = [head], head.nbytes, head.column("source")[0]
-        for batch in stream:
-            if size + batch.nbytes > ROW_GROUP_BYTES or batch.column("source")[0] != source:
-                _write_group(writer, gathered, schema)
-                gathered, size, source = [], 0, batch.column("source")[0]
-            gathered.append(batch)
-            size += batch.nbytes
-        _write_group(writer, gathered, schema)
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take rows, all of one source."""
+        if not len(batch):
+            return
+        other = self.gathered and self.gathered[0].column("source")[0] != batch.column("source")[0]
+        if other or self.size + batch.nbytes > ROW_GROUP_BYTES:
+            self.flush()
+        self.gathered.append(batch)
+        self.size += batch.nbytes
 
-
-def _write_group(writer: pq.ParquetWriter, batches: list[pa.RecordBatch], schema: pa.Schema) -> None:
-    """Write batches as one row group."""
-    table = pa.Table.from_batches(batches, schema)
-    writer.write_table(table, row_group_size=max(table.num_rows, 1))
+    def flush(self) -> None:
+        """Write what was gathered as a row group."""
+        if not self.gathered:
+            return
+        if self.writer is None:
+            temporary = self.stack.enter_context(temporary_path(self.path))
+            writer = pq.ParquetWriter(temporary, self.schema, compression="zstd", use_dictionary=REPEATED_COLUMNS)
+            self.writer = self.stack.enter_context(writer)
+        table = pa.Table.from_batches(self.gathered, self.schema)
+        self.writer.write_table(table, row_group_size=table.num_rows)
+        self.gathered, self.size = [], 0

@@ -77,12 +77,15 @@ class PartFiles(NamedTuple):
     kept: Path
     dropped: Path
     marker: Path
+    """Says that the rows are there, and counts them."""
+    written: Path
+    """Says that the corpus's files of this part are there."""
 
 
 def part_files(work: Path, number: int) -> PartFiles:
     """Return the work files of a part."""
     stem = f"part-{number:05d}"
-    return PartFiles(work / f"{stem}.kept.arrow", work / f"{stem}.dropped.arrow", work / f"{stem}.json")
+    return PartFiles(*(work / f"{stem}.{suffix}" for suffix in ("kept.arrow", "dropped.arrow", "json", "written")))
 
 
 def process_part(

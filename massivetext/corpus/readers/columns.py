@@ -10,6 +10,7 @@ from massivetext.errors import DataError
 NAMED = ("language", "license", "url", "created_at")
 """Fields that have a column of their own in a corpus, where they hold a string."""
 SCALARS = (str, int, float, bool)
+ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 def choose_text_column(wanted: str | None, columns: Mapping[str, bool], where: str) -> str:
@@ -44,4 +45,4 @@ def fields_of(record: Mapping[str, Any], text_column: str) -> Fields | None:
         for key, value in record.items()
         if key != text_column and key not in named and isinstance(value, SCALARS)
     }
-    return Fields(**named, meta=json.dumps(others, ensure_ascii=False, sort_keys=True) if others else None)
+    return Fields(**named, meta=ENCODER.encode(others) if others else None)

@@ -110,7 +110,7 @@ class JsonLinesReader(Reader):
             entry = "\n".join(entry)
         if not isinstance(entry, str):
             raise BadDocument(f"the text is {type(entry).__name__}, not a string")
-        return value, clean_surrogates(entry)
+        return value, clean_surrogates(entry) if "\\u" in line else entry
 
 
 def clean_surrogates(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesParser
 
-from massivetext.corpus.readers.records import TOO_LONG, Fields, Piece, Reader, Record, bad_record, decode, digest
+from massivetext.corpus.readers.records import TOO_LONG, Fields, Piece, Reader, Record, bad_record, decode_file, digest
 
 PICTURES = re.compile(
     r"\[?!\[[^\[\]]*\](?:\([^()\s]*(?:\s\"[^\"]*\")?\)|\[[^\]]*\])(?:\](?:\([^()]*\)|\[[^\]]*\]))?"
@@ -45,7 +45,7 @@ class ReadmeReader(Reader):
         raw = piece.file.path.read_bytes()
         head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
         headers = BytesParser().parsebytes(head + b"\n\n", headersonly=True)
-        text, invalid = decode(body, self.source.encoding)
+        text, invalid = decode_file(body, self.source.encoding)
         if not text.strip():
             # Metadata before version 2.1 holds the description as a header, continued with "        |" or spaces.
             lines = str(headers.get("Description") or "").splitlines()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from massivetext.corpus.readers.jsonl import clean_surrogates
-from massivetext.corpus.readers.records import TOO_LONG, Piece, Reader, Record, bad_record, decode, digest
+from massivetext.corpus.readers.records import TOO_LONG, Piece, Reader, Record, bad_record, decode_file, digest
 from massivetext.errors import BadDocument
 
 MIN_DOCSTRING_CHARACTERS = 80
@@ -186,7 +186,7 @@ class PythonReader(Reader):
                 encoding = tokenize.detect_encoding(iter(raw[:400].splitlines(keepends=True)).__next__)[0]
             except SyntaxError:
                 raise BadDocument("unknown source encoding") from None
-        text, invalid = decode(raw, "utf-8" if encoding == "utf-8-sig" else encoding)
+        text, invalid = decode_file(raw, "utf-8" if encoding == "utf-8-sig" else encoding)
         return text.replace("\r\n", "\n").replace("\r", "\n"), raw, invalid
 
     def text_of(self, source: str) -> str:

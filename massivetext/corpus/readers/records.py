@@ -130,21 +130,23 @@ def bad_record(place: str, raw_bytes: int, reason: str, raw: bytes = b"") -> Rec
 
 
 def decode(data: bytes, encoding: str) -> tuple[str, bool]:
-    """Return the text of `data`, and whether some bytes did not fit.
+    """Return the text of `data`, and whether some bytes did not fit and became U+FFFD.
 
-    A byte order mark decides the encoding and is removed; without one it is `encoding`. Bytes that do not fit become
-    U+FFFD (one for each maximal ill-formed part, as Python and the WHATWG do).
+    There is one U+FFFD for each maximal ill-formed part, as in Python and the WHATWG standard. A UTF-8 byte order mark
+    at the start is removed.
     """
-    for mark, wide in WIDE_MARKS.items():
-        if data.startswith(mark):
-            encoding = wide
-            break
     if encoding == "utf-8" and data.startswith(codecs.BOM_UTF8):
         data = data[len(codecs.BOM_UTF8) :]
     try:
         return data.decode(encoding), False
     except UnicodeDecodeError:
         return data.decode(encoding, errors="replace"), True
+
+
+def decode_file(data: bytes, encoding: str) -> tuple[str, bool]:
+    """Return the text of a whole file, whose byte order mark, where it has one, decides the encoding; see `decode`."""
+    wide = next((wide for mark, wide in WIDE_MARKS.items() if data.startswith(mark)), encoding)
+    return decode(data, wide)
 
 
 def plain_suffix(name: str) -> str:

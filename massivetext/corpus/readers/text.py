@@ -12,6 +12,7 @@ from massivetext.corpus.readers.records import (
     bad_record,
     cut_at_lines,
     decode,
+    decode_file,
     digest,
     open_lines,
     open_stream,
@@ -49,7 +50,9 @@ class TextReader(Reader):
                 stream.seek(piece.start)
             lines = read_lines(stream, piece.start, piece.end, self.source.max_record_bytes)
             if self.source.unit == "line":
-                groups: Iterator[list[Line]] = ([line] for line in lines if line.data is None or line.data.strip())
+                groups: Iterator[list[Line]] = (
+                    [line] for line in lines if line.data is None or not line.data.isspace()
+                )
             else:
                 largest = self.source.block_bytes if self.source.unit == "block" else self.source.max_record_bytes
                 groups = paragraphs(lines, largest)
@@ -60,7 +63,7 @@ class TextReader(Reader):
 
     def _record(self, lines: list[Line], encoding: str) -> Record:
         """Return the record that some consecutive lines make, without the blank ones at their end."""
-        while len(lines) > 1 and not (lines[-1].data or b"").strip():
+        while len(lines) > 1 and (lines[-1].data or b"").isspace():
             lines = lines[:-1]
         place = str(lines[0].start)
         if lines[0].data is None:
@@ -76,7 +79,7 @@ def read_whole(file: SourceFile, max_record_bytes: int, encoding: str) -> Record
         raw = stream.read(max_record_bytes + 1)
         if len(raw) > max_record_bytes:
             return bad_record("0", max(file.size, len(raw)), TOO_LONG)
-    text, invalid = decode(raw, encoding)
+    text, invalid = decode_file(raw, encoding)
     return Record("0", len(raw), digest(raw), text, "", invalid)
 
 
@@ -89,7 +92,7 @@ def paragraphs(lines: Iterator[Line], largest: int) -> Iterator[list[Line]]:
     group: list[Line] = []
     size, closed = 0, False
     for line in lines:
-        if line.data is not None and not line.data.strip():
+        if line.data is not None and line.data.isspace():
             if group:
                 group.append(line)
                 closed = True
