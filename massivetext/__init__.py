@@ -23,7 +23,7 @@ PUBLIC_NAMES = {
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
 
-__all__ = [*sorted(PUBLIC_NAMES), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
 if TYPE_CHECKING:
     from massivetext.corpus.building import build_corpus as build_corpus

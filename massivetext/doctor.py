@@ -131,7 +131,7 @@ def _recipe(recipe: Recipe) -> Iterator[Finding]:
     total_bytes = 0
     for source in recipe.corpus.sources:
         try:
-            sizes = [file.path.stat().st_size for file in input_files(source)]
+            sizes = [file.size for file in input_files(source)]
         except MassiveTextError as error:
             yield Finding("error", tr("source {name}", name=source.name), str(error), tr("mend the source's path"))
             continue

@@ -72,6 +72,7 @@ class Journey:
             known = {}
         started_at = time.monotonic()
         self.note(name, known | {"fingerprint": fingerprint, "finished": False})
+        self.write_recipe()
         work()
         self.performed.append(name)
         elapsed_seconds = round(time.monotonic() - started_at, 3)
@@ -81,6 +82,10 @@ class Journey:
     def note(self, name: str, values: dict[str, Any]) -> None:
         """Store what is known of a stage."""
         write_json(self.folder / "stages" / f"{name}.json", values)
+
+    def write_recipe(self) -> None:
+        """Write the resolved recipe into the run folder."""
+        write_text(self.folder / "recipe.yaml", recipe_yaml(_with_known_steps(self)))
 
     def clear_from(self, name: str) -> None:
         """Remove what this stage and the later ones left, so that they are done anew; never a training unasked."""
@@ -105,7 +110,6 @@ def do_corpus(journey: Journey) -> None:
     from massivetext.corpus.building import build_corpus, inputs_digest
 
     settings = journey.recipe.corpus
-    write_text(journey.folder / "recipe.yaml", recipe_yaml(_with_known_steps(journey)))
     values = recipe_values(journey.recipe)["corpus"]
     reads = [values, journey.recipe.seed, inputs_digest(settings)]
     journey.stage(
@@ -168,9 +172,10 @@ def do_train(journey: Journey) -> None:
         model = new_model(recipe, store.vocab_size, start_id=store.start_id)
         settings = _with_known_steps(journey).train
         if settings.steps is None:
-            settings = resolve_steps(model, order, settings, order.tokens_per_pass, validation(store, recipe))
-            journey.note("train", journey.marker("train") | {"steps": settings.steps})
-        write_text(journey.folder / "recipe.yaml", recipe_yaml(_with_known_steps(journey)))
+            settings = resolve_steps(model, order, settings, evaluate=validation(store, recipe), quiet=journey.quiet)
+            fixed = {"steps": settings.steps, "checkpoint_every_steps": settings.checkpoint_every_steps}
+            journey.note("train", journey.marker("train") | {"fixed": fixed})
+        journey.write_recipe()
         identity = {"store": store.digest, "tokenizer": store.tokenizer_digest, "recipe": value_digest(reads)}
         evaluate = validation(store, recipe)
         train(model, order, settings, journey.folder, evaluate=evaluate, identity=identity, quiet=journey.quiet)
@@ -347,11 +352,11 @@ def write_final_report(journey: Journey) -> None:
 
 def _with_known_steps(journey: Journey) -> Recipe:
     """Return the recipe with the steps that an earlier calibration fixed in place of minutes, tokens or epochs."""
-    steps = journey.marker("train").get("steps")
-    if steps is None:
+    fixed = journey.marker("train").get("fixed")
+    if fixed is None:
         return journey.recipe
-    length = {"minutes": None, "tokens": None, "epochs": None, "steps": steps}
-    return journey.recipe.model_copy(update={"train": journey.recipe.train.model_copy(update=length)})
+    settings = journey.recipe.train.model_copy(update={"minutes": None, "tokens": None, "epochs": None, **fixed})
+    return journey.recipe.model_copy(update={"train": settings})
 
 
 def _corpus(journey: Journey) -> "Corpus":

@@ -63,8 +63,8 @@ def test_the_resolved_recipe_reads_back(finished):
 def test_changed_settings_of_scoring_redo_only_what_follows_training(finished, texts):
     folder, _ = finished
     recipe = small_recipe(texts) | {"evaluate": {"ngram_order": 2}}
-    assert mt.run(recipe, folder, quiet=True)["stages_done"] == ["evaluate", "report"]
-    assert mt.run(small_recipe(texts), folder, quiet=True)["stages_done"] == ["evaluate", "report"]
+    assert mt.run(recipe, folder, quiet=True)["stages_done"] == ["evaluate", "samples", "report"]
+    assert mt.run(small_recipe(texts), folder, quiet=True)["stages_done"] == ["evaluate", "samples", "report"]
 
 
 def test_a_training_with_other_settings_is_never_overwritten_unasked(finished, texts):
@@ -95,7 +95,7 @@ def test_minutes_become_steps_once(texts, tmp_path):
     del recipe["train"]["steps"]
     recipe["train"]["minutes"] = 0.02
     mt.run(recipe, tmp_path, until="train", quiet=True)
-    steps = read_json(tmp_path / "stages" / "train.json")["steps"]
+    steps = read_json(tmp_path / "stages" / "train.json")["fixed"]["steps"]
     assert yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8"))["train"]["steps"] == steps
     assert mt.run(recipe, tmp_path, until="train", quiet=True)["stages_done"] == []
 

@@ -1,0 +1,112 @@
+"""Write the table of measured numbers in the README from benchmarks/results; `--check` only says if it is old."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN = "<!-- measured: written by scripts/readme_table.py from benchmarks/results -->"
+END = "<!-- end of measured -->"
+
+Row = tuple[str, str, str, str]
+
+
+def reached(holds: bool) -> str:
+    """Return the word for a target."""
+    return "reached" if holds else "**missed**"
+
+
+def startup_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on start-up."""
+    imported, total = found["beyond_bare_seconds"]["import_massivetext"], found["median_seconds"]["massivetext_help"]
+    peer = found["beyond_bare_seconds"]["import_transformers_classes"]
+    own = found["beyond_bare_seconds"]["import_massivetext_classes"]
+    return [
+        ("`import massivetext` beyond a bare interpreter", f"{imported:.3f} s", "< 0.15 s", reached(imported < 0.15)),
+        ("`massivetext --help`", f"{total:.2f} s", "< 0.3 s", reached(total < 0.3)),
+        (
+            "importing a model and a tokenizer class",
+            f"{own:.1f} s; transformers {peer:.1f} s",
+            "",
+            f"{peer / own:.1f} x",
+        ),
+    ]
+
+
+def corpus_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on the corpus stage."""
+    rows = []
+    for language in ("english", "chinese"):
+        part = found[language]
+        chain = part["steps"]["chain_mb_per_second"]
+        ratio = chain / part["plain_python_mb_per_second"]
+        build = part["build"]["file"]["mb_per_core_second"]
+        name = language.capitalize()
+        rows += [
+            (
+                f"{name}: counts and rules on Arrow batches, one core",
+                f"{chain:.0f} MB/s; plain Python {part['plain_python_mb_per_second']:.1f} MB/s",
+                "≥ 20 MB/s",
+                f"{reached(chain >= 20)}, {ratio:.0f} x",
+            ),
+            (
+                f"{name}: text files to Parquet corpus, all included",
+                f"{build:.0f} MB per core second",
+                "≥ 20 MB/s a core",
+                reached(build >= 20),
+            ),
+        ]
+    return rows
+
+
+def tokenising_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on building a token store."""
+    rows = []
+    for name, part in found["corpora"].items():
+        ratio = part["ratios"]["store_over_single_core_second"]
+        batch = part["ratios"]["store_over_batch_core_second"]
+        own = part["medians"]["store"]["megabytes_per_core_second"]
+        peer = part["medians"]["single"]["megabytes_per_core_second"]
+        text = f"{own:.0f} MB/s a core; `tokenizers` {peer:.1f}"
+        target = "≥ 40 x" if name == "code" else ""
+        verdict = f"{reached(ratio >= 40)}, {ratio:.0f} x" if target else f"{ratio:.0f} x"
+        rows.append((f"{name}: corpus to token store", text, target, f"{verdict} (its batch mode {batch:.0f} x)"))
+    return rows
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
+    "startup": startup_rows,
+    "corpus": corpus_rows,
+    "tokenising": tokenising_rows,
+}
+
+
+def table() -> str:
+    """Return the table in Markdown."""
+    lines = ["| what | measured | target | |", "|---|---|---|---|"]
+    for name, rows in TABLES.items():
+        path = RESULTS / f"{name}.json"
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            lines += [f"| {' | '.join(row)} |" for row in rows(found)]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Rewrite the README, or with --check say whether it is up to date."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    fresh = f"{head}{BEGIN}\n{table()}\n{END}{tail}"
+    if "--check" in sys.argv:
+        return int(fresh != text)
+    readme.write_text(fresh, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
