@@ -16,7 +16,7 @@ from massivetext.layers.loss import IGNORED_LABEL, chunk_gradients, mean_cross_e
 from massivetext.training.machine import compile_wanted, precision_for, quieten_compiler, training_device
 from massivetext.training.settings import TrainSettings
 
-HEAD_CHUNK_TOKENS = 1024
+HEAD_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**28}  # 8 MB stay in a CPU's cache: a fifth faster than four times as many
 ComputeLoss = Callable[[Any, Any], Tensor]
 
 
@@ -67,6 +67,7 @@ class CausalObjective:
         self.device = training_device(model)
         self.softcap: float | None = getattr(getattr(model, "config", None), "softcap", None)
         self.dtype = precision_for(settings, self.device)
+        self.head_chunk = max(1, HEAD_CHUNK_LOGITS.get(self.device.type, 2**24) // len(self.model.head_weight))
         forward = cast(Callable[..., Tensor], self.model.hidden)
         self._hidden, self._kernel = forward, chunk_gradients
         if compile_wanted(settings, self.device):
@@ -91,7 +92,7 @@ class CausalObjective:
                 hidden.flatten(0, 1),  # (B * T, D)
                 self.model.head_weight,
                 labels.flatten(),
-                even_chunk(labels.numel(), HEAD_CHUNK_TOKENS),
+                even_chunk(labels.numel(), self.head_chunk),
                 self.softcap,
                 self._kernel,
             )

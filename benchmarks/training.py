@@ -1,0 +1,199 @@
+"""Causal training of a 6.9 M Llama shape: this package's loop and transformers.Trainer in turn, results as JSON.
+
+    python benchmarks/training.py [--threads N] [--steps N] [--rounds N] [--out benchmarks/results/training.json]
+
+Both start from the same weights and see the same rows (real English text, one document a row) with the same AdamW; the
+losses are compared, then the seconds of each step after the warm-up, by the clock and by processor time. The peer runs
+twice: as its users run it (defaults), and with what makes it fastest (compiled, denormals flushed). Rounds alternate,
+because other processes disturb a measurement; a number is the median over all rounds. Utilisation is the definition of
+DESIGN section 7, over the best matmul of this process.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both: threads that spin make a busy machine's numbers noise
+
+import numpy as np
+import torch
+import transformers
+
+from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
+from massivetext.storage import write_json
+from massivetext.tokens.settings import TokenizerSettings
+from massivetext.tokens.vocabulary import train_tokenizer
+from massivetext.training.loop import train
+from massivetext.training.machine import cpu_type, usable_threads
+from massivetext.training.metrics import read_rows
+from massivetext.training.settings import TrainSettings
+from massivetext.training.utilisation import MatmulPeak, flops_per_token
+
+TEXT = Path(__file__).resolve().parents[2] / "shared" / "data" / "wikitext-2"
+SHAPE = {
+    "vocab_size": 8192, "hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 6, "num_attention_heads": 4,
+    "max_position_embeddings": 256, "tie_word_embeddings": True, "bos_token_id": 0, "eos_token_id": 0,
+}  # fmt: skip
+CONTEXT, ROWS, WARM_UP_STEPS = 256, 16, 3
+LEARNING_RATE = 3e-4
+
+
+def token_rows(count):
+    """Return (count, CONTEXT + 1) ids of real English text."""
+    texts = [path.read_text() for path in sorted(TEXT.glob("*.txt"))]
+    tokenizer = train_tokenizer(texts, TokenizerSettings(vocab_size=SHAPE["vocab_size"]), quiet=True)
+    ids = np.concatenate([np.asarray(tokenizer.encode_ordinary(text)) for text in texts])
+    return np.resize(ids, count * (CONTEXT + 1)).reshape(count, CONTEXT + 1).astype(np.int64)
+
+
+class Ticks:
+    """Clock and processor time at the start of each step."""
+
+    def __init__(self):
+        self.times = []
+
+    def tick(self):
+        self.times.append((time.perf_counter(), time.process_time()))
+
+    def steps(self):
+        """Return (wall, processor) seconds of each step after the warm-up."""
+        steps = np.diff(np.array(self.times[WARM_UP_STEPS:]), axis=0)
+        return [tuple(step) for step in steps]
+
+
+class Rows:
+    """The rows as batches of our loop; every row is one document."""
+
+    sources = ("wikitext",)
+
+    def __init__(self, rows, ticks):
+        self.rows, self.ticks = rows, ticks
+
+    def batch(self, step):
+        self.ticks.tick()
+        part = self.rows[step * ROWS : (step + 1) * ROWS]
+        shape = (ROWS, CONTEXT)
+        return SimpleNamespace(
+            input_ids=part[:, :-1].copy(),
+            labels=np.where(np.arange(CONTEXT) < CONTEXT - 1, part[:, 1:], -100),  # as the peer: it shifts inside
+            positions=np.broadcast_to(np.arange(CONTEXT), shape).copy(),
+            segments=np.zeros(shape, np.int32),
+            sources=np.zeros(ROWS, np.int32),
+        )
+
+
+def run_ours(rows, steps, options):
+    """Return step times and losses of our loop."""
+    ticks, model = Ticks(), fresh_model()
+    settings = TrainSettings(
+        steps=steps, context_tokens=CONTEXT, batch_tokens=ROWS * CONTEXT, optimiser="adamw", threads=options.threads,
+        learning_rate=LEARNING_RATE, beta2=0.999, warmup_steps=0, decay="none", log_every_steps=1,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        train(model, Rows(rows, ticks), settings, Path(folder), quiet=True)
+        losses = [row["loss"] for row in read_rows(Path(folder) / "metrics.jsonl")]
+    return ticks.steps()[1:], losses  # the leak probe asks for the first batch once more
+
+
+def run_peer(rows, steps, options, best):
+    """Return step times and losses of transformers.Trainer, with its defaults or at its best."""
+    ticks, losses = Ticks(), []
+    torch.set_flush_denormal(best)
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SHAPE))
+    model.load_state_dict(fresh_model().state_dict(), strict=False)
+
+    class Record(transformers.TrainerCallback):
+        def on_step_begin(self, *_, **__):
+            ticks.tick()
+
+        def on_log(self, args, state, control, logs=None, **_):
+            losses.extend([logs["loss"]] if "loss" in logs else [])
+
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = transformers.TrainingArguments(
+            folder, max_steps=steps, per_device_train_batch_size=ROWS, learning_rate=LEARNING_RATE, logging_steps=1,
+            lr_scheduler_type="constant", report_to="none", save_strategy="no", disable_tqdm=True, use_cpu=True,
+            torch_compile=best, train_sampling_strategy="sequential",
+        )  # fmt: skip
+        dataset = [{"input_ids": torch.from_numpy(row[:-1]), "labels": torch.from_numpy(row[:-1])} for row in rows]
+        trainer = transformers.Trainer(model=model, args=arguments, train_dataset=dataset, callbacks=[Record()])
+        trainer.train()
+    ticks.tick()
+    return ticks.steps(), losses
+
+
+def fresh_model():
+    """Return the model with its first weights; output projections are not zero here, so that all parts work."""
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SHAPE))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.normal_(0.0, 0.02, generator=generator)
+    return model
+
+
+def main():
+    """Run all three in turn and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=usable_threads())
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "training.json")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    transformers.logging.set_verbosity_error()
+    rows = token_rows(ROWS * (options.steps + 1))
+    runs = {
+        "massivetext": lambda: run_ours(rows, options.steps, options),
+        "transformers_defaults": lambda: run_peer(rows, options.steps, options, best=False),
+        "transformers_compiled": lambda: run_peer(rows, options.steps, options, best=True),
+    }
+    times, losses, peaks = {name: [] for name in runs}, {}, []
+    for _ in range(options.rounds):
+        for name, run in runs.items():
+            steps, losses[name] = run()
+            times[name] += steps
+            peaks.append(MatmulPeak(torch.device("cpu"), torch.float32).value())
+            print(name, f"{statistics.median(wall for wall, _ in steps):.3f} s a step", flush=True)
+    ours = losses["massivetext"]
+    worst = max(abs(a - b) for name in losses for a, b in zip(ours, losses[name], strict=True))
+    if worst > 0.01:
+        raise SystemExit(f"the losses differ by {worst:.3f}: the work was not equal")
+    write_json(options.out, report(times, losses, peaks, worst, options))
+    print(options.out.read_text())
+
+
+def report(times, losses, peaks, worst, options):
+    """Return the results: tokens per second, ratios, utilisation, machine."""
+    tokens, peak = ROWS * CONTEXT, max(peaks)
+    wall = {name: statistics.median(step[0] for step in steps) for name, steps in times.items()}
+    processor = {name: statistics.median(step[1] for step in steps) for name, steps in times.items()}
+    flops = flops_per_token(fresh_model(), CONTEXT)
+    return {
+        "what": "causal training, 6.9 M Llama shape, batch of 16 rows of 256 tokens, AdamW, float32",
+        "tokens_per_second": {name: round(tokens / seconds, 1) for name, seconds in wall.items()},
+        "tokens_per_processor_second": {name: round(tokens / seconds, 1) for name, seconds in processor.items()},
+        "ratio_to_defaults": round(wall["transformers_defaults"] / wall["massivetext"], 3),
+        "ratio_to_best": round(wall["transformers_compiled"] / wall["massivetext"], 3),
+        "ratio_to_defaults_by_processor_time": round(processor["transformers_defaults"] / processor["massivetext"], 3),
+        "ratio_to_best_by_processor_time": round(processor["transformers_compiled"] / processor["massivetext"], 3),
+        "utilisation_fraction": {name: round(flops * tokens / s / peak, 3) for name, s in wall.items()},
+        "matmul_peak_gflops": {"best": round(peak / 1e9, 1), "worst": round(min(peaks) / 1e9, 1)},
+        "loss_of_the_last_step": {name: round(values[-1], 4) for name, values in losses.items()},
+        "largest_difference_of_losses": round(worst, 5),
+        "load_average": round(os.getloadavg()[0], 1),
+        "machine": {"processor": cpu_type(), "cores": usable_threads(), "threads": options.threads},
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
+        | {"python": platform.python_version()},
+    }
+
+
+if __name__ == "__main__":
+    main()
