@@ -59,6 +59,7 @@ class Ticks:
         self.times = []
 
     def tick(self):
+        """Note the time."""
         self.times.append((time.perf_counter(), time.process_time()))
 
     def steps(self):
@@ -76,6 +77,7 @@ class Rows:
         self.rows, self.ticks = rows, ticks
 
     def batch(self, step):
+        """Return the rows of a step."""
         self.ticks.tick()
         part = self.rows[step * ROWS : (step + 1) * ROWS]
         shape = (ROWS, CONTEXT)

@@ -180,6 +180,7 @@ class TrainingArguments(Settings):
             epsilon=self.adam_epsilon,
             clip_norm=self.max_grad_norm or None,
             decay=DECAYS[self.lr_scheduler_type],
+            decay_fraction=1.0,
             warmup_steps=math.ceil(warmup * steps) if warmup < 1 else int(warmup),
             precision="bfloat16" if self.bf16 else "float32",
             compile=automatic if self.torch_compile is None else "on" if self.torch_compile else "off",

@@ -63,7 +63,7 @@ class CausalObjective:
                 f"{type(model).__name__} has no {', '.join(missing)}, which causal training on packed rows uses; "
                 f"give these, or train it with mt.Trainer, which calls it as Hugging Face models are called"
             )
-        self.model: Any = model
+        self.model: Any = cast(Any, model)
         self.device = training_device(model)
         self.softcap: float | None = getattr(getattr(model, "config", None), "softcap", None)
         self.dtype = precision_for(settings, self.device)

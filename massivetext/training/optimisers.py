@@ -28,14 +28,30 @@ SAFETY = 1.02
 def orthogonalised(matrices: Tensor, iterations: int) -> Tensor:
     """Return `matrices` (n, r, c), r <= c, with all singular values near 1: Newton-Schulz, the whole batch at once.
 
-    In the precision of the input; bfloat16 is as good on a GPU, and slower on CPUs that only emulate it.
+    In the precision of the input; bfloat16 is as good on a GPU, and slower on CPUs that only emulate it. Matrices at
+    least twice as wide as high are multiplied once in all: the polynomials are collected on the gram matrix (r, r).
     """
     x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) * SAFETY).clamp(min=1e-7)
+    if x.shape[2] >= 2 * x.shape[1]:
+        return torch.bmm(_collected(torch.bmm(x, x.mT), coefficients(iterations)), x)
     for a, b, c in coefficients(iterations):
         gram = torch.bmm(x, x.mT)  # (n, r, r)
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         x = torch.baddbmm(x, polynomial, x, beta=a)
     return x
+
+
+def _collected(gram: Tensor, steps: list[tuple[float, float, float]]) -> Tensor:
+    """Return the product q of all steps' polynomials, (n, r, r), so that q x is x after the last step; gram: x x'."""
+    product: Tensor | None = None
+    for number, (a, b, c) in enumerate(steps):
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal(dim1=1, dim2=2).add_(a)
+        product = polynomial if product is None else torch.bmm(polynomial, product)
+        if number + 1 < len(steps):
+            gram = torch.bmm(torch.bmm(polynomial, gram), polynomial)
+    assert product is not None
+    return product
 
 
 def coefficients(iterations: int) -> list[tuple[float, float, float]]:

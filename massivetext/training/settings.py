@@ -69,7 +69,7 @@ class TrainSettings(Settings):
     """Steps of warm-up, in place of warmup_fraction."""
     decay: Literal["linear", "cosine", "none"] = "linear"
     """Shape of the fall of the learning rate."""
-    decay_fraction: float = Field(1.0, ge=0, le=1)
+    decay_fraction: float = Field(0.5, ge=0, le=1)
     """Share of the steps over which it falls, at the end; 1: from the end of the warm-up."""
     final_fraction: float = Field(0.0, ge=0, le=1)
     """Share of the peak learning rate that the fall ends at, one step after the last."""

@@ -63,6 +63,15 @@ def test_singular_values_come_near_one():
     assert values.min() > 0.6 and values.max() < 1.3
 
 
+@pytest.mark.parametrize("columns", [24, 64])
+def test_a_matrix_of_widely_spread_singular_values_is_not_blown_up(columns):
+    torch.manual_seed(0)
+    left, right = torch.linalg.qr(torch.randn(24, 24))[0], torch.linalg.qr(torch.randn(columns, columns))[0][:24]
+    matrix = left @ torch.diag(torch.logspace(0, -7, 24)) @ right
+    values = torch.linalg.svdvals(orthogonalised(matrix[None], 5)[0])
+    assert values.max() < 1.3 and values[:8].min() > 0.6
+
+
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_muon_makes_the_steps_of_torch_optim_muon(weight_decay, monkeypatch):
     monkeypatch.setattr(optimisers, "NEWTON_SCHULZ", [(3.4445, -4.7750, 2.0315)] * 5)

@@ -174,7 +174,7 @@ def test_from_starts_another_run_at_a_checkpoint_a_run_or_its_checkpoints(finish
 
 def test_a_fork_has_a_schedule_of_its_own_and_goes_on_in_the_data(finished, tmp_path):
     batches = CountingBatches()
-    fork = tiny_settings(steps=2, warmup_steps=0, **{"from": finished})
+    fork = tiny_settings(steps=2, warmup_steps=0, decay_fraction=1.0, **{"from": finished})
     train(tiny_model(), batches, fork, tmp_path, quiet=True)
     assert batches.asked == [6, 6, 7]
     rates = [row["learning_rate"] for row in read_rows(tmp_path / "metrics.jsonl")]

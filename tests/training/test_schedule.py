@@ -9,7 +9,7 @@ from massivetext.training.settings import TrainSettings
 
 
 def factors(steps, **fields):
-    settings = TrainSettings(steps=steps, **fields)
+    settings = TrainSettings(steps=steps, **{"decay_fraction": 1.0, **fields})
     return [learning_rate_factor(step, steps, settings) for step in range(steps)]
 
 
