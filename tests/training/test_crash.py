@@ -62,7 +62,7 @@ def kill_and_compare(scratch, kills, *arguments):
 
 
 def test_killed_eager_runs_end_with_the_same_bytes(tmp_path):
-    kill_and_compare(tmp_path, 3, "off", 2, 40)
+    kill_and_compare(tmp_path, 2, "off", 2, 40)
 
 
 def test_a_killed_compiled_run_ends_with_the_same_bytes(tmp_path):
