@@ -14,6 +14,7 @@ from massivetext.errors import ConfigError
 from massivetext.settings import Settings, explain
 from massivetext.training.settings import TrainSettings
 
+WORTH_COMPILING_TOKENS = 1_000_000
 Strategy = Literal["no", "steps", "epoch"]
 DECAYS: dict[str, Literal["linear", "cosine", "none"]] = {
     "linear": "linear",
@@ -120,7 +121,8 @@ class TrainingArguments(Settings):
     use_cpu: bool = False
     """Train on the CPU even where there is a GPU."""
     torch_compile: bool | None = None
-    """Compile the model; unset: where a compiler is found and rows have one length."""
+    """Compile the model; unset: for runs of a million tokens or more, where a compiler is found and rows have one
+    length (compiling takes longer than a shorter run gains)."""
 
     def __init__(self, output_dir: str | Path | None = None, **values: Any) -> None:
         for name, allowed in ASK_NOTHING.items():
@@ -166,11 +168,12 @@ class TrainingArguments(Settings):
 
         warmup = self.warmup_steps or self.warmup_ratio
         tensorboard = "none" not in ([self.report_to] if isinstance(self.report_to, str) else self.report_to)
-        automatic = "auto" if compilable else "off"
+        rows = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        automatic = "auto" if compilable and steps * rows * row_tokens >= WORTH_COMPILING_TOKENS else "off"
         values = dict(
             steps=steps,
             context_tokens=row_tokens,
-            batch_tokens=row_tokens * self.per_device_train_batch_size * self.gradient_accumulation_steps,
+            batch_tokens=row_tokens * rows,
             micro_batches=self.gradient_accumulation_steps,
             optimiser="adamw",
             learning_rate=self.learning_rate,

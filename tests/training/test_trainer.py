@@ -300,6 +300,12 @@ def test_an_argument_that_asks_for_nothing_may_be_written_out(values):
     assert mt.TrainingArguments("out", **values).learning_rate == 5e-5
 
 
+@pytest.mark.parametrize(("steps", "even", "chosen"), [(7812, True, "off"), (7813, True, "auto"), (7813, False, "off")])
+def test_only_long_runs_of_even_rows_are_compiled_unasked(steps, even, chosen):
+    args = mt.TrainingArguments("out", max_steps=steps, per_device_train_batch_size=4)
+    assert args.to_settings(steps_per_epoch=10, row_tokens=32, compilable=even).compile == chosen
+
+
 def test_an_argument_of_the_trainer_that_is_not_supported_is_named():
     with pytest.raises(ConfigError, match="callbacks="):
         mt.Trainer(model=nn.Linear(1, 1), callbacks=[1])
@@ -349,7 +355,6 @@ class TestCollator:
 
 
 def test_the_first_programs_of_the_seeds_run_word_for_word(tmp_path, tokenizer, monkeypatch):
-    monkeypatch.setattr("massivetext.training.machine.compiler_found", lambda kind: None)  # compiling has its own tests
     model = tiny_model(vocab_size=len(tokenizer), max_position_embeddings=32)
     model.save_pretrained(str(tmp_path / "gpt2"), tokenizer)
     (tmp_path / "data.txt").write_text("\n".join(TEXTS), encoding="utf-8")
