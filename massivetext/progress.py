@@ -24,10 +24,16 @@ class Task:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-            columns = ["[bold]{task.description}", BarColumn(bar_width=24), TaskProgressColumn()]
-            columns += ["{task.fields[rate]}", TimeRemainingColumn(), "{task.fields[words]}"]
-            shown = [TextColumn(column) if isinstance(column, str) else column for column in columns]
-            self._bar = Progress(*shown, console=Console(stderr=True), transient=False, refresh_per_second=4)
+            self._bar = Progress(
+                TextColumn("[bold]{task.description}"),
+                BarColumn(bar_width=24),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[words]}"),
+                console=Console(stderr=True),
+                refresh_per_second=4,
+            )
             self._bar.start()
             self._bar_id = self._bar.add_task(title, total=total, rate="", words="")
 

@@ -20,7 +20,7 @@ from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
 from massivetext.training.settings import TrainSettings
 
 BUILT_IN = ("quickstart", "quickstart-zh")
-FORMAT = "massivetext-recipe/1"
+FORMAT: Literal["massivetext-recipe/1"] = "massivetext-recipe/1"
 
 
 class ModelSettings(Settings):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from massivetext import __version__
-from massivetext.errors import ConfigError, unknown_name
+from massivetext.errors import CheckpointError, ConfigError, unknown_name
 from massivetext.progress import log
 from massivetext.recipe import Recipe, recipe_values, recipe_yaml
 from massivetext.storage import read_json, value_digest, write_json, write_text
@@ -61,7 +61,7 @@ class Journey:
         path = self.folder / "stages" / f"{name}.json"
         return dict(read_json(path)) if path.is_file() else {}
 
-    def stage(self, name: str, reads: object, work: Callable[[], None]) -> None:
+    def stage(self, name: str, reads: object, work: Callable[[], object]) -> None:
         """Do the stage `name` unless it is done with the same `reads` (settings and digests of its inputs)."""
         fingerprint = value_digest([name, __version__, reads])
         known = self.marker(name)
@@ -163,7 +163,8 @@ def do_train(journey: Journey) -> None:
         from massivetext.tokens.order import TrainingOrder
         from massivetext.tokens.store import open_store
         from massivetext.training.calibration import resolve_steps
-        from massivetext.training.loop import train
+        from massivetext.training.loop import Parts, train
+        from massivetext.training.objectives import CausalObjective
 
         store = open_store(journey.folder / "tokens")
         check_prompts(recipe, _tokenizer(journey), recipe.train.context_tokens)
@@ -171,14 +172,26 @@ def do_train(journey: Journey) -> None:
         order = TrainingOrder(store, "train", recipe.mixture, recipe.train.context_tokens, rows, recipe.seed)
         model = new_model(recipe, store.vocab_size, start_id=store.start_id)
         settings = _with_known_steps(journey).train
+        objective = CausalObjective(model, settings)
         if settings.steps is None:
-            settings = resolve_steps(model, order, settings, evaluate=validation(store, recipe), quiet=journey.quiet)
+            evaluate = validation(store, recipe)
+            settings = resolve_steps(
+                model, order, settings, evaluate=evaluate, objective=objective, quiet=journey.quiet
+            )
             fixed = {"steps": settings.steps, "checkpoint_every_steps": settings.checkpoint_every_steps}
             journey.note("train", journey.marker("train") | {"fixed": fixed})
         journey.write_recipe()
         identity = {"store": store.digest, "tokenizer": store.tokenizer_digest, "recipe": value_digest(reads)}
-        evaluate = validation(store, recipe)
-        train(model, order, settings, journey.folder, evaluate=evaluate, identity=identity, quiet=journey.quiet)
+        train(
+            model,
+            order,
+            settings,
+            journey.folder,
+            evaluate=validation(store, recipe),
+            identity=identity,
+            parts=Parts(objective),
+            quiet=journey.quiet,
+        )
 
     journey.stage("train", reads, work)
 
@@ -193,6 +206,11 @@ def do_model(journey: Journey) -> None:
 
         store = open_store(journey.folder / "tokens")
         checkpoint = newest_checkpoint(journey.folder)
+        if checkpoint is None:
+            raise CheckpointError(
+                f"{journey.folder / 'checkpoints'} holds no whole checkpoint, though training is marked as done; "
+                f"start over with --overwrite"
+            )
         model = new_model(journey.recipe, store.vocab_size, start_id=store.start_id)
         model.load_weights(checkpoint.tensors("model"))
         provenance = {
@@ -238,16 +256,13 @@ def do_samples(journey: Journey) -> None:
 
         generator = pipeline("text-generation", model=str(journey.folder / "model"))
         settings = journey.recipe.generate
+        options: dict[str, Any] = {"max_new_tokens": settings.max_new_tokens, "seed": journey.recipe.seed}
+        if settings.temperature > 0:
+            options |= {"do_sample": True, "temperature": settings.temperature, "top_p": settings.top_p}
         samples = []
         for source, prompts in sample_prompts(journey).items():
             for prompt in prompts:
-                output = generator(
-                    prompt,
-                    max_new_tokens=settings.max_new_tokens,
-                    do_sample=settings.temperature > 0,
-                    seed=journey.recipe.seed,
-                    **({"temperature": settings.temperature, "top_p": settings.top_p} if settings.temperature else {}),
-                )
+                output = generator(prompt, **options)
                 samples.append({"source": source, "prompt": prompt, "text": output[0]["generated_text"]})
         write_json(journey.folder / "samples.json", samples)
 

@@ -55,13 +55,16 @@ def chunk_gradients(
     """
     raw = hidden @ weight.t()
     logits = soft_capped(raw.float(), softcap)  # (N, V)
-    log_total = logits.logsumexp(dim=-1, keepdim=True)
+    highest = logits.amax(dim=-1, keepdim=True)
+    powers = (logits - highest).exp()  # (N, V); taken once, for the sum and for the gradient
+    total = powers.sum(dim=-1, keepdim=True)
     kept = labels != IGNORED_LABEL
     targets = torch.where(kept, labels, 0)[:, None]
-    losses = torch.where(kept, log_total[:, 0] - logits.gather(1, targets)[:, 0], 0.0)
+    losses = torch.where(kept, (total.log() + highest)[:, 0] - logits.gather(1, targets)[:, 0], 0.0)
     row_scale = kept[:, None] * scale
-    vocabulary = torch.arange(weight.shape[0], device=weight.device)
-    gradient = ((logits - log_total).exp() - (vocabulary == targets).to(logits.dtype)) * row_scale  # (N, V)
+    vocabulary = torch.arange(weight.shape[0], device=weight.device, dtype=torch.int32)
+    is_target = (vocabulary == targets.to(torch.int32)).to(logits.dtype)
+    gradient = powers * (row_scale / total) - is_target * row_scale  # (N, V)
     if softcap is not None:
         gradient = gradient * (1 - (logits / softcap).square())
     gradient = gradient.to(raw.dtype)

@@ -14,7 +14,7 @@ from massivetext.training.checkpoints import model_tensors, restore_model
 from massivetext.training.loop import EVALUATIONS, Evaluate, Run, one_step
 from massivetext.training.machine import run_with_threads
 from massivetext.training.metrics import Sums
-from massivetext.training.objectives import Batches, CausalObjective
+from massivetext.training.objectives import Batches, CausalObjective, Objective
 from massivetext.training.optimisers import build_optimisers
 from massivetext.training.resuming import Place
 from massivetext.training.settings import TrainSettings
@@ -31,17 +31,19 @@ def resolve_steps(
     settings: TrainSettings,
     *,
     evaluate: Evaluate | None = None,
+    objective: Objective | None = None,
     quiet: bool = False,
 ) -> TrainSettings:
     """Return the settings with `steps` in place of minutes, tokens or epochs; the model is left as it was.
 
+    objective: give the same one to `train`, so that what is compiled for timing is not compiled again.
     minutes: real steps are timed (compilation apart), and so is one call of `evaluate`; what this took is taken off the
     minutes. The steps between checkpoints are fixed with them. Write the result down before the first step: measured
     again, it would be another number.
     """
     every = settings.checkpoint_every_steps
     if settings.minutes is not None:
-        steps, step_seconds = _steps_in(settings.minutes * 60.0, model, batches, settings, evaluate)
+        steps, step_seconds = _steps_in(settings.minutes * 60.0, model, batches, settings, evaluate, objective)
         every = every or max(1, round(settings.checkpoint_every_seconds / step_seconds))
         if not quiet:
             log(tr("Calibration: {seconds} s a step, so {steps} steps", seconds=f"{step_seconds:.3f}", steps=steps))
@@ -59,7 +61,12 @@ def resolve_steps(
 
 
 def _steps_in(
-    seconds: float, model: nn.Module, batches: Batches, settings: TrainSettings, evaluate: Evaluate | None
+    seconds: float,
+    model: nn.Module,
+    batches: Batches,
+    settings: TrainSettings,
+    evaluate: Evaluate | None,
+    objective: Objective | None,
 ) -> tuple[int, float]:
     """Return how many steps, evaluations among them, fit into `seconds` from now, and the seconds of one."""
     began = time.monotonic()
@@ -67,7 +74,7 @@ def _steps_in(
     def measure(stop: threading.Event) -> tuple[float, float]:
         before = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
         trial = settings.model_copy(update={"minutes": None, "steps": 2**40, "warmup_steps": 2**40})
-        run = _trial_run(model, batches, trial)
+        run = _trial_run(model, batches, trial, objective)
         try:
             times = _step_times(run, MEASURED_SHARE * seconds, stop)
             evaluated = 0.0 if evaluate is None else _timed(lambda: evaluate(run.objective, 0))
@@ -84,8 +91,8 @@ def _steps_in(
     return max(int(steps), 1), step_seconds
 
 
-def _trial_run(model: nn.Module, batches: Batches, settings: TrainSettings) -> Run:
-    objective, optimisers = CausalObjective(model, settings), build_optimisers(model, settings)
+def _trial_run(model: nn.Module, batches: Batches, settings: TrainSettings, objective: Objective | None) -> Run:
+    objective, optimisers = objective or CausalObjective(model, settings), build_optimisers(model, settings)
     sums = Sums(list(batches.sources))
     return Run(model, batches, settings, Path(), objective, optimisers, {}, Place(), sums, 0, 0)
 

@@ -23,6 +23,7 @@ from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.progress import log, progress
 from massivetext.training.checkpoints import CHECKPOINTS, model_tensors, remove_old, restore_model, save_checkpoint
 from massivetext.training.clock import Clock
+from massivetext.training.crew import equal_parts
 from massivetext.training.machine import environment, run_with_threads, training_device
 from massivetext.training.metrics import RunLog, Sums
 from massivetext.training.objectives import Batches, CausalObjective, Objective
@@ -188,14 +189,9 @@ def one_step(run: Run) -> None:
     batch = run.batches.batch(run.done)
     row_tokens = run.objective.tokens(batch)  # (rows,)
     total = max(int(row_tokens.sum()), 1)
-    part, row_nats = -(-len(row_tokens) // run.settings.micro_batches), []
-    for begin in range(0, len(row_tokens), part):
-        rows = slice(begin, begin + part)
-        torch.manual_seed(xxh3_64_intdigest(f"{run.settings.seed}/dropout/{run.done}/{begin}".encode()) >> 1)
-        mean, nats = run.objective.loss(batch, rows)
-        (mean * (int(row_tokens[rows].sum()) / total)).backward()  # type: ignore[no-untyped-call]
-        row_nats.append(nats)
-    norm = clip_gradients([p for p in run.model.parameters() if p.requires_grad], run.settings.clip_norm)
+    trained = [parameter for parameter in run.model.parameters() if parameter.requires_grad]
+    row_nats = gradients(run, batch, row_tokens / total, trained)
+    norm = clip_gradients(trained, run.settings.clip_norm)
     set_learning_rates(run.optimisers, learning_rate_factor(run.done - run.place.first, run.steps, run.settings))
     for optimiser in run.optimisers:
         optimiser.step()
@@ -205,6 +201,42 @@ def one_step(run: Run) -> None:
     run.pending.append((run.done, torch.cat(row_nats), row_tokens, run.objective.row_sources(batch), norm))
     if run.device.type == "cpu":  # a GPU is not made to wait at every step
         settle(run)
+
+
+def gradients(run: Run, batch: Any, shares: np.ndarray, trained: list[nn.Parameter]) -> list[Tensor]:
+    """Give every parameter its gradient and return the nats of the rows, part by part.
+
+    shares: of each row in the batch's predictions, (rows,). With a crew the parts are computed at the same time and
+    their gradients added up in the parts' order, so the sum does not depend on which was ready first.
+    """
+    objective, crew = run.objective, run.objective.crew
+    parts = equal_parts(len(shares), run.settings.micro_batches * (crew.size if crew else 1))
+
+    def weighted(rows: slice) -> tuple[Tensor, Tensor]:
+        mean, nats = objective.loss(batch, rows)
+        return mean * float(shares[rows].sum()), nats
+
+    if crew is None:
+        row_nats = []
+        for rows in parts:
+            dropout = f"{run.settings.seed}/dropout/{run.done}/{rows.start}"
+            torch.manual_seed(xxh3_64_intdigest(dropout.encode()) >> 1)
+            loss, nats = weighted(rows)
+            loss.backward()  # type: ignore[no-untyped-call]
+            row_nats.append(nats)
+        return row_nats
+
+    def differentiate(rows: slice) -> tuple[tuple[Tensor, ...], Tensor]:
+        loss, nats = weighted(rows)
+        return torch.autograd.grad(loss, trained), nats
+
+    results = crew.map("gradients", differentiate, parts)
+    total = [gradient.contiguous() for gradient in results[0][0]]
+    for part_gradients, _ in results[1:]:
+        torch._foreach_add_(total, part_gradients)
+    for parameter, gradient in zip(trained, total, strict=True):
+        parameter.grad = gradient
+    return [nats for _, nats in results]
 
 
 def settle(run: Run) -> None:

@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from massivetext.errors import ModelError
 from massivetext.layers.loss import IGNORED_LABEL, chunk_gradients, mean_cross_entropy
-from massivetext.training.machine import compile_wanted, precision_for, quieten_compiler, training_device
+from massivetext.training.crew import Crew, equal_parts
+from massivetext.training.machine import (
+    compile_wanted,
+    precision_for,
+    quieten_compiler,
+    training_device,
+    usable_threads,
+)
 from massivetext.training.settings import TrainSettings
 
 HEAD_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**28}  # 8 MB stay in a CPU's cache: a fifth faster than four times as many
@@ -35,6 +42,8 @@ class Objective(Protocol):
     """A loss over batches of one form."""
 
     model: nn.Module
+    crew: Crew | None
+    """Threads that compute parts of a batch at the same time; None: each operation is shared by all threads."""
 
     def tokens(self, batch: Any) -> np.ndarray:
         """Return how many predictions each row counts, (rows,) integers."""
@@ -70,6 +79,8 @@ class CausalObjective:
         self.head_chunk = max(1, HEAD_CHUNK_LOGITS.get(self.device.type, 2**24) // len(self.model.head_weight))
         forward = cast(Callable[..., Tensor], self.model.hidden)
         self._hidden, self._kernel = forward, chunk_gradients
+        self.crew = make_crew(model, settings)
+        self.parts = settings.micro_batches * (self.crew.size if self.crew else 1)
         if compile_wanted(settings, self.device):
             quieten_compiler()
             self._hidden = torch.compile(forward, dynamic=False, fullgraph=True)
@@ -105,7 +116,11 @@ class CausalObjective:
 
     def check(self, batch: Any) -> None:
         """Raise ModelError if a packed document sees another one, or a token its future: the leak probe."""
-        check_no_leak(self, batch)
+        part = equal_parts(len(batch.input_ids), self.parts)[0]
+        if self.crew is None:
+            check_no_leak(self, batch, part)
+        else:
+            self.crew.map("check", lambda rows: check_no_leak(self, batch, rows), [part])
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(array)
@@ -121,6 +136,7 @@ class ModuleObjective:
 
     def __init__(self, model: nn.Module, settings: TrainSettings, compute_loss: ComputeLoss | None = None) -> None:
         self.model, self.compute_loss = model, compute_loss
+        self.crew: Crew | None = None  # a module that is not ours may not bear being called by two threads
         self.device = training_device(model)
         self.dtype = precision_for(settings, self.device)
         self._call: Callable[..., Any] = model
@@ -176,6 +192,23 @@ def loss_in(outputs: Any, model: nn.Module) -> Tensor:
     return outputs
 
 
+def make_crew(model: nn.Module, settings: TrainSettings) -> Crew | None:
+    """Return a crew of `settings.threads` for a CPU where the rows of a batch divide evenly; else None.
+
+    Dropout draws from one generator, whose numbers would fall to whichever thread asks first: no crew with dropout.
+    """
+    size = settings.threads or usable_threads()
+    fits = size > 1 and settings.rows % (settings.micro_batches * size) == 0
+    on_cpu = training_device(model).type == "cpu"
+    return Crew(size) if fits and on_cpu and not has_dropout(model) else None
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Return whether any part of the model drops something out."""
+    drops = [module for module in model.modules() if "Dropout" in type(module).__name__]
+    return any(getattr(module, "p", 0.0) > 0.0 for module in drops)
+
+
 def mixed_precision(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """Return the context in which matrix products run in `dtype`; weights stay float32."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
@@ -204,13 +237,13 @@ def awake(model: nn.Module) -> Iterator[None]:
                 matrix.zero_()
 
 
-def check_no_leak(objective: CausalObjective, batch: Any) -> None:
-    """Change the first document of each row, and the last token, and see that nothing else changes.
+def check_no_leak(objective: CausalObjective, batch: Any, rows: slice) -> None:
+    """Change the first document of some rows, and the last token, and see that nothing else changes.
 
-    Each row of the batch is laid out as two documents of half a row. The forward pass is the one of training (compiled,
+    Each of the rows is laid out as two documents of half a row. The forward pass is the one of training (compiled,
     same shapes, same attention back-end).
     """
-    ids, tokens = batch.input_ids, batch.input_ids.shape[1]
+    ids, tokens = batch.input_ids[rows], batch.input_ids.shape[1]
     half = tokens // 2
     here = np.broadcast_to(np.arange(tokens), ids.shape)
     positions = np.ascontiguousarray(np.where(here < half, here, here - half))

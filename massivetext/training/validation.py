@@ -4,8 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from massivetext.training.crew import equal_parts
 from massivetext.training.metrics import Sums
-from massivetext.training.objectives import Batches, Objective
+from massivetext.training.objectives import Batches, Objective, has_dropout
 
 VALIDATION_BATCHES = 16
 
@@ -30,21 +34,23 @@ def mean_losses(objective: Objective, batches: Batches, count: int, rows: int | 
     """
     sums = Sums(list(batches.sources))
     model, training = objective.model, objective.model.training
-    if _has_dropout(objective):
+    if has_dropout(model):  # else eval mode would only compile it once more
         model.eval()
     try:
         for step in range(count):
             batch = batches.batch(step)
             row_tokens = objective.tokens(batch)
             taken = len(row_tokens) if rows is None else min(len(row_tokens), rows - step * len(row_tokens))
-            _, nats = objective.loss(batch, slice(0, taken))
+            nats = _row_nats(objective, batch, taken)
             sums.add(nats.double().cpu().numpy(), row_tokens[:taken], objective.row_sources(batch)[:taken])
     finally:
         model.train(training)
     return sums.row()
 
 
-def _has_dropout(objective: Objective) -> bool:
-    """Return whether any part of the model drops something out; else eval mode would only compile it once more."""
-    drops = [module for module in objective.model.modules() if "Dropout" in type(module).__name__]
-    return any(getattr(module, "p", 0.0) > 0.0 for module in drops)
+def _row_nats(objective: Objective, batch: Any, rows: int) -> Tensor:
+    """Return the nats of the first `rows` rows of a batch, computed by the crew where there is one."""
+    if objective.crew is None or rows % objective.crew.size:
+        return objective.loss(batch, slice(0, rows))[1]
+    parts = equal_parts(rows, objective.crew.size)
+    return torch.cat(objective.crew.map("validation", lambda part: objective.loss(batch, part)[1], parts))
