@@ -9,6 +9,7 @@ give the text back would make the number meaningless and is refused. Legend: B r
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -159,10 +160,16 @@ def _score_block(
     single = [row for row in grouped if len(row) == 1]
     several = [row for row in grouped if len(row) > 1]
     total = np.zeros(len(documents))
-    for kind in (single, several):
-        for first in range(0, len(kind), rows):
-            batch = kind[first : first + rows]
-            nats, owners = _score_rows(model, batch, documents, start_id)
+    batches = [kind[first : first + rows] for kind in (single, several) for first in range(0, len(kind), rows)]
+
+    def score(batch: Sequence[Sequence[Window]]) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():  # a setting of the thread
+            return _score_rows(model, batch, documents, start_id)
+
+    # Whole batches side by side, each on one core: operations of a small model are too short to be shared.
+    threads = torch.get_num_threads() if model.head_weight.device.type == "cpu" else 1
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for nats, owners in pool.map(score, batches) if threads > 1 else map(score, batches):
             total += np.bincount(owners, weights=nats, minlength=len(documents))
             if advance is not None:
                 advance(len(nats))

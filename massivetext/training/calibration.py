@@ -21,7 +21,7 @@ from massivetext.training.settings import TrainSettings
 from massivetext.translations import tr
 
 WARM_UP_STEPS = 3
-MEASURED_SHARE = 0.04
+MEASURED_SHARE = 0.02
 LEAST_MEASURED_STEPS = 5
 
 
