@@ -77,10 +77,48 @@ def tokenising_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def training_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on training."""
+    speeds, best = found["tokens_per_second"], found["ratio_to_best"]
+    ratio, used = found["ratio_to_defaults"], found["utilisation_fraction"]["massivetext"]
+    own, peer, compiled = (speeds[name] for name in ("massivetext", "transformers_defaults", "transformers_compiled"))
+    text = f"{own:,.0f} tokens/s; transformers.Trainer {peer:,.0f}, compiled {compiled:,.0f}"
+    return [
+        (
+            "training, 6.8 M Llama shape, equal losses",
+            text,
+            "≥ 1.3 x",
+            f"{reached(ratio >= 1.3)}, {ratio:.2f} x (compiled {best:.2f} x)",
+        ),
+        ("matmul utilisation of that training", f"{100 * used:.0f} %", "≥ 75 %", reached(used >= 0.75)),
+    ]
+
+
+def quickstart_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on the quickstart."""
+    own, xz = found["bits_per_byte"]["total"], found["xz_bits_per_byte"]["total"]
+    ngram = found["ngram_bits_per_byte"]["total"]
+    seconds, memory = found["elapsed_seconds"], found["peak_memory_bytes"]
+    saved = 100 * (1 - own / xz)
+    corpus = found["corpus_digest"][:12]
+    return [
+        (
+            f"quickstart, bits per byte (corpus {corpus})",
+            f"{own:.3f}; xz -9e {xz:.3f}; n-gram model {ngram:.3f}",
+            "below xz, aim 8 %",
+            f"{saved:.1f} % below xz" if saved > 0 else f"**missed**, {-saved:.1f} % above xz",
+        ),
+        ("quickstart, time", f"{seconds:.0f} s", "≤ 360 s", reached(seconds <= 360)),
+        ("quickstart, peak memory", f"{memory / 1e9:.2f} GB", "≤ 3 GB", reached(memory <= 3e9)),
+    ]
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
+    "quickstart": quickstart_rows,
     "startup": startup_rows,
     "corpus": corpus_rows,
     "tokenising": tokenising_rows,
+    "training": training_rows,
 }
 
 
