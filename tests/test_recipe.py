@@ -107,3 +107,8 @@ def test_text_that_is_no_yaml_is_refused(tmp_path):
     (tmp_path / "list.yaml").write_text("- 1", encoding="utf-8")
     with pytest.raises(ConfigError, match="holds list; a recipe is a mapping"):
         load_recipe(tmp_path / "list.yaml")
+
+
+@pytest.mark.parametrize("word", ["on", "off", "auto"])
+def test_compile_takes_the_bare_words_that_yaml_reads_as_truth_values(word):
+    assert load_recipe(SMALL, [f"train.compile={word}"]).train.compile == word

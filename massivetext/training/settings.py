@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from massivetext.settings import Settings
 
@@ -95,6 +95,12 @@ class TrainSettings(Settings):
     """Whether TensorBoard's events are written to tensorboard/ in the run's folder, or the folder for them."""
     keep_checkpoints: int | None = Field(2, ge=1)
     """How many of the newest checkpoints are kept; null keeps all."""
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _yaml_words(cls, value: object) -> object:
+        """Return on and off for true and false: YAML reads the bare words so."""
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
     @property
     def rows(self) -> int:
