@@ -17,6 +17,7 @@ from massivetext.errors import CheckpointError, ConfigError, unknown_name
 from massivetext.progress import log
 from massivetext.recipe import Recipe, recipe_values, recipe_yaml
 from massivetext.storage import read_json, value_digest, write_json, write_text
+from massivetext.training.settings import HARMLESS
 from massivetext.translations import language as language_in_use
 from massivetext.translations import tr
 
@@ -155,8 +156,7 @@ def do_train(journey: Journey) -> None:
     """Train the model; minutes, tokens or epochs first become steps, which recipe.yaml then holds."""
     recipe = journey.recipe
     values = recipe_values(recipe)
-    harmless = {"keep_checkpoints", "checkpoint_every_steps", "checkpoint_every_seconds", "threads", "compile"}
-    settings = {key: value for key, value in values["train"].items() if key not in harmless}
+    settings = {key: value for key, value in values["train"].items() if key not in HARMLESS}
     reads = [_store_digest(journey), values["mixture"], values["model"], settings, recipe.seed]
 
     def work() -> None:
