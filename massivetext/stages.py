@@ -172,26 +172,15 @@ def do_train(journey: Journey) -> None:
         order = TrainingOrder(store, "train", recipe.mixture, recipe.train.context_tokens, rows, recipe.seed)
         model = new_model(recipe, store.vocab_size, start_id=store.start_id)
         settings = _with_known_steps(journey).train
-        objective = CausalObjective(model, settings)
+        objective, evaluate, quiet = CausalObjective(model, settings), validation(store, recipe), journey.quiet
         if settings.steps is None:
-            evaluate = validation(store, recipe)
-            settings = resolve_steps(
-                model, order, settings, evaluate=evaluate, objective=objective, quiet=journey.quiet
-            )
+            settings = resolve_steps(model, order, settings, evaluate=evaluate, objective=objective, quiet=quiet)
             fixed = {"steps": settings.steps, "checkpoint_every_steps": settings.checkpoint_every_steps}
             journey.note("train", journey.marker("train") | {"fixed": fixed})
         journey.write_recipe()
         identity = {"store": store.digest, "tokenizer": store.tokenizer_digest, "recipe": value_digest(reads)}
-        train(
-            model,
-            order,
-            settings,
-            journey.folder,
-            evaluate=validation(store, recipe),
-            identity=identity,
-            parts=Parts(objective),
-            quiet=journey.quiet,
-        )
+        made = Parts(objective)
+        train(model, order, settings, journey.folder, evaluate=evaluate, identity=identity, parts=made, quiet=quiet)
 
     journey.stage("train", reads, work)
 
