@@ -153,7 +153,7 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
     from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
     config = new_config(recipe, recipe.tokenizer.vocab_size)
-    model = CAUSAL_FAMILIES[config.model_type](config)  # without weights: nothing is allocated
+    model = CAUSAL_FAMILIES[config.model_type](config, None)  # without weights: nothing is allocated
     parameters = sum(parameter.numel() for parameter in model.parameters())
     needed = parameters * BYTES_PER_TRAINED_PARAMETER
     enough = needed < 0.8 * memory_bytes()

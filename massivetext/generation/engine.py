@@ -64,8 +64,9 @@ class Reader:
         self.length += tokens
         self.cache.used = self.length
         # Without padding neither a first pass nor a single token needs a mask.
-        needs_mask = self.padded or (tokens > 1 and self.length > tokens)
-        mask = slot_mask(slots, self.first, self.length) if needs_mask else None
+        window = self.model.config.attention_window
+        needs_mask = self.padded or (tokens > 1 and self.length > tokens) or self.length > (window or self.length)
+        mask = slot_mask(slots, self.first, self.length, window) if needs_mask else None
         positions = (slots[None] - self.first[:, None]).clamp(min=0) if self.padded else slots[None]
         hidden = self.model.run_blocks(self.model.embed(ids), positions, mask, self.cache, slots)
         return self.model.head(hidden[:, -1]).float()

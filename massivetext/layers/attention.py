@@ -19,70 +19,79 @@ class AttentionShape(NamedTuple):
     key_value_heads: int
     head_dim: int
     bias: bool = False
+    """Whether queries, keys and values have biases."""
+    output_bias: bool = False
     norm: Literal["none", "before_rotary", "after_rotary"] = "none"
     norm_epsilon: float = 1e-6
     reverse_rotary: bool = False
+    dropout: float = 0.0
 
 
 class Context(NamedTuple):
     """What all layers of one forward pass share: where tokens stand and what they may read.
 
-    cosine, sine: (B, 1, T, head_dim). mask: (B, 1, T, S) boolean, True where a query may read a key; None: causal.
+    cosine, sine: (B, 1, T, turned features of a head); None: positions are not rotary. mask: (B, 1, T, S) boolean, True
+    where a query may read a key; None: causal.
     cache and slots: the key-value cache and where in it the new tokens go, (T,) int64; None: no cache.
     """
 
-    cosine: Tensor
-    sine: Tensor
+    cosine: Tensor | None
+    sine: Tensor | None
     mask: Tensor | None = None
     cache: StaticCache | None = None
     slots: Tensor | None = None
 
 
-def segment_mask(segments: Tensor) -> Tensor:
+def segment_mask(segments: Tensor, window: int | None = None) -> Tensor:
     """Return which tokens may read which in packed rows, (B, 1, T, T) boolean: the past of the same document only.
 
-    segments: (B, T) the number of the document that each token belongs to.
+    segments: (B, T) the number of the document that each token belongs to. window: see `causal_mask`.
     """
     same = segments[:, :, None] == segments[:, None, :]
-    return (same & causal_mask(segments.shape[1], segments.device))[:, None]
+    return (same & causal_mask(segments.shape[1], segments.device, window))[:, None]
 
 
-def padding_mask(attention_mask: Tensor) -> Tensor:
+def padding_mask(attention_mask: Tensor, window: int | None = None) -> Tensor:
     """Return which tokens may read which, (B, 1, T, T) boolean, for 1 = text, 0 = padding marks (B, T).
 
-    A padding token may read itself, so that no row of the attention is empty (an empty row gives NaN).
+    A padding token may read itself, so that no row of the attention is empty (an empty row gives NaN). window: see
+    `causal_mask`.
     """
     tokens = attention_mask.shape[1]
     itself = torch.eye(tokens, dtype=torch.bool, device=attention_mask.device)
-    allowed = attention_mask.bool()[:, None, :] & causal_mask(tokens, attention_mask.device)
+    allowed = attention_mask.bool()[:, None, :] & causal_mask(tokens, attention_mask.device, window)
     return (allowed | itself)[:, None]
 
 
-def causal_mask(tokens: int, device: torch.device) -> Tensor:
-    """Return the lower triangle, (T, T) boolean: a token reads itself and what is before it."""
+def causal_mask(tokens: int, device: torch.device, window: int | None = None) -> Tensor:
+    """Return the lower triangle, (T, T) boolean: a token reads itself and what is before it.
+
+    window: it reads so many tokens at most, itself included (arXiv:2310.06825); None: all of them.
+    """
     index = torch.arange(tokens, device=device)
-    return index[:, None] >= index[None, :]
+    past = index[:, None] >= index[None, :]
+    return past if window is None else past & (index[:, None] - index[None, :] < window)
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float = 0.0) -> Tensor:
     """Return softmax(q k^T / sqrt(head_dim)) v, (B, H, T, head_dim), over the keys that `mask` allows.
 
     queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, or
-    None for plain causal attention: S = T, or one query that reads every key.
+    None for plain causal attention: S = T, or one query that reads every key. dropout: share of the softmax set to zero.
     """
     causal = mask is None and queries.shape[2] > 1
     grouped = queries.shape[1] != keys.shape[1]
     return functional.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask, is_causal=causal, enable_gqa=grouped
+        queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=causal, enable_gqa=grouped
     )
 
 
 class SelfAttention(nn.Module):
-    """Multi-head causal self-attention (arXiv:1706.03762) with rotary positions and grouped keys (arXiv:2305.13245).
+    """Multi-head causal self-attention (arXiv:1706.03762) with grouped keys (arXiv:2305.13245).
 
-    Submodules carry Hugging Face's names. Queries and keys may be normalised per head (arXiv:2302.05442):
-    `before_rotary` with a learned scale, or `after_rotary` without one. `reverse_rotary` turns the other way round, as
-    nanochat does.
+    Positions are rotary where the context brings their angles. Submodules carry Llama's names in Hugging Face. Queries
+    and keys may be normalised per head (arXiv:2302.05442): `before_rotary` with a learned scale, or `after_rotary`
+    without one. `reverse_rotary` turns the other way round, as nanochat does.
     """
 
     def __init__(self, shape: AttentionShape) -> None:
@@ -92,7 +101,8 @@ class SelfAttention(nn.Module):
         self.q_proj = nn.Linear(shape.hidden_size, wide, bias=shape.bias)
         self.k_proj = nn.Linear(shape.hidden_size, narrow, bias=shape.bias)
         self.v_proj = nn.Linear(shape.hidden_size, narrow, bias=shape.bias)
-        self.o_proj = nn.Linear(wide, shape.hidden_size, bias=shape.bias)
+        self.o_proj = nn.Linear(wide, shape.hidden_size, bias=shape.output_bias)
+        self.dropout = nn.Dropout(shape.dropout)
         if shape.norm != "none":
             scaled = shape.norm == "before_rotary"
             self.q_norm = RMSNorm(shape.head_dim, shape.norm_epsilon, scaled)
@@ -107,13 +117,15 @@ class SelfAttention(nn.Module):
         if self.shape.norm == "before_rotary":
             queries, keys = self.q_norm(queries), self.k_norm(keys)
         queries, keys = queries.transpose(1, 2), keys.transpose(1, 2)  # (B, heads, T, head_dim)
-        sine = -context.sine if self.shape.reverse_rotary else context.sine
-        queries, keys = rotate(queries, context.cosine, sine), rotate(keys, context.cosine, sine)
+        if context.cosine is not None and context.sine is not None:
+            sine = -context.sine if self.shape.reverse_rotary else context.sine
+            queries, keys = rotate(queries, context.cosine, sine), rotate(keys, context.cosine, sine)
         if self.shape.norm == "after_rotary":
             queries, keys = self.q_norm(queries), self.k_norm(keys)
         if context.cache is not None:
             assert context.slots is not None
             keys, values = context.cache.update(layer, keys, values, context.slots)
-        mixed = attend(queries, keys, values, context.mask)
+        dropout = self.dropout.p if self.training else 0.0
+        mixed = attend(queries, keys, values, context.mask, dropout)
         output: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, tokens, -1))
         return output

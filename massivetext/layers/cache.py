@@ -29,12 +29,13 @@ class StaticCache:
         self.values = [values.index_select(0, rows) for values in self.values]
 
 
-def slot_mask(slots: Tensor, first_slots: Tensor, total: int) -> Tensor:
+def slot_mask(slots: Tensor, first_slots: Tensor, total: int, window: int | None = None) -> Tensor:
     """Return which cache slots each new token may read: (B, 1, T, total) boolean, causal and without left padding.
 
     slots: (T,) where the new tokens are written. first_slots: (B,) the first slot of each row that is not padding. A
-    padding token may read itself, so that no row of the attention is empty.
+    padding token may read itself, so that no row of the attention is empty. window: the most slots that a token reads.
     """
     reader, read = slots[:, None], torch.arange(total, device=slots.device)[None, :]
-    allowed = (read <= reader)[None] & (read[None] >= first_slots[:, None, None])
+    past = read <= reader if window is None else (read <= reader) & (reader - read < window)
+    allowed = past[None] & (read[None] >= first_slots[:, None, None])
     return (allowed | (read == reader)[None])[:, None]

@@ -60,8 +60,12 @@ def rotate(values: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Return queries or keys with each feature pair turned by its position's angle.
 
     values: (B, heads, T, head_dim); cosine and sine from `rotary_tables`. Pairs are (i, i + head_dim/2), as in Hugging
-    Face weights, not the paper's (2i, 2i+1).
+    Face weights, not the paper's (2i, 2i+1). Where the tables are narrower than a head, only that many of its first
+    features are turned (GPT-NeoX).
     """
-    half = values.shape[-1] // 2
+    turned = cosine.shape[-1]
+    if turned < values.shape[-1]:
+        return torch.cat((rotate(values[..., :turned], cosine, sine), values[..., turned:]), dim=-1)
+    half = turned // 2
     first, second = values[..., :half], values[..., half:]
     return values * cosine + torch.cat((-second, first), dim=-1) * sine

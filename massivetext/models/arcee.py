@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 from torch import nn
 
 from massivetext.layers.feedforward import PlainFeedForward
-from massivetext.models.configuration import DecoderConfig
+from massivetext.models.configuration import DecoderConfig, RotaryConfig
 from massivetext.models.decoder import CausalDecoder, DecoderBlock
 
 
-class ArceeConfig(DecoderConfig):
+class ArceeConfig(RotaryConfig):
     """The shape of an Arcee model."""
 
     model_type: ClassVar[str] = "arcee"

@@ -1,7 +1,7 @@
 """What the configurations of the decoder families share: Hugging Face's fields, read strictly."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import model_validator
 
@@ -14,22 +14,38 @@ from massivetext.settings import Settings
 # Fields of a Hugging Face config.json that do not change what a decoder computes.
 HARMLESS = {
     "_name_or_path", "architectures", "chunk_size_feed_forward", "dtype", "id2label", "label2id", "max_window_layers",
-    "model_type", "output_attentions", "output_hidden_states", "pretraining_tp", "problem_type", "return_dict",
-    "rope_interleaved", "tokenizer_class", "torch_dtype", "transformers_version", "use_cache",
+    "is_llama_config", "model_type", "output_attentions", "output_hidden_states", "pretraining_tp", "problem_type",
+    "return_dict", "task_specific_params", "tokenizer_class", "torch_dtype", "transformers.js_config",
+    "transformers_version", "use_cache",
 }  # fmt: skip
 # Fields that would change the numbers, with the one value at which they do not.
 NEUTRAL: dict[str, Any] = {
     "add_cross_attention": False, "attention_dropout": 0.0, "is_encoder_decoder": False, "partial_rotary_factor": 1.0,
-    "quantization_config": None, "sliding_window": None, "use_sliding_window": False,
+    "quantization_config": None, "rope_interleaved": False, "sliding_window": None, "use_sliding_window": False,
 }  # fmt: skip
-REQUIRED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+
+
+class Dropouts(NamedTuple):
+    """The probability, in training, that a number becomes zero: after the embedding, in attention, after each part."""
+
+    embedding: float = 0.0
+    attention: float = 0.0
+    residual: float = 0.0
 
 
 class DecoderConfig(Settings):
-    """The shape of a decoder. Field names are Hugging Face's, so that configurations cross unchanged."""
+    """The shape of a decoder. Field names are Hugging Face's usual ones; `field_names` says where a family's differ."""
 
     model_type: ClassVar[str]
     architecture: ClassVar[str]
+    field_names: ClassVar[Mapping[str, str]] = {}
+    """Our name of a field: the family's own in config.json (hidden_size: n_embd). Both are accepted as arguments."""
+    required: ClassVar[tuple[str, ...]] = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+    """What a config.json has to say."""
+    harmless: ClassVar[frozenset[str]] = frozenset()
+    """Further fields of the family's config.json that do not change what it computes."""
+    neutral: ClassVar[Mapping[str, Any]] = {}
+    """Further fields that would change the numbers, with the one value at which they do not."""
 
     vocab_size: int = 4096
     """Rows of the embedding: at least the tokenizer's ids."""
@@ -41,24 +57,12 @@ class DecoderConfig(Settings):
     """Blocks."""
     num_attention_heads: int = 4
     """Query heads of each block."""
-    num_key_value_heads: int | None = None
-    """Key and value heads of each block, a divisor of the query heads; None: as many."""
-    head_dim: int | None = None
-    """Features of one head, even; None: hidden_size / num_attention_heads."""
     hidden_act: str = "silu"
     """Activation of the feed-forward part, by Hugging Face's name."""
     max_position_embeddings: int = 2048
     """The most tokens the model is meant to read at once."""
-    rms_norm_eps: float = 1e-6
-    """Added to the mean square before its root is taken."""
-    rope_theta: float = 10000.0
-    """Base of the rotary frequencies."""
-    rope_scaling: RopeScaling | None = None
-    """How the rotary frequencies are changed for a longer context; None: not at all."""
     tie_word_embeddings: bool = False
     """Whether the head uses the embedding's weights."""
-    attention_bias: bool = False
-    """Whether the four attention projections have biases."""
     initializer_range: float = 0.02
     """Standard deviation of freshly made embeddings (matrices follow `initialise`)."""
     bos_token_id: int | None = None
@@ -67,6 +71,11 @@ class DecoderConfig(Settings):
     """Id (or ids) after which a text ends."""
     pad_token_id: int | None = None
     """Id that fills up short rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, values: Any) -> Any:
+        return renamed(values, {theirs: ours for ours, theirs in cls.field_names.items()})
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -79,18 +88,15 @@ class DecoderConfig(Settings):
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.head_dim is None and self.hidden_size % self.num_attention_heads:
+        if getattr(self, "head_dim", None) is None and self.hidden_size % self.num_attention_heads:
+            remedy = " or set head_dim" if "head_dim" in type(self).model_fields else ""
             raise ValueError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}; "
-                f"change one of them or set head_dim"
+                f"change one of them{remedy}"
             )
-        if self.head_features % 2:
-            raise ValueError(f"head_dim is {self.head_features}; rotary positions need an even number")
-        if self.num_attention_heads % self.key_value_heads:
-            raise ValueError(
-                f"num_attention_heads {self.num_attention_heads} is not a multiple of "
-                f"num_key_value_heads {self.key_value_heads}"
-            )
+        for probability in self.dropouts:
+            if not 0.0 <= probability < 1.0:
+                raise ValueError(f"a dropout probability is {probability}; it must be at least 0 and below 1")
         activation(self.hidden_act)
         return self
 
@@ -105,14 +111,29 @@ class DecoderConfig(Settings):
         return None
 
     @property
+    def dropouts(self) -> Dropouts:
+        """What is dropped in training; nothing, unless the family's configuration has fields for it."""
+        return Dropouts()
+
+    @property
     def head_features(self) -> int:
         """Features of one attention head."""
-        return self.head_dim or self.hidden_size // self.num_attention_heads
+        return self.hidden_size // self.num_attention_heads
 
     @property
     def key_value_heads(self) -> int:
         """Key and value heads of one block."""
-        return self.num_key_value_heads or self.num_attention_heads
+        return self.num_attention_heads
+
+    @property
+    def rotary_features(self) -> int:
+        """How many features of a head the rotary positions turn; 0: positions are learned."""
+        return 0
+
+    @property
+    def attention_window(self) -> int | None:
+        """How many tokens, itself included, a token reads at most; None: all before it."""
+        return None
 
     @property
     def feedforward_features(self) -> int:
@@ -130,22 +151,18 @@ class DecoderConfig(Settings):
     def attention_shape(self) -> AttentionShape:
         """Return the sizes of one attention layer."""
         return AttentionShape(
-            self.hidden_size, self.num_attention_heads, self.key_value_heads, self.head_features, self.attention_bias
+            self.hidden_size,
+            self.num_attention_heads,
+            self.key_value_heads,
+            self.head_features,
+            dropout=self.dropouts.attention,
         )
 
     def to_hugging_face(self) -> dict[str, Any]:
         """Return the content of config.json, which transformers 4 and 5 and this package read alike."""
-        values = self.model_dump(exclude={"rope_scaling", "rope_theta"})
-        values["intermediate_size"] = self.feedforward_features
-        values["num_key_value_heads"] = self.key_value_heads
-        values["head_dim"] = self.head_features
-        scaling = None if self.rope_scaling is None else self.rope_scaling.model_dump(exclude_none=True)
-        if scaling is not None and scaling["rope_type"] == "linear":
-            scaling = {"rope_type": "linear", "factor": scaling["factor"]}
-        values["rope_theta"] = self.rope_theta
-        values["rope_scaling"] = scaling
-        values["rope_parameters"] = {"rope_theta": self.rope_theta, **(scaling or {"rope_type": "default"})}
-        return {"architectures": [self.architecture], "model_type": self.model_type, **values}
+        values = {**self.model_dump(), "intermediate_size": self.feedforward_features}
+        own = renamed(values, self.field_names)
+        return {"architectures": [self.architecture], "model_type": self.model_type, **own}
 
     @classmethod
     def from_hugging_face(cls, values: Mapping[str, Any], where: str = "config.json") -> Self:
@@ -154,21 +171,22 @@ class DecoderConfig(Settings):
         A field that this package does not know, or knows not to support at that value, raises ModelError by name: what
         would change the numbers is never skipped.
         """
-        kept = {key: value for key, value in values.items() if key not in HARMLESS}
+        kept = {key: value for key, value in values.items() if key not in HARMLESS | cls.harmless}
         if kept.get("use_sliding_window") is False:  # Qwen writes a window and, beside it, that it is not used
             kept.pop("sliding_window", None)
         if set(kept.get("layer_types") or []) <= {"full_attention"}:
             kept.pop("layer_types", None)
-        for key, neutral in NEUTRAL.items():
-            if key in kept and kept.pop(key) not in (neutral, None):
+        for key, neutral in {**NEUTRAL, **cls.neutral}.items():
+            if key in kept and key not in cls.model_fields and kept.pop(key) not in (neutral, None):
                 raise ModelError(
                     f"{where} has {key} = {values[key]!r}, which would change the numbers and is not supported; "
                     f"allowed: {neutral!r}"
                 )
-        _read_rotary(kept, where)
-        for key in REQUIRED:
+        kept = cls.read_own_fields(renamed(kept, {theirs: ours for ours, theirs in cls.field_names.items()}), where)
+        for key in cls.required:
             if kept.get(key) is None:
-                raise ModelError(f"{where} has no {key}; a model's shape needs {', '.join(REQUIRED)}")
+                needed = ", ".join(cls.field_names.get(name, name) for name in cls.required)
+                raise ModelError(f"{where} has no {cls.field_names.get(key, key)}; a model's shape needs {needed}")
         for key in sorted(set(kept) - set(cls.model_fields)):
             raise ModelError(
                 f"{where} has a field that could change the numbers and is not supported for model_type "
@@ -180,13 +198,93 @@ class DecoderConfig(Settings):
             raise ModelError(str(error)) from None
 
     @classmethod
+    def read_own_fields(cls, values: dict[str, Any], where: str) -> dict[str, Any]:
+        """Return the fields of a config.json, under our names, with what the family writes in its own way put right."""
+        return values
+
+    @classmethod
     def published_defaults(cls) -> dict[str, Any]:
         """Return the values that transformers assumes for fields missing in a config.json, where they are not ours."""
         return {}
 
 
-def _read_rotary(values: dict[str, Any], where: str) -> None:
-    """Turn the two ways of writing rotary settings (transformers 4 and 5) in `values` into rope_theta, rope_scaling."""
+class RotaryConfig(DecoderConfig):
+    """The shape of a decoder of Llama's kind: rotary positions, grouped keys, norms by root mean square."""
+
+    required: ClassVar[tuple[str, ...]] = (*DecoderConfig.required, "intermediate_size")
+
+    num_key_value_heads: int | None = None
+    """Key and value heads of each block, a divisor of the query heads; None: as many."""
+    head_dim: int | None = None
+    """Features of one head, even; None: hidden_size / num_attention_heads."""
+    rms_norm_eps: float = 1e-6
+    """Added to the mean square before its root is taken."""
+    rope_theta: float = 10000.0
+    """Base of the rotary frequencies."""
+    rope_scaling: RopeScaling | None = None
+    """How the rotary frequencies are changed for a longer context; None: not at all."""
+    attention_bias: bool = False
+    """Whether the four attention projections have biases."""
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        if self.head_features % 2:
+            raise ValueError(f"head_dim is {self.head_features}; rotary positions need an even number")
+        if self.num_attention_heads % self.key_value_heads:
+            raise ValueError(
+                f"num_attention_heads {self.num_attention_heads} is not a multiple of "
+                f"num_key_value_heads {self.key_value_heads}"
+            )
+        return self
+
+    @property
+    def head_features(self) -> int:
+        """Features of one attention head."""
+        return self.head_dim or self.hidden_size // self.num_attention_heads
+
+    @property
+    def key_value_heads(self) -> int:
+        """Key and value heads of one block."""
+        return self.num_key_value_heads or self.num_attention_heads
+
+    @property
+    def rotary_features(self) -> int:
+        """How many features of a head the rotary positions turn: all."""
+        return self.head_features
+
+    def attention_shape(self) -> AttentionShape:
+        """Return the sizes of one attention layer."""
+        return super().attention_shape()._replace(bias=self.attention_bias, output_bias=self.attention_bias)
+
+    def to_hugging_face(self) -> dict[str, Any]:
+        """Return the content of config.json, which transformers 4 and 5 and this package read alike."""
+        values = super().to_hugging_face()
+        values["num_key_value_heads"] = self.key_value_heads
+        values["head_dim"] = self.head_features
+        scaling = None if self.rope_scaling is None else self.rope_scaling.model_dump(exclude_none=True)
+        if scaling is not None and scaling["rope_type"] == "linear":
+            scaling = {"rope_type": "linear", "factor": scaling["factor"]}
+        values["rope_scaling"] = scaling
+        values["rope_parameters"] = {"rope_theta": self.rope_theta, **(scaling or {"rope_type": "default"})}
+        return values
+
+    @classmethod
+    def read_own_fields(cls, values: dict[str, Any], where: str) -> dict[str, Any]:
+        """Return the fields with the two ways of writing rotary settings made one."""
+        return read_rotary(values, where)
+
+
+def renamed(values: Any, names: Mapping[str, str]) -> Any:
+    """Return a mapping with its keys renamed where `names` says so; anything else as it is."""
+    return {names.get(key, key): value for key, value in values.items()} if isinstance(values, Mapping) else values
+
+
+def read_rotary(values: dict[str, Any], where: str, partial_default: float = 1.0) -> dict[str, Any]:
+    """Return `values` with rotary settings, as transformers 4 and 5 write them, as rope_theta and rope_scaling.
+
+    partial_default: the one share of turned features that is allowed inside rope_parameters.
+    """
+    values = dict(values)
     written = {**(values.pop("rope_scaling", None) or {}), **(values.pop("rope_parameters", None) or {})}
     theta = written.pop("rope_theta", None)
     if theta is not None and values.setdefault("rope_theta", theta) != theta:
@@ -197,12 +295,13 @@ def _read_rotary(values: dict[str, Any], where: str) -> None:
     old_name = written.pop("type", None)  # what rope_type was called at first
     kind = written.pop("rope_type", None) or old_name or "default"
     partial = written.pop("partial_rotary_factor", None)
-    if kind not in ("default", "linear", "llama3") or partial not in (None, 1.0):
-        detail = f"rope_type = {kind!r}" if partial in (None, 1.0) else f"partial_rotary_factor = {partial!r}"
+    if kind not in ("default", "linear", "llama3") or partial not in (None, partial_default):
+        detail = f"rope_type = {kind!r}" if partial in (None, partial_default) else f"partial_rotary_factor = {partial}"
         raise ModelError(
             f"{where} has {detail}, which is not supported; allowed: rope_type default, linear, llama3 and "
-            f"partial_rotary_factor 1.0"
+            f"partial_rotary_factor {partial_default}"
         )
     values["rope_scaling"] = None if kind == "default" else {"rope_type": kind, **written}
     if kind == "default" and written:
         raise ModelError(f"{where} has rotary settings that rope_type 'default' does not use: {', '.join(written)}")
+    return values

@@ -2,11 +2,15 @@
 
 Legend: B batch, T tokens, D features, V vocabulary.
 
-A family (llama.py, qwen3.py, ...) is a configuration and the choice of parts; this file is the way through them.
+A family (llama.py, gpt2.py, ...) is a configuration, the choice of parts and the names of its weights in files; this
+file is the way through them.
 """
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import torch
@@ -17,13 +21,15 @@ from torch.nn import functional
 from massivetext.errors import ModelError
 from massivetext.generation.kernels import ACTIVATION_CODES, NO_NORM, NORM_AFTER, NORM_BEFORE
 from massivetext.generation.stepping import LayerPlan, StepPlan
-from massivetext.layers.attention import Context, SelfAttention, padding_mask, segment_mask
+from massivetext.layers.attention import Context, SelfAttention, causal_mask, padding_mask, segment_mask
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.feedforward import GatedFeedForward
 from massivetext.layers.loss import IGNORED_LABEL, mean_cross_entropy, soft_capped
 from massivetext.layers.norms import RMSNorm
+from massivetext.layers.positions import LearnedPositions
 from massivetext.layers.rotary import inverse_frequencies, rotary_tables
 from massivetext.models.configuration import DecoderConfig
+from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
 
 # The matrices that write into the residual stream; they start at zero, so that a fresh block passes its input through.
 OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight", "fc2.weight")
@@ -43,8 +49,9 @@ class CausalOutput:
         return [value for value in (self.loss, self.logits) if value is not None][key]
 
 
-def scale_of(norm: RMSNorm) -> Tensor:
+def scale_of(norm: nn.Module) -> Tensor:
     """Return a norm's scale (D,); ones where it has none."""
+    assert isinstance(norm, RMSNorm)
     return torch.ones(norm.features) if norm.weight is None else norm.weight.detach()
 
 
@@ -58,6 +65,7 @@ class DecoderBlock(nn.Module):
         self.mlp = self.make_feedforward(config)
         self.input_layernorm = self.make_norm(config)
         self.post_attention_layernorm = self.make_norm(config)
+        self.dropout = nn.Dropout(config.dropouts.residual)
 
     def make_feedforward(self, config: DecoderConfig) -> nn.Module:
         """Return the family's feed-forward part."""
@@ -66,7 +74,7 @@ class DecoderBlock(nn.Module):
         )
 
     @staticmethod
-    def make_norm(config: DecoderConfig) -> RMSNorm:
+    def make_norm(config: Any) -> nn.Module:
         """Return one of the family's norms over the hidden features."""
         return RMSNorm(config.hidden_size, config.rms_norm_eps)
 
@@ -89,16 +97,28 @@ class DecoderBlock(nn.Module):
 
     def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the hidden state after this block, (B, T, D)."""
-        hidden = hidden + self.self_attn(self.input_layernorm(hidden), context, self.layer)
-        return cast(Tensor, hidden + self.mlp(self.post_attention_layernorm(hidden)))
+        hidden = hidden + self.dropout(self.self_attn(self.input_layernorm(hidden), context, self.layer))
+        return cast(Tensor, hidden + self.dropout(self.mlp(self.post_attention_layernorm(hidden))))
+
+
+class PostNormBlock(DecoderBlock):
+    """Attention, add, norm; feed-forward, add, norm: the order of the first Transformer (arXiv:1706.03762)."""
+
+    def forward(self, hidden: Tensor, context: Context) -> Tensor:
+        """Return the hidden state after this block, (B, T, D)."""
+        hidden = self.input_layernorm(hidden + self.dropout(self.self_attn(hidden, context, self.layer)))
+        return cast(Tensor, self.post_attention_layernorm(hidden + self.dropout(self.mlp(hidden))))
 
 
 class DecoderStack(nn.Module):
-    """Embedding, blocks and final norm: what Hugging Face calls `model` inside a causal language model."""
+    """Embeddings, blocks and final norm: what Hugging Face calls `model` inside a causal language model."""
 
-    def __init__(self, config: DecoderConfig, block: type[DecoderBlock]) -> None:
+    def __init__(self, config: DecoderConfig, block: type[DecoderBlock], positions: LearnedPositions | None) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        if positions is not None:
+            self.embed_positions = positions
+        self.dropout = nn.Dropout(config.dropouts.embedding)
         self.layers = nn.ModuleList(block(config, layer) for layer in range(config.num_hidden_layers))
         self.norm = block.make_norm(config)
 
@@ -112,26 +132,63 @@ class CausalDecoder(nn.Module):
 
     config_class: ClassVar[type[DecoderConfig]]
     block_class: ClassVar[type[DecoderBlock]] = DecoderBlock
-    frequencies: Tensor
+    position_offset: ClassVar[int] = 0  # rows of a table of learned positions before that of position 0
+    stored_base: ClassVar[str] = "model."  # files of the model without its head leave this out of their names
+    stored_head: ClassVar[str] = "lm_head.weight"
+    computed: ClassVar[str] = r"rotary_emb\.inv_freq$"  # stored by old files, and following from the configuration
+    frequencies: Tensor | None
 
-    def __init__(self, config: DecoderConfig) -> None:
+    def __init__(self, config: DecoderConfig, seed: int | None = 0) -> None:
+        """Make a model with fresh weights, a function of `config` and `seed`; None: without weights, to load some."""
         super().__init__()
         self.config = config
         self.tokenizer_folder: str | None = None  # where the model was read from, for those who need its tokenizer
         self.generation_defaults: dict[str, Any] = {}  # the folder's generation_config.json
         with torch.device("meta"):  # no memory and no random numbers are spent before the weights are known
-            self.model = DecoderStack(config, self.block_class)
+            self.model = self.make_stack(config)
             if not config.tie_word_embeddings:
-                self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        frequencies = inverse_frequencies(
-            config.head_features, config.rope_theta, config.rope_scaling, config.max_position_embeddings
-        )
-        self.register_buffer("frequencies", frequencies, persistent=False)
+                self.lm_head = nn.Linear(self.model.embed_tokens.embedding_dim, config.vocab_size, bias=False)
+        self.register_buffer("frequencies", self.make_frequencies(config), persistent=False)
+        if seed is not None:
+            self.initialise(seed)
 
     @classmethod
     def from_config(cls, config: DecoderConfig, seed: int = 0) -> Self:
         """Return a model with fresh weights, a function of `config` and `seed` alone."""
-        return cls(config).initialise(seed)
+        return cls(config, seed)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, **options: Any) -> Self:
+        """Return the model that `AutoModelForCausalLM.from_pretrained` gives; ModelError if it is of another family."""
+        from massivetext.models.auto import AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_pretrained(name, **options)
+        if not isinstance(model, cls):
+            raise ModelError(
+                f"{name} holds a {type(model).__name__}, not a {cls.__name__}; use mt.AutoModelForCausalLM, which takes "
+                f"the family from the model"
+            )
+        return model
+
+    def make_stack(self, config: DecoderConfig) -> DecoderStack:
+        """Return the family's embeddings, blocks and final norm."""
+        positions = None
+        if not config.rotary_features:
+            positions = LearnedPositions(config.max_position_embeddings, config.hidden_size, self.position_offset)
+        return DecoderStack(config, self.block_class, positions)
+
+    @staticmethod
+    def make_frequencies(config: Any) -> Tensor | None:
+        """Return the rotary frequencies, (turned features of a head / 2,); None for learned positions."""
+        if not config.rotary_features:
+            return None
+        context = config.max_position_embeddings
+        return inverse_frequencies(config.rotary_features, config.rope_theta, config.rope_scaling, context)
+
+    @classmethod
+    def stored_names(cls, config: Any) -> tuple[Stored, ...]:
+        """Return how the family's files name and lay out the weights; nothing where they do as this model does."""
+        return ()
 
     def initialise(self, seed: int) -> Self:
         """Give every parameter its first value and return the model; each is a function of (seed, its name) alone.
@@ -155,28 +212,53 @@ class CausalDecoder(nn.Module):
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return the standard deviation of a fresh parameter that is no norm scale; 0.0 means all zeros."""
-        if name.endswith(("embed_tokens.weight", "lm_head.weight")):
+        if name.endswith(("embed_tokens.weight", "embed_positions.weight", "lm_head.weight")):
             return self.config.initializer_range
         if name.endswith(("bias", *OUTPUT_PROJECTIONS)):
             return 0.0
         return 1.0 / math.sqrt(parameter.shape[1])
 
-    def load_weights(self, weights: dict[str, Tensor], where: str = "the weights") -> None:
-        """Take over `weights`, one tensor for every parameter; missing, extra, misshaped ones raise ModelError."""
-        expected = {name: tuple(parameter.shape) for name, parameter in self.state_dict(keep_vars=True).items()}
-        problems = [f"missing: {name} {expected[name]}" for name in expected if name not in weights]
-        problems += [f"not expected: {name} {tuple(weights[name].shape)}" for name in weights if name not in expected]
-        for name, shape in expected.items():
-            if name in weights and tuple(weights[name].shape) != shape:
-                problems.append(f"{name} has shape {tuple(weights[name].shape)}, the configuration says {shape}")
-        if problems:
-            shown = "\n".join(f"  - {problem}" for problem in problems[:20])
-            more = f"\n  - and {len(problems) - 20} more" if len(problems) > 20 else ""
-            raise ModelError(
-                f"{where} do not fit this {type(self).__name__} configuration:\n{shown}{more}\n"
-                f"Use the config.json that was saved with the weights."
-            )
-        self.load_state_dict(weights, strict=True, assign=True)
+    def places(self) -> dict[str, Place]:
+        """Return every tensor of the family's files by name, with the parts of this model that it holds."""
+        return layout(self.state_dict(keep_vars=True), self.stored_names(self.config))
+
+    def stored_weights(self) -> dict[str, Tensor]:
+        """Return the weights under the names and in the layout of the family's files."""
+        return to_stored(self.state_dict(), self.places())
+
+    def tidy(self, stored: Mapping[str, Tensor], where: str = "the weights") -> dict[str, Tensor]:
+        """Return the tensors of a file without what follows from the rest, under the full names.
+
+        Files of the model without its head leave `stored_base` out; old ones hold masks or frequencies; some hold a
+        tied head a second time, which is compared: ModelError where it differs.
+        """
+        weights = {name: tensor for name, tensor in stored.items() if not re.search(self.computed, name)}
+        if not any(name.startswith(self.stored_base) for name in weights):
+            weights = {
+                name if name == self.stored_head else self.stored_base + name: weight for name, weight in weights.items()
+            }
+        places = self.places()
+        table = next(name for name, place in places.items() if place.inside == ["model.embed_tokens.weight"])
+        if self.config.tie_word_embeddings and self.stored_head in weights and table in weights:
+            if not torch.equal(weights[self.stored_head], weights[table]):
+                raise ModelError(
+                    f"{where}: config.json says tie_word_embeddings = true, but {self.stored_head} is not {table}; "
+                    f"set tie_word_embeddings to false if the head was trained apart"
+                )
+            del weights[self.stored_head]
+        return weights
+
+    def load_stored(self, stored: Mapping[str, Tensor], where: str = "the weights") -> None:
+        """Take over the tensors of a file, all of them; missing, extra and misshaped ones raise ModelError."""
+        places = self.places()
+        blank = {name: tensor.to("meta") for name, tensor in self.state_dict().items()}
+        check_fit(to_stored(blank, places), stored, where, type(self).__name__)
+        self.load_state_dict(to_inside(stored, places, blank), strict=True, assign=True)
+
+    def load_weights(self, weights: Mapping[str, Tensor], where: str = "the weights") -> None:
+        """Take over the model's own tensors, as a checkpoint has them; like `load_stored` otherwise."""
+        check_fit(self.state_dict(), weights, where, type(self).__name__)
+        self.load_state_dict(dict(weights), strict=True, assign=True)
 
     @property
     def head_weight(self) -> Tensor:
@@ -201,7 +283,7 @@ class CausalDecoder(nn.Module):
         """
         groups: dict[str, list[str]] = {"matrices": [], "embedding": [], "head": [], "vectors": []}
         for name, parameter in self.named_parameters():
-            if name.endswith("embed_tokens.weight"):
+            if name.endswith(("embed_tokens.weight", "embed_positions.weight")):
                 groups["embedding"].append(name)
             elif name.endswith("lm_head.weight"):
                 groups["head"].append(name)
@@ -220,9 +302,15 @@ class CausalDecoder(nn.Module):
         segments: (B, T) number of each token's document inside its row: tokens read only their own document; None: each
         row is one document.
         """
+        tokens, window = embeddings.shape[1], self.config.attention_window
+        self.check_length(tokens)
         if positions is None:
-            positions = torch.arange(embeddings.shape[1], device=embeddings.device)[None]
-        mask = None if segments is None else segment_mask(segments)
+            positions = torch.arange(tokens, device=embeddings.device)[None]
+        mask = None
+        if segments is not None:
+            mask = segment_mask(segments, window)
+        elif window is not None and tokens > window:
+            mask = causal_mask(tokens, embeddings.device, window)[None, None]
         return self.run_blocks(embeddings, positions, mask)
 
     def run_blocks(
@@ -234,25 +322,38 @@ class CausalDecoder(nn.Module):
         slots: Tensor | None = None,
     ) -> Tensor:
         """Return the final hidden states (B, T, D) for a mask (see `Context`) and, when decoding, a cache."""
-        cosine, sine = rotary_tables(positions, self.frequencies, embeddings.dtype)
-        context = Context(cosine, sine, mask, cache, slots)
-        hidden = self.enter(embeddings)
+        hidden, cosine, sine = self.enter(embeddings), None, None
+        if self.frequencies is None:
+            hidden = hidden + self.model.embed_positions(positions)
+        else:
+            cosine, sine = rotary_tables(positions, self.frequencies, embeddings.dtype)
+        hidden, context = self.model.dropout(hidden), Context(cosine, sine, mask, cache, slots)
         for block in self.model.layers:
             hidden = block(hidden, context)
-        return cast(Tensor, self.model.norm(hidden))
+        return self.leave(hidden)
 
     def enter(self, embeddings: Tensor) -> Tensor:
         """Return what the first block reads; a family may normalise the embeddings here."""
         return embeddings
+
+    def leave(self, hidden: Tensor) -> Tensor:
+        """Return what the head reads, (B, T, D), of what the last block gave."""
+        return cast(Tensor, self.model.norm(hidden))
 
     def head(self, hidden: Tensor) -> Tensor:
         """Return the logits (..., V) of hidden states (..., D)."""
         return soft_capped(functional.linear(hidden, self.head_weight), self.config.softcap)
 
     def step_plan(self) -> StepPlan | None:
-        """Return what the fast decoding step needs, or None where it does not apply (no CPU, no float32, biases)."""
-        config, shape = self.config, self.config.attention_shape()
-        if self.device.type != "cpu" or self.dtype != torch.float32:
+        """Return what the fast decoding step needs, or None where it does not apply.
+
+        It knows float32 on a CPU, rotary positions, norms by root mean square, no biases and no window.
+        """
+        config: Any = self.config
+        shape = config.attention_shape()
+        if self.device.type != "cpu" or self.dtype != torch.float32 or config.attention_window is not None:
+            return None
+        if self.frequencies is None or not isinstance(self.model.norm, RMSNorm):
             return None
         if any(name.endswith(".bias") for name, _ in self.named_parameters()):
             return None
@@ -292,19 +393,46 @@ class CausalDecoder(nn.Module):
         """
         if attention_mask is not None and segments is not None:
             raise ModelError("attention_mask and segments were both given; padding inside packed rows is a segment too")
+        self.check_ids(input_ids)
         embeddings = self.embed(input_ids)
         if attention_mask is None or bool(attention_mask.all()):
             hidden = self.hidden(embeddings, position_ids, segments)
         else:
             if position_ids is None:
                 position_ids = (attention_mask.long().cumsum(dim=-1) - 1).clamp(min=0)
-            hidden = self.run_blocks(embeddings, position_ids, padding_mask(attention_mask))
+            mask = padding_mask(attention_mask, self.config.attention_window)
+            hidden = self.run_blocks(embeddings, position_ids, mask)
         loss = None
         if labels is not None:
             following = functional.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
             flat = hidden.reshape(-1, hidden.shape[-1])
             loss, _ = mean_cross_entropy(flat, self.head_weight, following.reshape(-1), softcap=self.config.softcap)
         return CausalOutput(self.head(hidden), loss)
+
+    def check_length(self, tokens: int) -> None:
+        """Raise ModelError for rows longer than the table of learned positions; rotary positions know no end."""
+        context = self.config.max_position_embeddings
+        if tokens > context and self.frequencies is None:
+            raise ModelError(
+                f"a row has {tokens} tokens and the model has positions for {context} (max_position_embeddings); cut it, "
+                f"for example input_ids[:, :{context}], read it in pieces, or make a model with a longer context"
+            )
+
+    def check_ids(self, input_ids: Tensor) -> None:
+        """Raise ModelError for ids that are no rows (B, T) of integers, or that have no row in the embedding."""
+        if input_ids.ndim != 2 or input_ids.dtype not in (torch.int64, torch.int32):
+            raise ModelError(
+                f"input_ids is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (rows, tokens), integers"
+            )
+        self.check_length(input_ids.shape[1])
+        vocabulary = self.config.vocab_size
+        wrong = (input_ids < 0) | (input_ids >= vocabulary)
+        if bool(wrong.any()):
+            row, place = (int(index) for index in wrong.nonzero()[0])
+            raise ModelError(
+                f"input_ids[{row}, {place}] is {int(input_ids[row, place])} and the model's vocab_size is {vocabulary}: "
+                f"allowed 0 to {vocabulary - 1}; use the tokenizer that was saved with the model"
+            )
 
     @torch.no_grad()
     def generate(self, input_ids: Tensor, **options: Any) -> Tensor:
@@ -315,8 +443,6 @@ class CausalDecoder(nn.Module):
 
     def save_pretrained(self, folder: str, tokenizer: Any = None) -> None:
         """Write a model folder that `transformers` opens unchanged; see `models.folder.save_model_folder`."""
-        from pathlib import Path
-
         from massivetext.models.folder import save_model_folder
 
         save_model_folder(self, tokenizer, Path(folder))

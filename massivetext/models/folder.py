@@ -16,7 +16,7 @@ from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder, CausalOutput
 from massivetext.models.digests import differences, tensor_digest, tokenizer_digests, tokenizer_ids
 from massivetext.models.families import CAUSAL_FAMILIES
-from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, read_object, read_weights
+from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, check_finite, read_object, read_weights
 from massivetext.storage import temporary_path, write_json
 
 FORMAT = "massivetext-model/1"
@@ -42,7 +42,7 @@ def save_model_folder(
     config = model.config
     if tokenizer is not None:
         _check_vocabulary(len(tokenizer) - 1, config, "the tokenizer")
-    weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
+    weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.stored_weights().items()}
     with temporary_path(folder / WEIGHTS_FILE) as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
     written = {**config.to_hugging_face(), "dtype": str(model.dtype).removeprefix("torch.")}
@@ -78,18 +78,19 @@ def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.
     fits. verify: also run the probe texts. dtype: "float32", "bfloat16", "float16", or "auto" for the file's own.
     """
     config = read_config(folder)
-    weights = read_weights(folder, tied=config.tie_word_embeddings)
+    model = CAUSAL_FAMILIES[config.model_type](config, None)
+    weights = model.tidy(read_weights(folder), where=str(folder))
     largest = tokenizer_ids(folder)
     if largest is not None:
         _check_vocabulary(largest, config, f"the tokenizer in {folder}")
     record = _read_record(folder)
     if record is not None:
         _check_record(record, folder, config, weights)
+    check_finite(weights, str(folder))
     wanted = _dtype(dtype)
     if wanted is not None:
         weights = {name: tensor.to(wanted) for name, tensor in weights.items()}
-    model = CAUSAL_FAMILIES[config.model_type](config)
-    model.load_weights(weights, where=f"the weights in {folder}")
+    model.load_stored(weights, where=f"the weights in {folder}")
     model.tokenizer_folder = str(folder)
     generation = folder / "generation_config.json"
     model.generation_defaults = read_object(generation) if generation.is_file() else {}

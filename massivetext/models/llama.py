@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-from massivetext.models.configuration import DecoderConfig
+from massivetext.models.configuration import RotaryConfig
 from massivetext.models.decoder import CausalDecoder
 
 
-class LlamaConfig(DecoderConfig):
+class LlamaConfig(RotaryConfig):
     """The shape of a Llama model (also of the many models published in its format)."""
 
     model_type: ClassVar[str] = "llama"

@@ -1,17 +1,17 @@
 """nanochat: squared ReLU, bounded logits, norms without weights (also on embeddings, rotated queries and keys)."""
 
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
 from massivetext.layers.attention import AttentionShape
 from massivetext.layers.feedforward import PlainFeedForward
 from massivetext.layers.norms import RMSNorm
-from massivetext.models.configuration import DecoderConfig
+from massivetext.models.configuration import DecoderConfig, RotaryConfig
 from massivetext.models.decoder import CausalDecoder, DecoderBlock
 
 
-class NanoChatConfig(DecoderConfig):
+class NanoChatConfig(RotaryConfig):
     """The shape of a nanochat model."""
 
     model_type: ClassVar[str] = "nanochat"
@@ -48,7 +48,7 @@ class NanoChatBlock(DecoderBlock):
         return PlainFeedForward(sizes, config.hidden_act, False, ("fc1", "fc2"))
 
     @staticmethod
-    def make_norm(config: DecoderConfig) -> RMSNorm:
+    def make_norm(config: Any) -> RMSNorm:
         """Return a norm without weights."""
         return RMSNorm(config.hidden_size, config.rms_norm_eps, scaled=False)
 

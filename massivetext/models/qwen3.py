@@ -3,11 +3,11 @@
 from typing import Any, ClassVar
 
 from massivetext.layers.attention import AttentionShape
-from massivetext.models.configuration import DecoderConfig
+from massivetext.models.configuration import RotaryConfig
 from massivetext.models.decoder import CausalDecoder
 
 
-class Qwen3Config(DecoderConfig):
+class Qwen3Config(RotaryConfig):
     """The shape of a dense Qwen3 model."""
 
     model_type: ClassVar[str] = "qwen3"

@@ -1,6 +1,7 @@
 """Reading the JSON and safetensors files of a model folder, strictly: nothing is unpickled, nothing is skipped."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ from massivetext.errors import ModelError
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
-COMPUTED = "rotary_emb.inv_freq"  # old files hold the rotary frequencies, which follow from the configuration
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -29,23 +28,23 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_weights(folder: Path, tied: bool) -> dict[str, Tensor]:
-    """Return all tensors of the folder's safetensors file, or of its shards, by name.
-
-    tied: the head is the embedding; a second copy that some files hold is compared and left out.
-    """
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """Return all tensors of the folder's safetensors file, or of its shards, by name."""
     weights: dict[str, Tensor] = {}
     for path in _weight_files(folder):
         weights.update(_read_file(path))
-    weights = {name: tensor for name, tensor in weights.items() if not name.endswith(COMPUTED)}
-    if tied and HEAD in weights and EMBEDDING in weights:
-        if not torch.equal(weights[HEAD], weights[EMBEDDING]):
-            raise ModelError(
-                f"{folder}: {CONFIG_FILE} says tie_word_embeddings = true, but {HEAD} is not {EMBEDDING}; "
-                f"set tie_word_embeddings to false if the head was trained apart"
-            )
-        del weights[HEAD]
     return weights
+
+
+def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
+    """Raise ModelError that names the tensors with a number that is not finite."""
+    broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        shown = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
+        raise ModelError(
+            f"{where} has weights that are NaN or infinite: {shown}; its training diverged or the file is damaged: take "
+            f"an earlier checkpoint, or fetch it again"
+        )
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -54,6 +53,11 @@ def _weight_files(folder: Path) -> list[Path]:
         return [folder / WEIGHTS_FILE]
     if (folder / INDEX_FILE).is_file():
         names = sorted(set(read_object(folder / INDEX_FILE).get("weight_map", {}).values()))
+        outside = [name for name in names if Path(name).name != name or not name.endswith(".safetensors")]
+        if outside:
+            raise ModelError(
+                f"{folder / INDEX_FILE} names {outside[0]!r}; a shard is a .safetensors file in the same folder"
+            )
         missing = [name for name in names if not (folder / name).is_file()]
         if missing or not names:
             raise ModelError(

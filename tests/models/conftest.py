@@ -18,7 +18,9 @@ TEXTS = ["def main(arguments): return arguments", "北京是中国的首都。",
 
 
 def tiny_config(family, **changes):
-    return AutoConfig.for_model(family, **{**SIZES, **changes})
+    known = CAUSAL_FAMILIES[family].config_class.model_fields
+    sizes = {name: value for name, value in SIZES.items() if name in known}
+    return AutoConfig.for_model(family, **{**sizes, **changes})
 
 
 def tiny_model(family, seed=0, **changes):

@@ -14,7 +14,7 @@ FAMILIES = sorted(CAUSAL_FAMILIES)
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 32}
 VARIANTS = [
     *[(family, {}) for family in FAMILIES],
-    *[(family, {"tie_word_embeddings": True}) for family in FAMILIES],
+    *[(family, {"tie_word_embeddings": not tiny_config(family).tie_word_embeddings}) for family in FAMILIES],
     ("llama", {"rope_scaling": LLAMA3, "rope_theta": 500000.0}),
     ("llama", {"rope_scaling": {"rope_type": "linear", "factor": 2.0}}),
     ("llama", {"num_key_value_heads": 4, "attention_bias": True, "mlp_bias": True, "hidden_act": "gelu"}),
