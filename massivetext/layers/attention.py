@@ -77,7 +77,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, d
     """Return softmax(q k^T / sqrt(head_dim)) v, (B, H, T, head_dim), over the keys that `mask` allows.
 
     queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, or
-    None for plain causal attention: S = T, or one query that reads every key. dropout: share of the softmax set to zero.
+    None for plain causal attention: S = T, or one query that reads every key. dropout: share of weights set to zero.
     """
     causal = mask is None and queries.shape[2] > 1
     grouped = queries.shape[1] != keys.shape[1]

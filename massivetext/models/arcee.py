@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 from torch import nn
 
 from massivetext.layers.feedforward import PlainFeedForward
+from massivetext.models.blocks import DecoderBlock
 from massivetext.models.configuration import DecoderConfig, RotaryConfig
-from massivetext.models.decoder import CausalDecoder, DecoderBlock
+from massivetext.models.decoder import CausalDecoder
 
 
 class ArceeConfig(RotaryConfig):

@@ -279,10 +279,10 @@ def renamed(values: Any, names: Mapping[str, str]) -> Any:
     return {names.get(key, key): value for key, value in values.items()} if isinstance(values, Mapping) else values
 
 
-def read_rotary(values: dict[str, Any], where: str, partial_default: float = 1.0) -> dict[str, Any]:
+def read_rotary(values: dict[str, Any], where: str, partial: float = 1.0) -> dict[str, Any]:
     """Return `values` with rotary settings, as transformers 4 and 5 write them, as rope_theta and rope_scaling.
 
-    partial_default: the one share of turned features that is allowed inside rope_parameters.
+    partial: the one share of turned features that may be said there.
     """
     values = dict(values)
     written = {**(values.pop("rope_scaling", None) or {}), **(values.pop("rope_parameters", None) or {})}
@@ -294,12 +294,12 @@ def read_rotary(values: dict[str, Any], where: str, partial_default: float = 1.0
         )
     old_name = written.pop("type", None)  # what rope_type was called at first
     kind = written.pop("rope_type", None) or old_name or "default"
-    partial = written.pop("partial_rotary_factor", None)
-    if kind not in ("default", "linear", "llama3") or partial not in (None, partial_default):
-        detail = f"rope_type = {kind!r}" if partial in (None, partial_default) else f"partial_rotary_factor = {partial}"
+    share = written.pop("partial_rotary_factor", None)
+    if kind not in ("default", "linear", "llama3") or share not in (None, partial):
+        detail = f"rope_type = {kind!r}" if share in (None, partial) else f"partial_rotary_factor = {share!r}"
         raise ModelError(
             f"{where} has {detail}, which is not supported; allowed: rope_type default, linear, llama3 and "
-            f"partial_rotary_factor {partial_default}"
+            f"partial_rotary_factor {partial}"
         )
     values["rope_scaling"] = None if kind == "default" else {"rope_type": kind, **written}
     if kind == "default" and written:

@@ -20,19 +20,16 @@ from torch.nn import functional
 
 from massivetext.errors import ModelError
 from massivetext.generation.kernels import ACTIVATION_CODES, NO_NORM, NORM_AFTER, NORM_BEFORE
-from massivetext.generation.stepping import LayerPlan, StepPlan
-from massivetext.layers.attention import Context, SelfAttention, causal_mask, padding_mask, segment_mask
+from massivetext.generation.stepping import StepPlan
+from massivetext.layers.attention import Context, causal_mask, padding_mask, segment_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.feedforward import GatedFeedForward
 from massivetext.layers.loss import IGNORED_LABEL, mean_cross_entropy, soft_capped
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.positions import LearnedPositions
 from massivetext.layers.rotary import inverse_frequencies, rotary_tables
+from massivetext.models.blocks import OUTPUT_PROJECTIONS, DecoderBlock, DecoderStack, scale_of
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
-
-# The matrices that write into the residual stream; they start at zero, so that a fresh block passes its input through.
-OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight", "fc2.weight")
 
 
 @dataclass
@@ -47,80 +44,6 @@ class CausalOutput:
         if isinstance(key, str):
             return getattr(self, key)
         return [value for value in (self.loss, self.logits) if value is not None][key]
-
-
-def scale_of(norm: nn.Module) -> Tensor:
-    """Return a norm's scale (D,); ones where it has none."""
-    assert isinstance(norm, RMSNorm)
-    return torch.ones(norm.features) if norm.weight is None else norm.weight.detach()
-
-
-class DecoderBlock(nn.Module):
-    """Norm, attention, add; norm, feed-forward, add (arXiv:2002.04745), under Hugging Face's names."""
-
-    def __init__(self, config: DecoderConfig, layer: int) -> None:
-        super().__init__()
-        self.layer = layer
-        self.self_attn = SelfAttention(config.attention_shape())
-        self.mlp = self.make_feedforward(config)
-        self.input_layernorm = self.make_norm(config)
-        self.post_attention_layernorm = self.make_norm(config)
-        self.dropout = nn.Dropout(config.dropouts.residual)
-
-    def make_feedforward(self, config: DecoderConfig) -> nn.Module:
-        """Return the family's feed-forward part."""
-        return GatedFeedForward(
-            config.hidden_size, config.feedforward_features, config.hidden_act, getattr(config, "mlp_bias", False)
-        )
-
-    @staticmethod
-    def make_norm(config: Any) -> nn.Module:
-        """Return one of the family's norms over the hidden features."""
-        return RMSNorm(config.hidden_size, config.rms_norm_eps)
-
-    def step_plan(self) -> LayerPlan:
-        """Return this block's weights for the fast decoding step."""
-        attention, matrices = self.self_attn, [matrix.detach() for matrix in self.mlp.parameters()]
-        head_scales = torch.ones(2, attention.shape.head_dim)
-        if attention.shape.norm == "before_rotary":
-            head_scales = torch.stack([scale_of(attention.q_norm), scale_of(attention.k_norm)])
-        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-        return LayerPlan(
-            [projection.weight.detach() for projection in projections],
-            attention.o_proj.weight.detach(),
-            matrices[:-1],  # gate and up, or up alone: the feed-forward parts declare them first, the way back last
-            matrices[-1],
-            scale_of(self.input_layernorm),
-            scale_of(self.post_attention_layernorm),
-            head_scales,
-        )
-
-    def forward(self, hidden: Tensor, context: Context) -> Tensor:
-        """Return the hidden state after this block, (B, T, D)."""
-        hidden = hidden + self.dropout(self.self_attn(self.input_layernorm(hidden), context, self.layer))
-        return cast(Tensor, hidden + self.dropout(self.mlp(self.post_attention_layernorm(hidden))))
-
-
-class PostNormBlock(DecoderBlock):
-    """Attention, add, norm; feed-forward, add, norm: the order of the first Transformer (arXiv:1706.03762)."""
-
-    def forward(self, hidden: Tensor, context: Context) -> Tensor:
-        """Return the hidden state after this block, (B, T, D)."""
-        hidden = self.input_layernorm(hidden + self.dropout(self.self_attn(hidden, context, self.layer)))
-        return cast(Tensor, self.post_attention_layernorm(hidden + self.dropout(self.mlp(hidden))))
-
-
-class DecoderStack(nn.Module):
-    """Embeddings, blocks and final norm: what Hugging Face calls `model` inside a causal language model."""
-
-    def __init__(self, config: DecoderConfig, block: type[DecoderBlock], positions: LearnedPositions | None) -> None:
-        super().__init__()
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        if positions is not None:
-            self.embed_positions = positions
-        self.dropout = nn.Dropout(config.dropouts.embedding)
-        self.layers = nn.ModuleList(block(config, layer) for layer in range(config.num_hidden_layers))
-        self.norm = block.make_norm(config)
 
 
 class CausalDecoder(nn.Module):
@@ -165,17 +88,20 @@ class CausalDecoder(nn.Module):
         model = AutoModelForCausalLM.from_pretrained(name, **options)
         if not isinstance(model, cls):
             raise ModelError(
-                f"{name} holds a {type(model).__name__}, not a {cls.__name__}; use mt.AutoModelForCausalLM, which takes "
-                f"the family from the model"
+                f"{name} holds a {type(model).__name__}, not a {cls.__name__}; use mt.AutoModelForCausalLM, which "
+                f"takes the family from the model"
             )
         return model
 
     def make_stack(self, config: DecoderConfig) -> DecoderStack:
         """Return the family's embeddings, blocks and final norm."""
-        positions = None
-        if not config.rotary_features:
-            positions = LearnedPositions(config.max_position_embeddings, config.hidden_size, self.position_offset)
-        return DecoderStack(config, self.block_class, positions)
+        return DecoderStack(config, self.block_class, self.make_positions(config))
+
+    def make_positions(self, config: DecoderConfig) -> LearnedPositions | None:
+        """Return the table of learned positions; None where they are rotary."""
+        if config.rotary_features:
+            return None
+        return LearnedPositions(config.max_position_embeddings, config.hidden_size, self.position_offset)
 
     @staticmethod
     def make_frequencies(config: Any) -> Tensor | None:
@@ -234,9 +160,8 @@ class CausalDecoder(nn.Module):
         """
         weights = {name: tensor for name, tensor in stored.items() if not re.search(self.computed, name)}
         if not any(name.startswith(self.stored_base) for name in weights):
-            weights = {
-                name if name == self.stored_head else self.stored_base + name: weight for name, weight in weights.items()
-            }
+            base = self.stored_base
+            weights = {name if name == self.stored_head else base + name: weights[name] for name in weights}
         places = self.places()
         table = next(name for name, place in places.items() if place.inside == ["model.embed_tokens.weight"])
         if self.config.tie_word_embeddings and self.stored_head in weights and table in weights:
@@ -414,8 +339,8 @@ class CausalDecoder(nn.Module):
         context = self.config.max_position_embeddings
         if tokens > context and self.frequencies is None:
             raise ModelError(
-                f"a row has {tokens} tokens and the model has positions for {context} (max_position_embeddings); cut it, "
-                f"for example input_ids[:, :{context}], read it in pieces, or make a model with a longer context"
+                f"a row has {tokens} tokens and the model has positions for {context} (max_position_embeddings); cut "
+                f"it, for example input_ids[:, :{context}], read it in pieces, or make a model with a longer context"
             )
 
     def check_ids(self, input_ids: Tensor) -> None:
@@ -430,7 +355,7 @@ class CausalDecoder(nn.Module):
         if bool(wrong.any()):
             row, place = (int(index) for index in wrong.nonzero()[0])
             raise ModelError(
-                f"input_ids[{row}, {place}] is {int(input_ids[row, place])} and the model's vocab_size is {vocabulary}: "
+                f"input_ids[{row}, {place}] is {int(input_ids[row, place])}; the model's vocab_size is {vocabulary}, "
                 f"allowed 0 to {vocabulary - 1}; use the tokenizer that was saved with the model"
             )
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from massivetext.layers.attention import AttentionShape
 from massivetext.layers.feedforward import PlainFeedForward
+from massivetext.models.blocks import OUTPUT_PROJECTIONS, DecoderBlock
 from massivetext.models.configuration import DecoderConfig, Dropouts
-from massivetext.models.decoder import OUTPUT_PROJECTIONS, CausalDecoder, DecoderBlock
+from massivetext.models.decoder import CausalDecoder
 from massivetext.models.naming import QUERY_KEY_VALUE, Stored
 
 

@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 def layout(names: Iterable[str], rules: Iterable[Stored]) -> dict[str, Place]:
-    """Return every stored tensor by name, for the model's tensor `names`; without a rule a tensor is stored as it is."""
+    """Return every stored tensor by name, for the model's `names`; without a rule a tensor is stored as it is."""
     by_part = {part: rule for rule in rules for part in rule.inside}
     places: dict[str, Place] = {}
     for name in names:
@@ -97,7 +97,7 @@ def _parted(stored: Tensor, rule: Stored, rows: list[int]) -> list[Tensor]:
     if len(rows) == 1:
         return [joined]
     if not rule.heads:
-        return [part.contiguous() for part in joined.split(rows)]
+        return [part.contiguous() for part in torch.split(joined, rows)]
     turns = joined.reshape(rule.heads, -1, *joined.shape[1:])  # (H, 3 * head_dim, ...)
     sizes = [row // rule.heads for row in rows]
-    return [part.flatten(0, 1).contiguous() for part in turns.split(sizes, dim=1)]
+    return [part.flatten(0, 1).contiguous() for part in torch.split(turns, sizes, dim=1)]

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from massivetext.layers.attention import AttentionShape
 from massivetext.layers.feedforward import PlainFeedForward
 from massivetext.layers.norms import RMSNorm
+from massivetext.models.blocks import DecoderBlock
 from massivetext.models.configuration import DecoderConfig, RotaryConfig
-from massivetext.models.decoder import CausalDecoder, DecoderBlock
+from massivetext.models.decoder import CausalDecoder
 
 
 class NanoChatConfig(RotaryConfig):

@@ -42,8 +42,8 @@ def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
     if broken:
         shown = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
         raise ModelError(
-            f"{where} has weights that are NaN or infinite: {shown}; its training diverged or the file is damaged: take "
-            f"an earlier checkpoint, or fetch it again"
+            f"{where} has weights that are NaN or infinite: {shown}; its training diverged or the file is damaged: "
+            f"take an earlier checkpoint, or fetch it again"
         )
 
 

@@ -8,13 +8,18 @@ from massivetext.models.families import CAUSAL_FAMILIES
 
 torch.set_num_threads(1)
 FAMILIES = sorted(CAUSAL_FAMILIES)
+FAST_FAMILIES = ["arcee", "llama", "mistral", "nanochat", "qwen3"]  # the step knows no biases and no learned positions
 
 
 def tiny_model(family="llama", **changes):
     sizes = {
         "vocab_size": 120, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "max_position_embeddings": 64, "bos_token_id": 0, **changes,
+        "num_key_value_heads": 2, "max_position_embeddings": 64, "bos_token_id": 0,
     }  # fmt: skip
+    if family == "openai-gpt":
+        del sizes["intermediate_size"]  # always four times hidden_size
+    known = CAUSAL_FAMILIES[family].config_class.model_fields
+    sizes = {name: value for name, value in sizes.items() if name in known} | changes
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **sizes))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

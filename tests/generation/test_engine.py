@@ -8,7 +8,7 @@ from massivetext.errors import ConfigError
 from massivetext.generation.choosing import draw, penalised
 from massivetext.generation.settings import GenerationSettings, generation_settings
 
-from .conftest import FAMILIES, prompts, tiny_model
+from .conftest import FAMILIES, FAST_FAMILIES, prompts, tiny_model
 
 
 def peer_of(model):
@@ -25,7 +25,7 @@ def slowly(model, ids, new_tokens):
     return ids
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAST_FAMILIES)  # the others: tests/models/test_parity.py
 def test_greedy_ids_equal_those_of_transformers(family):
     model = tiny_model(family)
     ids = prompts(3, 7)

@@ -10,7 +10,7 @@ from massivetext.generation.engine import Reader
 from massivetext.generation.kernels import ACTIVATION_CODES
 from massivetext.layers.feedforward import ACTIVATIONS
 
-from .conftest import FAMILIES, prompts, tiny_model
+from .conftest import FAMILIES, FAST_FAMILIES, prompts, tiny_model
 
 
 def difference(model, rows, tokens, first):
@@ -25,7 +25,7 @@ def difference(model, rows, tokens, first):
     return float(max(found))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAST_FAMILIES)
 @pytest.mark.parametrize("rows", [1, 3])
 def test_the_fast_step_equals_the_blocks(family, rows):
     assert difference(tiny_model(family), rows, 7, torch.zeros(rows, dtype=torch.long)) <= 1e-4
@@ -51,6 +51,8 @@ def test_large_matrices_go_through_blas(monkeypatch):
 
 def test_models_with_biases_or_another_number_format_take_the_slow_way():
     assert tiny_model("llama", attention_bias=True).step_plan() is None
+    assert tiny_model("mistral", sliding_window=8).step_plan() is None
+    assert all((tiny_model(family).step_plan() is None) != (family in FAST_FAMILIES) for family in FAMILIES)
     assert tiny_model().to(torch.bfloat16).step_plan() is None
     assert tiny_model().to(torch.bfloat16).generate(prompts(1, 3), max_new_tokens=4).shape == (1, 7)
 

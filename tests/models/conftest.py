@@ -3,6 +3,8 @@
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoConfig as PeerConfig
+from transformers import AutoModelForCausalLM as PeerModel
 from transformers import PreTrainedTokenizerFast
 
 from massivetext.models.auto import AutoConfig
@@ -14,13 +16,18 @@ SIZES = {
     "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 128, "bos_token_id": 0, "eos_token_id": 0,
 }  # fmt: skip
+TRANSFORMERS_FAMILIES = sorted(set(CAUSAL_FAMILIES) - {"palm"})  # palm has no twin there: see test_palm.py
+# What SIZES says and a family cannot have.
+OTHER_SIZES = {
+    "nanochat": {"head_dim": None}, "openai-gpt": {"intermediate_size": None},
+}  # fmt: skip
 TEXTS = ["def main(arguments): return arguments", "北京是中国的首都。", "the cat sat on the mat, the end"]
 
 
 def tiny_config(family, **changes):
     known = CAUSAL_FAMILIES[family].config_class.model_fields
     sizes = {name: value for name, value in SIZES.items() if name in known}
-    return AutoConfig.for_model(family, **{**sizes, **changes})
+    return AutoConfig.for_model(family, **{**sizes, **OTHER_SIZES.get(family, {}), **changes})
 
 
 def tiny_model(family, seed=0, **changes):
@@ -32,6 +39,30 @@ def tiny_model(family, seed=0, **changes):
         for parameter in model.parameters():
             parameter.normal_(0.0, 0.3, generator=generator)
     return model.eval()
+
+
+def peer_of(config):
+    """A transformers model of the same configuration with random weights everywhere."""
+    peer = PeerModel.from_config(PeerConfig.for_model(**config.to_hugging_face()), attn_implementation="eager")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in peer.parameters():
+            parameter.normal_(0.0, 0.3)
+    return peer.eval()
+
+
+def stored_name(model, name):
+    """The name in files of a parameter of transformers: in memory it calls every family's head lm_head."""
+    return model.stored_head if name == "lm_head.weight" else name
+
+
+def twins(family, **changes):
+    """A transformers model and ours with its weights."""
+    config = tiny_config(family, **changes)
+    peer, model = peer_of(config), CAUSAL_FAMILIES[family](config, None)
+    weights = {stored_name(model, name): tensor.clone() for name, tensor in peer.state_dict().items()}
+    model.load_stored(model.tidy(weights))
+    return peer, model.eval()
 
 
 @pytest.fixture(scope="session")
