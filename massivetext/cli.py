@@ -223,6 +223,26 @@ def report_command(
     show({"report": str(path)}, as_json, lambda found: found["report"])
 
 
+@app.command("models")
+def models_command(language: LanguageOption = None, as_json: JsonOption = False) -> None:
+    """List the published sizes: parameters, memory to train and to run on this machine, what each is fit for.
+
+    Example: massivetext models --json
+    """
+    import torch
+
+    from massivetext.doctor import memory_bytes
+    from massivetext.models import listing
+
+    set_language(language)
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_properties(0)
+        found = listing.listing(device.total_memory, 2, device.name)
+    else:
+        found = listing.listing(memory_bytes(), 4, "CPU")
+    show(found, as_json, listing.listing_text)
+
+
 @app.command("doctor")
 def doctor_command(
     recipe: Annotated[str | None, typer.Argument(help="A recipe to look at as well.")] = None,

@@ -15,9 +15,6 @@ from massivetext.errors import MassiveTextError
 from massivetext.recipe import Recipe, load_recipe
 from massivetext.translations import tr
 
-BYTES_PER_TRAINED_PARAMETER = 16
-"""float32 weight, gradient and two optimiser moments."""
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -149,14 +146,15 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
     import torch
 
     from massivetext.models.families import CAUSAL_FAMILIES
+    from massivetext.models.listing import TRAINED_BYTES, USABLE_SHARE
     from massivetext.stages import new_config
     from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
     config = new_config(recipe, recipe.tokenizer.vocab_size)
     model = CAUSAL_FAMILIES[config.model_type](config, None)  # without weights: nothing is allocated
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    needed = parameters * BYTES_PER_TRAINED_PARAMETER
-    enough = needed < 0.8 * memory_bytes()
+    needed = parameters * TRAINED_BYTES
+    enough = needed < USABLE_SHARE * memory_bytes()
     yield Finding(
         "ok" if enough else "error",
         tr("model"),

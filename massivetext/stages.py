@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from massivetext import __version__
-from massivetext.errors import CheckpointError, ConfigError, unknown_name
+from massivetext.errors import CheckpointError, ConfigError
 from massivetext.progress import log
 from massivetext.recipe import Recipe, recipe_values, recipe_yaml
 from massivetext.storage import read_json, value_digest, write_json, write_text
@@ -284,10 +284,16 @@ def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderCo
     section = recipe.model
     if section.from_:
         return AutoConfig.from_pretrained(section.from_)
-    if section.preset:
-        raise ConfigError(unknown_name("model preset", section.preset, ()))
-    context = {"max_position_embeddings": recipe.train.context_tokens, **section.fields}
     ids = {"bos_token_id": start_id, "eos_token_id": start_id, "pad_token_id": start_id, "vocab_size": vocab_size}
+    if section.preset:
+        config = AutoConfig.from_preset(section.preset, **{**section.fields, **ids})
+        if recipe.train.context_tokens > config.max_position_embeddings:
+            raise ConfigError(
+                f"train.context_tokens is {recipe.train.context_tokens} and preset {section.preset} reads at most "
+                f"{config.max_position_embeddings} tokens; lower it, or set model.max_position_embeddings"
+            )
+        return config
+    context = {"max_position_embeddings": recipe.train.context_tokens, **section.fields}
     return AutoConfig.for_model(str(section.family), **{**context, **ids})
 
 

@@ -11,6 +11,7 @@ from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.folder import load_model_folder, read_config
+from massivetext.models.presets import preset_config
 
 
 class AutoConfig:
@@ -30,6 +31,14 @@ class AutoConfig:
         if family not in CAUSAL_FAMILIES:
             raise ConfigError(unknown_name("model family", family, CAUSAL_FAMILIES))
         return CAUSAL_FAMILIES[family].config_class.parse(values, where="model")
+
+    @staticmethod
+    def from_preset(name: str, **changes: Any) -> DecoderConfig:
+        """Return the configuration of a published size (gpt2-medium, pythia-70m, ...), to be trained from scratch.
+
+        changes: fields to have otherwise, e.g. vocab_size. Unknown names and fields raise ConfigError with the nearest.
+        """
+        return preset_config(name, **changes)
 
 
 class AutoModelForCausalLM:
