@@ -136,8 +136,8 @@ class CausalDecoder(nn.Module):
     def initialise(self, seed: int) -> Self:
         """Give every parameter its first value and return the model; each is a function of (seed, its name) alone.
 
-        Norm scales one, biases zero, matrices that write into the residual stream zero, other matrices normal with
-        standard deviation 1/sqrt(inputs), embedding and head normal with `initializer_range`.
+        Norm scales one, biases zero, matrices that write into the residual stream and an untied head zero, other
+        matrices normal with standard deviation 1/sqrt(inputs), the embedding normal with `initializer_range`.
         """
         weights = {}
         for name, parameter in self.state_dict(keep_vars=True).items():
@@ -155,9 +155,9 @@ class CausalDecoder(nn.Module):
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return the standard deviation of a fresh parameter that is no norm scale; 0.0 means all zeros."""
-        if name.endswith(("embed_tokens.weight", "lm_head.weight")):
+        if name.endswith("embed_tokens.weight"):
             return self.config.initializer_range
-        if name.endswith(("bias", *OUTPUT_PROJECTIONS)):
+        if name.endswith(("bias", "lm_head.weight", *OUTPUT_PROJECTIONS)):
             return 0.0
         return 1.0 / math.sqrt(parameter.shape[1])
 
