@@ -1,12 +1,12 @@
-"""Causal training of a 6.9 M Llama shape: this package's loop and transformers.Trainer in turn, results as JSON.
+"""Causal training of a 6.9 M GPT-2 and a 6.8 M Llama: this package's loop and transformers.Trainer in turn, as JSON.
 
-    python benchmarks/training.py [--threads N] [--steps N] [--rounds N] [--out benchmarks/results/training.json]
+    python benchmarks/training.py [--shapes gpt2 llama] [--threads N] [--steps N] [--rounds N] [--out FILE]
 
 Both start from the same weights and see the same rows (real English text, one document a row) with the same AdamW; the
 losses are compared, then the seconds of each step after the warm-up, by the clock and by processor time. The peer runs
 twice: as its users run it (defaults), and with what makes it fastest (compiled, denormals flushed). Rounds alternate,
-because other processes disturb a measurement; a number is the median over all rounds. Utilisation is the definition of
-DESIGN section 7, over the best matmul of this process.
+because other processes disturb a measurement; a number is the median over all rounds. Utilisation is the FLOPs of the
+parameters' matrix products and of causal attention, over the median matmul peak of those measured between the runs.
 """
 
 import argparse
@@ -36,18 +36,20 @@ from massivetext.training.settings import TrainSettings
 from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
 TEXT = Path(__file__).resolve().parents[2] / "shared" / "data" / "wikitext-2"
-SHAPE = {
-    "vocab_size": 8192, "hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 6, "num_attention_heads": 4,
-    "max_position_embeddings": 256, "tie_word_embeddings": True, "bos_token_id": 0, "eos_token_id": 0,
-}  # fmt: skip
 CONTEXT, ROWS, WARM_UP_STEPS = 256, 16, 3
+COMMON = {
+    "vocab_size": 8192, "hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4,
+    "max_position_embeddings": CONTEXT, "tie_word_embeddings": True, "bos_token_id": 0, "eos_token_id": 0,
+}  # fmt: skip
+NO_DROPOUT = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}  # else no two programs see the same losses
+SHAPES = {"gpt2": COMMON | NO_DROPOUT, "llama": COMMON | {"intermediate_size": 688}}
 LEARNING_RATE = 3e-4
 
 
 def token_rows(count):
     """Return (count, CONTEXT + 1) ids of real English text."""
     texts = [path.read_text() for path in sorted(TEXT.glob("*.txt"))]
-    tokenizer = train_tokenizer(texts, TokenizerSettings(vocab_size=SHAPE["vocab_size"]), quiet=True)
+    tokenizer = train_tokenizer(texts, TokenizerSettings(vocab_size=COMMON["vocab_size"]), quiet=True)
     ids = np.concatenate([np.asarray(tokenizer.encode_ordinary(text)) for text in texts])
     return np.resize(ids, count * (CONTEXT + 1)).reshape(count, CONTEXT + 1).astype(np.int64)
 
@@ -90,9 +92,9 @@ class Rows:
         )
 
 
-def run_ours(rows, steps, options):
+def run_ours(family, rows, steps, options):
     """Return step times and losses of our loop."""
-    ticks, model = Ticks(), fresh_model()
+    ticks, model = Ticks(), fresh_model(family)
     settings = TrainSettings(
         steps=steps, context_tokens=CONTEXT, batch_tokens=ROWS * CONTEXT, optimiser="adamw", threads=options.threads,
         learning_rate=LEARNING_RATE, beta2=0.999, warmup_steps=0, decay="none", log_every_steps=1,
@@ -103,12 +105,14 @@ def run_ours(rows, steps, options):
     return ticks.steps()[1:], losses  # the leak probe asks for the first batch once more
 
 
-def run_peer(rows, steps, options, best):
+def run_peer(family, rows, steps, best):
     """Return step times and losses of transformers.Trainer, with its defaults or at its best."""
     ticks, losses = Ticks(), []
     torch.set_flush_denormal(best)
-    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**SHAPE))
-    model.load_state_dict(fresh_model().state_dict(), strict=False)
+    model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(family, **SHAPES[family]))
+    ours = fresh_model(family).stored_weights()
+    found = model.load_state_dict(ours, strict=False)
+    assert found.missing_keys in ([], ["lm_head.weight"]) and not found.unexpected_keys, found
 
     class Record(transformers.TrainerCallback):
         def on_step_begin(self, *_, **__):
@@ -130,9 +134,9 @@ def run_peer(rows, steps, options, best):
     return ticks.steps(), losses
 
 
-def fresh_model():
+def fresh_model(family):
     """Return the model with its first weights; output projections are not zero here, so that all parts work."""
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SHAPE))
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **SHAPES[family]))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -142,8 +146,9 @@ def fresh_model():
 
 
 def main():
-    """Run all three in turn and write the results."""
+    """Measure the shapes asked for and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES))
     parser.add_argument("--threads", type=int, default=usable_threads())
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=2)
@@ -152,10 +157,23 @@ def main():
     torch.set_num_threads(options.threads)
     transformers.logging.set_verbosity_error()
     rows = token_rows(ROWS * (options.steps + 1))
+    results = {
+        "what": "causal training, batch of 16 rows of 256 tokens, AdamW, float32, no dropout",
+        "shapes": {family: measure(family, rows, options) for family in options.shapes},
+        "machine": {"processor": cpu_type(), "cores": usable_threads(), "threads": options.threads},
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
+        | {"python": platform.python_version()},
+    }
+    write_json(options.out, results)
+    print(options.out.read_text())
+
+
+def measure(family, rows, options):
+    """Run the three programs in turn, compare their losses, and return what they reached."""
     runs = {
-        "massivetext": lambda: run_ours(rows, options.steps, options),
-        "transformers_defaults": lambda: run_peer(rows, options.steps, options, best=False),
-        "transformers_compiled": lambda: run_peer(rows, options.steps, options, best=True),
+        "massivetext": lambda: run_ours(family, rows, options.steps, options),
+        "transformers_defaults": lambda: run_peer(family, rows, options.steps, best=False),
+        "transformers_compiled": lambda: run_peer(family, rows, options.steps, best=True),
     }
     times, losses, peaks = {name: [] for name in runs}, {}, []
     for _ in range(options.rounds):
@@ -163,23 +181,22 @@ def main():
             steps, losses[name] = run()
             times[name] += steps
             peaks.append(MatmulPeak(torch.device("cpu"), torch.float32).value())
-            print(name, f"{statistics.median(wall for wall, _ in steps):.3f} s a step", flush=True)
+            print(family, name, f"{statistics.median(wall for wall, _ in steps):.3f} s a step", flush=True)
     ours = losses["massivetext"]
     worst = max(abs(a - b) for name in losses for a, b in zip(ours, losses[name], strict=True))
     if worst > 0.01:
         raise SystemExit(f"the losses differ by {worst:.3f}: the work was not equal")
-    write_json(options.out, report(times, losses, peaks, worst, options))
-    print(options.out.read_text())
+    return report(family, times, losses, peaks, worst)
 
 
-def report(times, losses, peaks, worst, options):
-    """Return the results: tokens per second, ratios, utilisation, machine."""
-    tokens, peak = ROWS * CONTEXT, max(peaks)
+def report(family, times, losses, peaks, worst):
+    """Return the results: tokens per second, ratios, utilisation."""
+    tokens, peak = ROWS * CONTEXT, statistics.median(peaks)
     wall = {name: statistics.median(step[0] for step in steps) for name, steps in times.items()}
     processor = {name: statistics.median(step[1] for step in steps) for name, steps in times.items()}
-    flops = flops_per_token(fresh_model(), CONTEXT)
+    flops = flops_per_token(fresh_model(family), CONTEXT)
     return {
-        "what": "causal training, 6.9 M Llama shape, batch of 16 rows of 256 tokens, AdamW, float32",
+        "parameters": sum(parameter.numel() for parameter in fresh_model(family).parameters()),
         "tokens_per_second": {name: round(tokens / seconds, 1) for name, seconds in wall.items()},
         "tokens_per_processor_second": {name: round(tokens / seconds, 1) for name, seconds in processor.items()},
         "ratio_to_defaults": round(wall["transformers_defaults"] / wall["massivetext"], 3),
@@ -187,13 +204,10 @@ def report(times, losses, peaks, worst, options):
         "ratio_to_defaults_by_processor_time": round(processor["transformers_defaults"] / processor["massivetext"], 3),
         "ratio_to_best_by_processor_time": round(processor["transformers_compiled"] / processor["massivetext"], 3),
         "utilisation_fraction": {name: round(flops * tokens / s / peak, 3) for name, s in wall.items()},
-        "matmul_peak_gflops": {"best": round(peak / 1e9, 1), "worst": round(min(peaks) / 1e9, 1)},
+        "matmul_peak_gflops": [round(value / 1e9, 1) for value in peaks],
         "loss_of_the_last_step": {name: round(values[-1], 4) for name, values in losses.items()},
         "largest_difference_of_losses": round(worst, 5),
         "load_average": round(os.getloadavg()[0], 1),
-        "machine": {"processor": cpu_type(), "cores": usable_threads(), "threads": options.threads},
-        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
-        | {"python": platform.python_version()},
     }
 
 

@@ -10,6 +10,9 @@ from massivetext.layers.cache import StaticCache
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.rotary import rotate
 
+STRIPS = 4  # eight save little more and cost twice the compiling
+LONGEST_IN_STRIPS = 1024  # tokens; the weights are kept for the backward pass: half a row squared, in each head
+
 
 class AttentionShape(NamedTuple):
     """The sizes and choices of one attention layer."""
@@ -32,7 +35,8 @@ class Context(NamedTuple):
 
     cosine, sine: (B, 1, T, turned features of a head); None: positions are not rotary. mask: (B, 1, T, S) boolean, True
     where a query may read a key; None: causal.
-    cache and slots: the key-value cache and where in it the new tokens go, (T,) int64; None: no cache.
+    cache, slots and layer: the key-value cache, where in it the new tokens go, (T,) int64, and the layer that asks;
+    None: no cache.
     """
 
     cosine: Tensor | None
@@ -40,6 +44,7 @@ class Context(NamedTuple):
     mask: Tensor | None = None
     cache: StaticCache | None = None
     slots: Tensor | None = None
+    layer: int = 0
 
 
 def segment_mask(segments: Tensor, window: int | None = None) -> Tensor:
@@ -77,13 +82,40 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, d
     """Return softmax(q k^T / sqrt(head_dim)) v, (B, H, T, head_dim), over the keys that `mask` allows.
 
     queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, or
-    None for plain causal attention: S = T, or one query that reads every key. dropout: share of weights set to zero.
+    of numbers to be added to the scores, or None for plain causal attention: S = T, or one query that reads every key.
+    dropout: share of weights set to zero.
     """
+    if mask is not None and mask.is_floating_point() and not dropout and _strips_pay(queries, keys):
+        return attend_in_strips(queries, keys, values, mask)
     causal = mask is None and queries.shape[2] > 1
     grouped = queries.shape[1] != keys.shape[1]
     return functional.scaled_dot_product_attention(
         queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=causal, enable_gqa=grouped
     )
+
+
+def _strips_pay(queries: Tensor, keys: Tensor) -> bool:
+    """Return whether strips are faster: compiled, on a CPU, in a row that is short enough to keep its weights."""
+    tokens = queries.shape[2]
+    short = tokens == keys.shape[2] <= LONGEST_IN_STRIPS and tokens % STRIPS == 0
+    return torch.compiler.is_compiling() and queries.device.type == "cpu" and short
+
+
+def attend_in_strips(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Return what `attend` returns for a causal mask of numbers `bias` (B, 1, T, T): minus infinity where none is read.
+
+    Each strip of queries meets only the keys that are not all in its future, so of n strips' products (n - 1) / 2n are
+    never computed; the kernels for CPUs behind `scaled_dot_product_attention` compute all.
+    """
+    groups = queries.shape[1] // keys.shape[1]
+    keys, values = (part.repeat_interleave(groups, dim=1) if groups > 1 else part for part in (keys, values))
+    queries = queries * queries.shape[-1] ** -0.5
+    width, strips = queries.shape[2] // STRIPS, []
+    for begin in range(0, queries.shape[2], width):
+        end = begin + width
+        scores = queries[:, :, begin:end] @ keys[:, :, :end].mT + bias[:, :, begin:end, :end]  # (B, H, width, end)
+        strips.append(scores.softmax(dim=-1) @ values[:, :, :end])
+    return torch.cat(strips, dim=2)
 
 
 class SelfAttention(nn.Module):
@@ -108,8 +140,8 @@ class SelfAttention(nn.Module):
             self.q_norm = RMSNorm(shape.head_dim, shape.norm_epsilon, scaled)
             self.k_norm = RMSNorm(shape.head_dim, shape.norm_epsilon, scaled)
 
-    def forward(self, hidden: Tensor, context: Context, layer: int) -> Tensor:
-        """Return what each token gathers from those it may read, (B, T, D). layer: its number in the cache."""
+    def forward(self, hidden: Tensor, context: Context) -> Tensor:
+        """Return what each token gathers from those it may read, (B, T, D)."""
         batch, tokens, _ = hidden.shape
         queries = self.q_proj(hidden).view(batch, tokens, -1, self.shape.head_dim)
         keys = self.k_proj(hidden).view(batch, tokens, -1, self.shape.head_dim)
@@ -124,7 +156,7 @@ class SelfAttention(nn.Module):
             queries, keys = self.q_norm(queries), self.k_norm(keys)
         if context.cache is not None:
             assert context.slots is not None
-            keys, values = context.cache.update(layer, keys, values, context.slots)
+            keys, values = context.cache.update(context.layer, keys, values, context.slots)
         dropout = self.dropout.p if self.training else 0.0
         mixed = attend(queries, keys, values, context.mask, dropout)
         output: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, tokens, -1))

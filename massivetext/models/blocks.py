@@ -1,5 +1,6 @@
 """The blocks of the decoder families, and what stands before and behind them. Legend: B batch, T tokens, D features."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -25,9 +26,8 @@ def scale_of(norm: nn.Module) -> Tensor:
 class DecoderBlock(nn.Module):
     """Norm, attention, add; norm, feed-forward, add (arXiv:2002.04745), under Hugging Face's names."""
 
-    def __init__(self, config: DecoderConfig, layer: int) -> None:
+    def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.layer = layer
         self.self_attn = SelfAttention(config.attention_shape())
         self.mlp = self.make_feedforward(config)
         self.input_layernorm = self.make_norm(config)
@@ -64,8 +64,16 @@ class DecoderBlock(nn.Module):
 
     def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the hidden state after this block, (B, T, D)."""
-        hidden = hidden + self.dropout(self.self_attn(self.input_layernorm(hidden), context, self.layer))
+        hidden = hidden + self.dropout(self.self_attn(self.input_layernorm(hidden), context))
         return cast(Tensor, hidden + self.dropout(self.mlp(self.post_attention_layernorm(hidden))))
+
+
+def run_block(block: DecoderBlock, hidden: Tensor, context: Context) -> Tensor:
+    """Return the hidden state after `block`, (B, T, D): one function for all blocks of a model, to be compiled once."""
+    return cast(Tensor, block(hidden, context))
+
+
+RunBlock = Callable[[DecoderBlock, Tensor, Context], Tensor]
 
 
 class PostNormBlock(DecoderBlock):
@@ -73,7 +81,7 @@ class PostNormBlock(DecoderBlock):
 
     def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the hidden state after this block, (B, T, D)."""
-        hidden = self.input_layernorm(hidden + self.dropout(self.self_attn(hidden, context, self.layer)))
+        hidden = self.input_layernorm(hidden + self.dropout(self.self_attn(hidden, context)))
         return cast(Tensor, self.post_attention_layernorm(hidden + self.dropout(self.mlp(hidden))))
 
 
@@ -86,5 +94,5 @@ class DecoderStack(nn.Module):
         if positions is not None:
             self.embed_positions = positions
         self.dropout = nn.Dropout(config.dropouts.embedding)
-        self.layers = nn.ModuleList(block(config, layer) for layer in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(block(config) for _ in range(config.num_hidden_layers))
         self.norm = block.make_norm(config)

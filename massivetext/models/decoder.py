@@ -8,8 +8,9 @@ file is the way through them.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -27,7 +28,14 @@ from massivetext.layers.loss import IGNORED_LABEL, mean_cross_entropy, soft_capp
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.positions import LearnedPositions
 from massivetext.layers.rotary import inverse_frequencies, rotary_tables
-from massivetext.models.blocks import OUTPUT_PROJECTIONS, DecoderBlock, DecoderStack, scale_of
+from massivetext.models.blocks import (
+    OUTPUT_PROJECTIONS,
+    DecoderBlock,
+    DecoderStack,
+    RunBlock,
+    run_block,
+    scale_of,
+)
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
 
@@ -119,8 +127,8 @@ class CausalDecoder(nn.Module):
     def initialise(self, seed: int) -> Self:
         """Give every parameter its first value and return the model; each is a function of (seed, its name) alone.
 
-        Norm scales one, biases zero, matrices that write into the residual stream zero, other matrices normal with
-        standard deviation 1/sqrt(inputs), embedding and head normal with `initializer_range`.
+        Norm scales one, biases zero, matrices that write into the residual stream and an untied head zero, other
+        matrices normal with standard deviation 1/sqrt(inputs), the embedding normal with `initializer_range`.
         """
         weights = {}
         for name, parameter in self.state_dict(keep_vars=True).items():
@@ -138,9 +146,9 @@ class CausalDecoder(nn.Module):
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return the standard deviation of a fresh parameter that is no norm scale; 0.0 means all zeros."""
-        if name.endswith(("embed_tokens.weight", "embed_positions.weight", "lm_head.weight")):
+        if name.endswith(("embed_tokens.weight", "embed_positions.weight")):
             return self.config.initializer_range
-        if name.endswith(("bias", *OUTPUT_PROJECTIONS)):
+        if name.endswith(("bias", "lm_head.weight", *OUTPUT_PROJECTIONS)):
             return 0.0
         return 1.0 / math.sqrt(parameter.shape[1])
 
@@ -220,12 +228,18 @@ class CausalDecoder(nn.Module):
         """Return the embeddings (B, T, D) of ids (B, T)."""
         return functional.embedding(input_ids, self.model.embed_tokens.weight)
 
-    def hidden(self, embeddings: Tensor, positions: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
-        """Return the final hidden states (B, T, D), ready for the head; compilable with fixed shapes.
+    def hidden(
+        self,
+        embeddings: Tensor,
+        positions: Tensor | None = None,
+        segments: Tensor | None = None,
+        run_block: RunBlock = run_block,
+    ) -> Tensor:
+        """Return the final hidden states (B, T, D), ready for the head.
 
         embeddings: (B, T, D) from `embed`. positions: (B, T) place of each token in its document; None: 0, 1, 2, ...
         segments: (B, T) number of each token's document inside its row: tokens read only their own document; None: each
-        row is one document.
+        row is one document. run_block: the function of that name, or a compiled copy of it.
         """
         tokens, window = embeddings.shape[1], self.config.attention_window
         self.check_length(tokens)
@@ -234,9 +248,11 @@ class CausalDecoder(nn.Module):
         mask = None
         if segments is not None:
             mask = segment_mask(segments, window)
+            if mask.device.type == "cpu":  # numbers are faster there than booleans
+                mask = torch.zeros(mask.shape, dtype=embeddings.dtype).masked_fill_(~mask, -math.inf)
         elif window is not None and tokens > window:
             mask = causal_mask(tokens, embeddings.device, window)[None, None]
-        return self.run_blocks(embeddings, positions, mask)
+        return self.run_blocks(embeddings, positions, mask, run_block=run_block)
 
     def run_blocks(
         self,
@@ -245,6 +261,7 @@ class CausalDecoder(nn.Module):
         mask: Tensor | None,
         cache: StaticCache | None = None,
         slots: Tensor | None = None,
+        run_block: RunBlock = run_block,
     ) -> Tensor:
         """Return the final hidden states (B, T, D) for a mask (see `Context`) and, when decoding, a cache."""
         hidden, cosine, sine = self.enter(embeddings), None, None
@@ -253,9 +270,13 @@ class CausalDecoder(nn.Module):
         else:
             cosine, sine = rotary_tables(positions, self.frequencies, embeddings.dtype)
         hidden, context = self.model.dropout(hidden), Context(cosine, sine, mask, cache, slots)
-        for block in self.model.layers:
-            hidden = block(hidden, context)
+        for layer, block in enumerate(self.model.layers):
+            hidden = run_block(block, hidden, context if cache is None else context._replace(layer=layer))
         return self.leave(hidden)
+
+    def compiled_hidden(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """Return `hidden` with its blocks compiled for one fixed shape: they are alike, so once for all."""
+        return partial(self.hidden, run_block=torch.compile(run_block, dynamic=False, fullgraph=True))
 
     def enter(self, embeddings: Tensor) -> Tensor:
         """Return what the first block reads; a family may normalise the embeddings here."""

@@ -89,8 +89,8 @@ class GPTNeoXConfig(DecoderConfig):
 class GPTNeoXBlock(DecoderBlock):
     """One block: x + attention(norm(x)) + feedforward(norm'(x))."""
 
-    def __init__(self, config: GPTNeoXConfig, layer: int) -> None:
-        super().__init__(config, layer)
+    def __init__(self, config: GPTNeoXConfig) -> None:
+        super().__init__(config)
         self.parallel = config.use_parallel_residual
 
     def make_feedforward(self, config: DecoderConfig) -> nn.Module:
@@ -107,7 +107,7 @@ class GPTNeoXBlock(DecoderBlock):
         """Return the hidden state after this block, (B, T, D)."""
         if not self.parallel:
             return super().forward(hidden, context)
-        gathered = self.self_attn(self.input_layernorm(hidden), context, self.layer)
+        gathered = self.self_attn(self.input_layernorm(hidden), context)
         thought = self.mlp(self.post_attention_layernorm(hidden))
         return cast(Tensor, hidden + self.dropout(gathered) + self.dropout(thought))
 

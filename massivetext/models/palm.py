@@ -65,8 +65,8 @@ class PaLMConfig(DecoderConfig):
 class PaLMBlock(DecoderBlock):
     """One block: x + attention(norm(x)) + feedforward(norm(x))."""
 
-    def __init__(self, config: PaLMConfig, layer: int) -> None:
-        super().__init__(config, layer)
+    def __init__(self, config: PaLMConfig) -> None:
+        super().__init__(config)
         del self.post_attention_layernorm  # one norm serves both
 
     @staticmethod
@@ -77,7 +77,7 @@ class PaLMBlock(DecoderBlock):
     def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the hidden state after this block, (B, T, D)."""
         normed = self.input_layernorm(hidden)
-        return cast(Tensor, hidden + self.self_attn(normed, context, self.layer) + self.mlp(normed))
+        return cast(Tensor, hidden + self.self_attn(normed, context) + self.mlp(normed))
 
 
 class PaLMForCausalLM(CausalDecoder):

@@ -77,13 +77,14 @@ class CausalObjective:
         self.softcap: float | None = getattr(getattr(model, "config", None), "softcap", None)
         self.dtype = precision_for(settings, self.device)
         self.head_chunk = max(1, HEAD_CHUNK_LOGITS.get(self.device.type, 2**24) // len(self.model.head_weight))
-        forward = cast(Callable[..., Tensor], self.model.hidden)
-        self._hidden, self._kernel = forward, chunk_gradients
+        self._hidden, self._kernel = cast(Callable[..., Tensor], self.model.hidden), chunk_gradients
         self.crew = make_crew(model, settings)
         self.parts = settings.micro_batches * (self.crew.size if self.crew else 1)
         if compile_wanted(settings, self.device):
             quieten_compiler()
-            self._hidden = torch.compile(forward, dynamic=False, fullgraph=True)
+            compiled_hidden = getattr(model, "compiled_hidden", None)  # a user's own model is compiled as a whole
+            whole = compiled_hidden is None
+            self._hidden = torch.compile(self._hidden, dynamic=False, fullgraph=True) if whole else compiled_hidden()
             self._kernel = torch.compile(chunk_gradients, dynamic=False, fullgraph=True)
 
     def tokens(self, batch: Any) -> np.ndarray:
