@@ -10,9 +10,6 @@ from massivetext.layers.cache import StaticCache
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.rotary import rotate
 
-STRIPS = 4  # eight save little more and cost twice the compiling
-LONGEST_IN_STRIPS = 1024  # tokens; the weights are kept for the backward pass: half a row squared, in each head
-
 
 class AttentionShape(NamedTuple):
     """The sizes and choices of one attention layer."""
@@ -85,37 +82,11 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, d
     of numbers to be added to the scores, or None for plain causal attention: S = T, or one query that reads every key.
     dropout: share of weights set to zero.
     """
-    if mask is not None and mask.is_floating_point() and not dropout and _strips_pay(queries, keys):
-        return attend_in_strips(queries, keys, values, mask)
     causal = mask is None and queries.shape[2] > 1
     grouped = queries.shape[1] != keys.shape[1]
     return functional.scaled_dot_product_attention(
         queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=causal, enable_gqa=grouped
     )
-
-
-def _strips_pay(queries: Tensor, keys: Tensor) -> bool:
-    """Return whether strips are faster: compiled, on a CPU, in a row that is short enough to keep its weights."""
-    tokens = queries.shape[2]
-    short = tokens == keys.shape[2] <= LONGEST_IN_STRIPS and tokens % STRIPS == 0
-    return torch.compiler.is_compiling() and queries.device.type == "cpu" and short
-
-
-def attend_in_strips(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Return what `attend` returns for a causal mask of numbers `bias` (B, 1, T, T): minus infinity where none is read.
-
-    Each strip of queries meets only the keys that are not all in its future, so of n strips' products (n - 1) / 2n are
-    never computed; the kernels for CPUs behind `scaled_dot_product_attention` compute all.
-    """
-    groups = queries.shape[1] // keys.shape[1]
-    keys, values = (part.repeat_interleave(groups, dim=1) if groups > 1 else part for part in (keys, values))
-    queries = queries * queries.shape[-1] ** -0.5
-    width, strips = queries.shape[2] // STRIPS, []
-    for begin in range(0, queries.shape[2], width):
-        end = begin + width
-        scores = queries[:, :, begin:end] @ keys[:, :, :end].mT + bias[:, :, begin:end, :end]  # (B, H, width, end)
-        strips.append(scores.softmax(dim=-1) @ values[:, :, :end])
-    return torch.cat(strips, dim=2)
 
 
 class SelfAttention(nn.Module):
