@@ -100,7 +100,8 @@ def _byte_level(path: Path, tokens: list[str], values: dict[str, Any]) -> Backen
     merges = [tuple(merge.split(" ")) for merge in values.get("merges", [])]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     backend = Backend(models.BPE(vocabulary, merges, ignore_merges=pre in WHOLE_WORDS_FIRST))
-    pattern, steps = PATTERNS[pre], []
+    pattern = PATTERNS[pre]
+    steps: list[Any] = []
     if pre in SINGLE_DIGITS:
         steps.append(pre_tokenizers.Digits(individual_digits=True))
     if pattern is not None:

@@ -341,6 +341,9 @@ class AutoTokenizer:
         return Tokenizer(backend, {**config, **settings}, str(name))
 
 
+GPT2Tokenizer = AutoTokenizer  # Hugging Face's name; the files say which kind of tokenizer it is
+
+
 def fast_encoder_available() -> bool:
     """Return whether fastokens works here: it gives the ids of `tokenizers` on the probes for a vocabulary of bytes."""
     alphabet = {byte: number for number, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
