@@ -9,9 +9,12 @@ import gguf
 import pytest
 import torch
 import transformers
+from typer.testing import CliRunner
 
+from massivetext.cli import app
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
+from massivetext.models.folder import save_model_folder
 from massivetext.models.gguf_export import export_gguf, neighbouring
 from massivetext.models.gguf_file import half_apart
 from massivetext.tokens.tokenizer import AutoTokenizer
@@ -160,6 +163,14 @@ def test_weights_that_are_not_numbers_are_named(tmp_path):
     model.model.norm.weight.data[3] = math.nan
     export_gguf(model, None, tmp_path / "m.gguf")
     assert "output_norm.weight" in refusal(tmp_path / "m.gguf")
+
+
+def test_the_command_writes_a_folder_as_one_file(ours, tmp_path):
+    save_model_folder(tiny_model("qwen3", vocab_size=len(ours)), ours, tmp_path / "model")
+    options = ["export", str(tmp_path / "model"), "--out", str(tmp_path / "m.gguf"), "--kind", "q8_0", "--json"]
+    found = json.loads(CliRunner().invoke(app, options).stdout)
+    assert found["bytes"] == (tmp_path / "m.gguf").stat().st_size
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "m.gguf").config.model_type == "qwen3"
 
 
 def test_families_and_kinds_without_a_place_in_the_format_are_refused(tmp_path):
