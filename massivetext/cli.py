@@ -223,6 +223,26 @@ def report_command(
     show({"report": str(path)}, as_json, lambda found: found["report"])
 
 
+@app.command("export")
+def export_command(
+    model: ModelArgument,
+    out: Annotated[Path, typer.Option("--out", help="The GGUF file to write.")],
+    kind: Annotated[str, typer.Option("--kind", help="Number format of the matrices: f16, q8_0 or f32.")] = "f16",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model and its tokenizer as one GGUF file, for llama.cpp and what is built on it.
+
+    Example: massivetext export runs/quickstart --out quickstart.gguf --kind q8_0
+    """
+    from massivetext.models.auto import AutoModelForCausalLM
+    from massivetext.models.gguf_export import export_gguf
+    from massivetext.tokens.tokenizer import AutoTokenizer
+
+    loaded = AutoModelForCausalLM.from_pretrained(_part(model, "model"))
+    export_gguf(loaded, AutoTokenizer.from_pretrained(loaded.tokenizer_folder or model), out, kind)
+    show({"gguf": str(out), "kind": kind, "bytes": out.stat().st_size}, as_json, lambda found: found["gguf"])
+
+
 @app.command("models")
 def models_command(language: LanguageOption = None, as_json: JsonOption = False) -> None:
     """List the published sizes: parameters, memory to train and to run on this machine, what each is fit for.

@@ -16,7 +16,7 @@ from massivetext.translations import set_language
 REPOSITORY = Path(__file__).resolve().parents[1]
 VERBS = [
     ["run"], ["train"], ["corpus", "build"], ["corpus", "inspect"], ["tokenizer", "train"], ["tokenizer", "inspect"],
-    ["evaluate"], ["generate"], ["chat"], ["report"], ["doctor"], ["models"], ["schema"],
+    ["evaluate"], ["generate"], ["chat"], ["report"], ["doctor"], ["models"], ["export"], ["schema"],
 ]  # fmt: skip
 runner = CliRunner()
 

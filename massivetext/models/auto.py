@@ -10,7 +10,8 @@ from massivetext.hub import find_folder
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.families import CAUSAL_FAMILIES
-from massivetext.models.folder import load_model_folder, read_config
+from massivetext.models.folder import load_model_folder, read_config, wanted_dtype
+from massivetext.models.gguf_file import load_gguf
 from massivetext.models.presets import preset_config
 
 
@@ -19,8 +20,9 @@ class AutoConfig:
 
     @staticmethod
     def from_pretrained(name: str | Path) -> DecoderConfig:
-        """Return the configuration of a model folder (or a name that `hub.find_folder` knows)."""
-        return read_config(find_folder(name))
+        """Return the configuration of a model folder or GGUF file (or a name that `hub.find_folder` knows)."""
+        found = find_folder(name)
+        return load_gguf(found).config if found.suffix == ".gguf" else read_config(found)
 
     @staticmethod
     def for_model(family: str, **values: Any) -> DecoderConfig:
@@ -48,12 +50,17 @@ class AutoModelForCausalLM:
     def from_pretrained(
         name: str | Path, *, verify: bool = False, dtype: str | torch.dtype = "float32", device: str = "cpu"
     ) -> CausalDecoder:
-        """Return the model in a folder (or of a name that `hub.find_folder` knows), in evaluation mode.
+        """Return the model in a folder or GGUF file (or of a name that `hub.find_folder` knows), in evaluation mode.
 
         verify: also run the probe texts stored with the model and compare the top logits. dtype: number format of the
         weights in memory, "auto" keeps the file's. Raises ModelError where the folder is incomplete or altered.
         """
-        return load_model_folder(find_folder(name), verify=verify, dtype=dtype).to(device)
+        found = find_folder(name)
+        if found.suffix != ".gguf":
+            return load_model_folder(found, verify=verify, dtype=dtype).to(device)
+        if verify:
+            raise ModelError(f"{found} holds no probe texts to verify; load it without verify=True")
+        return load_gguf(found, wanted_dtype(dtype)).to(device)
 
     @staticmethod
     def from_config(config: DecoderConfig, seed: int = 0) -> CausalDecoder:

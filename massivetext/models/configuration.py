@@ -13,15 +13,16 @@ from massivetext.settings import Settings
 
 # Fields of a Hugging Face config.json that do not change what a decoder computes.
 HARMLESS = {
-    "_name_or_path", "architectures", "chunk_size_feed_forward", "dtype", "id2label", "label2id", "max_window_layers",
-    "is_llama_config", "model_type", "output_attentions", "output_hidden_states", "pretraining_tp", "problem_type",
-    "return_dict", "task_specific_params", "tokenizer_class", "torch_dtype", "transformers.js_config",
-    "transformers_version", "use_cache",
+    "_attn_implementation_autoset", "_name_or_path", "architectures", "chunk_size_feed_forward", "dtype", "id2label",
+    "label2id", "max_window_layers", "is_llama_config", "model_type", "output_attentions", "output_hidden_states",
+    "pretraining_tp", "problem_type", "return_dict", "task_specific_params", "tokenizer_class", "torch_dtype",
+    "transformers.js_config", "transformers_version", "use_cache",
 }  # fmt: skip
 # Fields that would change the numbers, with the one value at which they do not.
 NEUTRAL: dict[str, Any] = {
     "add_cross_attention": False, "attention_dropout": 0.0, "is_encoder_decoder": False, "partial_rotary_factor": 1.0,
-    "quantization_config": None, "rope_interleaved": False, "sliding_window": None, "use_sliding_window": False,
+    "quantization_config": None, "rope_interleaved": False, "sliding_window": None, "use_mrope": False,
+    "use_sliding_window": False,
 }  # fmt: skip
 
 

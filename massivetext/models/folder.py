@@ -87,7 +87,7 @@ def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.
     if record is not None:
         _check_record(record, folder, config, weights)
     check_finite(weights, str(folder))
-    wanted = _dtype(dtype)
+    wanted = wanted_dtype(dtype)
     if wanted is not None:
         weights = {name: tensor.to(wanted) for name, tensor in weights.items()}
     model.load_stored(weights, where=f"the weights in {folder}")
@@ -109,7 +109,7 @@ def _folder(folder: Path) -> Path:
     return folder
 
 
-def _dtype(dtype: str | torch.dtype) -> torch.dtype | None:
+def wanted_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
     """Return the number format named, or None for "auto"."""
     if isinstance(dtype, torch.dtype):
         return dtype

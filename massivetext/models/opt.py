@@ -25,7 +25,8 @@ class OPTConfig(DecoderConfig):
     required: ClassVar[tuple[str, ...]] = (*DecoderConfig.required, "intermediate_size")
     harmless: ClassVar[frozenset[str]] = frozenset({"prefix"})
     neutral: ClassVar[Mapping[str, Any]] = {
-        "_remove_final_layer_norm": False, "enable_bias": True, "layer_norm_elementwise_affine": True, "layerdrop": 0.0,
+        "_remove_final_layer_norm": False, "activation_dropout": 0.0, "enable_bias": True,
+        "layer_norm_elementwise_affine": True, "layerdrop": 0.0,
     }  # fmt: skip
 
     hidden_act: str = "relu"

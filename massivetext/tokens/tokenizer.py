@@ -325,18 +325,23 @@ class AutoTokenizer:
 
     @staticmethod
     def from_pretrained(name: str | Path, **settings: Any) -> Tokenizer:
-        """Return the tokenizer of a folder, of a name under $MASSIVETEXT_MODELS, or of a Hugging Face name.
+        """Return the tokenizer of a folder or GGUF file, a name under $MASSIVETEXT_MODELS, or a Hugging Face name.
 
         settings: padding_side, truncation_side, model_max_length, or special tokens, in place of the folder's.
         """
         from massivetext.hub import find_folder
+        from massivetext.tokens.gguf_file import read_tokenizer
 
         allowed = (*SPECIAL_NAMES, "padding_side", "truncation_side", "model_max_length", "chat_template")
         for key in settings:
             if key not in allowed:
                 raise ConfigError(unknown_name("tokenizer setting", key, allowed))
-        backend, config = read_folder(find_folder(name))
+        found = find_folder(name)
+        backend, config = read_tokenizer(found) if found.suffix == ".gguf" else read_folder(found)
         return Tokenizer(backend, {**config, **settings}, str(name))
+
+
+GPT2Tokenizer = AutoTokenizer  # Hugging Face's name; the files say which kind of tokenizer it is
 
 
 def fast_encoder_available() -> bool:

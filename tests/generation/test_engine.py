@@ -173,3 +173,13 @@ def test_defaults_of_a_folder_are_used_and_options_go_before_them():
 def test_a_default_that_is_not_supported_is_refused():
     with pytest.raises(ConfigError, match="num_beams = 4"):
         generation_settings({"num_beams": 4}, {})
+
+
+@pytest.mark.parametrize("family", ["gpt2", "openai-gpt", "opt"])
+def test_learned_positions_go_on_past_the_context_as_rotary_ones_do(family):
+    model = tiny_model(family, max_position_embeddings=16, eos_token_id=None)
+    ids, mask = prompts(2, 9), torch.ones(2, 9, dtype=torch.long)
+    mask[0, :4] = 0
+    together = model.generate(ids, attention_mask=mask, max_new_tokens=30)
+    assert together.shape == (2, 39)
+    assert torch.equal(together[1:], model.generate(ids[1:], max_new_tokens=30))

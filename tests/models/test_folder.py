@@ -7,6 +7,7 @@ import safetensors.torch
 import torch
 import transformers
 
+import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.models.folder import save_model_folder
@@ -240,3 +241,127 @@ def test_an_unknown_family_or_field_names_the_nearest():
 def test_a_shape_that_cannot_be_is_refused(changes, part):
     with pytest.raises(ConfigError, match=part):
         tiny_config("llama", **changes)
+
+
+GPT2_NAME = "transformer.h.1.attn.c_attn.weight"
+
+
+def test_weights_of_another_layout_are_named_as_the_file_names_them(tmp_path):
+    save_model_folder(tiny_model("gpt2"), None, tmp_path)
+    (tmp_path / "massivetext.json").unlink()
+    path = tmp_path / "model.safetensors"
+    weights = safetensors.torch.load_file(path)
+    assert weights[GPT2_NAME].shape == (32, 96)
+    weights[GPT2_NAME] = weights[GPT2_NAME].t().contiguous()
+    safetensors.torch.save_file(weights, path)
+    assert f"{GPT2_NAME} has shape (96, 32), the configuration says (32, 96)" in refusal(tmp_path)
+
+
+def test_a_swapped_tensor_of_gpt2_is_named_as_the_file_names_it(tmp_path):
+    save_model_folder(tiny_model("gpt2"), None, tmp_path)
+    path = tmp_path / "model.safetensors"
+    weights = safetensors.torch.load_file(path)
+    weights[GPT2_NAME] = weights[GPT2_NAME] + 1
+    safetensors.torch.save_file(weights, path)
+    assert f"tensor {GPT2_NAME}: changed" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_numbers_are_named(folder, value):
+    (folder / "massivetext.json").unlink()
+    path = folder / "model.safetensors"
+    weights = safetensors.torch.load_file(path)
+    weights["model.norm.weight"][3] = value
+    safetensors.torch.save_file(weights, path)
+    assert "NaN or infinite: model.norm.weight" in refusal(folder)
+
+
+def relabel(path, change):
+    """Write a safetensors file whose header is altered and whose bytes are not."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    written = json.dumps(header).encode()
+    path.write_bytes(len(written).to_bytes(8, "little") + written + content[8 + length :])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header["model.norm.weight"].update(shape=[64]),
+        lambda header: header["model.norm.weight"].update(data_offsets=[0, 10**12]),
+        lambda header: header["model.norm.weight"].update(dtype="F64"),
+        lambda header: header["model.norm.weight"].update(data_offsets=[128, 0]),
+    ],
+)
+def test_a_header_that_lies_about_sizes_is_called_damaged(folder, change):
+    relabel(folder / "model.safetensors", change)
+    assert "is damaged" in refusal(folder)
+
+
+def test_a_header_longer_than_its_file_is_called_damaged(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes((10**15).to_bytes(8, "little") + path.read_bytes()[8:])
+    assert "is damaged" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["../model.safetensors", "/model.safetensors", "model.bin"])
+def test_a_shard_outside_the_folder_is_refused(folder, name):
+    (folder / "model.safetensors").rename(folder / "other.safetensors")
+    index = {"weight_map": {"model.norm.weight": name}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    assert repr(name) in refusal(folder) and "in the same folder" in refusal(folder)
+
+
+UNSUPPORTED = [
+    ("gpt2", "scale_attn_by_inverse_layer_idx", True),
+    ("gpt2", "scale_attn_weights", False),
+    ("gpt2", "reorder_and_upcast_attn", True),
+    ("gpt2", "n_experts", 4),
+    ("opt", "enable_bias", False),
+    ("opt", "_remove_final_layer_norm", True),
+    ("opt", "layer_norm_elementwise_affine", False),
+    ("gpt_neox", "attention_bias", False),
+    ("gpt_neox", "rope_parameters", {"rope_type": "yarn", "factor": 4.0}),
+    ("openai-gpt", "afn", "tanh"),
+    ("mistral", "attention_bias", True),
+    ("qwen2", "use_sliding_window", True),
+    ("llama", "rope_interleaved", True),
+    ("palm", "mlp_bias", True),
+]
+
+
+@pytest.mark.parametrize(("family", "field", "value"), UNSUPPORTED)
+def test_a_field_of_a_family_that_is_not_supported_is_refused_by_name(family, field, value, tmp_path):
+    values = {**tiny_config(family).to_hugging_face(), field: value}
+    (tmp_path / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ModelError) as error:
+        AutoConfig.from_pretrained(tmp_path)
+    named = {"afn": "hidden_act", "rope_parameters": "rope_type"}.get(field, field)
+    assert named in str(error.value)
+
+
+def test_a_missing_field_is_named_as_the_family_names_it(tmp_path):
+    values = tiny_config("gpt2").to_hugging_face()
+    del values["n_embd"]
+    (tmp_path / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ModelError, match="has no n_embd; a model's shape needs vocab_size, n_embd, n_layer, n_head"):
+        AutoConfig.from_pretrained(tmp_path)
+
+
+def test_an_unknown_model_type_lists_the_known(folder):
+    change_json(folder / "config.json", lambda config: config.update(model_type="gptneox"))
+    message = refusal(folder)
+    assert "did you mean 'gpt_neox'" in message and "opt" in message and "palm" in message
+
+
+def test_hugging_faces_names_work(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setenv("MASSIVETEXT_MODELS", str(tmp_path))
+    save_model_folder(tiny_model("gpt2"), tokenizer, tmp_path / "gpt2")
+    model, words = mt.GPT2LMHeadModel.from_pretrained("gpt2"), mt.GPT2Tokenizer.from_pretrained("gpt2")
+    ids = words.encode("def main(", return_tensors="pt")
+    assert model.generate(ids, max_length=20, num_return_sequences=1).shape == (1, 20)
+    assert mt.GPT2LMHeadModel(mt.GPT2Config(n_layer=1, n_embd=32, n_head=2)).config.num_hidden_layers == 1
+    with pytest.raises(ModelError, match="holds a GPT2LMHeadModel, not a LlamaForCausalLM"):
+        mt.LlamaForCausalLM.from_pretrained("gpt2")
