@@ -10,11 +10,38 @@ __version__ = "0.1.0"
 
 PUBLIC_NAMES = {
     "AutoConfig": "massivetext.models.auto",
+    "AutoModel": "massivetext.models.auto_heads",
     "AutoModelForCausalLM": "massivetext.models.auto",
+    "AutoModelForMaskedLM": "massivetext.models.auto_heads",
+    "AutoModelForMultipleChoice": "massivetext.models.auto_heads",
+    "AutoModelForQuestionAnswering": "massivetext.models.auto_heads",
+    "AutoModelForSequenceClassification": "massivetext.models.auto_heads",
+    "AutoModelForTokenClassification": "massivetext.models.auto_heads",
     "AutoTokenizer": "massivetext.tokens.tokenizer",
+    "BertConfig": "massivetext.models.bert",
+    "BertForMaskedLM": "massivetext.models.bert",
+    "BertForMultipleChoice": "massivetext.models.bert",
+    "BertForQuestionAnswering": "massivetext.models.bert",
+    "BertForSequenceClassification": "massivetext.models.bert",
+    "BertForTokenClassification": "massivetext.models.bert",
+    "BertModel": "massivetext.models.bert",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
+    "RobertaConfig": "massivetext.models.roberta",
+    "RobertaForMaskedLM": "massivetext.models.roberta",
+    "RobertaForMultipleChoice": "massivetext.models.roberta",
+    "RobertaForQuestionAnswering": "massivetext.models.roberta",
+    "RobertaForSequenceClassification": "massivetext.models.roberta",
+    "RobertaForTokenClassification": "massivetext.models.roberta",
+    "RobertaModel": "massivetext.models.roberta",
     "Trainer": "massivetext.training.trainer",
     "TrainingArguments": "massivetext.training.arguments",
+    "XLMRobertaConfig": "massivetext.models.roberta",
+    "XLMRobertaForMaskedLM": "massivetext.models.roberta",
+    "XLMRobertaForMultipleChoice": "massivetext.models.roberta",
+    "XLMRobertaForQuestionAnswering": "massivetext.models.roberta",
+    "XLMRobertaForSequenceClassification": "massivetext.models.roberta",
+    "XLMRobertaForTokenClassification": "massivetext.models.roberta",
+    "XLMRobertaModel": "massivetext.models.roberta",
     "build_corpus": "massivetext.corpus.building",
     "load_corpus": "massivetext.corpus.reading",
     "load_dataset": "massivetext.corpus.datasets",
@@ -32,6 +59,33 @@ if TYPE_CHECKING:
     from massivetext.journey import run as run
     from massivetext.models.auto import AutoConfig as AutoConfig
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM
+    from massivetext.models.auto_heads import AutoModel as AutoModel
+    from massivetext.models.auto_heads import AutoModelForMaskedLM as AutoModelForMaskedLM
+    from massivetext.models.auto_heads import AutoModelForMultipleChoice as AutoModelForMultipleChoice
+    from massivetext.models.auto_heads import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
+    from massivetext.models.auto_heads import AutoModelForSequenceClassification as AutoModelForSequenceClassification
+    from massivetext.models.auto_heads import AutoModelForTokenClassification as AutoModelForTokenClassification
+    from massivetext.models.bert import BertConfig as BertConfig
+    from massivetext.models.bert import BertForMaskedLM as BertForMaskedLM
+    from massivetext.models.bert import BertForMultipleChoice as BertForMultipleChoice
+    from massivetext.models.bert import BertForQuestionAnswering as BertForQuestionAnswering
+    from massivetext.models.bert import BertForSequenceClassification as BertForSequenceClassification
+    from massivetext.models.bert import BertForTokenClassification as BertForTokenClassification
+    from massivetext.models.bert import BertModel as BertModel
+    from massivetext.models.roberta import RobertaConfig as RobertaConfig
+    from massivetext.models.roberta import RobertaForMaskedLM as RobertaForMaskedLM
+    from massivetext.models.roberta import RobertaForMultipleChoice as RobertaForMultipleChoice
+    from massivetext.models.roberta import RobertaForQuestionAnswering as RobertaForQuestionAnswering
+    from massivetext.models.roberta import RobertaForSequenceClassification as RobertaForSequenceClassification
+    from massivetext.models.roberta import RobertaForTokenClassification as RobertaForTokenClassification
+    from massivetext.models.roberta import RobertaModel as RobertaModel
+    from massivetext.models.roberta import XLMRobertaConfig as XLMRobertaConfig
+    from massivetext.models.roberta import XLMRobertaForMaskedLM as XLMRobertaForMaskedLM
+    from massivetext.models.roberta import XLMRobertaForMultipleChoice as XLMRobertaForMultipleChoice
+    from massivetext.models.roberta import XLMRobertaForQuestionAnswering as XLMRobertaForQuestionAnswering
+    from massivetext.models.roberta import XLMRobertaForSequenceClassification as XLMRobertaForSequenceClassification
+    from massivetext.models.roberta import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
+    from massivetext.models.roberta import XLMRobertaModel as XLMRobertaModel
     from massivetext.tasks.pipelines import pipeline as pipeline
     from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer as train_tokenizer
