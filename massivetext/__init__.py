@@ -18,6 +18,7 @@ PUBLIC_NAMES = {
     "AutoModelForSequenceClassification": "massivetext.models.auto_heads",
     "AutoModelForTokenClassification": "massivetext.models.auto_heads",
     "AutoTokenizer": "massivetext.tokens.tokenizer",
+    "BartTokenizer": "massivetext.tokens.tokenizer",
     "BertConfig": "massivetext.models.bert",
     "BertForMaskedLM": "massivetext.models.bert",
     "BertForMultipleChoice": "massivetext.models.bert",
@@ -25,7 +26,9 @@ PUBLIC_NAMES = {
     "BertForSequenceClassification": "massivetext.models.bert",
     "BertForTokenClassification": "massivetext.models.bert",
     "BertModel": "massivetext.models.bert",
+    "BertTokenizer": "massivetext.tokens.tokenizer",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
+    "GPT2Tokenizer": "massivetext.tokens.tokenizer",
     "RobertaConfig": "massivetext.models.roberta",
     "RobertaForMaskedLM": "massivetext.models.roberta",
     "RobertaForMultipleChoice": "massivetext.models.roberta",
@@ -33,6 +36,8 @@ PUBLIC_NAMES = {
     "RobertaForSequenceClassification": "massivetext.models.roberta",
     "RobertaForTokenClassification": "massivetext.models.roberta",
     "RobertaModel": "massivetext.models.roberta",
+    "RobertaTokenizer": "massivetext.tokens.tokenizer",
+    "T5Tokenizer": "massivetext.tokens.tokenizer",
     "Trainer": "massivetext.training.trainer",
     "TrainingArguments": "massivetext.training.arguments",
     "XLMRobertaConfig": "massivetext.models.roberta",
@@ -42,6 +47,7 @@ PUBLIC_NAMES = {
     "XLMRobertaForSequenceClassification": "massivetext.models.roberta",
     "XLMRobertaForTokenClassification": "massivetext.models.roberta",
     "XLMRobertaModel": "massivetext.models.roberta",
+    "XLMRobertaTokenizer": "massivetext.tokens.tokenizer",
     "build_corpus": "massivetext.corpus.building",
     "load_corpus": "massivetext.corpus.reading",
     "load_dataset": "massivetext.corpus.datasets",
@@ -88,6 +94,12 @@ if TYPE_CHECKING:
     from massivetext.models.roberta import XLMRobertaModel as XLMRobertaModel
     from massivetext.tasks.pipelines import pipeline as pipeline
     from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
+    from massivetext.tokens.tokenizer import BartTokenizer as BartTokenizer
+    from massivetext.tokens.tokenizer import BertTokenizer as BertTokenizer
+    from massivetext.tokens.tokenizer import GPT2Tokenizer as GPT2Tokenizer
+    from massivetext.tokens.tokenizer import RobertaTokenizer as RobertaTokenizer
+    from massivetext.tokens.tokenizer import T5Tokenizer as T5Tokenizer
+    from massivetext.tokens.tokenizer import XLMRobertaTokenizer as XLMRobertaTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer as train_tokenizer
     from massivetext.training.arguments import TrainingArguments as TrainingArguments
     from massivetext.training.collators import DataCollatorForLanguageModeling as DataCollatorForLanguageModeling
