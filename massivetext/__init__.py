@@ -15,9 +15,12 @@ PUBLIC_NAMES = {
     "AutoModelForMaskedLM": "massivetext.models.auto_heads",
     "AutoModelForMultipleChoice": "massivetext.models.auto_heads",
     "AutoModelForQuestionAnswering": "massivetext.models.auto_heads",
+    "AutoModelForSeq2SeqLM": "massivetext.models.auto_heads",
     "AutoModelForSequenceClassification": "massivetext.models.auto_heads",
     "AutoModelForTokenClassification": "massivetext.models.auto_heads",
     "AutoTokenizer": "massivetext.tokens.tokenizer",
+    "BartConfig": "massivetext.models.bart",
+    "BartForConditionalGeneration": "massivetext.models.bart",
     "BartTokenizer": "massivetext.tokens.tokenizer",
     "BertConfig": "massivetext.models.bert",
     "BertForMaskedLM": "massivetext.models.bert",
@@ -29,6 +32,10 @@ PUBLIC_NAMES = {
     "BertTokenizer": "massivetext.tokens.tokenizer",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
     "GPT2Tokenizer": "massivetext.tokens.tokenizer",
+    "MT5Config": "massivetext.models.t5",
+    "MT5ForConditionalGeneration": "massivetext.models.t5",
+    "MarianConfig": "massivetext.models.marian",
+    "MarianMTModel": "massivetext.models.marian",
     "RobertaConfig": "massivetext.models.roberta",
     "RobertaForMaskedLM": "massivetext.models.roberta",
     "RobertaForMultipleChoice": "massivetext.models.roberta",
@@ -37,6 +44,8 @@ PUBLIC_NAMES = {
     "RobertaForTokenClassification": "massivetext.models.roberta",
     "RobertaModel": "massivetext.models.roberta",
     "RobertaTokenizer": "massivetext.tokens.tokenizer",
+    "T5Config": "massivetext.models.t5",
+    "T5ForConditionalGeneration": "massivetext.models.t5",
     "T5Tokenizer": "massivetext.tokens.tokenizer",
     "Trainer": "massivetext.training.trainer",
     "TrainingArguments": "massivetext.training.arguments",
@@ -69,8 +78,11 @@ if TYPE_CHECKING:
     from massivetext.models.auto_heads import AutoModelForMaskedLM as AutoModelForMaskedLM
     from massivetext.models.auto_heads import AutoModelForMultipleChoice as AutoModelForMultipleChoice
     from massivetext.models.auto_heads import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
+    from massivetext.models.auto_heads import AutoModelForSeq2SeqLM as AutoModelForSeq2SeqLM
     from massivetext.models.auto_heads import AutoModelForSequenceClassification as AutoModelForSequenceClassification
     from massivetext.models.auto_heads import AutoModelForTokenClassification as AutoModelForTokenClassification
+    from massivetext.models.bart import BartConfig as BartConfig
+    from massivetext.models.bart import BartForConditionalGeneration as BartForConditionalGeneration
     from massivetext.models.bert import BertConfig as BertConfig
     from massivetext.models.bert import BertForMaskedLM as BertForMaskedLM
     from massivetext.models.bert import BertForMultipleChoice as BertForMultipleChoice
@@ -78,6 +90,8 @@ if TYPE_CHECKING:
     from massivetext.models.bert import BertForSequenceClassification as BertForSequenceClassification
     from massivetext.models.bert import BertForTokenClassification as BertForTokenClassification
     from massivetext.models.bert import BertModel as BertModel
+    from massivetext.models.marian import MarianConfig as MarianConfig
+    from massivetext.models.marian import MarianMTModel as MarianMTModel
     from massivetext.models.roberta import RobertaConfig as RobertaConfig
     from massivetext.models.roberta import RobertaForMaskedLM as RobertaForMaskedLM
     from massivetext.models.roberta import RobertaForMultipleChoice as RobertaForMultipleChoice
@@ -92,6 +106,10 @@ if TYPE_CHECKING:
     from massivetext.models.roberta import XLMRobertaForSequenceClassification as XLMRobertaForSequenceClassification
     from massivetext.models.roberta import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
     from massivetext.models.roberta import XLMRobertaModel as XLMRobertaModel
+    from massivetext.models.t5 import MT5Config as MT5Config
+    from massivetext.models.t5 import MT5ForConditionalGeneration as MT5ForConditionalGeneration
+    from massivetext.models.t5 import T5Config as T5Config
+    from massivetext.models.t5 import T5ForConditionalGeneration as T5ForConditionalGeneration
     from massivetext.tasks.pipelines import pipeline as pipeline
     from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.tokenizer import BartTokenizer as BartTokenizer

@@ -1,6 +1,6 @@
 """The encoder and encoder-decoder classes by task and Hugging Face's `model_type`: the one visible table."""
 
-from massivetext.models import bert, roberta
+from massivetext.models import bart, bert, marian, roberta, t5
 from massivetext.models.pretrained import PretrainedModel
 from massivetext.models.published import PublishedConfig
 
@@ -26,6 +26,12 @@ _CLASSES: dict[str, list[type[PretrainedModel]]] = {
         bert.BertForMultipleChoice,
         roberta.RobertaForMultipleChoice,
         roberta.XLMRobertaForMultipleChoice,
+    ],
+    "seq2seq-lm": [
+        bart.BartForConditionalGeneration,
+        marian.MarianMTModel,
+        t5.MT5ForConditionalGeneration,
+        t5.T5ForConditionalGeneration,
     ],
 }
 

@@ -86,3 +86,9 @@ class AutoModelForMultipleChoice(AutoHead):
     """Models that choose one of several continuations."""
 
     task = "multiple-choice"
+
+
+class AutoModelForSeq2SeqLM(AutoHead):
+    """Models that read one text and write another."""
+
+    task = "seq2seq-lm"

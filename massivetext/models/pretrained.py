@@ -21,7 +21,6 @@ from massivetext.models.weights import CONFIG_FILE, read_object
 from massivetext.progress import log
 from massivetext.translations import tr
 
-DERIVED = ("position_ids", "token_type_ids")  # buffers of old files that count 0, 1, 2, ... or are all zero
 OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # what the first BERT files call a norm's scale and shift
 
 
@@ -37,6 +36,8 @@ class PretrainedModel(nn.Module):
     """Beginnings of the names of heads, which another class may have or lack: "classifier.", ..."""
     inner_heads: ClassVar[tuple[str, ...]] = ()
     """The same for what stands inside the body: "pooler."."""
+    derived: ClassVar[tuple[str, ...]] = ("position_ids", "token_type_ids")
+    """Ends of the names of tensors in old files that follow from the configuration (here: 0, 1, 2, ... and zeros)."""
     tied: ClassVar[dict[str, str]] = {}
     """Copies that some files hold of other tensors: name of the copy, name of the original."""
 
@@ -117,6 +118,10 @@ class PretrainedModel(nn.Module):
         """The number format of the weights."""
         return next(self.parameters()).dtype
 
+    def stored_weights(self) -> dict[str, Tensor]:
+        """Return the tensors that a model folder holds, by name."""
+        return self.state_dict()
+
     def parameter_groups(self) -> dict[str, list[str]]:
         """Return the names of all parameters by kind: `matrices` (inside blocks), `embedding`, `head`, `vectors`."""
         groups: dict[str, list[str]] = {"matrices": [], "embedding": [], "head": [], "vectors": []}
@@ -161,7 +166,7 @@ class PretrainedModel(nn.Module):
         """Return a file's tensors under this class's names, without derived buffers and tied copies."""
         found: dict[str, Tensor] = {}
         for name, tensor in weights.items():
-            if name.endswith(DERIVED):
+            if name.endswith(cls.derived):
                 continue
             for old, new in OLD_NAMES.items():
                 name = name.removesuffix(old) + new if name.endswith(old) else name
