@@ -12,7 +12,6 @@ from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.folder import load_model_folder, read_config
-from massivetext.models.published import PublishedConfig
 from massivetext.models.weights import CONFIG_FILE, read_object
 
 
@@ -20,7 +19,7 @@ class AutoConfig:
     """Makes configurations: of a model folder, or of a family with values of one's own."""
 
     @staticmethod
-    def from_pretrained(name: str | Path) -> DecoderConfig | PublishedConfig:
+    def from_pretrained(name: str | Path) -> Any:
         """Return the configuration of a model folder (or a name that `hub.find_folder` knows)."""
         folder = find_folder(name)
         values = read_object(folder / CONFIG_FILE) if folder.is_dir() else {}

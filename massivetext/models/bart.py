@@ -158,7 +158,7 @@ class Body(nn.Module):
 class BartForConditionalGeneration(EncoderDecoder):
     """BART with its language model's head, which is the embedding and a bias."""
 
-    config_class: ClassVar[type[SequenceConfig]] = BartConfig
+    config_class: ClassVar[Any] = BartConfig
     stack_class: ClassVar[type[nn.Module]] = Stack
     config: BartConfig
     body, bodies, heads = "model", ("model",), ("lm_head.", FINAL_BIAS)

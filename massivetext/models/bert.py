@@ -1,6 +1,6 @@
 """BERT (arXiv:1810.04805): learned positions, two kinds of tokens, norm after each half of a block, a pooler."""
 
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class BertConfig(EncoderConfig):
 class Bert(PretrainedModel):
     """What all BERT classes share."""
 
-    config_class = BertConfig
+    config_class: ClassVar[Any] = BertConfig
     body = "bert"
     bodies = ("bert",)
     heads = HEADS
@@ -77,8 +77,7 @@ class BertForMaskedLM(Bert, heads.MaskedLM):
     def predict(self, hidden: Tensor) -> Tensor:
         """Return the logits (..., V) of hidden states (..., D)."""
         head = cast(Predictions, self.cls["predictions"])
-        words = self.bert.embeddings.word_embeddings.weight
-        return functional.linear(head.transform(hidden), cast(Tensor, words), head.bias)
+        return functional.linear(head.transform(hidden), self.words, head.bias)
 
 
 class BertForSequenceClassification(Bert, heads.SequenceClassification):

@@ -162,13 +162,12 @@ class Pooler(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return (B, D) for hidden states (B, T, D)."""
-        return cast(Tensor, torch.tanh(self.dense(hidden[:, 0])))
+        return torch.tanh(self.dense(hidden[:, 0]))
 
 
 class EncoderModel(PretrainedModel):
     """The encoder without a head. Base of `BertModel` and `RobertaModel`, not used by itself."""
 
-    config_class: ClassVar[type[EncoderConfig]]
     config: EncoderConfig
 
     def __init__(self, config: Any, seed: int | None = 0, add_pooling_layer: bool = True) -> None:

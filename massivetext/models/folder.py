@@ -52,7 +52,7 @@ def save_model_folder(
     written = {**config.to_hugging_face(), "dtype": str(model.dtype).removeprefix("torch.")}
     if isinstance(model, CausalDecoder):
         ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-        generation = {name: value for name, value in ids.items() if value is not None}
+        generation: dict[str, Any] | None = {name: value for name, value in ids.items() if value is not None}
     else:
         written, generation = {"architectures": [model.architecture], **written}, model.generation_record()
     write_json(folder / CONFIG_FILE, written)

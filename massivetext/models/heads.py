@@ -29,7 +29,7 @@ def sequence_loss(logits: Tensor, labels: Tensor, config: PublishedConfig) -> Te
     logits: (B, L). Regression (L = 1): mean squared error; whole-number labels (B,): cross entropy; else (B, L) of 0
     and 1: each label's own binary cross entropy.
     """
-    kind = config.problem_type
+    kind: str | None = config.problem_type
     if kind is None:
         whole = labels.dtype in (torch.int64, torch.int32)
         several = "single_label_classification" if whole else "multi_label_classification"
@@ -62,7 +62,6 @@ def check_labels(labels: Tensor, count: int) -> None:
 class EncoderWithHead(PretrainedModel):
     """An encoder with a head. A family names its encoder's class and the attribute that holds it (`body`)."""
 
-    config_class: ClassVar[type[EncoderConfig]]
     model_class: ClassVar[type[EncoderModel]]
     pooled: ClassVar[bool] = False
     config: EncoderConfig
@@ -79,6 +78,11 @@ class EncoderWithHead(PretrainedModel):
     def encode(self, input_ids: Tensor, *inputs: Any, output_hidden_states: bool = False) -> EncoderOutput:
         """Return the encoder's output."""
         return cast(EncoderOutput, getattr(self, self.body)(input_ids, *inputs, output_hidden_states))
+
+    @property
+    def words(self) -> Tensor:
+        """The word embedding, (V, D)."""
+        return cast(Tensor, getattr(self, self.body).embeddings.word_embeddings.weight)
 
     def classifier_dropout(self) -> nn.Dropout:
         """Return the dropout before a classifier."""

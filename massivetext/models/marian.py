@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from massivetext.models.bart import BartConfig, BartForConditionalGeneration, Layer
-from massivetext.models.seq2seq import SequenceConfig
 
 
 class MarianConfig(BartConfig):
@@ -61,6 +60,6 @@ class Stack(nn.Module):
 class MarianMTModel(BartForConditionalGeneration):
     """Marian with its language model's head."""
 
-    config_class: ClassVar[type[SequenceConfig]] = MarianConfig
+    config_class: ClassVar[Any] = MarianConfig
     stack_class = Stack
     derived = (*BartForConditionalGeneration.derived, "embed_positions.weight")

@@ -27,7 +27,7 @@ OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # what the first BERT files
 class PretrainedModel(nn.Module):
     """A model that `transformers` knows under the same class name, with weights under the same names."""
 
-    config_class: ClassVar[type[PublishedConfig]]
+    config_class: ClassVar[Any]
     body: ClassVar[str] = ""
     """The attribute that holds the model without its head; "" for the model without a head itself."""
     bodies: ClassVar[tuple[str, ...]] = ()

@@ -38,6 +38,8 @@ class PublishedConfig(Settings):
     harmless: ClassVar[frozenset[str]] = frozenset()
     neutral: ClassVar[dict[str, Any]] = {}
 
+    vocab_size: int = 30522
+    """Rows of the embedding: at least the tokenizer's ids."""
     num_labels: int = 2
     """Labels of a classification head; 1 with no problem_type is a regression."""
     id2label: dict[int, str] | None = None

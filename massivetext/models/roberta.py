@@ -1,6 +1,6 @@
 """RoBERTa (arXiv:1907.11692) and XLM-R (arXiv:1911.02116): BERT's encoder; positions begin behind the padding id."""
 
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ class XLMRobertaConfig(RobertaConfig):
 class Roberta(PretrainedModel):
     """What all RoBERTa classes share."""
 
-    config_class: ClassVar[type[RobertaConfig]] = RobertaConfig
+    config_class: ClassVar[Any] = RobertaConfig
     body = "roberta"
     bodies = ("roberta",)
     heads = HEADS
@@ -91,8 +91,7 @@ class RobertaForMaskedLM(Roberta, heads.MaskedLM):
     def predict(self, hidden: Tensor) -> Tensor:
         """Return the logits (..., V) of hidden states (..., D)."""
         inner = self.lm_head.layer_norm(functional.gelu(self.lm_head.dense(hidden)))
-        words = self.roberta.embeddings.word_embeddings.weight
-        return functional.linear(inner, cast(Tensor, words), self.lm_head.bias)
+        return functional.linear(inner, self.words, self.lm_head.bias)
 
 
 class Classifier(nn.Module):

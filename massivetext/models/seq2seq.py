@@ -95,8 +95,6 @@ class MemoryCache(StaticCache):
 class EncoderDecoder(PretrainedModel):
     """An encoder-decoder with a language model's head. Base of the families, not used by itself."""
 
-    config_class: ClassVar[type[SequenceConfig]]
-
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings (B, T, D) of ids (B, T)."""
         raise NotImplementedError

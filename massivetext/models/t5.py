@@ -137,8 +137,11 @@ class FeedForward(nn.Module):
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.gated = config.gated
-        for name in ("wi_0", "wi_1") if config.gated else ("wi",):
-            self.add_module(name, nn.Linear(config.d_model, config.d_ff, bias=False))
+        if config.gated:
+            self.wi_0 = nn.Linear(config.d_model, config.d_ff, bias=False)
+            self.wi_1 = nn.Linear(config.d_model, config.d_ff, bias=False)
+        else:
+            self.wi = nn.Linear(config.d_model, config.d_ff, bias=False)
         self.wo = nn.Linear(config.d_ff, config.d_model, bias=False)
         self.dropout, self.act = nn.Dropout(config.dropout_rate), activation(config.act)
 
@@ -210,7 +213,7 @@ class Stack(nn.Module):
 class T5ForConditionalGeneration(EncoderDecoder):
     """T5 with its language model's head."""
 
-    config_class: ClassVar[type[SequenceConfig]] = T5Config
+    config_class: ClassVar[Any] = T5Config
     config: T5Config
     derived = (*EncoderDecoder.derived, "EncDecAttention.relative_attention_bias.weight")  # of old files, never used
     tied: ClassVar[dict[str, str]] = {"encoder.embed_tokens.weight": SHARED, "decoder.embed_tokens.weight": SHARED}
@@ -292,4 +295,4 @@ class T5ForConditionalGeneration(EncoderDecoder):
 class MT5ForConditionalGeneration(T5ForConditionalGeneration):
     """mT5 with its language model's head."""
 
-    config_class: ClassVar[type[SequenceConfig]] = MT5Config
+    config_class: ClassVar[Any] = MT5Config

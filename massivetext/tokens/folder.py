@@ -30,16 +30,16 @@ def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dic
             config |= {key: value for key, value in values.items() if value is not None}
     config = {key: value.get("content", value) if isinstance(value, dict) else value for key, value in config.items()}
     family = _read_object(folder / "config.json").get("model_type") if (folder / "config.json").is_file() else None
-    name = class_name or published.class_of(config, family)
-    backend = _read_backend(path, folder, config, name)
+    known = class_name or published.class_of(config, family)
+    backend = _read_backend(path, folder, config, known)
     published.apply_rules(backend, config)
-    if name is not None:
-        if not isinstance(backend.model, published.CLASSES[name].kind):
+    if known is not None:
+        if not isinstance(backend.model, published.CLASSES[known].kind):
             raise ModelError(
-                f"{folder} holds a vocabulary of kind {type(backend.model).__name__}, and {name} reads "
-                f"{published.CLASSES[name].kind.__name__}; open it with AutoTokenizer"
+                f"{folder} holds a vocabulary of kind {type(backend.model).__name__}, and {known} reads "
+                f"{published.CLASSES[known].kind.__name__}; open it with AutoTokenizer"
             )
-        config = published.completed(config, backend, name)
+        config = published.completed(config, backend, known)
     for side in ("padding_side", "truncation_side"):
         checked_side(config.get(side, "right"))
     if (folder / "chat_template.jinja").is_file():
@@ -66,7 +66,10 @@ def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: 
             f"{_sentence_piece_hint(folder)}"
         )
     try:
-        return Backend.from_file(str(file)) if file.is_file() else _byte_level(*pair, class_name)  # type: ignore[misc]
+        if file.is_file():
+            return Backend.from_file(str(file))
+        assert pair is not None
+        return _byte_level(*pair, class_name)
     except Exception as error:
         raise ModelError(
             f"{file if file.is_file() else pair} cannot be read as a tokenizer ({str(error)[:200]}); write it again "

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
 
+from massivetext.errors import ModelError
+
 BERT_SPECIALS = {
     "unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]",
 }  # fmt: skip
@@ -103,5 +105,9 @@ def framed_byte_level(backend: Backend) -> None:
     for token in dict.fromkeys(ROBERTA_SPECIALS.values()):
         if backend.token_to_id(token) is not None:
             backend.add_special_tokens([AddedToken(token, special=True, lstrip=token == "<mask>")])
-    ends = [(token, backend.token_to_id(token)) for token in ("</s>", "<s>")]
-    backend.post_processor = processors.RobertaProcessing(*ends, trim_offsets=True, add_prefix_space=False)
+    end, start = backend.token_to_id("</s>"), backend.token_to_id("<s>")
+    if end is None or start is None:
+        raise ModelError("a RoBERTa or BART vocabulary has the tokens <s> and </s>, and this one lacks them")
+    backend.post_processor = processors.RobertaProcessing(
+        ("</s>", end), ("<s>", start), trim_offsets=True, add_prefix_space=False
+    )
