@@ -10,7 +10,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import massivetext as mt
 
-TEXTS = ["This is the first sentence.", "This is the second sentence.", "大规模语言模型的应用", "北京是中国的首都。"] * 3
+TEXTS = [
+    "This is the first sentence.",
+    "This is the second sentence.",
+    "大规模语言模型的应用",
+    "北京是中国的首都。",
+] * 3
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
@@ -28,7 +33,9 @@ def byte_level(folder, specials):
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=specials, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
+    )
     backend.train_from_iterator(TEXTS, trainer)
     folder.mkdir()
     backend.model.save(str(folder))
