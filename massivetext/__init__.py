@@ -10,8 +10,26 @@ __version__ = "0.1.0"
 
 PUBLIC_NAMES = {
     "AutoConfig": "massivetext.models.auto",
+    "AutoModel": "massivetext.models.auto_heads",
     "AutoModelForCausalLM": "massivetext.models.auto",
+    "AutoModelForMaskedLM": "massivetext.models.auto_heads",
+    "AutoModelForMultipleChoice": "massivetext.models.auto_heads",
+    "AutoModelForQuestionAnswering": "massivetext.models.auto_heads",
+    "AutoModelForSeq2SeqLM": "massivetext.models.auto_heads",
+    "AutoModelForSequenceClassification": "massivetext.models.auto_heads",
+    "AutoModelForTokenClassification": "massivetext.models.auto_heads",
     "AutoTokenizer": "massivetext.tokens.tokenizer",
+    "BartConfig": "massivetext.models.bart",
+    "BartForConditionalGeneration": "massivetext.models.bart",
+    "BartTokenizer": "massivetext.tokens.tokenizer",
+    "BertConfig": "massivetext.models.bert",
+    "BertForMaskedLM": "massivetext.models.bert",
+    "BertForMultipleChoice": "massivetext.models.bert",
+    "BertForQuestionAnswering": "massivetext.models.bert",
+    "BertForSequenceClassification": "massivetext.models.bert",
+    "BertForTokenClassification": "massivetext.models.bert",
+    "BertModel": "massivetext.models.bert",
+    "BertTokenizer": "massivetext.tokens.tokenizer",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
     "GPT2Config": "massivetext.models.gpt2",
     "GPT2LMHeadModel": "massivetext.models.gpt2",
@@ -20,6 +38,10 @@ PUBLIC_NAMES = {
     "GPTNeoXForCausalLM": "massivetext.models.gpt_neox",
     "LlamaConfig": "massivetext.models.llama",
     "LlamaForCausalLM": "massivetext.models.llama",
+    "MT5Config": "massivetext.models.t5",
+    "MT5ForConditionalGeneration": "massivetext.models.t5",
+    "MarianConfig": "massivetext.models.marian",
+    "MarianMTModel": "massivetext.models.marian",
     "MistralConfig": "massivetext.models.mistral",
     "MistralForCausalLM": "massivetext.models.mistral",
     "OPTConfig": "massivetext.models.opt",
@@ -32,8 +54,27 @@ PUBLIC_NAMES = {
     "Qwen2ForCausalLM": "massivetext.models.qwen2",
     "Qwen3Config": "massivetext.models.qwen3",
     "Qwen3ForCausalLM": "massivetext.models.qwen3",
+    "RobertaConfig": "massivetext.models.roberta",
+    "RobertaForMaskedLM": "massivetext.models.roberta",
+    "RobertaForMultipleChoice": "massivetext.models.roberta",
+    "RobertaForQuestionAnswering": "massivetext.models.roberta",
+    "RobertaForSequenceClassification": "massivetext.models.roberta",
+    "RobertaForTokenClassification": "massivetext.models.roberta",
+    "RobertaModel": "massivetext.models.roberta",
+    "RobertaTokenizer": "massivetext.tokens.tokenizer",
+    "T5Config": "massivetext.models.t5",
+    "T5ForConditionalGeneration": "massivetext.models.t5",
+    "T5Tokenizer": "massivetext.tokens.tokenizer",
     "Trainer": "massivetext.training.trainer",
     "TrainingArguments": "massivetext.training.arguments",
+    "XLMRobertaConfig": "massivetext.models.roberta",
+    "XLMRobertaForMaskedLM": "massivetext.models.roberta",
+    "XLMRobertaForMultipleChoice": "massivetext.models.roberta",
+    "XLMRobertaForQuestionAnswering": "massivetext.models.roberta",
+    "XLMRobertaForSequenceClassification": "massivetext.models.roberta",
+    "XLMRobertaForTokenClassification": "massivetext.models.roberta",
+    "XLMRobertaModel": "massivetext.models.roberta",
+    "XLMRobertaTokenizer": "massivetext.tokens.tokenizer",
     "build_corpus": "massivetext.corpus.building",
     "load_corpus": "massivetext.corpus.reading",
     "load_dataset": "massivetext.corpus.datasets",
@@ -51,12 +92,30 @@ if TYPE_CHECKING:
     from massivetext.journey import run as run
     from massivetext.models.auto import AutoConfig as AutoConfig
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM
+    from massivetext.models.auto_heads import AutoModel as AutoModel
+    from massivetext.models.auto_heads import AutoModelForMaskedLM as AutoModelForMaskedLM
+    from massivetext.models.auto_heads import AutoModelForMultipleChoice as AutoModelForMultipleChoice
+    from massivetext.models.auto_heads import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
+    from massivetext.models.auto_heads import AutoModelForSeq2SeqLM as AutoModelForSeq2SeqLM
+    from massivetext.models.auto_heads import AutoModelForSequenceClassification as AutoModelForSequenceClassification
+    from massivetext.models.auto_heads import AutoModelForTokenClassification as AutoModelForTokenClassification
+    from massivetext.models.bart import BartConfig as BartConfig
+    from massivetext.models.bart import BartForConditionalGeneration as BartForConditionalGeneration
+    from massivetext.models.bert import BertConfig as BertConfig
+    from massivetext.models.bert import BertForMaskedLM as BertForMaskedLM
+    from massivetext.models.bert import BertForMultipleChoice as BertForMultipleChoice
+    from massivetext.models.bert import BertForQuestionAnswering as BertForQuestionAnswering
+    from massivetext.models.bert import BertForSequenceClassification as BertForSequenceClassification
+    from massivetext.models.bert import BertForTokenClassification as BertForTokenClassification
+    from massivetext.models.bert import BertModel as BertModel
     from massivetext.models.gpt2 import GPT2Config as GPT2Config
     from massivetext.models.gpt2 import GPT2LMHeadModel as GPT2LMHeadModel
     from massivetext.models.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
     from massivetext.models.gpt_neox import GPTNeoXForCausalLM as GPTNeoXForCausalLM
     from massivetext.models.llama import LlamaConfig as LlamaConfig
     from massivetext.models.llama import LlamaForCausalLM as LlamaForCausalLM
+    from massivetext.models.marian import MarianConfig as MarianConfig
+    from massivetext.models.marian import MarianMTModel as MarianMTModel
     from massivetext.models.mistral import MistralConfig as MistralConfig
     from massivetext.models.mistral import MistralForCausalLM as MistralForCausalLM
     from massivetext.models.openai_gpt import OpenAIGPTConfig as OpenAIGPTConfig
@@ -69,9 +128,32 @@ if TYPE_CHECKING:
     from massivetext.models.qwen2 import Qwen2ForCausalLM as Qwen2ForCausalLM
     from massivetext.models.qwen3 import Qwen3Config as Qwen3Config
     from massivetext.models.qwen3 import Qwen3ForCausalLM as Qwen3ForCausalLM
+    from massivetext.models.roberta import RobertaConfig as RobertaConfig
+    from massivetext.models.roberta import RobertaForMaskedLM as RobertaForMaskedLM
+    from massivetext.models.roberta import RobertaForMultipleChoice as RobertaForMultipleChoice
+    from massivetext.models.roberta import RobertaForQuestionAnswering as RobertaForQuestionAnswering
+    from massivetext.models.roberta import RobertaForSequenceClassification as RobertaForSequenceClassification
+    from massivetext.models.roberta import RobertaForTokenClassification as RobertaForTokenClassification
+    from massivetext.models.roberta import RobertaModel as RobertaModel
+    from massivetext.models.roberta import XLMRobertaConfig as XLMRobertaConfig
+    from massivetext.models.roberta import XLMRobertaForMaskedLM as XLMRobertaForMaskedLM
+    from massivetext.models.roberta import XLMRobertaForMultipleChoice as XLMRobertaForMultipleChoice
+    from massivetext.models.roberta import XLMRobertaForQuestionAnswering as XLMRobertaForQuestionAnswering
+    from massivetext.models.roberta import XLMRobertaForSequenceClassification as XLMRobertaForSequenceClassification
+    from massivetext.models.roberta import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
+    from massivetext.models.roberta import XLMRobertaModel as XLMRobertaModel
+    from massivetext.models.t5 import MT5Config as MT5Config
+    from massivetext.models.t5 import MT5ForConditionalGeneration as MT5ForConditionalGeneration
+    from massivetext.models.t5 import T5Config as T5Config
+    from massivetext.models.t5 import T5ForConditionalGeneration as T5ForConditionalGeneration
     from massivetext.tasks.pipelines import pipeline as pipeline
     from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
+    from massivetext.tokens.tokenizer import BartTokenizer as BartTokenizer
+    from massivetext.tokens.tokenizer import BertTokenizer as BertTokenizer
     from massivetext.tokens.tokenizer import GPT2Tokenizer as GPT2Tokenizer
+    from massivetext.tokens.tokenizer import RobertaTokenizer as RobertaTokenizer
+    from massivetext.tokens.tokenizer import T5Tokenizer as T5Tokenizer
+    from massivetext.tokens.tokenizer import XLMRobertaTokenizer as XLMRobertaTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer as train_tokenizer
     from massivetext.training.arguments import TrainingArguments as TrainingArguments
     from massivetext.training.collators import DataCollatorForLanguageModeling as DataCollatorForLanguageModeling

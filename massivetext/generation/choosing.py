@@ -47,6 +47,8 @@ class Chooser:
     def __init__(self, settings: GenerationSettings, prompts: Tensor, readable: Tensor, vocabulary: int) -> None:
         """prompts: (B, T) ids, readable: (B, T) boolean, False where a prompt is padding."""
         self.settings, self.step = settings, 0
+        self.begins = prompts.shape[1] == 1
+        self.banned = [word[0] for word in settings.bad_words_ids or []]
         self.seed = settings.seed
         if self.seed is None and settings.do_sample:
             self.seed = int(torch.randint(2**62, ()))
@@ -55,11 +57,18 @@ class Chooser:
             counts = torch.zeros(prompts.shape[0], vocabulary, device=prompts.device)
             self.seen = counts.scatter_add_(1, prompts, readable.to(counts.dtype)) > 0
 
-    def __call__(self, logits: Tensor) -> Tensor:
-        """Return the next id of each row, (B,) int64, for logits (B, V)."""
+    def __call__(self, logits: Tensor, last: bool = False) -> Tensor:
+        """Return the next id of each row, (B,) int64, for logits (B, V). last: whether the length limit is reached."""
+        forced = self.settings.forced_bos_token_id if self.begins and self.step == 0 else None
+        if last and self.settings.forced_eos_token_id is not None:
+            forced = self.settings.forced_eos_token_id
+        if self.banned:
+            logits = logits.index_fill(1, torch.tensor(self.banned, device=logits.device), float("-inf"))
         if self.seen is not None:
             logits = penalised(logits, self.seen, self.settings.repetition_penalty)
-        if self.settings.do_sample:
+        if forced is not None:
+            chosen = torch.full(logits.shape[:1], forced, device=logits.device)
+        elif self.settings.do_sample:
             assert self.seed is not None
             numbers = [uniform(self.seed, row, self.step) for row in range(logits.shape[0])]
             chosen = draw(logits, self.settings, torch.tensor(numbers, dtype=torch.float64, device=logits.device))

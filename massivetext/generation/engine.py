@@ -109,7 +109,7 @@ def decode_steps(
     ended = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
     columns = [ids]  # everything read so far, for the moment when the cache is full
     for step in range(new_tokens):
-        chosen = choose(logits)
+        chosen = choose(logits, last=step + 1 == new_tokens)
         if len(stops):
             chosen = torch.where(ended, filler, chosen)
             ended |= torch.isin(chosen, stops)

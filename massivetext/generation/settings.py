@@ -43,6 +43,14 @@ class GenerationSettings(Settings):
     """Id (or ids) after which a text ends; None: the model's own."""
     pad_token_id: int | None = None
     """Id that fills up rows that ended before the longest; None: the model's own, or the first end id."""
+    decoder_start_token_id: int | None = None
+    """Encoder-decoders only: id that starts the decoder's text; None: the model's own."""
+    forced_bos_token_id: int | None = None
+    """Id put first where the text begins with a single start id (the language, say); None: the model chooses."""
+    forced_eos_token_id: int | None = None
+    """Id put last when the length limit is reached; None: the model chooses."""
+    bad_words_ids: list[list[int]] | None = None
+    """Ids that are never chosen, each in a list of its own (words of several ids are not supported)."""
     seed: int | None = None
     """Makes drawing repeatable; None: taken from PyTorch's generator, so `torch.manual_seed` governs it."""
 
@@ -56,6 +64,9 @@ class GenerationSettings(Settings):
             value = getattr(self, name)
             if value is not None and (value < low or (high is not None and value > high)):
                 raise ValueError(f"{name} is {value}; allowed: at least {low}" + (f", at most {high}" if high else ""))
+        for word in self.bad_words_ids or []:
+            if len(word) != 1:
+                raise ValueError(f"bad_words_ids has the word {word}; allowed: words of one id")
         for name in ("temperature", "repetition_penalty"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed: above 0 (do_sample=False is greedy)")
@@ -83,8 +94,12 @@ class GenerationSettings(Settings):
 def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> GenerationSettings:
     """Return the settings from a folder's generation_config.json (`defaults`) overridden by a caller's `options`.
 
-    Options that are not known raise ConfigError, and so do defaults that would change the ids and are not supported.
+    Options that are not known raise ConfigError, and so do defaults that would change the ids and are not supported,
+    unless an option sets them to the value at which they do not (num_beams=1).
     """
+    off = {key for key, value in options.items() if key in NEUTRAL and value == NEUTRAL[key]}
+    options = {key: value for key, value in options.items() if key not in off}
+    defaults = {key: value for key, value in defaults.items() if key not in off}
     kept = {}
     for key, value in defaults.items():
         if key in GenerationSettings.model_fields:
@@ -93,6 +108,7 @@ def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any])
             raise ConfigError(
                 f"the model's generation_config.json asks for {key} = {value!r}, which is not supported; "
                 f"remove it there to generate without it"
+                + (f", or pass {key}={NEUTRAL[key]!r}" if key in NEUTRAL else "")
             )
     given = {key: value for key, value in options.items() if value is not None}
     if "max_length" in given and "max_new_tokens" not in given:

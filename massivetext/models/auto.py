@@ -7,31 +7,41 @@ import torch
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.hub import find_folder
+from massivetext.models.architectures import PUBLISHED_CONFIGS
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.folder import load_model_folder, read_config, wanted_dtype
 from massivetext.models.gguf_file import load_gguf
 from massivetext.models.presets import preset_config
+from massivetext.models.weights import CONFIG_FILE, read_object
 
 
 class AutoConfig:
     """Makes configurations: of a model folder, or of a family with values of one's own."""
 
     @staticmethod
-    def from_pretrained(name: str | Path) -> DecoderConfig:
+    def from_pretrained(name: str | Path) -> Any:
         """Return the configuration of a model folder or GGUF file (or a name that `hub.find_folder` knows)."""
         found = find_folder(name)
-        return load_gguf(found).config if found.suffix == ".gguf" else read_config(found)
+        if found.suffix == ".gguf":
+            return load_gguf(found).config
+        values = read_object(found / CONFIG_FILE) if found.is_dir() else {}
+        if values.get("model_type") in PUBLISHED_CONFIGS:
+            family = PUBLISHED_CONFIGS[values["model_type"]]
+            return family.from_hugging_face(values, where=str(found / CONFIG_FILE))
+        return read_config(found)
 
     @staticmethod
-    def for_model(family: str, **values: Any) -> DecoderConfig:
+    def for_model(family: str, **values: Any) -> Any:
         """Return a configuration of `family` (llama, qwen3, ...) with Hugging Face's field names.
 
         Unknown families and fields raise ConfigError with the nearest name.
         """
+        if family in PUBLISHED_CONFIGS:
+            return PUBLISHED_CONFIGS[family].parse(values, where="model")
         if family not in CAUSAL_FAMILIES:
-            raise ConfigError(unknown_name("model family", family, CAUSAL_FAMILIES))
+            raise ConfigError(unknown_name("model family", family, [*CAUSAL_FAMILIES, *PUBLISHED_CONFIGS]))
         return CAUSAL_FAMILIES[family].config_class.parse(values, where="model")
 
     @staticmethod

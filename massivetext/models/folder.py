@@ -6,7 +6,7 @@ and probe texts with their top logits. It is written last; loading compares ever
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,12 @@ from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder, CausalOutput
 from massivetext.models.digests import differences, tensor_digest, tokenizer_digests, tokenizer_ids
 from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.published import PublishedConfig
 from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, check_finite, read_object, read_weights
 from massivetext.storage import temporary_path, write_json
+
+if TYPE_CHECKING:
+    from massivetext.models.pretrained import PretrainedModel
 
 FORMAT = "massivetext-model/1"
 RECORD_FILE = "massivetext.json"
@@ -28,7 +32,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def save_model_folder(
-    model: CausalDecoder, tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None = None
+    model: "CausalDecoder | PretrainedModel", tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None = None
 ) -> None:
     """Write `model` and `tokenizer` (or None) as a folder that `transformers` opens unchanged.
 
@@ -46,9 +50,14 @@ def save_model_folder(
     with temporary_path(folder / WEIGHTS_FILE) as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
     written = {**config.to_hugging_face(), "dtype": str(model.dtype).removeprefix("torch.")}
+    if isinstance(model, CausalDecoder):
+        ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        generation: dict[str, Any] | None = {name: value for name, value in ids.items() if value is not None}
+    else:
+        written, generation = {"architectures": [model.architecture], **written}, model.generation_record()
     write_json(folder / CONFIG_FILE, written)
-    ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    write_json(folder / "generation_config.json", {name: value for name, value in ids.items() if value is not None})
+    if generation is not None:
+        write_json(folder / "generation_config.json", generation)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
     record = {
@@ -100,6 +109,31 @@ def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.
     return model
 
 
+def check_folder(folder: Path, config_class: type[PublishedConfig]) -> tuple[PublishedConfig, dict[str, Tensor]]:
+    """Return configuration and tensors of a folder of an encoder or encoder-decoder, checked as `load_model_folder`."""
+    path = _folder(folder) / CONFIG_FILE
+    values = read_object(path)
+    if values.get("model_type") != config_class.model_type:
+        raise ModelError(
+            f"{path} says model_type = {values.get('model_type')!r}, and this class reads {config_class.model_type!r}; "
+            f"use the Auto classes, which choose by the folder"
+        )
+    config = config_class.from_hugging_face(values, where=str(path))
+    weights = read_weights(folder, tied=False)
+    largest = tokenizer_ids(folder)
+    if largest is not None:
+        _check_vocabulary(largest, config, f"the tokenizer in {folder}")
+    record = _read_record(folder)
+    if record is not None:
+        _check_record(record, folder, config, weights)
+    return config, weights
+
+
+def check_probes(model: "PretrainedModel", folder: Path) -> None:
+    """Raise ModelError where the model's outputs on the stored probe texts are not the stored ones."""
+    _run_probes(model, _read_record(folder), folder)
+
+
 def _folder(folder: Path) -> Path:
     """Return `folder`, or raise ModelError when it is a single file."""
     if folder.is_file():
@@ -118,7 +152,7 @@ def wanted_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
     return DTYPES.get(dtype)
 
 
-def _check_vocabulary(largest_id: int, config: DecoderConfig, what: str) -> None:
+def _check_vocabulary(largest_id: int, config: DecoderConfig | PublishedConfig, what: str) -> None:
     """Raise ModelError when a tokenizer can give an id that has no row in the embedding."""
     if largest_id >= config.vocab_size:
         raise ModelError(
@@ -138,7 +172,9 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     return record
 
 
-def _check_record(record: dict[str, Any], folder: Path, config: DecoderConfig, weights: dict[str, Tensor]) -> None:
+def _check_record(
+    record: dict[str, Any], folder: Path, config: DecoderConfig | PublishedConfig, weights: dict[str, Tensor]
+) -> None:
     """Raise ModelError that names every configuration field, tensor and tokenizer part that is not as it was saved."""
     stored, found = record["config"], config.model_dump(mode="json")
     changed = [
@@ -160,26 +196,29 @@ def _check_record(record: dict[str, Any], folder: Path, config: DecoderConfig, w
         )
 
 
-def _probes(model: CausalDecoder, tokenizer: Any) -> list[dict[str, Any]]:
+def _probes(model: "CausalDecoder | PretrainedModel", tokenizer: Any) -> list[dict[str, Any]]:
     """Return the probe texts with their ids and the largest logits of the last position."""
     probes = []
     for text in PROBE_TEXTS:
         ids = list(tokenizer.encode(text))
-        values, indices = _last_logits(model, ids).topk(min(PROBE_LOGITS, model.config.vocab_size))
+        logits = _last_logits(model, ids)
+        values, indices = logits.topk(min(PROBE_LOGITS, len(logits)))
         probes.append({"text": text, "ids": ids, "top_ids": indices.tolist(), "top_logits": values.tolist()})
     return probes
 
 
 @torch.no_grad()
-def _last_logits(model: CausalDecoder, ids: list[int]) -> Tensor:
+def _last_logits(model: "CausalDecoder | PretrainedModel", ids: list[int]) -> Tensor:
     """Return the logits after the last id, (V,) float32; the model's mode is left as it was."""
+    if not isinstance(model, CausalDecoder):
+        return model.probe(ids)
     was_training = model.training
     output: CausalOutput = model.eval()(torch.tensor([ids], device=model.device))
     model.train(was_training)
     return output.logits[0, -1].float().cpu()
 
 
-def _run_probes(model: CausalDecoder, record: dict[str, Any] | None, folder: Path) -> None:
+def _run_probes(model: "CausalDecoder | PretrainedModel", record: dict[str, Any] | None, folder: Path) -> None:
     """Raise ModelError where the model's logits on the stored probe texts are not the stored ones."""
     if record is None or not record["probes"]:
         raise ModelError(

@@ -31,6 +31,11 @@ class BatchEncoding(UserDict[str, Any]):
         self.data = {name: value.to(device) if hasattr(value, "to") else value for name, value in self.data.items()}
         return self
 
+    def char_to_token(self, row: int, character: int, sequence: int = 0) -> int | None:
+        """Return the number of the token that holds a character of a row's text, None where it holds none (a space)."""
+        found: int | None = self.encodings[row].char_to_token(character, sequence)
+        return found
+
     def tokens(self, row: int = 0) -> list[str]:
         """Return the tokens of one row."""
         return list(self.encodings[row].tokens)
@@ -130,28 +135,20 @@ def column(row: Any, name: str) -> Any:
     return getattr(row, source.get(name, name))
 
 
-def truncate(first: Any, second: Any, room: int, strategy: bool | str, side: str) -> None:
-    """Cut the backend's encodings of one row in place, so that both together have at most `room` ids.
+def cut(strategy: bool | str, limit: int, added: int, stride: int, side: str) -> dict[str, Any]:
+    """Return the backend's arguments for cutting rows to `limit` ids, `added` special ones among them.
 
     strategy: True or "longest_first" takes from the longer one until both are equal, then from both; "only_first" and
-    "only_second" cut one, and raise DataError if that cannot be enough.
+    "only_second" cut one. stride: how many ids the rest that is cut off repeats. Raises DataError where no id of the
+    text is left, or where the rest could never end.
     """
-    checked_side(side)
-    sizes = [len(first), len(second) if second is not None else 0]
-    if sum(sizes) <= room:
-        return
-    if strategy in ("only_first", "only_second"):
-        index = 0 if strategy == "only_first" else 1
-        left = room - sizes[1 - index]
-        if left < 1 or (index == 1 and second is None):
-            raise DataError(
-                f"truncation={strategy!r} cannot make {sizes[0]} and {sizes[1]} ids fit into {room}; use "
-                f"truncation='longest_first' or a larger max_length"
-            )
-        kept = [left, sizes[1]] if index == 0 else [sizes[0], left]
-    else:
-        short = min(min(sizes), room // 2)
-        kept = [short, room - short] if sizes[0] <= sizes[1] else [room - short, short]
-    for encoding, size, limit in zip((first, second), sizes, kept, strict=True):
-        if encoding is not None and limit < size:
-            encoding.truncate(limit, direction=side)
+    room = limit - added
+    if room < 0:
+        raise DataError(f"max_length is {limit}, and {added} special tokens leave no room for text; raise it")
+    if not 0 <= stride < max(room, 1):
+        raise DataError(
+            f"stride is {stride} and a row has room for {room} ids of text; it must be at least 0 and below that: "
+            f"raise max_length or lower stride"
+        )
+    name = "longest_first" if strategy is True else strategy
+    return {"max_length": limit, "stride": stride, "strategy": name, "direction": checked_side(side)}

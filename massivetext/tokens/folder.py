@@ -8,25 +8,38 @@ from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ModelError
 from massivetext.storage import read_json, write_json, write_text
+from massivetext.tokens import published
 from massivetext.tokens.encodings import checked_side
 
 # GPT-2 wrote its vocabulary and merges to two files, under two pairs of names.
+WORD_PIECES = "vocab.txt"
 VOCABULARY_AND_MERGES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
 
-def read_folder(path: Path) -> tuple[Backend, dict[str, Any]]:
+def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dict[str, Any]]:
     """Return the backend and the configuration (special tokens as plain strings) of a folder or a tokenizer.json.
 
+    class_name: one of `published.CLASSES`, whose assumptions complete the folder; None: the one that the folder names.
     Raises ModelError that names what was looked for where there is no tokenizer, and what is broken where there is.
     """
     folder = path if path.is_dir() else path.parent
-    backend = _read_backend(path, folder)
     config: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / name).is_file():
             values = _read_object(folder / name)
             config |= {key: value for key, value in values.items() if value is not None}
     config = {key: value.get("content", value) if isinstance(value, dict) else value for key, value in config.items()}
+    family = _read_object(folder / "config.json").get("model_type") if (folder / "config.json").is_file() else None
+    known = class_name or published.class_of(config, family)
+    backend = _read_backend(path, folder, config, known)
+    published.apply_rules(backend, config)
+    if known is not None:
+        if not isinstance(backend.model, published.CLASSES[known].kind):
+            raise ModelError(
+                f"{folder} holds a vocabulary of kind {type(backend.model).__name__}, and {known} reads "
+                f"{published.CLASSES[known].kind.__name__}; open it with AutoTokenizer"
+            )
+        config = published.completed(config, backend, known)
     for side in ("padding_side", "truncation_side"):
         checked_side(config.get(side, "right"))
     if (folder / "chat_template.jinja").is_file():
@@ -37,19 +50,26 @@ def read_folder(path: Path) -> tuple[Backend, dict[str, Any]]:
     return backend, config
 
 
-def _read_backend(path: Path, folder: Path) -> Backend:
-    """Return the `tokenizers` object of a tokenizer.json, or of GPT-2's pair of files."""
+def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: str | None) -> Backend:
+    """Return the `tokenizers` object of a tokenizer.json, of GPT-2's pair of files, or of BERT's vocab.txt."""
     file = path if path.is_file() else folder / "tokenizer.json"
     pairs = [(folder / vocabulary, folder / merges) for vocabulary, merges in VOCABULARY_AND_MERGES]
     pair = next((pair for pair in pairs if all(part.is_file() for part in pair)), None)
+    words = folder / WORD_PIECES
+    if not file.is_file() and pair is None and words.is_file():
+        return _word_pieces(words, config)
     if not file.is_file() and pair is None:
         present = ", ".join(sorted(entry.name for entry in folder.iterdir())[:12]) or "nothing"
         raise ModelError(
-            f"{folder} holds no tokenizer: neither tokenizer.json nor vocab.json with merges.txt (it holds {present}); "
-            f"give the folder that save_pretrained wrote, or copy the tokenizer's files into this one"
+            f"{folder} holds no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt (it "
+            f"holds {present}); give the folder that save_pretrained wrote, or copy the tokenizer's files into this one"
+            f"{_sentence_piece_hint(folder)}"
         )
     try:
-        return Backend.from_file(str(file)) if file.is_file() else _byte_level(*pair)  # type: ignore[misc]
+        if file.is_file():
+            return Backend.from_file(str(file))
+        assert pair is not None
+        return _byte_level(*pair, class_name)
     except Exception as error:
         raise ModelError(
             f"{file if file.is_file() else pair} cannot be read as a tokenizer ({str(error)[:200]}); write it again "
@@ -57,8 +77,39 @@ def _read_backend(path: Path, folder: Path) -> Backend:
         ) from None
 
 
-def _byte_level(vocabulary: Path, merges: Path) -> Backend:
-    """Return GPT-2's byte-level BPE from its two files."""
+def _sentence_piece_hint(folder: Path) -> str:
+    """Return how to convert a folder that holds only SentencePiece's own file, or "" for others."""
+    files = sorted(path.name for pattern in ("*.model", "*.spm") for path in folder.glob(pattern))
+    if not files:
+        return ""
+    return (
+        f". SentencePiece files ({', '.join(files)}) are converted once, where transformers is installed: python -c "
+        f"\"from transformers import AutoTokenizer as A; A.from_pretrained('{folder}').save_pretrained('{folder}')\""
+    )
+
+
+def _word_pieces(path: Path, config: dict[str, Any]) -> Backend:
+    """Return BERT's tokenizer of a vocab.txt: one token a line, its id the number of the line."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path} is not UTF-8 ({error}); fetch it again") from None
+    tokens = [line.rstrip("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+    if len(set(tokens)) != len(tokens) or "" in tokens:
+        twice = next((token for token in tokens if not token or tokens.count(token) > 1), "")
+        raise ModelError(f"{path} holds the token {twice!r} empty or twice, and ids are line numbers; fetch it again")
+    needed = [str(config.get(key) or token) for key, token in published.BERT_SPECIALS.items() if key != "mask_token"]
+    missing = [token for token in needed if token not in tokens]
+    if missing:
+        raise ModelError(
+            f"{path} lacks {', '.join(missing)}, which a WordPiece vocabulary needs; name the folder's own special "
+            f"tokens in tokenizer_config.json"
+        )
+    return published.word_piece({token: number for number, token in enumerate(tokens)}, config)
+
+
+def _byte_level(vocabulary: Path, merges: Path, class_name: str | None) -> Backend:
+    """Return GPT-2's byte-level BPE from its two files, framed as RoBERTa and BART do where the class says so."""
     from tokenizers import decoders, models, pre_tokenizers
 
     backend = Backend(models.BPE.from_file(str(vocabulary), str(merges)))
@@ -66,6 +117,8 @@ def _byte_level(vocabulary: Path, merges: Path) -> Backend:
     backend.decoder = decoders.ByteLevel()
     if backend.token_to_id("<|endoftext|>") is not None:
         backend.add_special_tokens(["<|endoftext|>"])
+    if class_name in ("RobertaTokenizer", "BartTokenizer"):
+        published.framed_byte_level(backend)
     return backend
 
 

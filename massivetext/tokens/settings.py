@@ -9,17 +9,21 @@ from pydantic import Field, field_validator, model_validator
 from massivetext.settings import Settings
 
 BYTE_VALUES = 256
-START_TOKENS = 1
+# Special tokens and bytes that every vocabulary of a kind holds, and room for at least one entry that is learned.
+LEAST_ENTRIES = {"bpe": BYTE_VALUES + 1, "wordpiece": 6}
 
 
 class TokenizerSettings(Settings):
     """How the vocabulary is made, or where it comes from."""
 
-    kind: Literal["bpe"] = "bpe"
-    """Kind of vocabulary: byte-level byte-pair encoding with GPT-2's pattern; every text can be encoded and decoded."""
+    kind: Literal["bpe", "wordpiece"] = "bpe"
+    """Kind of vocabulary: bpe (GPT-2's, from bytes: every text comes back), wordpiece (BERT's)."""
 
     vocab_size: int = 4096
-    """Entries of the vocabulary, the 256 bytes and the start token included."""
+    """Entries of the vocabulary, special tokens included, and the 256 bytes except for wordpiece."""
+
+    lowercase: bool = False
+    """Whether capitals are read as small letters; wordpiece only."""
 
     sample_bytes_per_entry: int = Field(default=2048, gt=0)
     """Text the vocabulary is learned from, in UTF-8 bytes for each entry; more text than that is sampled by hash."""
@@ -27,17 +31,18 @@ class TokenizerSettings(Settings):
     from_: Path | None = Field(default=None, alias="from")
     """Folder or name of a tokenizer to use as it is, instead of training one."""
 
-    @field_validator("vocab_size")
-    @classmethod
-    def _holds_all_bytes(cls, value: int) -> int:
-        """Return the size if every byte and the start token have room."""
-        least = BYTE_VALUES + START_TOKENS
-        if value < least:
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Return the settings if the vocabulary has room for what its kind always holds."""
+        least = LEAST_ENTRIES[self.kind]
+        if self.vocab_size < least:
             raise ValueError(
-                f"vocab_size is {value}; at least {least} are needed (256 bytes and the start token): set it to "
-                f"{least} or more, 4096 is usual for small models"
+                f"vocab_size is {self.vocab_size}; at least {least} are needed for kind {self.kind} (bytes and special "
+                f"tokens): set it to {least} or more, 4096 is usual for small models"
             )
-        return value
+        if self.lowercase and self.kind == "bpe":
+            raise ValueError("lowercase is set, and kind bpe keeps every text as it is; use wordpiece")
+        return self
 
 
 class MixtureSettings(Settings):

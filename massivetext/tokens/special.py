@@ -80,7 +80,7 @@ class Vocabulary:
 
     def _forget(self) -> None:
         """Drop what was computed from the vocabulary or the special tokens."""
-        for name in ("digest", "_ordinary", "_fast"):
+        for name in ("digest", "_ordinary", "_fast", "_cutter"):
             self.__dict__.pop(name, None)
 
     def add_tokens(self, tokens: str | Sequence[str], special_tokens: bool = False) -> int:

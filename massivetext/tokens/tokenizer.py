@@ -18,6 +18,7 @@ from massivetext.tokens import chat, encodings
 from massivetext.tokens.encodings import BatchEncoding
 from massivetext.tokens.fast import FastEncoder, make_fast_encoder, plain_json
 from massivetext.tokens.folder import read_folder, write_folder
+from massivetext.tokens.inputs import listed, listed_words
 from massivetext.tokens.special import SPECIAL_NAMES, Vocabulary
 from massivetext.translations import tr
 
@@ -66,19 +67,29 @@ class Tokenizer(Vocabulary):
         return_special_tokens_mask: bool = False,
         return_offsets_mapping: bool = False,
         return_length: bool = False,
+        stride: int = 0,
+        return_overflowing_tokens: bool = False,
+        is_split_into_words: bool = False,
     ) -> BatchEncoding:
         """Return input_ids, attention_mask and what else is asked for, as Hugging Face does (its names and meanings).
 
         text: one text (columns are flat lists) or several (lists of lists). padding: True or "longest", "max_length".
         truncation: True or "longest_first", "only_first", "only_second", to max_length or the tokenizer's own limit.
-        return_tensors: "pt" or "np" gives (rows, tokens) tensors of int64, for one text too.
+        return_tensors: "pt" or "np" gives (rows, tokens) tensors of int64, for one text too. return_overflowing_tokens:
+        what truncation cuts off becomes further rows, each repeating `stride` ids of the one before; the column
+        overflow_to_sample_mapping says which text a row is of. is_split_into_words: each text is a list of words.
         """
-        single = isinstance(text, str)
-        texts, pairs = _listed(text, "text"), None if text_pair is None else _listed(text_pair, "text_pair")
+        single = isinstance(text, str) or (is_split_into_words and bool(text) and isinstance(text[0], str))
+        read = listed_words if is_split_into_words else listed
+        texts, pairs = read(text, "text"), None if text_pair is None else read(text_pair, "text_pair")
         if pairs is not None and len(pairs) != len(texts):
             raise DataError(f"text has {len(texts)} entries and text_pair {len(pairs)}; give as many of both")
         limit = self._limit(truncation, max_length)
-        rows = self._encodings(texts, pairs, add_special_tokens, truncation if limit else None, limit)
+        rows = self._encodings(texts, pairs, add_special_tokens, truncation if limit else None, limit, stride)
+        origins = list(range(len(rows)))
+        if return_overflowing_tokens:
+            origins = [number for number, row in enumerate(rows) for _ in range(1 + len(row.overflowing))]
+            rows = [part for row in rows for part in (row, *row.overflowing)]
         length = encodings.padded_length(
             [len(row) for row in rows], padding, max_length or self._known_limit(), pad_to_multiple_of
         )
@@ -94,8 +105,10 @@ class Tokenizer(Vocabulary):
         }
         names = [name for name in COLUMNS if (name in self.model_input_names if wanted[name] is None else wanted[name])]
         columns = {name: [encodings.column(row, name) for row in rows] for name in names}
+        if return_overflowing_tokens:
+            columns["overflow_to_sample_mapping"] = origins
         tensors = encodings.as_tensors(columns, return_tensors)
-        if single and return_tensors is None:
+        if single and return_tensors is None and not return_overflowing_tokens:
             tensors = {name: column[0] for name, column in tensors.items()}
         return BatchEncoding(tensors, rows)
 
@@ -109,7 +122,7 @@ class Tokenizer(Vocabulary):
 
     def encode_ordinary_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, as `encode_ordinary` does, by the reference encoder (`tokenizers`)."""
-        return [row.ids for row in self._ordinary.encode_batch_fast(_listed(texts, "text"), add_special_tokens=False)]
+        return [row.ids for row in self._ordinary.encode_batch_fast(listed(texts, "text"), add_special_tokens=False)]
 
     def encode_flat(self, array: "pa.Array | pa.ChunkedArray") -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Return the ids of all texts of an Arrow string array in one array, and the (texts + 1,) bounds of each text.
@@ -166,23 +179,39 @@ class Tokenizer(Vocabulary):
         return make_fast_encoder(self.backend.to_str(), self.encode_ordinary_batch)
 
     def _encodings(
-        self, texts: list[str], pairs: list[str] | None, add_special: bool, truncation: Any, limit: int
+        self,
+        texts: list[Any],
+        pairs: list[Any] | None,
+        add_special: bool,
+        truncation: Any,
+        limit: int,
+        stride: int = 0,
     ) -> list[Any]:
         """Return the backend's encodings, cut to `limit` ids where `truncation` is given, special tokens added."""
-        first = self.backend.encode_batch(texts, add_special_tokens=False)
-        second = (
-            self.backend.encode_batch(pairs, add_special_tokens=False) if pairs is not None else [None] * len(first)
-        )
-        room = limit - (self.backend.num_special_tokens_to_add(pairs is not None) if add_special else 0)
-        rows = []
-        for one, two in zip(first, second, strict=True):
-            one.set_sequence_id(0)
-            if two is not None:
-                two.set_sequence_id(1)
-            if truncation:
-                encodings.truncate(one, two, max(room, 0), truncation, self.truncation_side)
-            rows.append(self.backend.post_process(one, two, add_special))
-        return rows
+        backend = self.backend
+        if truncation:
+            added = self.backend.num_special_tokens_to_add(pairs is not None) if add_special else 0
+            backend = self._cutting(encodings.cut(truncation, limit, added, stride, self.truncation_side))
+        words = bool(texts) and not isinstance(texts[0], str)
+        inputs: list[Any] = texts if pairs is None else list(zip(texts, pairs, strict=True))
+        try:
+            return list(backend.encode_batch(inputs, is_pretokenized=words, add_special_tokens=add_special))
+        except Exception as error:
+            if not truncation:
+                raise
+            raise DataError(
+                f"truncation={truncation!r} cannot make the texts fit into max_length {limit} ({error}); use "
+                f"truncation='longest_first' or a larger max_length"
+            ) from None
+
+    def _cutting(self, how: dict[str, Any]) -> Backend:
+        """Return the backend once more, set to cut as `how` says; kept for the next call of the same kind."""
+        held: tuple[dict[str, Any], Backend] | None = self.__dict__.get("_cutter")
+        if held is None or held[0] != how:
+            backend = Backend.from_str(self.backend.to_str())
+            backend.enable_truncation(**how)
+            held = self.__dict__["_cutter"] = (how, backend)
+        return held[1]
 
     def _known_limit(self) -> int | None:
         """Return the tokenizer's own length limit, None if it knows none."""
@@ -317,14 +346,14 @@ class Tokenizer(Vocabulary):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the encoders made on demand, for pickling and copying."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("_fast", "_ordinary")}
+        return {key: value for key, value in self.__dict__.items() if key not in ("_fast", "_ordinary", "_cutter")}
 
 
 class AutoTokenizer:
-    """Opens tokenizers by name or folder."""
+    """Opens tokenizers by name or folder; the folder says of which kind they are."""
 
-    @staticmethod
-    def from_pretrained(name: str | Path, **settings: Any) -> Tokenizer:
+    @classmethod
+    def from_pretrained(cls, name: str | Path, **settings: Any) -> Tokenizer:
         """Return the tokenizer of a folder or GGUF file, a name under $MASSIVETEXT_MODELS, or a Hugging Face name.
 
         settings: padding_side, truncation_side, model_max_length, or special tokens, in place of the folder's.
@@ -332,16 +361,38 @@ class AutoTokenizer:
         from massivetext.hub import find_folder
         from massivetext.tokens.gguf_file import read_tokenizer
 
+        class_name = None if cls is AutoTokenizer else cls.__name__
         allowed = (*SPECIAL_NAMES, "padding_side", "truncation_side", "model_max_length", "chat_template")
         for key in settings:
             if key not in allowed:
                 raise ConfigError(unknown_name("tokenizer setting", key, allowed))
         found = find_folder(name)
-        backend, config = read_tokenizer(found) if found.suffix == ".gguf" else read_folder(found)
+        backend, config = read_tokenizer(found) if found.suffix == ".gguf" else read_folder(found, class_name)
         return Tokenizer(backend, {**config, **settings}, str(name))
 
 
-GPT2Tokenizer = AutoTokenizer  # Hugging Face's name; the files say which kind of tokenizer it is
+class BertTokenizer(AutoTokenizer):
+    """Opens WordPiece tokenizers: [CLS] text [SEP], kinds of tokens."""
+
+
+class RobertaTokenizer(AutoTokenizer):
+    """Opens RoBERTa's byte-level BPE: <s> text </s>."""
+
+
+class XLMRobertaTokenizer(AutoTokenizer):
+    """Opens XLM-R's Unigram tokenizers: <s> text </s>."""
+
+
+class BartTokenizer(AutoTokenizer):
+    """Opens BART's byte-level BPE: <s> text </s>."""
+
+
+class GPT2Tokenizer(AutoTokenizer):
+    """Opens GPT-2's byte-level BPE: <|endoftext|> starts and ends texts."""
+
+
+class T5Tokenizer(AutoTokenizer):
+    """Opens T5's Unigram tokenizers: text </s>."""
 
 
 def fast_encoder_available() -> bool:
@@ -351,22 +402,6 @@ def fast_encoder_available() -> bool:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made = make_fast_encoder(backend.to_str(), lambda texts: [row.ids for row in backend.encode_batch_fast(texts)])
     return isinstance(made, FastEncoder)
-
-
-def _listed(text: str | Sequence[str], what: str) -> list[str]:
-    """Return one or several texts as a list; raise DataError for anything that is not text."""
-    texts = [text] if isinstance(text, str) else list(text) if isinstance(text, Sequence) else text
-    if not isinstance(texts, list):
-        raise DataError(f"{what} is a {type(text).__name__}; give one str or a list of str")
-    for position, entry in enumerate(texts):
-        if not isinstance(entry, str):
-            raise DataError(f"{what}[{position}] is a {type(entry).__name__}; every text must be a str")
-        if not entry.isascii() and any("\ud800" <= character <= "\udfff" for character in entry):
-            raise DataError(
-                f"{what}[{position}] holds half a surrogate pair, which is not text; read the file with "
-                f"errors='replace', or encode it with text.encode('utf-8', 'replace').decode()"
-            )
-    return texts
 
 
 def _not_reversible(text: str, back: str, name: str) -> str:

@@ -1,17 +1,16 @@
-"""Training a vocabulary: byte-level BPE on a bounded, deterministic sample of text."""
+"""Training a vocabulary on a bounded, deterministic sample of text; `kinds.py` has the kinds."""
 
 import heapq
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 from xxhash import xxh3_64_intdigest
 
-from massivetext.errors import DataError
+from massivetext.errors import ConfigError, DataError
 from massivetext.progress import log, progress
 from massivetext.storage import write_json
+from massivetext.tokens.kinds import LEARNERS
 from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
 from massivetext.translations import tr
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from massivetext.corpus.reading import Corpus
 
 FORMAT = "massivetext-tokenizer/1"
-START_TOKEN = "<|endoftext|>"
 PIECE_CHARACTERS = 65536  # long documents are sampled in pieces, so that one book cannot fill the sample
 
 
@@ -57,14 +55,19 @@ def train_tokenizer(
     folder: str | Path | None = None,
     *,
     quiet: bool = False,
+    **options: Any,
 ) -> Tokenizer:
     """Return a tokenizer whose vocabulary is learned from a corpus (its train split only) or from texts.
 
-    Byte-level BPE with GPT-2's pattern and one special token, `<|endoftext|>`: start, end and padding, id 0, put before
-    the text by a call. The same texts give the same vocabulary. settings.from_ set: that tokenizer, nothing is trained.
-    folder: where to save it, with `manifest.json` saying what it was learned from. Raises DataError without text.
+    The kinds are `bpe`, byte-level with GPT-2's pattern and one special token, `<|endoftext|>` (start, end and padding,
+    id 0, put before the text by a call), and `wordpiece` (BERT's). The same texts give the same
+    vocabulary. settings.from_ set: that tokenizer, nothing is trained. folder: where to save it, with
+    `manifest.json` saying what it was learned from. options: fields of the settings instead of an object (kind,
+    vocab_size, ...). Raises DataError without text.
     """
-    settings = settings or TokenizerSettings()
+    if settings is not None and options:
+        raise ConfigError(f"settings and {', '.join(options)} are both given; put all of them into one of the two")
+    settings = settings or TokenizerSettings.parse(options, where="tokenizer")
     origin: dict[str, Any] = {}
     if settings.from_ is not None:
         tokenizer = AutoTokenizer.from_pretrained(settings.from_)
@@ -73,7 +76,12 @@ def train_tokenizer(
         with progress(tr("training the vocabulary"), unit="B", quiet=quiet) as task:
             for text in _texts(texts):
                 sample.add(text)
-            tokenizer = _train(sample.texts(), settings.vocab_size)
+            sampled = sample.texts()
+            if not any(sampled):
+                raise DataError(
+                    "there is no text to learn a vocabulary from; give at least one document that is not empty"
+                )
+            tokenizer = LEARNERS[settings.kind](sampled, settings)
             task.advance(sample.bytes)
         origin = {"sample_bytes": sample.bytes, "of_bytes": sample.seen_bytes}
         if len(tokenizer) < settings.vocab_size and not quiet:
@@ -106,24 +114,3 @@ def _texts(texts: "Corpus | Iterable[str]") -> Iterator[str]:
         if not isinstance(text, str):
             raise DataError(f"text {position} is a {type(text).__name__}; every text must be a str")
         yield text
-
-
-def _train(texts: list[str], vocab_size: int) -> Tokenizer:
-    """Return the tokenizer learned from the texts."""
-    if not texts:
-        raise DataError("there is no text to learn a vocabulary from; give at least one document that is not empty")
-    backend = Backend(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=[START_TOKEN],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    backend.train_from_iterator(texts, trainer)
-    start = (START_TOKEN, backend.token_to_id(START_TOKEN))
-    backend.post_processor = processors.TemplateProcessing(
-        single=f"{START_TOKEN} $A", pair=f"{START_TOKEN} $A $B", special_tokens=[start]
-    )
-    return Tokenizer(backend, {"bos_token": START_TOKEN, "eos_token": START_TOKEN, "pad_token": START_TOKEN})

@@ -99,3 +99,38 @@ def test_what_cannot_be_learned_from_is_refused(given, words):
 def test_empty_texts_alone_are_no_text():
     with pytest.raises(DataError, match="no text to learn"):
         train_tokenizer(["", ""], quiet=True)
+
+
+MIXED = [*texts(PROSE, 40), *texts(CHINESE, 40)]
+ROUND = ["The cats sat on the mat.\nNew  line", "北京是中国的首都，𠮷野家 café 👩‍👩‍👧", " leading", "", "a\n\n\nb \t c"]
+
+
+def test_word_pieces_are_learned_and_open_in_transformers(tmp_path):
+    import transformers
+
+    tokenizer = train_tokenizer(MIXED, folder=tmp_path, quiet=True, kind="wordpiece", vocab_size=700)
+    assert len(tokenizer) <= 700
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    ours = AutoTokenizer.from_pretrained(tmp_path)
+    for text in [*ROUND, MIXED[0], MIXED[-1]]:
+        assert ours(text)["input_ids"] == theirs(text)["input_ids"] == tokenizer(text)["input_ids"]
+    assert ours.mask_token_id == 4 and ours.pad_token_id is not None
+    assert len(ours.encode_ordinary(MIXED[0])) < len(MIXED[0]) / 2
+    assert len(ours.encode_ordinary(MIXED[-1])) < len(MIXED[-1]) * 1.2
+    again = train_tokenizer(MIXED[::-1], quiet=True, kind="wordpiece", vocab_size=700)
+    assert again.digest == tokenizer.digest
+
+
+def test_lower_case_is_a_choice():
+    tokenizer = train_tokenizer(MIXED, quiet=True, kind="wordpiece", vocab_size=500, lowercase=True)
+    assert tokenizer("The")["input_ids"] == tokenizer("the")["input_ids"]
+    assert tokenizer("the", "cat")["token_type_ids"][-1] == 1
+    with pytest.raises(ConfigError, match="kind bpe keeps every text"):
+        train_tokenizer(MIXED, lowercase=True)
+
+
+def test_options_and_settings_together_are_refused():
+    with pytest.raises(ConfigError, match="both given"):
+        train_tokenizer(MIXED, TokenizerSettings(), kind="wordpiece")
+    with pytest.raises(ConfigError, match="vocab_size is 5; at least 6 are needed for kind wordpiece"):
+        train_tokenizer(MIXED, kind="wordpiece", vocab_size=5)

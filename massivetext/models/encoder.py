@@ -1,0 +1,222 @@
+"""The bidirectional encoder of BERT and RoBERTa: embeddings, post-norm blocks, pooler, under Hugging Face's names.
+
+Legend: B rows, T tokens, D features.
+"""
+
+from typing import Any, ClassVar, Self, cast
+
+import torch
+from pydantic import model_validator
+from torch import Tensor, nn
+
+from massivetext.errors import ModelError
+from massivetext.layers.feedforward import activation
+from massivetext.layers.multihead import HeadShape, MultiHeadAttention, readable_mask
+from massivetext.models.outputs import EncoderOutput
+from massivetext.models.pretrained import PretrainedModel, check_ids
+from massivetext.models.published import PublishedConfig
+
+
+class EncoderConfig(PublishedConfig):
+    """The shape of a bidirectional encoder; field names are Hugging Face's."""
+
+    neutral: ClassVar[dict[str, Any]] = {"is_encoder_decoder": False}
+
+    vocab_size: int = 30522
+    """Rows of the embedding: at least the tokenizer's ids."""
+    hidden_size: int = 768
+    """Features of a token between blocks."""
+    intermediate_size: int = 3072
+    """Features inside the feed-forward part."""
+    num_hidden_layers: int = 12
+    """Blocks."""
+    num_attention_heads: int = 12
+    """Heads of each block, a divisor of hidden_size."""
+    hidden_act: str = "gelu"
+    """Activation of the feed-forward part, by Hugging Face's name."""
+    hidden_dropout_prob: float = 0.1
+    """Share of features that training drops after embeddings, attention and feed-forward part."""
+    attention_probs_dropout_prob: float = 0.1
+    """Share of attention weights that training drops."""
+    classifier_dropout: float | None = None
+    """Share of features that training drops before a classifier; None: as hidden_dropout_prob."""
+    max_position_embeddings: int = 512
+    """Rows of the position embedding."""
+    type_vocab_size: int = 2
+    """Kinds of tokens (first text, second text)."""
+    initializer_range: float = 0.02
+    """Standard deviation of fresh matrices and embeddings."""
+    layer_norm_eps: float = 1e-12
+    """Added to the variance before its root is taken."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in ("vocab_size", "hidden_size", "num_attention_heads", "max_position_embeddings", "num_labels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
+            )
+        if not self.tie_word_embeddings:
+            raise ValueError(
+                "tie_word_embeddings is False, which is not supported: the masked language model's head uses the "
+                "embedding's weights"
+            )
+        activation(self.hidden_act)
+        return self
+
+    @property
+    def most_tokens(self) -> int:
+        """The most tokens that the model reads at once."""
+        return self.max_position_embeddings
+
+    def attention_shape(self) -> HeadShape:
+        """Return the sizes of one attention layer."""
+        return HeadShape(
+            self.hidden_size,
+            self.num_attention_heads,
+            self.hidden_size // self.num_attention_heads,
+            dropout=self.attention_probs_dropout_prob,
+        )
+
+
+class Embeddings(nn.Module):
+    """Words, positions and kinds of tokens, added and normed."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, input_ids: Tensor, kinds: Tensor, positions: Tensor) -> Tensor:
+        """Return what the first block reads, (B, T, D)."""
+        added = self.word_embeddings(input_ids) + self.token_type_embeddings(kinds)
+        return cast(Tensor, self.dropout(self.LayerNorm(added + self.position_embeddings(positions))))
+
+
+class AddNorm(nn.Module):
+    """The way back into the residual stream: project, drop out, add, norm."""
+
+    def __init__(self, config: EncoderConfig, features: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(features, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, values: Tensor, hidden: Tensor) -> Tensor:
+        """Return norm(hidden + dense(values)), (B, T, D)."""
+        return cast(Tensor, self.LayerNorm(self.dropout(self.dense(values)) + hidden))
+
+
+class AttentionHalf(nn.Module):
+    """Attention with its way back, under BERT's names."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.self = MultiHeadAttention(config.attention_shape(), ("query", "key", "value", None))
+        self.output = AddNorm(config, config.hidden_size)
+
+
+class Intermediate(nn.Module):
+    """The wide matrix of the feed-forward part, under BERT's name."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+
+
+class EncoderBlock(nn.Module):
+    """Attention, add, norm; feed-forward, add, norm (arXiv:1706.03762, the original order)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.attention = AttentionHalf(config)
+        self.intermediate = Intermediate(config)
+        self.output = AddNorm(config, config.intermediate_size)
+        self.act = activation(config.hidden_act)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the hidden states after this block, (B, T, D)."""
+        hidden = self.attention.output(self.attention.self(hidden, mask), hidden)
+        return cast(Tensor, self.output(self.act(self.intermediate.dense(hidden)), hidden))
+
+
+class Blocks(nn.Module):
+    """The blocks, under the name `layer`."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(EncoderBlock(config) for _ in range(config.num_hidden_layers))
+
+
+class Pooler(nn.Module):
+    """tanh of a projection of the first token."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return (B, D) for hidden states (B, T, D)."""
+        return torch.tanh(self.dense(hidden[:, 0]))
+
+
+class EncoderModel(PretrainedModel):
+    """The encoder without a head. Base of `BertModel` and `RobertaModel`, not used by itself."""
+
+    config: EncoderConfig
+
+    def __init__(self, config: Any, seed: int | None = 0, add_pooling_layer: bool = True) -> None:
+        """add_pooling_layer: whether there is a pooler, as in Hugging Face."""
+        self.pooled = add_pooling_layer
+        super().__init__(config, seed)
+
+    def build(self, config: EncoderConfig) -> None:
+        """Make embeddings, blocks and pooler."""
+        self.embeddings = Embeddings(config)
+        self.encoder = Blocks(config)
+        self.pooler = Pooler(config) if self.pooled else None
+
+    def default_positions(self, input_ids: Tensor) -> Tensor:
+        """Return the row of the position embedding for each token, (B or 1, T): 0, 1, 2, ..."""
+        return torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        output_hidden_states: bool = False,
+    ) -> EncoderOutput:
+        """Return last_hidden_state (B, T, D) and pooler_output (B, D).
+
+        input_ids: (B, T). attention_mask: (B, T), 1 = text, 0 = padding, on either side. token_type_ids: (B, T), 0 for
+        the first text, 1 for the second. position_ids: (B, T) rows of the position embedding. output_hidden_states:
+        also those after the embeddings and after every block.
+        """
+        check_ids(input_ids, self.config.vocab_size, self.config.most_tokens)
+        kinds = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        if token_type_ids is not None:
+            self._check_kinds(token_type_ids)
+        positions = self.default_positions(input_ids) if position_ids is None else position_ids
+        hidden, mask = self.embeddings(input_ids, kinds, positions), readable_mask(attention_mask)
+        states = [hidden]
+        for block in self.encoder.layer:
+            hidden = block(hidden, mask)
+            states.append(hidden)
+        pooled = None if self.pooler is None else self.pooler(hidden)
+        return EncoderOutput(hidden, pooled, tuple(states) if output_hidden_states else None)
+
+    def _check_kinds(self, token_type_ids: Tensor) -> None:
+        """Raise ModelError for a kind of token that the model has no row for."""
+        if not torch.compiler.is_compiling() and int(token_type_ids.max()) >= self.config.type_vocab_size:
+            raise ModelError(
+                f"token_type_ids has the kind {int(token_type_ids.max())}, and the model knows "
+                f"{self.config.type_vocab_size} (type_vocab_size); leave token_type_ids out, or use the model's "
+                f"tokenizer"
+            )

@@ -1,0 +1,239 @@
+"""The heads of the encoders and their losses. Legend: B rows, T tokens, C choices, D features, L labels.
+
+A family mixes these with its own encoder (bert.py, roberta.py) and gives what differs: the language model's head and
+the sequence classifier.
+"""
+
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from massivetext.errors import ModelError
+from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.models.encoder import EncoderConfig, EncoderModel
+from massivetext.models.outputs import EncoderOutput, HeadOutput, SpanOutput
+from massivetext.models.pretrained import PretrainedModel
+from massivetext.models.published import PublishedConfig
+
+
+def precise(logits: Tensor) -> Tensor:
+    """Return logits in float32 at least, in which losses are taken."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def sequence_loss(logits: Tensor, labels: Tensor, config: PublishedConfig) -> Tensor:
+    """Return the mean loss of labelled texts, by `problem_type`, or as Hugging Face tells it where that is not set.
+
+    logits: (B, L). Regression (L = 1): mean squared error; whole-number labels (B,): cross entropy; else (B, L) of 0
+    and 1: each label's own binary cross entropy.
+    """
+    kind: str | None = config.problem_type
+    if kind is None:
+        whole = labels.dtype in (torch.int64, torch.int32)
+        several = "single_label_classification" if whole else "multi_label_classification"
+        kind = "regression" if config.num_labels == 1 else several
+    if kind == "single_label_classification":
+        check_labels(labels, config.num_labels)
+        return functional.cross_entropy(precise(logits), labels.reshape(-1).long())
+    if labels.numel() != logits.numel():
+        raise ModelError(
+            f"labels is {tuple(labels.shape)} and a {kind} with num_labels = {config.num_labels} needs "
+            f"{tuple(logits.shape)}; give one number for each, or set problem_type"
+        )
+    if kind == "regression":
+        return functional.mse_loss(precise(logits), labels.reshape(logits.shape).to(logits.dtype))
+    return functional.binary_cross_entropy_with_logits(precise(logits), labels.reshape(logits.shape).to(logits.dtype))
+
+
+def check_labels(labels: Tensor, count: int) -> None:
+    """Raise ModelError for a label outside 0 ... count - 1 that is not IGNORED_LABEL."""
+    if torch.compiler.is_compiling():
+        return
+    wrong = labels[(labels != IGNORED_LABEL) & ((labels < 0) | (labels >= count))]
+    if wrong.numel():
+        raise ModelError(
+            f"labels has the value {int(wrong[0])}; allowed: 0 to {count - 1}, and {IGNORED_LABEL} for none. Load the "
+            f"model with num_labels=... if there are more"
+        )
+
+
+class EncoderWithHead(PretrainedModel):
+    """An encoder with a head. A family names its encoder's class and the attribute that holds it (`body`)."""
+
+    model_class: ClassVar[type[EncoderModel]]
+    pooled: ClassVar[bool] = False
+    config: EncoderConfig
+
+    def build(self, config: EncoderConfig) -> None:
+        """Make the encoder and the head."""
+        self.add_module(self.body, self.model_class(config, None, self.pooled))
+        self.build_head(config)
+
+    def build_head(self, config: EncoderConfig) -> None:
+        """Make the head."""
+        raise NotImplementedError
+
+    def encode(self, input_ids: Tensor, *inputs: Any, output_hidden_states: bool = False) -> EncoderOutput:
+        """Return the encoder's output."""
+        return cast(EncoderOutput, getattr(self, self.body)(input_ids, *inputs, output_hidden_states))
+
+    @property
+    def words(self) -> Tensor:
+        """The word embedding, (V, D)."""
+        return cast(Tensor, getattr(self, self.body).embeddings.word_embeddings.weight)
+
+    def classifier_dropout(self) -> nn.Dropout:
+        """Return the dropout before a classifier."""
+        share = self.config.classifier_dropout
+        return nn.Dropout(self.config.hidden_dropout_prob if share is None else share)
+
+
+class MaskedLM(EncoderWithHead):
+    """Predicts masked tokens; the head's matrix is the word embedding."""
+
+    def predict(self, hidden: Tensor) -> Tensor:
+        """Return the logits (..., V) of hidden states (..., D)."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool = False,
+    ) -> HeadOutput:
+        """Return logits (B, T, V) and, with labels (B, T), the mean loss over those that are not -100."""
+        inputs = (attention_mask, token_type_ids, position_ids)
+        encoded = self.encode(input_ids, *inputs, output_hidden_states=output_hidden_states)
+        logits, loss = self.predict(encoded.last_hidden_state), None
+        if labels is not None:
+            check_labels(labels, self.config.vocab_size)
+            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+        return HeadOutput(loss, logits, encoded.hidden_states)
+
+
+class SequenceClassification(EncoderWithHead):
+    """Labels texts."""
+
+    def classify(self, encoded: EncoderOutput) -> Tensor:
+        """Return the logits (B, L)."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool = False,
+    ) -> HeadOutput:
+        """Return logits (B, L) and, with labels, the mean loss that `problem_type` says (see `sequence_loss`)."""
+        inputs = (attention_mask, token_type_ids, position_ids)
+        encoded = self.encode(input_ids, *inputs, output_hidden_states=output_hidden_states)
+        logits = self.classify(encoded)
+        loss = None if labels is None else sequence_loss(logits, labels, self.config)
+        return HeadOutput(loss, logits, encoded.hidden_states)
+
+
+class TokenClassification(EncoderWithHead):
+    """Labels tokens."""
+
+    def build_head(self, config: EncoderConfig) -> None:
+        """Make the classifier."""
+        self.dropout = self.classifier_dropout()
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool = False,
+    ) -> HeadOutput:
+        """Return logits (B, T, L) and, with labels (B, T), the mean loss over those that are not -100."""
+        inputs = (attention_mask, token_type_ids, position_ids)
+        encoded = self.encode(input_ids, *inputs, output_hidden_states=output_hidden_states)
+        logits, loss = self.classifier(self.dropout(encoded.last_hidden_state)), None
+        if labels is not None:
+            check_labels(labels, self.config.num_labels)
+            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+        return HeadOutput(loss, logits, encoded.hidden_states)
+
+
+class QuestionAnswering(EncoderWithHead):
+    """Finds the answer to a question inside a text: its first and last token."""
+
+    def build_head(self, config: EncoderConfig) -> None:
+        """Make the two scores."""
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        output_hidden_states: bool = False,
+    ) -> SpanOutput:
+        """Return start_logits and end_logits (B, T); with both positions (B,) the mean of their two losses.
+
+        A position at or behind T, where truncation cut the answer off, is not counted.
+        """
+        inputs = (attention_mask, token_type_ids, position_ids)
+        encoded = self.encode(input_ids, *inputs, output_hidden_states=output_hidden_states)
+        start, end = self.qa_outputs(encoded.last_hidden_state).unbind(dim=-1)
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            parts = []
+            for logits, positions in ((start, start_positions), (end, end_positions)):
+                places = positions.reshape(-1).clamp(0, logits.shape[1])
+                parts.append(functional.cross_entropy(precise(logits), places, ignore_index=logits.shape[1]))
+            loss = (parts[0] + parts[1]) / 2
+        return SpanOutput(loss, start, end, encoded.hidden_states)
+
+
+class MultipleChoice(EncoderWithHead):
+    """Chooses one of several continuations, by the pooler's output of each."""
+
+    pooled: ClassVar[bool] = True
+
+    def build_head(self, config: EncoderConfig) -> None:
+        """Make the score."""
+        self.dropout = self.classifier_dropout()
+        self.classifier = nn.Linear(config.hidden_size, 1)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool = False,
+    ) -> HeadOutput:
+        """Return logits (B, C) for inputs (B, C, T) and, with labels (B,), the mean cross entropy."""
+        if input_ids.ndim != 3:
+            raise ModelError(f"input_ids is {tuple(input_ids.shape)}; multiple choice needs (rows, choices, tokens)")
+        inputs = (attention_mask, token_type_ids, position_ids)
+        flat = [None if part is None else part.flatten(0, 1) for part in (input_ids, *inputs)]
+        assert flat[0] is not None
+        encoded = self.encode(flat[0], *flat[1:], output_hidden_states=output_hidden_states)
+        logits = self.classifier(self.dropout(encoded.pooler_output)).view(input_ids.shape[:2])
+        loss = None
+        if labels is not None:
+            check_labels(labels, logits.shape[1])
+            loss = functional.cross_entropy(precise(logits), labels)
+        return HeadOutput(loss, logits, encoded.hidden_states)
+
+    def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
+        """Return one choice."""
+        return {"input_ids": input_ids[None]}

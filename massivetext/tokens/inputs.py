@@ -1,0 +1,32 @@
+"""What a tokenizer is called with: one text or several, or texts as lists of words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from massivetext.errors import DataError
+
+
+def listed(text: str | Sequence[str], what: str) -> list[str]:
+    """Return one or several texts as a list; raise DataError for anything that is not text."""
+    texts = [text] if isinstance(text, str) else list(text) if isinstance(text, Sequence) else text
+    if not isinstance(texts, list):
+        raise DataError(f"{what} is a {type(text).__name__}; give one str or a list of str")
+    for position, entry in enumerate(texts):
+        if not isinstance(entry, str):
+            raise DataError(f"{what}[{position}] is a {type(entry).__name__}; every text must be a str")
+        if not entry.isascii() and any("\ud800" <= character <= "\udfff" for character in entry):
+            raise DataError(
+                f"{what}[{position}] holds half a surrogate pair, which is not text; read the file with "
+                f"errors='replace', or encode it with text.encode('utf-8', 'replace').decode()"
+            )
+    return texts
+
+
+def listed_words(texts: Any, what: str) -> list[list[str]]:
+    """Return one or several texts, each a list of words; raise DataError for anything else."""
+    if isinstance(texts, str) or not isinstance(texts, Sequence):
+        raise DataError(
+            f"{what} is a {type(texts).__name__}; with is_split_into_words it is a list of words, or several"
+        )
+    rows = [texts] if all(isinstance(entry, str) for entry in texts) and len(texts) else texts
+    return [listed(row if not isinstance(row, str) else [row], f"{what}[{number}]") for number, row in enumerate(rows)]
