@@ -119,7 +119,7 @@ def check_folder(folder: Path, config_class: type[PublishedConfig]) -> tuple[Pub
             f"use the Auto classes, which choose by the folder"
         )
     config = config_class.from_hugging_face(values, where=str(path))
-    weights = read_weights(folder, tied=False)
+    weights = read_weights(folder)
     largest = tokenizer_ids(folder)
     if largest is not None:
         _check_vocabulary(largest, config, f"the tokenizer in {folder}")
