@@ -210,6 +210,9 @@ def test_smollm2_gives_the_likelihoods_of_transformers_on_the_same_file(smollm2,
         before, after = read.encode(context), read.encode(" " + word)
         assert before + after == theirs.encode(context) + theirs.encode(" " + word)
         row = torch.tensor([before + after])
-        scores = [logits(each, row)[0, len(before) - 1 : -1].log_softmax(-1) for each in (model, peer)]
-        ours, reference = (score.gather(1, torch.tensor(after)[:, None]).sum() for score in scores)
+        with torch.no_grad():
+            found = model.head(model.hidden(model.embed(row))[0, len(before) - 1 : -1])
+            expected = peer(row, logits_to_keep=len(after) + 1).logits[0, :-1]
+        chosen = torch.tensor(after)[:, None]
+        ours, reference = (part.log_softmax(-1).gather(1, chosen).sum() for part in (found, expected))
         assert abs(float(ours - reference)) <= 1e-3
