@@ -28,7 +28,9 @@ def readable_mask(attention_mask: Tensor | None) -> Tensor | None:
 
     A row that is all padding reads itself, because an empty row of the attention would give NaN.
     """
-    if attention_mask is None or bool(attention_mask.all()):
+    if attention_mask is None:
+        return None
+    if not torch.compiler.is_compiling() and bool(attention_mask.all()):  # without a mask attention is faster
         return None
     marks = attention_mask.bool()
     return (marks | ~marks.any(dim=-1, keepdim=True))[:, None, None]

@@ -1,6 +1,7 @@
 """Tokenizers as Hugging Face users know them, on the `tokenizers` library; opened by `AutoTokenizer`."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -188,30 +189,28 @@ class Tokenizer(Vocabulary):
         stride: int = 0,
     ) -> list[Any]:
         """Return the backend's encodings, cut to `limit` ids where `truncation` is given, special tokens added."""
-        backend = self.backend
-        if truncation:
-            added = self.backend.num_special_tokens_to_add(pairs is not None) if add_special else 0
-            backend = self._cutting(encodings.cut(truncation, limit, added, stride, self.truncation_side))
         words = bool(texts) and not isinstance(texts[0], str)
         inputs: list[Any] = texts if pairs is None else list(zip(texts, pairs, strict=True))
+        options = {"is_pretokenized": words, "add_special_tokens": add_special}
+        if not truncation:
+            return list(self.backend.encode_batch(inputs, **options))
+        added = self.backend.num_special_tokens_to_add(pairs is not None) if add_special else 0
+        how = encodings.cut(truncation, limit, added, stride, self.truncation_side)
+        lock, backend = self._cutter
         try:
-            return list(backend.encode_batch(inputs, is_pretokenized=words, add_special_tokens=add_special))
+            with lock:  # how to cut is a state of the backend, and calls come from several threads
+                backend.enable_truncation(**how)
+                return list(backend.encode_batch(inputs, **options))
         except Exception as error:
-            if not truncation:
-                raise
             raise DataError(
                 f"truncation={truncation!r} cannot make the texts fit into max_length {limit} ({error}); use "
                 f"truncation='longest_first' or a larger max_length"
             ) from None
 
-    def _cutting(self, how: dict[str, Any]) -> Backend:
-        """Return the backend once more, set to cut as `how` says; kept for the next call of the same kind."""
-        held: tuple[dict[str, Any], Backend] | None = self.__dict__.get("_cutter")
-        if held is None or held[0] != how:
-            backend = Backend.from_str(self.backend.to_str())
-            backend.enable_truncation(**how)
-            held = self.__dict__["_cutter"] = (how, backend)
-        return held[1]
+    @cached_property
+    def _cutter(self) -> tuple[Any, Backend]:
+        """The backend once more, to cut texts with, and the lock that goes with it."""
+        return threading.Lock(), Backend.from_str(self.backend.to_str())
 
     def _known_limit(self) -> int | None:
         """Return the tokenizer's own length limit, None if it knows none."""

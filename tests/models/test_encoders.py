@@ -252,10 +252,12 @@ def test_one_batch_is_learnt():
 
 def test_a_compiled_encoder_gives_the_same_numbers():
     model = tiny_model("roberta", "masked-lm")
-    ids = batch("masked-lm")[0]["input_ids"]
+    inputs, labels = batch("masked-lm")
+    inputs["token_type_ids"] = torch.zeros_like(inputs["token_type_ids"])
     compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=False)
     with torch.no_grad():
-        assert (compiled(ids).logits - model(ids).logits).abs().max() <= 1e-6
+        one, two = compiled(**inputs, **labels), model(**inputs, **labels)
+    assert (one.logits - two.logits).abs().max() <= 1e-6 and (one.loss - two.loss).abs() <= 1e-6
 
 
 @pytest.mark.parametrize(
@@ -361,3 +363,30 @@ class TestBadInput:
         tiny_model("bert", "base").save_pretrained(tmp_path)
         with pytest.raises(ConfigError, match="num_labels"):
             mt.AutoModel.from_pretrained(tmp_path, num_label=4)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_probes_of_a_folder_notice_another_computation(task, tmp_path, tokenizer):
+    model = tiny_model("bert", task, vocab_size=300)
+    model.save_pretrained(tmp_path, tokenizer)
+    again = getattr(mt, TASKS[task]).from_pretrained(tmp_path, verify=True)
+    assert again.tokenizer_folder == str(tmp_path)
+    record = json.loads((tmp_path / "massivetext.json").read_text())
+    record["probes"][0]["top_logits"][0] += 1
+    (tmp_path / "massivetext.json").write_text(json.dumps(record))
+    with pytest.raises(ModelError, match="top logits differ"):
+        getattr(mt, TASKS[task]).from_pretrained(tmp_path, verify=True)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_precision_is_close(family, tmp_path):
+    model = tiny_model(family, "masked-lm")
+    model.save_pretrained(tmp_path)
+    half = mt.AutoModelForMaskedLM.from_pretrained(tmp_path, dtype="bfloat16")
+    inputs, labels = batch("masked-lm")
+    with torch.no_grad():
+        one, two = model(**inputs, **labels), half(**inputs, **labels)
+    assert two.logits.dtype == torch.bfloat16 and two.loss.dtype == torch.float32
+    assert (one.logits - two.logits).norm() <= 0.03 * one.logits.norm()
+    half.save_pretrained(tmp_path / "half")
+    assert mt.AutoModelForMaskedLM.from_pretrained(tmp_path / "half", dtype="auto").dtype == torch.bfloat16

@@ -223,6 +223,13 @@ def test_distance_buckets_are_those_of_transformers(both_ways):
     assert torch.equal(distance_buckets(distances, both_ways, 32, 128), theirs)
 
 
+def test_a_compiled_model_gives_the_same_numbers(variant):
+    model = tiny_model(variant)
+    compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=False)
+    with torch.no_grad():
+        assert (compiled(**batch()).logits - model(**batch()).logits).abs().max() <= 1e-6
+
+
 def test_one_batch_is_learnt():
     model = mt.T5ForConditionalGeneration(mt.AutoConfig.for_model("t5", **T5))
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -255,6 +262,27 @@ def test_old_files_with_copies_and_static_positions_are_read(tmp_path):
     safetensors.torch.save_file(weights, tmp_path / "model.safetensors")
     loaded = mt.MarianMTModel.from_pretrained(tmp_path)
     assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in model.state_dict().items())
+
+
+def test_the_probes_of_a_folder_notice_another_computation(tmp_path, tokenizer):
+    tiny_model("t5", vocab_size=300).save_pretrained(tmp_path, tokenizer)
+    mt.AutoModelForSeq2SeqLM.from_pretrained(tmp_path, verify=True)
+    record = json.loads((tmp_path / "massivetext.json").read_text())
+    record["probes"][1]["top_logits"][0] += 1
+    (tmp_path / "massivetext.json").write_text(json.dumps(record))
+    with pytest.raises(ModelError, match="top logits differ"):
+        mt.AutoModelForSeq2SeqLM.from_pretrained(tmp_path, verify=True)
+
+
+def test_half_precision_is_close(variant, tmp_path):
+    model = tiny_model(variant)
+    model.save_pretrained(tmp_path)
+    half = mt.AutoModelForSeq2SeqLM.from_pretrained(tmp_path, dtype="bfloat16")
+    with torch.no_grad():
+        one, two = model(**batch()), half(**batch())
+    assert two.logits.dtype == torch.bfloat16
+    assert (one.logits - two.logits).norm() <= 0.05 * one.logits.norm()
+    assert half.generate(batch()["input_ids"], max_new_tokens=4).shape[0] == 3
 
 
 class TestBadInput:

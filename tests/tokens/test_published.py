@@ -1,6 +1,8 @@
 """WordPiece, Unigram and RoBERTa folders: parity with transformers' fast tokenizers, English and Chinese."""
 
 import json
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import transformers
@@ -207,6 +209,16 @@ def test_a_switch_of_the_configuration_goes_before_tokenizer_json(tmp_path):
     config = json.loads((tmp_path / "tokenizer_config.json").read_text())
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({**config, "do_lower_case": False}))
     assert mt.AutoTokenizer.from_pretrained(tmp_path).tokenize("The") == ["[UNK]"]
+
+
+def test_threads_that_cut_differently_do_not_disturb_each_other(pair):
+    ours, _, _ = pair
+    lengths = [4, 7, 10, 13] * 10
+    expected = [ours(CHINESE, truncation=True, max_length=length)["input_ids"] for length in lengths]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda length: ours(CHINESE, truncation=True, max_length=length)["input_ids"], lengths))
+    assert found == expected
+    assert len(pickle.loads(pickle.dumps(ours))(CHINESE, truncation=True, max_length=5)["input_ids"]) == 5
 
 
 class TestBadInput:
