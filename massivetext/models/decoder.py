@@ -270,7 +270,7 @@ class CausalDecoder(nn.Module):
         else:
             cosine, sine = rotary_tables(positions, self.frequencies, embeddings.dtype)
         hidden, context = self.model.dropout(hidden), Context(cosine, sine, mask, cache, slots)
-        for layer, block in enumerate(self.model.layers):
+        for layer, block in enumerate(cast("list[DecoderBlock]", self.model.layers)):
             hidden = run_block(block, hidden, context if cache is None else context._replace(layer=layer))
         return self.leave(hidden)
 

@@ -5,6 +5,7 @@ Legend: B rows, T tokens, D features.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -82,9 +83,8 @@ class CausalObjective:
         self.parts = settings.micro_batches * (self.crew.size if self.crew else 1)
         if compile_wanted(settings, self.device):
             quieten_compiler()
-            compiled_hidden = getattr(model, "compiled_hidden", None)  # a user's own model is compiled as a whole
-            whole = compiled_hidden is None
-            self._hidden = torch.compile(self._hidden, dynamic=False, fullgraph=True) if whole else compiled_hidden()
+            whole = partial(torch.compile, self._hidden, dynamic=False, fullgraph=True)  # for a model of a user's own
+            self._hidden = getattr(model, "compiled_hidden", whole)()
             self._kernel = torch.compile(chunk_gradients, dynamic=False, fullgraph=True)
 
     def tokens(self, batch: Any) -> np.ndarray:
