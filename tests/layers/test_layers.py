@@ -104,13 +104,13 @@ def test_cached_attention_equals_the_full_pass():
     layer = SelfAttention(AttentionShape(16, 4, 2, 8, norm="before_rotary"))
     hidden, frequencies = torch.randn(2, 6, 16), inverse_frequencies(8, 10000.0)
     positions = torch.arange(6)[None]
-    full = layer(hidden, Context(*rotary_tables(positions, frequencies, torch.float32)), 0)
+    full = layer(hidden, Context(*rotary_tables(positions, frequencies, torch.float32)))
     cache, outputs = StaticCache(1, 2, 2, 9, 8, hidden), []
     for start, end in ((0, 3), (3, 4), (4, 6)):
         slots = torch.arange(start, end)
         tables = rotary_tables(positions[:, start:end], frequencies, torch.float32)
         mask = slot_mask(slots, torch.zeros(2, dtype=torch.long), 9)
-        outputs.append(layer(hidden[:, start:end], Context(*tables, mask, cache, slots), 0))
+        outputs.append(layer(hidden[:, start:end], Context(*tables, mask, cache, slots)))
     assert torch.allclose(torch.cat(outputs, 1), full, atol=1e-6)
 
 
