@@ -25,7 +25,8 @@ from massivetext import __version__
 from massivetext.corpus.finishing import DEDUPLICATE, DUPLICATE, Census, take_census, write_files
 from massivetext.corpus.parts import SHOWN_RECORDS, Course, Part, make_parts, process_part
 from massivetext.corpus.readers.finding import input_files
-from massivetext.corpus.readers.records import SourceFile, make_reader
+from massivetext.corpus.readers.records import make_reader
+from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.rows import BUILD, Lane, SourceCounts
 from massivetext.corpus.settings import CorpusSettings
 from massivetext.corpus.steps import Barrier, Measure, Step, make_steps
