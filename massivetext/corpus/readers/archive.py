@@ -148,12 +148,12 @@ def _paid(stream: IO[bytes], size: int, budget: Budget) -> bytes:
 def _zip_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[bytes] | None]]:
     """Yield (name, bytes) of the files in a zip file; None where they cannot be opened."""
     with ExitStack() as stack:
-        below = file.open()
         if compression_of(file.path):
             # A zip file must be sought in.
             opened = stack.enter_context(open_stream(file, budget))
-            below = stack.enter_context(_held(opened, budget))[0]()
-        stack.enter_context(below)
+            below = stack.enter_context(stack.enter_context(_held(opened, budget))[0]())
+        else:
+            below = stack.enter_context(file.open())
         try:
             archive = stack.enter_context(zipfile.ZipFile(below))
         except DAMAGES as error:

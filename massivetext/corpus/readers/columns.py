@@ -55,12 +55,13 @@ def fields_of(record: Mapping[str, Any], text_column: str) -> Fields | None:
             others[key] = value
         elif isinstance(value, dict):
             others.update((f"{key}.{name}", held) for name, held in value.items() if isinstance(held, SCALARS))
-    return Fields(**named, meta=meta_json(others))
+    meta = meta_json(others) if others else None
+    return Fields(meta=meta, **named) if named else Fields(None, None, None, None, meta)
 
 
 def meta_json(values: Mapping[str, Any]) -> str | None:
     """Return values as the JSON of a `meta` column, without those that are None; None where nothing is left."""
-    kept = {key: value for key, value in values.items() if value is not None}
+    kept = {key: value for key, value in values.items() if value is not None} if None in values.values() else values
     if not kept:
         return None
     try:

@@ -39,11 +39,21 @@ SWITCHES = re.compile(r"__[A-Z]{3,30}__")
 REDIRECTION = re.compile(r"\s*#(?:redirect|重定向|重新導向)\b", re.IGNORECASE)
 NOTHING_LEFT = re.compile(r"^(?:[*#] *)+$|[(（][\s,;，；]*[)）]", re.MULTILINE)
 """What is left of an item or of brackets whose content was a template."""
-NESTED = re.compile(r"^(?:[*#] ){2,8}", re.MULTILINE)
+ITEM = re.compile(r"^(?:[*#] *)*([*#]) *(?=\S)", re.MULTILINE)
 GAPS = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
 MAX_DEPTH = 60
-BRACES = re.compile(r"\{\{|\}\}")
-REFERENCE = re.compile(r"<ref\b[^<>]*>", re.IGNORECASE)
+BRACES = re.compile(r"(\{\{)|\}\}")
+TABLES = re.compile(r"^[ \t:*#]*(?:(\{\|)|\|\})", re.MULTILINE)
+OPEN_TABLE = re.compile(r"^[ \t:*#]*\{\|.*", re.MULTILINE)
+LEFT_OUT_TAG = re.compile(rf"<({'|'.join(sorted(LEFT_OUT_TAGS))})\b[^<>]*>", re.IGNORECASE)
+TAG = re.compile(
+    r"</?(abbr|b|big|blockquote|br|center|cite|code|dd|del|dfn|div|dl|dt|em|font|h[1-6]|hr|i|ins|kbd|li|nowiki|ol|p|poem"
+    r"|pre|q|s|samp|small|source|span|strike|strong|sub|sup|syntaxhighlight|table|td|th|tr|tt|u|ul|var|includeonly"
+    r"|noinclude|onlyinclude)\b[^<>]{0,1000}>",
+    re.IGNORECASE,
+)
+PARSED_CHARACTERS = 2**14
+"""Paragraphs are parsed by so many characters, so that the time grows with the article and not faster."""
 
 
 class MediaWikiReader(Reader):
@@ -92,43 +102,77 @@ def markup_text(markup: str) -> str:
     import mwparserfromhell
 
     try:
-        text = "".join(_words(mwparserfromhell.parse(CONVERSION.sub(_simplified, _lightened(markup))), 0))
+        light = _lightened(CONVERSION.sub(_simplified, markup))
+        text = "".join(word for part in _parts(light) for word in _words(mwparserfromhell.parse(part), 0))
     except (mwparserfromhell.parser.ParserError, RecursionError) as error:
         raise BadDocument(f"broken markup: {type(error).__name__}") from None
-    text = NESTED.sub("* ", NOTHING_LEFT.sub("", SWITCHES.sub("", text)))
+    text = ITEM.sub(r"\1 ", NOTHING_LEFT.sub("", SWITCHES.sub("", text)))
     return GAPS.sub("\n\n", text).strip()
 
 
-def _lightened(markup: str) -> str:
-    """Return markup without comments, references and templates: most of an article, and slow to parse.
+def _parts(markup: str) -> Iterator[str]:
+    """Yield markup in stretches that end with a paragraph where they can."""
+    place = 0
+    while place < len(markup):
+        end = place + PARSED_CHARACTERS
+        if end < len(markup):
+            gap = markup.rfind("\n\n", place, end)
+            end = gap + 2 if gap > place else end
+        yield markup[place:end]
+        place = end
 
-    Each is found in one pass; what is not closed is left to the parser.
+
+def _lightened(markup: str) -> str:
+    """Return markup without comments, templates, tables and tags: most of an article, and slow to parse.
+
+    Each is found in one pass, however they are nested or left open; the parser's time grows with the square of the
+    number of tags that are not closed.
     """
     markup = "".join(_outside(markup, "<!--", "-->"))
-    kept, place = [], 0
-    for found in REFERENCE.finditer(markup):
+    markup = "".join(_outside_tags(markup))
+    markup = "".join(_outside_nested(markup, BRACES))
+    markup = "".join(_outside_nested(markup, TABLES))
+    markup = OPEN_TABLE.sub("", markup)
+    return TAG.sub(lambda found: "\n" if found[1].lower() in ("br", "hr", "p", "div", "li", "tr") else "", markup)
+
+
+def _outside_tags(markup: str) -> Iterator[str]:
+    """Yield the stretches of markup that are not inside a tag whose content is left out."""
+    place = 0
+    unclosed: set[str] = set()
+    for found in LEFT_OUT_TAG.finditer(markup):
         if found.start() < place:
             continue
-        end = found.end()
-        if not found[0].endswith("/>"):
-            closed = markup.find("</ref>", end)
+        end, closing = found.end(), f"</{found[1].lower()}"
+        if not found[0].endswith("/>") and closing not in unclosed:
+            closed = markup.find(closing, end)
             if closed < 0:
-                break
-            end = closed + len("</ref>")
-        kept.append(markup[place : found.start()])
+                unclosed.add(closing)
+            else:
+                end = closed + len(closing)
+                end += 1 if markup[end : end + 1] == ">" else 0
+        yield markup[place : found.start()]
         place = end
-    markup = "".join([*kept, markup[place:]])
-    kept, place = [], 0
+    yield markup[place:]
+
+
+def _outside_nested(markup: str, marks: re.Pattern[str]) -> Iterator[str]:
+    """Yield the stretches of markup outside balanced pairs of marks; group 1 of the pattern is an opening one."""
     opened: list[int] = []
-    for found in BRACES.finditer(markup):
-        if found[0] == "{{":
+    pairs: list[tuple[int, int]] = []
+    for found in marks.finditer(markup):
+        if found[1]:
             opened.append(found.start())
         elif opened:
             start = opened.pop()
-            if not opened:
-                kept.append(markup[place:start])
-                place = found.end()
-    return "".join([*kept, markup[place:]])
+            while pairs and pairs[-1][0] > start:
+                pairs.pop()
+            pairs.append((start, found.end()))
+    place = 0
+    for start, end in pairs:
+        yield markup[place:start]
+        place = end
+    yield markup[place:]
 
 
 def _outside(text: str, opening: str, closing: str) -> Iterator[str]:

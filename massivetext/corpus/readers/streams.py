@@ -23,6 +23,8 @@ SKIP_BYTES = 2**20
 SAMPLE_BYTES = 2**16
 MIN_FOREIGN_BYTES = 8
 """With fewer bytes that are neither ASCII nor UTF-8 a sample says nothing about its encoding."""
+MIN_WIDE_BYTES = 32
+"""A shorter sample with zero bytes is not taken for UTF-16 without a byte order mark."""
 ALWAYS_ALLOWED_BYTES = 2**28
 """What a compressed file may expand to, however small it is."""
 WIDE_MARKS = {
@@ -220,8 +222,9 @@ def detect_encoding(sample: bytes, declared: str | None = None) -> str:
         return wide
     if b"\0" in sample:
         zeros = [sample[side::2].count(0) / max(len(sample) // 2, 1) for side in (0, 1)]
-        if max(zeros) > 0.05 and min(zeros) < 0.005:
-            return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+        wide = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+        if max(zeros) > 0.05 and min(zeros) < 0.005 and len(sample) >= MIN_WIDE_BYTES and reads_as(sample, wide):
+            return wide
     if sample.isascii():
         return "utf-8"
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)

@@ -45,7 +45,9 @@ class WarcReader(Reader):
         """Yield one record for each response, resource or conversion."""
         from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-        kinds = WarcRecordType.response | WarcRecordType.conversion | WarcRecordType.resource
+        wanted = WarcRecordType.response | WarcRecordType.conversion | WarcRecordType.resource
+        others = WarcRecordType.warcinfo | WarcRecordType.request | WarcRecordType.metadata
+        others |= WarcRecordType.revisit | WarcRecordType.continuation
         # Gzip members are left to the library, which knows where each begins.
         packed = compression_of(piece.file.path) == ".gz"
         stream = piece.file.open() if packed else open_stream(piece.file)
@@ -53,9 +55,12 @@ class WarcReader(Reader):
         with stream:
             while True:
                 try:
-                    for record in ArchiveIterator(stream, record_types=kinds, parse_http=True, auto_decode="all"):
+                    for record in ArchiveIterator(stream, parse_http=True, auto_decode="all"):
                         place = str(start + record.stream_pos)
-                        yield self._record(record, place)
+                        if record.record_type & wanted:
+                            yield self._record(record, place)
+                        elif not record.record_type & others:
+                            yield bad_record(place, record.content_length, "unknown type of record")
                     return
                 except DAMAGES as error:
                     if isinstance(error, OSError) and error.errno is not None:

@@ -13,8 +13,8 @@ from massivetext.errors import BadDocument
 
 PACKERS = {
     ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
+    ".bz2": lambda data: bz2.compress(data, 1),
+    ".xz": lambda data: lzma.compress(data, preset=0),
     ".zst": zstandard.ZstdCompressor().compress,
 }
 CHINESE = "我们在学习自然语言处理，文本的编码各不相同。今天天气很好，大家一起去公园散步。"
@@ -24,14 +24,14 @@ CHINESE = "我们在学习自然语言处理，文本的编码各不相同。今
 def test_lines_before_the_cut_of_a_truncated_file_are_kept(tmp_path, suffix):
     import random
 
-    rows = "".join(f'{{"text": "{random.Random(row).getrandbits(200)}"}}\n' for row in range(20_000))
+    rows = "".join(f'{{"text": "{random.Random(row).getrandbits(200)}"}}\n' for row in range(8_000))
     packed = PACKERS[suffix](rows.encode())
     (tmp_path / f"a.jsonl{suffix}").write_bytes(packed[: len(packed) * 3 // 4])
     records = read(tmp_path)
     assert records[-1].bad == "damaged file: EOFError"
     good = [record for record in records if not record.bad]
     assert len(good) == len(records) - 1
-    assert (suffix == ".bz2" and len(good) > 5000) or len(good) > 10_000
+    assert len(good) > 4_000
     assert good[-1].text == str(random.Random(len(good) - 1).getrandbits(200))
 
 
@@ -47,7 +47,7 @@ def test_a_compressed_file_that_is_something_else_is_listed(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_a_bomb_is_left_where_its_allowance_ends(tmp_path, monkeypatch, suffix):
     monkeypatch.setattr("massivetext.corpus.readers.streams.ALWAYS_ALLOWED_BYTES", 2**20)
-    bomb = b'{"text": "first"}\n' + b"\n" * 2**24
+    bomb = b'{"text": "first"}\n' + b"\n" * 2**22
     (tmp_path / f"a.jsonl{suffix}").write_bytes(PACKERS[suffix](bomb))
     records = read(tmp_path, max_expansion=3)
     assert records[0].text == "first"
