@@ -25,6 +25,11 @@ STEPS = {
     "gopher": "massivetext.corpus.gopher:Gopher",
     "length": "massivetext.corpus.gopher:Length",
     "repetition": "massivetext.corpus.gopher:Repetition",
+    "html_to_text": "massivetext.corpus.html_to_text:HtmlToText",
+    "language": "massivetext.corpus.language:Language",
+    "in_language": "massivetext.corpus.language:InLanguage",
+    "pii_counts": "massivetext.corpus.pii:PiiCounts",
+    "pii": "massivetext.corpus.pii:Pii",
     "deduplicate": "massivetext.corpus.steps:Deduplicate",
 }
 """Every step's name in a recipe, and where its class is; the module is imported when a recipe names the step."""

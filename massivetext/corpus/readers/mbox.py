@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesParser
 
+from massivetext.corpus.main_text import plain_text
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.stackexchange import plain_text
 from massivetext.corpus.readers.streams import Piece, clean_surrogates, decode_file, open_stream, read_lines
 
 ENVELOPE = re.compile(rb"From \S+.*\d{4}")

@@ -6,6 +6,7 @@ joining them would need all of it in memory; `meta` has what joins them: `post_i
 
 from collections.abc import Iterator
 
+from massivetext.corpus.main_text import plain_text
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.elements import parse_element
 from massivetext.corpus.readers.records import NO_ARTICLE, TOO_LONG, Fields, Reader, Record, bad_record, digest
@@ -59,14 +60,6 @@ class StackExchangeReader(Reader):
         }
         fields = Fields(license=post.get("ContentLicense"), created_at=post.get("CreationDate"), meta=meta_json(meta))
         return Record(str(line.start), line.size, digest(data), text, fields=fields)
-
-
-def plain_text(body: str) -> str:
-    """Return all the text of a piece of HTML, with its paragraphs, lists and preformatted parts."""
-    from resiliparse.extract.html2text import extract_plain_text
-
-    text: str = extract_plain_text(body, preserve_formatting=True, alt_texts=False)
-    return text.strip()
 
 
 def _number(value: str | None) -> int | None:
