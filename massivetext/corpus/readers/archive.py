@@ -26,6 +26,7 @@ from massivetext.corpus.readers.streams import (
     SourceFile,
     compression_of,
     is_archive,
+    is_damage,
     open_stream,
     plain_suffix,
 )
@@ -138,7 +139,7 @@ def _paid(stream: IO[bytes], size: int, budget: Budget) -> bytes:
     try:
         data = stream.read(size)
     except DAMAGES as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if not is_damage(error):
             raise
         raise BadDocument(f"damaged member: {type(error).__name__}") from None
     budget.spend(len(data))

@@ -11,7 +11,7 @@ from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.elements import parse_element
 from massivetext.corpus.readers.html_file import declared_encoding
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record
-from massivetext.corpus.readers.streams import Budget, Piece, decode_file
+from massivetext.corpus.readers.streams import Budget, Piece, decode_file, is_damage
 from massivetext.errors import BadDocument
 
 CONTAINER = "META-INF/container.xml"
@@ -46,7 +46,7 @@ class EpubReader(Reader):
                 yield bad_record("0", piece.file.size, str(error))
                 return
             except (*DAMAGES, KeyError, RecursionError) as error:
-                if isinstance(error, OSError) and error.errno is not None:
+                if not is_damage(error):
                     raise
                 yield bad_record("0", piece.file.size, f"damaged book: {type(error).__name__}")
                 return

@@ -3,6 +3,7 @@
 Addresses and names of senders are not kept; `meta` has the subject, `created_at` the date. Attachments are left out.
 """
 
+import email.errors
 import email.header
 import email.utils
 import re
@@ -17,7 +18,7 @@ from massivetext.corpus.readers.streams import Piece, clean_surrogates, decode_f
 
 ENVELOPE = re.compile(rb"From \S+.*\d{4}")
 QUOTED_ENVELOPE = re.compile(r"^>(>*From )", re.MULTILINE)
-BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError)
+BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError, email.errors.MessageError)
 """What the standard's parser raises on headers and parts that no mail program wrote."""
 MAX_PARTS = 200
 MAX_DEPTH = 20
@@ -99,7 +100,7 @@ def _header(message: Message, name: str) -> str | None:
         return None
     try:
         value = str(email.header.make_header(email.header.decode_header(str(value))))
-    except (ValueError, LookupError):
+    except BROKEN:
         value = str(value)
     return clean_surrogates(" ".join(value.split())) or None
 

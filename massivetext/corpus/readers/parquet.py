@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import Piece, SourceFile
+from massivetext.corpus.readers.streams import Piece, SourceFile, is_damage
 from massivetext.errors import DataError
 
 BATCH_ROWS = 1024
@@ -28,7 +28,9 @@ class ParquetReader(Reader):
         try:
             with file.open() as stream:
                 return pq.read_schema(stream)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:
+            if not is_damage(error):
+                raise
             raise DataError(f"{file.path} is no readable Parquet file ({error}); remove it or write it again") from None
 
     def _column(self, schema: pa.Schema, file: SourceFile) -> str:
@@ -65,7 +67,7 @@ class ParquetReader(Reader):
                 try:
                     yield from self._rows(opened, group, kept, column)
                 except (pa.ArrowInvalid, OSError) as error:
-                    if isinstance(error, OSError) and error.errno is not None:
+                    if not is_damage(error):
                         raise
                     yield bad_record(f"{group}:?", 0, f"damaged row group: {type(error).__name__}")
 

@@ -5,6 +5,7 @@ Whatever is wrong with a compressed file is raised as BadDocument where it is me
 
 import bz2
 import codecs
+import errno
 import gzip
 import io
 import lzma
@@ -35,6 +36,14 @@ WIDE_MARKS = {
 }
 """Byte order marks of the encodings whose line feeds are wider than a byte; the longer ones first."""
 AUTO = "auto"
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether an error is a complaint about what was read; one of the disk has a number of its own.
+
+    A place before the file's beginning, to which damaged archives point, is EINVAL.
+    """
+    return not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
 
 
 class Budget:
@@ -172,8 +181,7 @@ class Expanding(io.RawIOBase):
         except (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, MemoryError) as error:
             raise BadDocument(f"damaged file: {type(error).__name__}") from None
         except OSError as error:
-            # A decompressor's complaint has no error number; a disk's has.
-            if error.errno is not None:
+            if not is_damage(error):
                 raise
             raise BadDocument(f"damaged file: {type(error).__name__}") from None
         self._budget.spend(len(data))

@@ -26,6 +26,7 @@ from massivetext.corpus.readers.streams import (
     clean_surrogates,
     compression_of,
     decode_file,
+    is_damage,
     open_stream,
 )
 from massivetext.errors import BadDocument
@@ -63,7 +64,7 @@ class WarcReader(Reader):
                             yield bad_record(place, record.content_length, "unknown type of record")
                     return
                 except DAMAGES as error:
-                    if isinstance(error, OSError) and error.errno is not None:
+                    if not is_damage(error):
                         raise
                     reason = f"damaged record: {type(error).__name__}"
                 if not stream.seekable():
