@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 import pyarrow as pa
+from pydantic import Field, model_validator
 
 from massivetext.errors import ConfigError, unknown_name
 from massivetext.settings import Settings
@@ -102,18 +103,51 @@ class Barrier(Step):
     """A mark in the list of steps: here the builder does what needs all documents at once."""
 
 
+class NearSettings(Settings):
+    """When two documents are near-duplicates, and how these are found; every source that asks must ask alike."""
+
+    threshold: float = Field(0.8, gt=0, le=1)
+    """Jaccard similarity of shingles from which a document near-duplicates an earlier one, a fraction."""
+    bands: int = Field(16, ge=1)
+    """MinHash bands; two documents of similarity s are compared with probability 1 - (1 - s**rows)**bands."""
+    rows: int = Field(7, ge=1)
+    """Hash values in a band; bands times rows make a signature."""
+    ngram: int = Field(5, ge=1)
+    """Words in a shingle."""
+    han_ngram: int = Field(8, ge=1)
+    """Words (Han characters) in a shingle that begins with a Han character."""
+    verify: bool = True
+    """Compare the shingles of documents that share a band; false drops them unseen."""
+    split_threshold: float | None = Field(0.6, gt=0, le=1)
+    """Similarity from which documents fall on one side of the split, a fraction; one that lies between two sides is
+    dropped. Null: sides are drawn whatever the similarity."""
+
+    @model_validator(mode="after")
+    def _looser_split(self) -> "NearSettings":
+        if self.split_threshold is not None and self.split_threshold > self.threshold:
+            raise ValueError(
+                f"split_threshold {self.split_threshold} is above threshold {self.threshold}: documents between them "
+                "would be duplicates and yet fall on two sides; lower it, or set it to null"
+            )
+        return self
+
+
 class DeduplicateSettings(Settings):
     """Which duplicates are dropped."""
 
     exact: bool = True
     """Drop a document whose text equals that of an earlier one in canonical order."""
+    near: NearSettings | None = None
+    """Drop near-duplicates too; {} takes the defaults. Unset: do not look for them."""
+    memory_bytes: int = Field(2**30, ge=2**16)
+    """Memory that sorting may take, in bytes; a larger corpus is sorted in more turns."""
 
 
 class Deduplicate(Barrier):
-    """First seen wins: a document equal to an earlier one, kept or not, is dropped."""
+    """First seen wins: a document that duplicates any earlier one, kept or not, is dropped."""
 
     name = "deduplicate"
-    version = 1
+    version = 2
     settings_type = DeduplicateSettings
 
 

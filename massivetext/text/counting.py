@@ -109,7 +109,9 @@ def count_words(characters: Characters, count: int, out: Counts) -> None:
                 out[WORD_CHARACTERS] += 1
                 length = LONGEST_STOP_WORD + 1
             continue
-        inside = (bits & WORD_CLASSES != 0 and not bits & HAN) or (in_word and bits == 0 and joins(characters, at, count))
+        inside = (bits & WORD_CLASSES != 0 and not bits & HAN) or (
+            in_word and bits == 0 and joins(characters, at, count)
+        )
         if in_word and not inside and length <= LONGEST_STOP_WORD:
             stop_words |= stop_word_bit(key)
         if inside:

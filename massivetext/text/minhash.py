@@ -105,9 +105,7 @@ def _sign(
 
 
 @kernel
-def _collect(
-    hashes: Hashes, offsets: Offsets, ngram: int, han_ngram: int, found: Hashes, set_offsets: Offsets
-) -> None:
+def _collect(hashes: Hashes, offsets: Offsets, ngram: int, han_ngram: int, found: Hashes, set_offsets: Offsets) -> None:
     """Write each document's different shingles, sorted."""
     out = 0
     for document in range(len(offsets) - 1):

@@ -84,7 +84,7 @@ def _keep_repeated(count: int, positions: Positions, groups: Positions, sizes: P
 def _covered_characters(
     count: int, positions: Positions, groups: Positions, wanted: int, order: int, starts: Positions, ends: Positions
 ) -> int:
-    """Return the characters inside n-grams of the group `wanted`, or with -1 inside all that are not their group's first.
+    """Return the characters inside n-grams of the group `wanted`; for -1, inside all but the first of each group.
 
     starts, ends: of the document's words.
     """
