@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from massivetext.corpus.census import (
     totals_of,
     write_index,
 )
+from massivetext.corpus.decontaminating import Decontaminate, drop_contaminated
 from massivetext.corpus.finishing import write_clusters, write_files
 from massivetext.corpus.manifests import (
     check_appendable,
@@ -64,7 +66,7 @@ __all__ = ["build_corpus", "input_files", "inputs_digest"]
 
 PART_BYTES = 32 * 2**20
 WORK = ".work"
-WRITTEN = ("documents", "dropped", "index", "clusters")
+WRITTEN = ("documents", "dropped", "index", "clusters", "contamination")
 """Folders that a build writes files `build-0001...` into."""
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -111,6 +113,16 @@ class Plan:
         return next(iter(given.values()), None)
 
     @property
+    def decontaminate(self) -> Decontaminate | None:
+        """The step that looks for benchmarks; raise ConfigError if sources differ in it."""
+        given = {name: found for name in self.courses if (found := self._barrier(name, Decontaminate))}
+        if len({value_digest(step.describe()) for step in given.values()}) > 1:
+            raise ConfigError(
+                f"sources {', '.join(given)} ask for decontaminate in different ways; give all the same settings"
+            )
+        return next(iter(given.values()), None)
+
+    @property
     def memory_bytes(self) -> int:
         """What sorting may take: the least that a source's steps allow."""
         return min((found.memory_bytes for found in self._deduplicate.values() if found), default=2**30)
@@ -118,10 +130,15 @@ class Plan:
     @property
     def _deduplicate(self) -> dict[str, DeduplicateSettings | None]:
         """The settings of each source's deduplication."""
-        return {
-            name: next((step.settings for step in course.lane.steps if isinstance(step, Deduplicate)), None)
-            for name, course in self.courses.items()
-        }
+        return {name: found.settings if (found := self._barrier(name, Deduplicate)) else None for name in self.courses}
+
+    def _barrier(self, source: str, kind: type[Barrier]) -> Any:
+        """Return the barrier of that kind among a source's steps, or None."""
+        return next((step for step in self.courses[source].lane.steps if isinstance(step, kind)), None)
+
+    def asks(self, kind: type[Barrier]) -> frozenset[str]:
+        """Return the sources whose steps hold a barrier of that kind."""
+        return frozenset(name for name in self.courses if self._barrier(name, kind))
 
 
 def build_corpus(
@@ -180,7 +197,9 @@ def build_corpus(
 
 def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) -> None:
     """Carry out the barrier: decide which rows are duplicates and where the rest falls; write the build's index."""
-    near = plan.near
+    near, decontaminate = plan.near, plan.decontaminate
+    if decontaminate is not None:
+        drop_contaminated(folder, work, census, decontaminate, plan.asks(Decontaminate), plan.build, threads)
     drop_exact(census, plan.memory_bytes)
     found = None
     if near is not None:
@@ -246,7 +265,7 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     measures: dict[str, pa.DataType] = {}
     for course in courses.values():
         for step in course.lane.steps:
-            if isinstance(step, Measure):
+            if isinstance(step, Measure | Decontaminate):
                 measures.update(step.columns)
     versions = _versions(courses)
     files = [facts for name, course in courses.items() for facts in _file_facts(name, course.files)]
@@ -284,10 +303,11 @@ def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) ->
 
 def _checked(steps: list[Step], where: str) -> tuple[Step, ...]:
     """Return the steps; raise ConfigError if one that needs all documents is not the last."""
-    for step in steps[:-1]:
-        if isinstance(step, Barrier):
+    for step, after in pairwise(steps):
+        if isinstance(step, Barrier) and not (isinstance(step, Decontaminate) and isinstance(after, Deduplicate)):
             raise ConfigError(
-                f"{where}: {step.name!r} needs all documents and must be the last step; move it to the end"
+                f"{where}: {step.name!r} needs all documents and must be the last step; move it to the end "
+                "(deduplicate after decontaminate)"
             )
     return tuple(steps)
 

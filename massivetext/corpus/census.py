@@ -20,14 +20,16 @@ import pyarrow.parquet as pq
 from massivetext.corpus.parts import part_files
 from massivetext.storage import temporary_path, value_digest
 
-KEPT, EXACT, NEAR, BRIDGE, REMOVED, REFUSED = range(6)
+KEPT, EXACT, NEAR, BRIDGE, REMOVED, REFUSED, CONTAMINATED = range(7)
 """What became of a row; REMOVED: taken down after an earlier build; REFUSED: its text is that of one taken down."""
 REASONS = {
     EXACT: "exact duplicate",
     NEAR: "near duplicate",
     BRIDGE: "bridges two splits",
     REFUSED: "taken down earlier",
+    CONTAMINATED: "holds a benchmark item",
 }
+DEDUPLICATE, DECONTAMINATE = "deduplicate", "decontaminate"
 EXACT_ASKED, NEAR_ASKED = 1, 2
 NOWHERE = -1
 INDEX_ROWS = 2**16
@@ -90,6 +92,8 @@ class Census:
     """(rows,), the earlier row that this one duplicates; itself where it duplicates none."""
     similarity: npt.NDArray[np.float64]
     """(rows,), Jaccard similarity to `like`, nan where it was not measured."""
+    contamination: npt.NDArray[np.float64]
+    """(rows,), the largest part of a benchmark's item that the row holds."""
     cluster: Keys
     """(rows, 2), the id of the first document of its cluster of duplicates; its own where it duplicates none."""
 
@@ -137,6 +141,7 @@ def open_census(
         side=scratch.array("side", (rows,), np.int8),
         like=scratch.array("like", (rows,), np.int64),
         similarity=scratch.array("similarity", (rows,), np.float64),
+        contamination=scratch.array("contamination", (rows,), np.float64),
         cluster=scratch.array("cluster", (rows, 2), np.uint64),
     )
     at = 0
@@ -270,7 +275,8 @@ def totals_of(census: Census, work: Path) -> Totals:
                 held[name] += amount
         for row in _sums(table.filter(pc.not_equal(table["fate"], KEPT)), ["source", "fate"]):
             reasons = totals.dropped.setdefault(row["source"], {})
-            held = reasons.setdefault(REASONS[row["fate"]], {"documents": 0, "bytes": 0})
+            step = DECONTAMINATE if row["fate"] == CONTAMINATED else DEDUPLICATE
+            held = reasons.setdefault(f"{step}: {REASONS[row['fate']]}", {"documents": 0, "bytes": 0})
             held["documents"] += row["text_bytes_count"]
             held["bytes"] += row["text_bytes_sum"]
     for entry in totals.splits.values():

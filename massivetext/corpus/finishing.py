@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from massivetext.corpus.census import EXACT, KEPT, NEAR, REASONS, Census, as_hexadecimal, part_columns
+from massivetext.corpus.census import CONTAMINATED, EXACT, KEPT, NEAR, REASONS, Census, as_hexadecimal, part_columns
+from massivetext.corpus.decontaminating import COLUMN, Decontaminate
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.rows import as_dropped, conformed, dropped_schema, kept_schema, replaced
 from massivetext.corpus.steps import Deduplicate
@@ -67,6 +68,7 @@ class _Writer:
 
     def __init__(self, folder: Path, work: Path, census: Census, plan: "Plan") -> None:
         self.folder, self.work, self.census, self.near, self.build = folder, work, census, plan.near, plan.build
+        self.least_contamination = plan.decontaminate.settings.min_item_fraction if plan.decontaminate else np.nan
         self.kept_schema, self.dropped_schema = kept_schema(plan.measures), dropped_schema(plan.measures)
 
     def write_part(self, number: int) -> None:
@@ -87,6 +89,8 @@ class _Writer:
                 place = slice(row, row + len(batch))
                 row += len(batch)
                 fate, side = self.census.fate[place], self.census.side[place]
+                if COLUMN in self.kept_schema.names:
+                    batch = replaced(batch, COLUMN, pa.array(self.census.contamination[place]))
                 for index, output in enumerate(outputs):
                     chosen = batch.filter(pa.array((fate == KEPT) & (side == index)))
                     output.add(conformed(chosen, self.kept_schema))
@@ -107,12 +111,17 @@ class _Writer:
         if self.near is not None:
             thresholds[fate == NEAR] = self.near.threshold
             thresholds[~twins] = self.near.split_threshold or np.nan
-        measured = ~np.isnan(census.similarity[rows]) & ~np.isnan(thresholds)
+        values = census.similarity[rows]
+        contaminated = fate == CONTAMINATED
+        values[contaminated] = census.contamination[rows[contaminated]]
+        thresholds[contaminated] = self.least_contamination
+        measured = ~np.isnan(values) & ~np.isnan(thresholds)
+        steps = [Decontaminate if found else Deduplicate for found in contaminated.tolist()]
         notes = {
-            "step": pa.repeat(Deduplicate.name, len(rows)),
-            "version": pa.repeat(pa.scalar(Deduplicate.version, pa.int32()), len(rows)),
+            "step": pa.array([step.name for step in steps], pa.string()),
+            "version": pa.array([step.version for step in steps], pa.int32()),
             "reason": pa.array([REASONS[value] for value in fate.tolist()], pa.string()),
-            "value": pa.array(census.similarity[rows], mask=~measured),
+            "value": pa.array(values, mask=~measured),
             "threshold": pa.array(thresholds, mask=~measured),
         }
         return as_dropped(replaced(batch, "cluster", clusters), notes, self.dropped_schema)

@@ -9,7 +9,6 @@ from massivetext.corpus.census import Totals
 from massivetext.corpus.parts import SHOWN_RECORDS, Course
 from massivetext.corpus.rows import SourceCounts
 from massivetext.corpus.settings import CorpusSettings
-from massivetext.corpus.steps import Deduplicate
 from massivetext.errors import ConfigError, DataError
 from massivetext.progress import log
 from massivetext.storage import read_json
@@ -39,7 +38,7 @@ def count_drops(counts: dict[str, SourceCounts], totals: Totals) -> None:
     """Count what the barrier drops as dropped."""
     for name, reasons in totals.dropped.items():
         for reason, entry in reasons.items():
-            counts[name].drop(f"{Deduplicate.name}: {reason}", entry["documents"], entry["bytes"])
+            counts[name].drop(reason, entry["documents"], entry["bytes"])
             counts[name].documents -= entry["documents"]
             counts[name].document_bytes -= entry["bytes"]
 

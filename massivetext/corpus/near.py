@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from massivetext.corpus.census import (
     BRIDGE,
+    CONTAMINATED,
     KEPT,
     NEAR,
     NEAR_ASKED,
@@ -42,6 +43,8 @@ from massivetext.text.words import hash_words
 
 SPLIT_RECALL = 0.95
 """Least probability with which two documents as similar as `split_threshold` are compared."""
+GONE = (NEAR, BRIDGE, CONTAMINATED)
+"""Fates of rows that are dropped here, to which later rows are compared all the same."""
 Sides = npt.NDArray[np.int8]
 
 
@@ -81,7 +84,7 @@ class NearFound(NamedTuple):
 
         def shingles(row: int) -> Keys | None:
             start, end = self.spans[row].tolist()
-            return self.shingles[start:end] if start >= 0 and census.fate[row] in (NEAR, BRIDGE) else None
+            return self.shingles[start:end] if start >= 0 and census.fate[row] in GONE else None
 
         return shingles
 
@@ -95,7 +98,7 @@ def drop_near(
         bandings.append(split_banding(near))
     keys = _all_keys(folder, work, census, near, bandings, build, threads)
     taken = (census.asked & NEAR_ASKED > 0) & (keys[0] != 0)
-    taken &= (census.fate == KEPT) | (census.fate == NEAR) | (census.fate == BRIDGE)
+    taken &= np.isin(census.fate, (KEPT, *GONE))
     meetings = []
     at = 0
     for banding in bandings:

@@ -50,7 +50,7 @@ def repetition_statistics(words: Words, like: pa.Array) -> dict[str, pa.Array]:
 
 
 @kernel
-def _group(
+def group_equal(
     keys: Hashes, count: int, positions: Positions, groups: Positions, slots: Positions, sizes: Positions
 ) -> None:
     """Set groups[i] to the position of the first equal key, and sizes[position] to how many there are."""
@@ -118,7 +118,7 @@ def _cover(
         count = end - first
         for index in range(count):
             keys[index], positions[index] = hashes[first + index], index
-        _group(keys, count, positions, groups, slots, sizes)
+        group_equal(keys, count, positions, groups, slots, sizes)
         count = _keep_repeated(count, positions, groups, sizes)
         for order in range(FIRST_ORDER, LAST_ORDER + 1):
             pairs = 0
@@ -129,7 +129,7 @@ def _cover(
                     pairs += 1
             if pairs < 2:
                 break
-            _group(keys, pairs, positions, groups, slots, sizes)
+            group_equal(keys, pairs, positions, groups, slots, sizes)
             count = _keep_repeated(pairs, positions, groups, sizes)
             wanted = -1
             if order < FIRST_DUPLICATE:
