@@ -33,7 +33,6 @@ from massivetext.corpus.census import (
     index_path,
     name_clusters,
     open_census,
-    taken_down_digest,
     totals_of,
     write_index,
 )
@@ -275,7 +274,6 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
         "versions": versions,
         "part_bytes": PART_BYTES,
         "files": files,
-        "taken_down": taken_down_digest(folder),
         **({} if base is None else {"base": base["digest"]}),
     }
     parts = tuple(make_parts(list(courses.values()), PART_BYTES))

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext.corpus.parts import part_files
-from massivetext.storage import temporary_path, value_digest
+from massivetext.storage import temporary_path
 
 KEPT, EXACT, NEAR, BRIDGE, REMOVED, REFUSED, CONTAMINATED = range(7)
 """What became of a row; REMOVED: taken down after an earlier build; REFUSED: its text is that of one taken down."""
@@ -192,12 +192,6 @@ def taken_down(folder: Path, columns: list[str]) -> pa.Table:
     return pa.concat_tables(tables) if tables else pa.table({name: pa.array([], pa.string()) for name in columns})
 
 
-def taken_down_digest(folder: Path) -> str:
-    """Return a digest of the ids that were taken down, empty where there are none."""
-    ids = sorted(taken_down(folder, ["id"])["id"].to_pylist())
-    return value_digest(ids) if ids else ""
-
-
 def equal_rows(
     keys: Sequence[Keys], eligible: npt.NDArray[np.bool_], memory_bytes: int
 ) -> Iterator[tuple[Numbers, Numbers]]:
@@ -306,6 +300,18 @@ def part_columns(work: Path, number: int, names: list[str]) -> pa.Table:
     options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in names], use_threads=False)
     with pa.memory_map(path) as source, pa.ipc.open_file(source, options=options) as reader:
         return reader.read_all().select(names)
+
+
+def documents_digest(folder: Path, build: int) -> str:
+    """Return the digest of the documents of all builds up to this one, without those that were taken down."""
+    digest, gone = hashlib.sha256(), set(taken_down(folder, ["id"])["id"].to_pylist())
+    for batch in index_batches(folder, build + 1, ["id", "text_digest", "split", "fate"]):
+        batch = batch.filter(pc.equal(batch.column("fate"), KEPT))
+        columns = [[value.hex() for value in batch.column(name).to_pylist()] for name in ("id", "text_digest")]
+        rows = [row for row in zip(batch.column("split").to_pylist(), *columns) if row[1] not in gone]
+        if rows:
+            _add_lines(digest, *map(list, zip(*rows)))
+    return digest.hexdigest()
 
 
 def index_path(folder: Path, build: int) -> Path:

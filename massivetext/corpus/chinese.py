@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.gopher import decide_by_limits, statistic
-from massivetext.corpus.steps import Decide, Decision, Measure
+from massivetext.corpus.gopher import LimitDecide, Values, statistic
+from massivetext.corpus.steps import Measure
 from massivetext.settings import Settings
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
 from massivetext.text.unicode_table import HAN, IGNORED, LETTER, MARK, SPACE, WORD_CLASSES, class_table
@@ -167,7 +167,7 @@ class MapNeoSettings(Settings):
     """The same for ten."""
 
 
-class MapNeoQuality(Decide):
+class MapNeoQuality(LimitDecide):
     """Keeps Chinese pages that look written for people, by characters."""
 
     name = "map_neo_quality"
@@ -180,8 +180,8 @@ class MapNeoQuality(Decide):
         limits = (self.settings.min_mean_word_characters, self.settings.max_mean_word_characters)
         return ("statistics", "ngrams", "page", *(("jieba",) if limits != (None, None) else ()))
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         characters = np.maximum(statistic(batch, "characters"), 1)
         measured = {}
         for limit in MapNeoSettings.model_fields:
@@ -195,7 +195,7 @@ class MapNeoQuality(Decide):
                 measured[limit] = statistic(batch, name, "ngrams")
             else:
                 measured[limit] = statistic(batch, name, "statistics" if name.startswith("bullet") else "page")
-        return decide_by_limits(self.settings, measured, batch.num_rows)
+        return measured
 
 
 class ChineseWebTextSettings(Settings):
@@ -211,7 +211,7 @@ class ChineseWebTextSettings(Settings):
     """Largest part of the runs of 13 characters that occurs more than once."""
 
 
-class ChineseWebTextQuality(Decide):
+class ChineseWebTextQuality(LimitDecide):
     """Keeps long, Chinese, unrepetitive pages."""
 
     name = "chinesewebtext_quality"
@@ -223,7 +223,7 @@ class ChineseWebTextQuality(Decide):
         """The measures it looks at."""
         return ("page",)
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         measured = {limit: statistic(batch, limit[4:], "page") for limit in ChineseWebTextSettings.model_fields}
-        return decide_by_limits(self.settings, measured, batch.num_rows)
+        return measured

@@ -103,7 +103,8 @@ class Items(NamedTuple):
 
 def read_items(settings: DecontaminateSettings) -> Items:
     """Return the items of all benchmarks; raise ConfigError if a benchmark holds none."""
-    names, texts = [], []
+    names: list[tuple[str, str]] = []
+    texts: list[str] = []
     for source in settings.benchmarks:
         before = len(names)
         for file in input_files(source):
@@ -140,7 +141,7 @@ def drop_contaminated(
 
     asked: the sources whose steps ask for it.
     """
-    settings: DecontaminateSettings = step.settings  # type: ignore[assignment]
+    settings: DecontaminateSettings = step.settings
     items = read_items(settings)
     bits = np.zeros(FILTER_BITS, np.uint8)
     bits[items.hashes % np.uint64(FILTER_BITS)] = 1

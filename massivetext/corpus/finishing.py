@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.corpus.census import CONTAMINATED, EXACT, KEPT, NEAR, REASONS, Census, as_hexadecimal, part_columns
+from massivetext.corpus.census import (
+    CONTAMINATED,
+    EXACT,
+    KEPT,
+    NEAR,
+    REASONS,
+    REFUSED,
+    Census,
+    as_hexadecimal,
+    part_columns,
+)
 from massivetext.corpus.decontaminating import COLUMN, Decontaminate
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.rows import as_dropped, conformed, dropped_schema, kept_schema, replaced
@@ -124,7 +135,10 @@ class _Writer:
             "value": pa.array(values, mask=~measured),
             "threshold": pa.array(thresholds, mask=~measured),
         }
-        return as_dropped(replaced(batch, "cluster", clusters), notes, self.dropped_schema)
+        # What was taken down leaves no excerpt either.
+        shown = pc.if_else(pa.array(fate != REFUSED), batch.column("text"), None)
+        batch = replaced(replaced(batch, "cluster", clusters), "text", shown)
+        return as_dropped(batch, notes, self.dropped_schema)
 
 
 def write_clusters(folder: Path, work: Path, census: Census, build: int) -> None:

@@ -7,6 +7,7 @@ English prose: code, poetry and Chinese break those of quality. With `words: jie
 segmenter, and the preset `fineweb2-zh` has limits fitted on such words.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -59,6 +60,23 @@ class NGrams(Measure):
         return {f"{self.name}__{name}": values for name, values in found.items()}
 
 
+class LimitDecide(Decide):
+    """A decision by limits: each setting named `min_...` rejects below, any other above; null is no limit."""
+
+    @abstractmethod
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return for each setting that is a limit what it is compared with, one value for each document."""
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """The limits by the names of `measured`."""
+        return self.settings.model_dump()
+
+    def decide(self, batch: pa.RecordBatch) -> Decision:
+        """Return the first limit that each document breaks, in the order of the settings."""
+        return decide_by_limits(self.limits, self.measured(batch), batch.num_rows)
+
+
 class QualitySettings(Settings):
     """The limits of Gopher's quality rules; a document is kept when it lies on a limit, null is no limit."""
 
@@ -86,7 +104,7 @@ class QualitySettings(Settings):
     """Words are runs of letters and single Han characters, or those of a Chinese segmenter."""
 
 
-class GopherQuality(Decide):
+class GopherQuality(LimitDecide):
     """Keeps prose that looks written for people."""
 
     name = "gopher_quality"
@@ -98,8 +116,8 @@ class GopherQuality(Decide):
         """The measures it looks at."""
         return ("statistics", "jieba") if self.settings.words == "jieba" else ("statistics",)
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         counted = self.needs[-1]
         words = statistic(batch, "words", counted)
         per_word = np.maximum(words + statistic(batch, "symbols", counted), 1)
@@ -116,7 +134,7 @@ class GopherQuality(Decide):
             "min_alphabetic_word_fraction": statistic(batch, "alphabetic_word_fraction", counted),
             "min_stop_words": statistic(batch, "stop_words", counted),
         }
-        return decide_by_limits(self.settings, measured, batch.num_rows)
+        return measured
 
 
 class RepetitionSettings(Settings):
@@ -152,7 +170,7 @@ class RepetitionSettings(Settings):
     """What n-grams are of: runs of letters and single Han characters, or the words of a Chinese segmenter."""
 
 
-class GopherRepetition(Decide):
+class GopherRepetition(LimitDecide):
     """Drops documents that say the same line, paragraph or words again and again."""
 
     name = "gopher_repetition"
@@ -164,14 +182,14 @@ class GopherRepetition(Decide):
         """The measures it looks at."""
         return ("statistics", "jieba" if self.settings.words == "jieba" else "ngrams")
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         measured = {}
         for limit in RepetitionSettings.model_fields:
             name = limit.removeprefix("max_")
             if limit != "words":
                 measured[limit] = statistic(batch, name, self.needs[1] if name in REPETITIONS else "statistics")
-        return decide_by_limits(self.settings, measured, batch.num_rows)
+        return measured
 
 
 class LengthSettings(Settings):
@@ -183,19 +201,17 @@ class LengthSettings(Settings):
     """Most characters; null for no limit."""
 
 
-class Length(Decide):
+class Length(LimitDecide):
     """Keeps documents of a length in characters."""
 
     name = "length"
     version = 1
     settings_type = LengthSettings
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return which documents are too short or too long."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         characters = as_values(pc.utf8_length(batch.column("text")))
-        return decide_by_limits(
-            self.settings, {"min_characters": characters, "max_characters": characters}, batch.num_rows
-        )
+        return {"min_characters": characters, "max_characters": characters}
 
 
 def statistic(batch: pa.RecordBatch, name: str, measure: str = "statistics") -> Values:
@@ -215,17 +231,17 @@ def as_values(array: pa.Array) -> Values:
     return values
 
 
-def decide_by_limits(settings: Settings | Mapping[str, Any], measured: dict[str, Values], documents: int) -> Decision:
+def decide_by_limits(limits: Mapping[str, Any], measured: dict[str, Values], documents: int) -> Decision:
     """Return the first limit that each document breaks, with the value and the limit.
 
-    measured: for each setting, named `min_...` (rejects below) or otherwise (rejects above), the documents' values; nan
-    breaks nothing. The reason is the setting's name. A limit of None is no limit.
+    measured: for each limit, named `min_...` (rejects below) or otherwise (rejects above), the documents' values; nan
+    breaks nothing. The reason is the limit's name. A limit of None is no limit.
     """
     names = list(measured)
     broken = np.full(documents, -1)
     value, threshold = np.zeros(documents), np.zeros(documents)
     for index, (name, values) in enumerate(measured.items()):
-        limit = settings[name] if isinstance(settings, Mapping) else getattr(settings, name)
+        limit = limits[name]
         if limit is None:
             continue
         breaks = (broken < 0) & (values < limit if name.startswith("min_") else values > limit)

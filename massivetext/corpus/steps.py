@@ -115,7 +115,7 @@ class Step(ABC):
     settings_type: ClassVar[type[Settings]] = NoSettings
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = self.settings_type() if settings is None else settings
+        self.settings: Any = self.settings_type() if settings is None else settings
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -253,7 +253,8 @@ def _expanded(listed: Sequence[str | Mapping[str, Any]], where: str) -> Iterator
     """Yield (item, its place) of a recipe's list, presets replaced by their steps."""
     for position, item in enumerate(listed):
         place = f"{where}[{position}]"
-        name, given = item, {}
+        name: Any = item
+        given: Any = {}
         if isinstance(item, Mapping) and len(item) == 1:
             name, given = next(iter(item.items()))
         if not isinstance(name, str) or name not in PRESETS:
@@ -285,10 +286,24 @@ def _make_step(item: str | Mapping[str, Any], where: str) -> Step:
             f"{where}: found {item!r}; allowed is a step's name, or one name with its settings, "
             "such as 'normalise' or {length: {min_characters: 200}}"
         )
-    if name not in STEPS:
+    if name not in STEPS and not (isinstance(name, str) and ":" in name):
         raise ConfigError(f"{where}: {unknown_name('step', name, [*STEPS, *PRESETS])}")
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}.{name}: found {values!r}; allowed is a mapping of settings, or nothing")
-    module, _, attribute = STEPS[name].partition(":")
-    step_type: type[Step] = getattr(import_module(module), attribute)
+    step_type = _step_type(STEPS.get(name, name), where)
     return step_type(step_type.settings_type.parse(values, f"{where}.{name}"))
+
+
+def _step_type(place: str, where: str) -> type[Step]:
+    """Return the class at `module:Class`; raise ConfigError if there is none, or it is no step."""
+    module, _, attribute = place.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{where}: the step {place!r} cannot be imported ({error}); write module:Class, and run where Python finds "
+            "the module, e.g. with PYTHONPATH=."
+        ) from None
+    if not (isinstance(found, type) and issubclass(found, Step) and not getattr(found, "__abstractmethods__", None)):
+        raise ConfigError(f"{where}: {place!r} is {found!r}; a step is a subclass of Measure, Edit or Decide")
+    return found

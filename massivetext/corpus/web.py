@@ -14,17 +14,18 @@ generated files, few alphanumeric characters); the number for the latter, 0.25, 
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from massivetext.corpus.gopher import as_values, decide_by_limits, statistic
-from massivetext.corpus.steps import Decide, Decision, Edit, Measure
+from massivetext.corpus.gopher import LimitDecide, Values, as_values, statistic
+from massivetext.corpus.steps import Edit, Measure
 from massivetext.errors import DataError
 from massivetext.settings import Settings
 from massivetext.storage import file_digest
@@ -88,7 +89,7 @@ class C4PagesSettings(Settings):
     """Drop pages that hold "{"."""
 
 
-class C4Pages(Decide):
+class C4Pages(LimitDecide):
     """Drops pages with few sentences, place-holder text or program code."""
 
     name = "c4_pages"
@@ -96,22 +97,24 @@ class C4Pages(Decide):
     settings_type = C4PagesSettings
 
     @property
+    def limits(self) -> Mapping[str, Any]:
+        """The limits; what must not be there at all has the limit 0."""
+        flags = {name: 0 if getattr(self.settings, name) else None for name in ("lorem_ipsum", "braces")}
+        return {"min_sentences": self.settings.min_sentences, **flags}
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """The measures it looks at."""
         return ("page",)
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first rule that each document breaks, in the order of the settings."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         text = batch.column("text")
-        found = {"min_sentences": statistic(batch, "sentences", "page")}
-        limits = {"min_sentences": self.settings.min_sentences}
-        for name, wanted, pattern in (
-            ("lorem_ipsum", self.settings.lorem_ipsum, "lorem ipsum"),
-            ("braces", self.settings.braces, "{"),
-        ):
-            found[name] = as_values(pc.count_substring(text, pattern, ignore_case=True))
-            limits[name] = 0 if wanted else None
-        return decide_by_limits(limits, found, batch.num_rows)
+        return {
+            "min_sentences": statistic(batch, "sentences", "page"),
+            "lorem_ipsum": as_values(pc.count_substring(text, "lorem ipsum", ignore_case=True)),
+            "braces": as_values(pc.count_substring(text, "{")),
+        }
 
 
 class FineWebSettings(Settings):
@@ -129,7 +132,7 @@ class FineWebSettings(Settings):
     """Words are runs of letters and single Han characters, or those of a Chinese segmenter."""
 
 
-class FineWebQuality(Decide):
+class FineWebQuality(LimitDecide):
     """Drops pages that are lists, menus and repetitions."""
 
     name = "fineweb_quality"
@@ -141,8 +144,8 @@ class FineWebQuality(Decide):
         """The measures it looks at."""
         return ("page", "jieba" if self.settings.words == "jieba" else "statistics")
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         counted = self.needs[1]
         words = statistic(batch, "words", counted) + statistic(batch, "symbols", counted)
         names = ("ended_line_fraction", "short_line_fraction", "duplicate_line_character_fraction")
@@ -150,7 +153,7 @@ class FineWebQuality(Decide):
             f"{'min' if name.startswith('ended') else 'max'}_{name}": statistic(batch, name, "page") for name in names
         }
         measured["max_line_feeds_per_word"] = statistic(batch, "line_feeds", "page") / np.maximum(words, 1)
-        return decide_by_limits(self.settings, measured, batch.num_rows)
+        return measured
 
 
 class CodeSettings(Settings):
@@ -166,7 +169,7 @@ class CodeSettings(Settings):
     """Drop files that say in their first 1,000 characters that they are generated."""
 
 
-class CodeQuality(Decide):
+class CodeQuality(LimitDecide):
     """Drops files that no person wrote, or that hold data."""
 
     name = "code_quality"
@@ -174,12 +177,17 @@ class CodeQuality(Decide):
     settings_type = CodeSettings
 
     @property
+    def limits(self) -> Mapping[str, Any]:
+        """The limits; what must not be there at all has the limit 0."""
+        return {**self.settings.model_dump(), "generated": 0 if self.settings.generated else None}
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """The measures it looks at."""
         return ("statistics", "page")
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         head = pc.utf8_slice_codeunits(batch.column("text"), 0, HEAD_CHARACTERS)
         measured = {
             "max_mean_line_characters": statistic(batch, "mean_line_characters", "page"),
@@ -187,8 +195,7 @@ class CodeQuality(Decide):
             "min_alphanumeric_fraction": statistic(batch, "alphanumeric_fraction", "page"),
             "generated": as_values(pc.match_substring_regex(head, GENERATED)),
         }
-        limits = self.settings.model_dump() | {"generated": 0 if self.settings.generated else None}
-        return decide_by_limits(limits, measured, batch.num_rows)
+        return measured
 
 
 class WordListSettings(Settings):
@@ -217,7 +224,7 @@ def _patterns(path: Path) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(pattern, re.IGNORECASE) for pattern in found)
 
 
-class WordList(Decide):
+class WordList(LimitDecide):
     """Drops documents by the words of a list; words of Latin letters are matched whole, Chinese ones anywhere."""
 
     name = "word_list"
@@ -228,12 +235,12 @@ class WordList(Decide):
         """Return also the list's digest, so that another list is another step."""
         return super().describe() | {"list": file_digest(self.settings.path) if self.settings.path.is_file() else None}
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         hits, different = np.zeros(len(batch)), np.zeros(len(batch))
         for row, text in enumerate(batch.column("text").to_pylist()):
             found = [hit for pattern in _patterns(self.settings.path) for hit in pattern.findall((text or "").lower())]
             lines = sum(1 for line in (text or "").splitlines() if line.strip())
             hits[row], different[row] = len(found), len(set(found)) / max(lines, 1)
         measured = {"max_hits": hits, "max_different_per_line": different}
-        return decide_by_limits(self.settings, measured, batch.num_rows)
+        return measured

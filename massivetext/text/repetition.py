@@ -88,12 +88,12 @@ def _covered_characters(
 
     starts, ends: of the document's words.
     """
-    characters, until = np.int64(0), np.int64(0)
+    characters, until = 0, 0
     for index in range(count):
         at = positions[index]
         if groups[index] == wanted or (wanted < 0 and groups[index] != at):
-            end = np.int64(ends[at + order - 1])
-            characters += end - max(until, np.int64(starts[at]))
+            end = int(ends[at + order - 1])
+            characters += end - max(until, int(starts[at]))
             until = end
     return characters
 

@@ -56,7 +56,7 @@ def keep_lines(array: pa.Array, ended: bool, min_words: int, max_word_characters
 def _begins(data: Bytes, at: int, end: int, rows: Bytes, sizes: Bytes) -> int:
     """Return the size of the row with which data[at:end] begins, ASCII letters in any case; 0 if there is none."""
     for row in range(len(rows)):
-        size = np.int64(sizes[row])
+        size = int(sizes[row])
         if at + size > end:
             continue
         inside = 0
@@ -115,9 +115,8 @@ def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, long
         found = False
         for row in range(len(END_BYTES)):
             begin = end - np.int64(END_SIZES[row])
-            found = found or (
-                begin >= start and _begins(data, begin, end, END_BYTES[row : row + 1], END_SIZES[row:]) > 0
-            )
+            if begin >= start and _begins(data, begin, end, END_BYTES[row : row + 1], END_SIZES[row:]):
+                found = True
         dots = end - start >= 3 and data[end - 1] == DOT and data[end - 2] == DOT and data[end - 3] == DOT
         if not found or dots:
             return False

@@ -161,7 +161,7 @@ def test_repetition_by_the_words_of_jieba_counts_whole_words() -> None:
 
 
 def test_fineweb2_for_chinese_keeps_an_article_and_drops_a_menu() -> None:
-    sentences = ["今天的天气很好，我们一起去公园散步。", "公园里有很多人，孩子们在草地上玩耍。", 
+    sentences = ["今天的天气很好，我们一起去公园散步。", "公园里有很多人，孩子们在草地上玩耍。",
                  "中午我们在湖边的餐馆吃了午饭，味道不错。",
                  "下午他去图书馆借了几本关于历史的书。", "晚上大家坐在一起，谈论年轻时候的故事。"]  # fmt: skip
     menu = "首页\n新闻\n体育\n娱乐\n" * 20
