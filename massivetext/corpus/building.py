@@ -279,7 +279,10 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     parts = tuple(make_parts(list(courses.values()), PART_BYTES))
     if base is not None:
         check_appendable(base, settings, seed, versions)
-    return Plan(settings, seed, courses, measures, parts, value_digest(facts), versions, files, build)
+    plan = Plan(settings, seed, courses, measures, parts, value_digest(facts), versions, files, build)
+    # Sources that disagree are refused before anything is read.
+    _ = plan.near, plan.decontaminate
+    return plan
 
 
 def files_read(folder: Path, build: int) -> dict[tuple[str, str], int]:
