@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from massivetext.corpus.readers.records import EXPECTED, Reader, Record, bad_record
 from massivetext.corpus.readers.streams import Piece, SourceFile
-from massivetext.corpus.rows import Lane, Passage, batch_of, dropped_schema, kept_schema
+from massivetext.corpus.rows import Lane, Passage, batch_of, dropped_schema, work_schema
 from massivetext.errors import BadDocument, DataError
 from massivetext.storage import read_json, temporary_path, write_json
 
@@ -88,6 +88,13 @@ def part_files(work: Path, number: int) -> PartFiles:
     return PartFiles(*(work / f"{stem}.{suffix}" for suffix in ("kept.arrow", "dropped.arrow", "json", "written")))
 
 
+def opened(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow file."""
+    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+        for index in range(reader.num_record_batches):
+            yield reader.get_batch(index)
+
+
 def process_part(
     part: Part,
     courses: dict[str, Course],
@@ -105,8 +112,7 @@ def process_part(
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with ExitStack() as stack:
         kept_path, dropped_path = (stack.enter_context(temporary_path(path)) for path in (files.kept, files.dropped))
-        schema = kept_schema(measures).append(pa.field("split", pa.string()))
-        kept = stack.enter_context(pa.ipc.new_file(str(kept_path), schema, options=options))
+        kept = stack.enter_context(pa.ipc.new_file(str(kept_path), work_schema(measures), options=options))
         dropped = stack.enter_context(pa.ipc.new_file(str(dropped_path), dropped_schema(measures), options=options))
         for source, group in groupby(part.pieces, key=lambda entry: entry[0]):
             passage = Passage(courses[source].lane, measures)
