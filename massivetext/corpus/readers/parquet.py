@@ -1,6 +1,7 @@
 """Parquet with a text column."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,8 +76,10 @@ class ParquetReader(Reader):
         """Yield the records of a row group."""
         row = 0
         for batch in opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=kept, use_threads=False):
-            for values in batch.to_pylist():
-                if not self.source.where or matches(values, self.source.where):
+            for values in _rows_of(batch):
+                if values is None:
+                    yield bad_record(f"{group}:{row}", 0, "strings that are not UTF-8")
+                elif not self.source.where or matches(values, self.source.where):
                     yield self._record(f"{group}:{row}", values, column)
                 row += 1
 
@@ -89,6 +92,20 @@ class ParquetReader(Reader):
         if len(raw) > self.source.max_record_bytes:
             return bad_record(place, len(raw), TOO_LONG)
         return Record(place, len(raw), digest(raw), text, fields=fields_of(values, column))
+
+
+def _rows_of(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
+    """Return the rows of a batch; None for those whose strings are not UTF-8, which Parquet does not check."""
+    try:
+        rows: list[dict[str, Any] | None] = batch.to_pylist()
+    except UnicodeDecodeError:
+        rows = []
+        for number in range(len(batch)):
+            try:
+                rows += batch.slice(number, 1).to_pylist()
+            except UnicodeDecodeError:
+                rows.append(None)
+    return rows
 
 
 def _is_string(kind: pa.DataType) -> bool:

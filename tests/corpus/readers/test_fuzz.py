@@ -27,8 +27,8 @@ from massivetext.errors import DataError
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 WORDS = ["The", "cat", "sat.", "今天天气很好，我们去公园。", "é", "ß", "<b>x</b>", "&amp;", "{{a|b}}", "[[c]]"]
 HOSTILE = [
-    b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\xe2\x80\xae", b"\\ud800", b"<", b">", b"]]>", b"<!ENTITY a 'b'>", b"&a;", b"..",
-    b"\r", b"\n\n", b"{" * 50, b"[" * 3000, b'"', b"<div>" * 500, b"\x1f\x8b\x08", b"WARC/1.0\r\n", b"PK\x03\x04",
+    b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\xe2\x80\xae", b"\\ud800", b"<", b">", b"]]>", b"<!ENTITY a 'b'>", b"&a;",
+    b"..", b"\r\n\n", b"{" * 50, b"[" * 3000, b'"', b"<div>" * 500, b"\x1f\x8b\x08", b"WARC/1.0\r\n", b"PK\x03\x04",
     b"Content-Length: 99999999999999999999\r\n", b"9" * 400,
 ]  # fmt: skip
 SECONDS_PER_FILE = 20.0
