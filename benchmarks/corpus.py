@@ -32,7 +32,7 @@ ROUNDS = 7
 TEXT_BYTES = 20_000_000
 PLAIN_BYTES = 1_000_000
 BATCH_ROWS = 1024
-CHAIN = ["normalise", "statistics", "gopher", "repetition", {"length": {"min_characters": 100}}]
+CHAIN = ["normalise", "gopher", {"length": {"min_characters": 100}}]
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 

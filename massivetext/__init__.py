@@ -79,6 +79,7 @@ PUBLIC_NAMES = {
     "load_corpus": "massivetext.corpus.reading",
     "load_dataset": "massivetext.corpus.datasets",
     "pipeline": "massivetext.tasks.pipelines",
+    "remove_documents": "massivetext.corpus.removing",
     "run": "massivetext.journey",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from massivetext.corpus.building import build_corpus as build_corpus
     from massivetext.corpus.datasets import load_dataset as load_dataset
     from massivetext.corpus.reading import load_corpus as load_corpus
+    from massivetext.corpus.removing import remove_documents as remove_documents
     from massivetext.journey import run as run
     from massivetext.models.auto import AutoConfig as AutoConfig
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM

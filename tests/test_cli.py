@@ -15,7 +15,8 @@ from massivetext.translations import set_language
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 VERBS = [
-    ["run"], ["train"], ["corpus", "build"], ["corpus", "inspect"], ["tokenizer", "train"], ["tokenizer", "inspect"],
+    ["run"], ["train"], ["corpus", "build"], ["corpus", "inspect"], ["corpus", "append"],
+    ["corpus", "remove"], ["corpus", "diff"], ["corpus", "mixture"], ["tokenizer", "train"], ["tokenizer", "inspect"],
     ["evaluate"], ["generate"], ["chat"], ["report"], ["doctor"], ["models"], ["export"], ["schema"],
 ]  # fmt: skip
 runner = CliRunner()
@@ -70,6 +71,8 @@ def test_an_unknown_option_ends_with_2():
     "arguments",
     [
         ["corpus", "inspect", "nowhere"],
+        ["corpus", "remove", "nowhere", "--reason", "x", "--pattern", "y"],
+        ["corpus", "diff", "nowhere", "nowhere"],
         ["tokenizer", "inspect", "nowhere"],
         ["evaluate", "nowhere", "nothing.txt"],
         ["generate", "nowhere"],

@@ -14,7 +14,15 @@ PACKAGE = Path(massivetext.__file__).parent
 IN_TEMPLATE = re.compile(r"""\btr\(\s*"((?:[^"\\]|\\.)*)\"""")
 COMPUTED = {
     "journey.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
-    "report/quantities.py": {"exact duplicate", "empty", "longer than max_record_bytes", "broken JSON"},
+    "report/quantities.py": {
+        "exact duplicate",
+        "near duplicate",
+        "bridges two splits",
+        "taken down earlier",
+        "empty",
+        "longer than max_record_bytes",
+        "broken JSON",
+    },
     "report/flow.py": {"train", "validation", "test"},
 }
 """Captions that reach `tr` through a variable, by the file where they do."""

@@ -1,9 +1,10 @@
 """`build_corpus`: sources and steps in, a folder of clean Parquet out.
 
 The input is cut into parts (`parts.py`), which threads take through reader and steps; then comes the barrier
-(`finishing.py`): exact duplicates are found over all parts, and the documents are written by split. `manifest.json`
-comes last, so a folder with one is a finished corpus. A build that was killed goes on with the parts that were not
-finished.
+(`census.py`, `near.py`): duplicates are found over all parts, and the documents are written by split (`finishing.py`).
+`manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed goes on with the parts
+that were not finished. Text that is appended to a finished corpus is a further build in the same folder: files of
+earlier builds are not touched, and until the new manifest is there the corpus is what it was.
 """
 
 import errno
@@ -13,8 +14,9 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -22,15 +24,38 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from massivetext import __version__
-from massivetext.corpus.finishing import DEDUPLICATE, DUPLICATE, Census, take_census, write_files
-from massivetext.corpus.parts import SHOWN_RECORDS, Course, Part, make_parts, process_part
+from massivetext.corpus.census import (
+    EXACT_ASKED,
+    NEAR_ASKED,
+    Census,
+    drop_exact,
+    index_files,
+    index_path,
+    name_clusters,
+    open_census,
+    totals_of,
+    write_index,
+)
+from massivetext.corpus.decontaminating import Decontaminate, drop_contaminated
+from massivetext.corpus.finishing import write_clusters, write_files
+from massivetext.corpus.manifests import (
+    check_appendable,
+    check_splits,
+    count_drops,
+    first_fingerprint,
+    make_manifest,
+    merged_counts,
+    say_counts,
+)
+from massivetext.corpus.parts import Course, Part, make_parts, process_part
 from massivetext.corpus.readers.finding import input_files
-from massivetext.corpus.readers.records import SourceFile, make_reader
-from massivetext.corpus.rows import BUILD, Lane, SourceCounts
+from massivetext.corpus.readers.records import make_reader
+from massivetext.corpus.readers.streams import SourceFile
+from massivetext.corpus.rows import Lane
 from massivetext.corpus.settings import CorpusSettings
-from massivetext.corpus.steps import Barrier, Measure, Step, make_steps
+from massivetext.corpus.steps import Barrier, Deduplicate, DeduplicateSettings, Measure, NearSettings, Step, make_steps
 from massivetext.errors import ConfigError, DataError, MassiveTextError
-from massivetext.progress import log, progress
+from massivetext.progress import progress
 from massivetext.storage import clear_temporary, read_json, value_digest, write_json
 from massivetext.translations import tr
 
@@ -39,9 +64,10 @@ if TYPE_CHECKING:
 
 __all__ = ["build_corpus", "input_files", "inputs_digest"]
 
-FORMAT = "massivetext-corpus/1"
 PART_BYTES = 32 * 2**20
 WORK = ".work"
+WRITTEN = ("documents", "dropped", "index", "clusters", "contamination")
+"""Folders that a build writes files `build-0001...` into."""
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -57,15 +83,62 @@ class Plan:
     parts: tuple[Part, ...]
     fingerprint: str
     """Digest of settings, seed, versions and the input files' names, sizes and times of change."""
+    versions: dict[str, Any]
+    """What a corpus's bytes depend on: of the package, its readers and steps."""
+    files: list[list[Any]]
+    """Source, uri, size and time of change of each input file."""
+
+    build: int = 1
+    """Number of the build, counted from 1."""
 
     @property
-    def deduplicated(self) -> frozenset[str]:
-        """The sources whose steps ask for exact deduplication."""
-        return frozenset(
-            name
-            for name, course in self.courses.items()
-            if any(isinstance(step, Barrier) and getattr(step.settings, "exact", False) for step in course.lane.steps)
-        )
+    def asked(self) -> dict[str, int]:
+        """What each source's steps ask for: EXACT_ASKED, NEAR_ASKED, both or 0."""
+        return {
+            name: EXACT_ASKED * found.exact + NEAR_ASKED * (found.near is not None) if found else 0
+            for name, found in self._deduplicate.items()
+        }
+
+    @property
+    def near(self) -> NearSettings | None:
+        """The settings under which near-duplicates are dropped; raise ConfigError if sources differ in them."""
+        given = {name: found.near for name, found in self._deduplicate.items() if found and found.near}
+        for name, near in given.items():
+            other = next(iter(given))
+            if near != given[other]:
+                raise ConfigError(
+                    f"sources {other!r} and {name!r} ask for near-duplicates in different ways ({given[other]!r}; "
+                    f"{near!r}); their documents could not be compared: give both the same deduplicate.near"
+                )
+        return next(iter(given.values()), None)
+
+    @property
+    def decontaminate(self) -> Decontaminate | None:
+        """The step that looks for benchmarks; raise ConfigError if sources differ in it."""
+        given = {name: found for name in self.courses if (found := self._barrier(name, Decontaminate))}
+        if len({value_digest(step.describe()) for step in given.values()}) > 1:
+            raise ConfigError(
+                f"sources {', '.join(given)} ask for decontaminate in different ways; give all the same settings"
+            )
+        return next(iter(given.values()), None)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What sorting may take: the least that a source's steps allow."""
+        return min((found.memory_bytes for found in self._deduplicate.values() if found), default=2**30)
+
+    @property
+    def _deduplicate(self) -> dict[str, DeduplicateSettings | None]:
+        """The settings of each source's deduplication."""
+        return {name: found.settings if (found := self._barrier(name, Deduplicate)) else None for name in self.courses}
+
+    def _barrier(self, source: str, kind: type[Barrier]) -> Any:
+        """Return the barrier of that kind among a source's steps, or None."""
+        return next((step for step in self.courses[source].lane.steps if isinstance(step, kind)), None)
+
+    def asks(self, kind: type[Barrier]) -> frozenset[str]:
+        """Return the sources whose steps hold a barrier of that kind."""
+        return frozenset(name for name in self.courses if self._barrier(name, kind))
 
 
 def build_corpus(
@@ -73,42 +146,68 @@ def build_corpus(
     folder: str | Path,
     *,
     seed: int | None = None,
+    append: bool = False,
     quiet: bool = False,
     threads: int | None = None,
 ) -> "Corpus":
     """Return the corpus that a recipe describes, built in `folder`; one that is there already is not built again.
 
     recipe: the `corpus:` section as settings or as a mapping, a whole recipe as a mapping, a recipe file, or a built-in
-    recipe's name. seed: decides the split; unset it is the recipe's, else 0. threads: unset, one for each core; the
-    files are the same however many. Raises ConfigError (a recipe that cannot be used, an empty split), DataError (a
-    path without files, no text column, no document left), and MassiveTextError where the disk is full.
+    recipe's name. seed: decides the split; unset it is the recipe's, else 0. append: add the files that the corpus in
+    `folder` has not read yet to it, as a further build; steps, split and seed must be its own. threads: unset, one for
+    each core; the files are the same however many. Raises ConfigError (a recipe that cannot be used, an empty split),
+    DataError (a path without files, no text column, no document left), and MassiveTextError where the disk is full.
     """
     settings, found_seed = _settings(recipe)
     from massivetext.corpus.reading import load_corpus
 
     if settings.from_ is not None:
         return load_corpus(settings.from_)
-    plan = make_plan(settings, found_seed if seed is None else seed)
     folder = Path(folder)
-    work = folder / WORK
-    manifest = folder / "manifest.json"
-    if manifest.is_file() and read_json(manifest).get("fingerprint") == plan.fingerprint:
+    seed = found_seed if seed is None else seed
+    base = load_corpus(folder).manifest if append else None
+    plan = make_plan(settings, seed, folder, base)
+    work, manifest = folder / WORK, folder / "manifest.json"
+    done = not plan.parts if append else first_fingerprint(manifest) == plan.fingerprint
+    if done:
         shutil.rmtree(work, ignore_errors=True)
         return load_corpus(folder)
     threads = threads or len(os.sched_getaffinity(0))
     with _full_disk_said(folder):
-        _prepare(folder, plan.fingerprint)
+        _prepare(folder, plan)
         markers = _process(plan, work, threads, quiet)
-        counts = _merged(plan, markers)
-        census = take_census(work, len(plan.parts), plan.deduplicated, settings.split.names)
-        _check(settings, counts, census)
-        with progress(tr("Writing the corpus"), float(census.starts[-1]), tr("documents"), quiet) as task:
-            write_files(folder, work, census, plan.measures, threads, task.advance)
-        write_json(manifest, _manifest(plan, counts, census, markers))
+        counts = merged_counts(plan.courses, markers)
+        census = open_census(folder, work, len(plan.parts), plan.asked, settings.split.names, plan.build)
+        _decide(folder, work, plan, census, threads)
+        totals = totals_of(census, work)
+        count_drops(counts, totals)
+        values = make_manifest(plan, counts, totals, markers, base)
+        check_splits(settings, values)
+        with progress(tr("Writing the corpus"), float(census.rows), tr("documents"), quiet) as task:
+            write_files(folder, work, census, plan, threads, task.advance)
+        write_json(index_path(folder, plan.build).with_suffix(".json"), plan.files)
+        write_clusters(folder, work, census, plan.build)
+        write_json(manifest, values)
+        del census
         shutil.rmtree(work)
     if not quiet:
-        _say(counts, census)
+        say_counts(counts, values["digest"])
     return load_corpus(folder)
+
+
+def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) -> None:
+    """Carry out the barrier: decide which rows are duplicates and where the rest falls; write the build's index."""
+    near, decontaminate = plan.near, plan.decontaminate
+    if decontaminate is not None:
+        drop_contaminated(folder, work, census, decontaminate, plan.asks(Decontaminate), plan.build, threads)
+    drop_exact(census, plan.memory_bytes)
+    found = None
+    if near is not None:
+        from massivetext.corpus.near import drop_near
+
+        found = drop_near(folder, work, census, near, plan.memory_bytes, plan.build, threads)
+    name_clusters(census)
+    write_index(folder, census, plan.build, *((found.keys, found.kept_shingles(census)) if found else ()))
 
 
 def _settings(recipe: CorpusSettings | Mapping[str, Any] | str | Path) -> tuple[CorpusSettings, int]:
@@ -146,39 +245,71 @@ def _file_facts(name: str, found: Iterable[SourceFile]) -> list[list[Any]]:
     return [[name, file.uri, file.size, file.changed_ns] for file in found]
 
 
-def make_plan(settings: CorpusSettings, seed: int) -> Plan:
-    """Return the plan of a build: files found and looked at, steps made, parts cut."""
+def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str, Any] | None = None) -> Plan:
+    """Return the plan of a build: files found and looked at, steps made, parts cut.
+
+    base: the manifest of the corpus in `folder` that is appended to; files that it has read are left out.
+    """
+    build = 1 if base is None else base["build"] + 1
+    read = {} if base is None else files_read(folder, build)
     courses = {}
     for source in sorted(settings.sources, key=lambda entry: entry.name):
         where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
-        lane = Lane(source.name, _checked(make_steps(settings.steps_of(source), where), where), settings.split, seed)
-        found = input_files(source)
+        steps = _checked(make_steps(settings.steps_of(source), where), where)
+        lane = Lane(source.name, steps, settings.split, seed, build)
+        found = tuple(file for file in input_files(source) if _is_new(source.name, file, read))
         readers = {name: make_reader(name, source) for name in sorted({file.format for file in found})}
         for name, reader in readers.items():
             reader.check([file for file in found if file.format == name])
-        courses[source.name] = Course(lane, tuple(found), readers)
+        courses[source.name] = Course(lane, found, readers)
     measures: dict[str, pa.DataType] = {}
     for course in courses.values():
         for step in course.lane.steps:
-            if isinstance(step, Measure):
+            if isinstance(step, Measure | Decontaminate):
                 measures.update(step.columns)
+    versions = _versions(courses)
+    files = [facts for name, course in courses.items() for facts in _file_facts(name, course.files)]
     facts = {
         "settings": settings.model_dump(mode="json", by_alias=True),
         "seed": seed,
-        "versions": _versions(courses),
+        "versions": versions,
         "part_bytes": PART_BYTES,
-        "files": [_file_facts(name, course.files) for name, course in courses.items()],
+        "files": files,
+        **({} if base is None else {"base": base["digest"]}),
     }
     parts = tuple(make_parts(list(courses.values()), PART_BYTES))
-    return Plan(settings, seed, courses, measures, parts, value_digest(facts))
+    if base is not None:
+        check_appendable(base, settings, seed, versions)
+    plan = Plan(settings, seed, courses, measures, parts, value_digest(facts), versions, files, build)
+    # Sources that disagree are refused before anything is read.
+    _ = plan.near, plan.decontaminate
+    return plan
+
+
+def files_read(folder: Path, build: int) -> dict[tuple[str, str], int]:
+    """Return the size of each file that the builds before `build` have read, by source and uri."""
+    indices = [path.with_suffix(".json") for path in index_files(folder, build)]
+    return {(name, uri): size for path in indices for name, uri, size, _ in read_json(path)}
+
+
+def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) -> bool:
+    """Return whether a file was not read by an earlier build; raise DataError if it has changed since."""
+    size = read.get((name, file.uri))
+    if size is not None and size != file.size:
+        raise DataError(
+            f"{file.path} is in the corpus already, as {file.uri} of source {name!r}, but had {size:,} bytes then and "
+            f"has {file.size:,} now; give the new text another name, or build the corpus anew"
+        )
+    return size is None
 
 
 def _checked(steps: list[Step], where: str) -> tuple[Step, ...]:
     """Return the steps; raise ConfigError if one that needs all documents is not the last."""
-    for step in steps[:-1]:
-        if isinstance(step, Barrier):
+    for step, after in pairwise(steps):
+        if isinstance(step, Barrier) and not (isinstance(step, Decontaminate) and isinstance(after, Deduplicate)):
             raise ConfigError(
-                f"{where}: {step.name!r} needs all documents and must be the last step; move it to the end"
+                f"{where}: {step.name!r} needs all documents and must be the last step; move it to the end "
+                "(deduplicate after decontaminate)"
             )
     return tuple(steps)
 
@@ -211,17 +342,22 @@ def _full_disk_said(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _prepare(folder: Path, fingerprint: str) -> None:
+def _prepare(folder: Path, plan: Plan) -> None:
     """Make the folder ready: keep the work of a build with this fingerprint, remove that of any other."""
     plan_file = folder / WORK / "plan.json"
-    # The manifest goes first: without it the folder is no corpus, whatever else is still there.
-    (folder / "manifest.json").unlink(missing_ok=True)
-    same = plan_file.is_file() and read_json(plan_file).get("fingerprint") == fingerprint
+    first = plan.build == 1
+    if first:
+        # The manifest goes first: without it the folder is no corpus, whatever else is still there.
+        (folder / "manifest.json").unlink(missing_ok=True)
+    same = plan_file.is_file() and read_json(plan_file).get("fingerprint") == plan.fingerprint
     if not same:
-        for name in (WORK, "documents", "dropped"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        write_json(plan_file, {"fingerprint": fingerprint})
-    for name in (WORK, "documents", "dropped"):
+        shutil.rmtree(folder / WORK, ignore_errors=True)
+        for name in WRITTEN:
+            for path in sorted((folder / name).rglob("build-*")):
+                if first or int(path.name.split("-")[1].split(".")[0]) >= plan.build:
+                    path.unlink()
+        write_json(plan_file, {"fingerprint": plan.fingerprint})
+    for name in (WORK, *WRITTEN):
         if (folder / name).is_dir():
             clear_temporary(folder / name)
 
@@ -244,102 +380,3 @@ def _process(plan: Plan, work: Path, threads: int, quiet: bool) -> list[dict[str
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return [done.result() for done in waiting]
-
-
-def _merged(plan: Plan, markers: list[dict[str, Any]]) -> dict[str, SourceCounts]:
-    """Return the counts of each source over all parts."""
-    counts = {name: SourceCounts() for name in plan.courses}
-    for marker in markers:
-        for name, values in marker["sources"].items():
-            counts[name].add(SourceCounts(**values))
-    return counts
-
-
-def _check(settings: CorpusSettings, counts: dict[str, SourceCounts], census: Census) -> None:
-    """Count the duplicates as dropped; raise DataError if nothing is left, ConfigError if a split is empty."""
-    for name, entry in census.duplicates.items():
-        counts[name].drop(f"{DEDUPLICATE}: {DUPLICATE}", entry["documents"], entry["bytes"])
-        counts[name].documents -= entry["documents"]
-        counts[name].document_bytes -= entry["bytes"]
-    documents = sum(entry.documents for entry in counts.values())
-    if not documents:
-        reasons = {
-            f"{name}, {reason}": entry["documents"] for name, c in counts.items() for reason, entry in c.dropped.items()
-        }
-        shown = "; ".join(f"{reason}: {count}" for reason, count in reasons.items()) or "the files hold no record"
-        raise DataError(
-            f"no document is left of {sum(c.records for c in counts.values())} records read ({shown}); "
-            "check the sources, or loosen the steps that drop"
-        )
-    empty = [name for name, entry in census.splits.items() if not entry["documents"]]
-    if empty:
-        shares = {"validation": settings.split.validation, "test": settings.split.test}
-        asked = ", ".join(f"{name} (asked for: {shares.get(name, 1 - sum(shares.values())):g})" for name in empty)
-        raise ConfigError(
-            f"the split came out empty: {asked}, of {documents} documents. Set corpus.split to larger shares (or to 0 "
-            "for no such split), or make more documents of the same text with the source's unit: block, paragraph, line"
-        )
-
-
-def _manifest(
-    plan: Plan, counts: dict[str, SourceCounts], census: Census, markers: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Return the value of `manifest.json`."""
-    set_aside = [entry for marker in markers for entry in marker["set_aside"]]
-    return {
-        "format": FORMAT,
-        "build": BUILD,
-        "seed": plan.seed,
-        "digest": census.digest,
-        "fingerprint": plan.fingerprint,
-        "settings": plan.settings.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "versions": _versions(plan.courses),
-        "sources": {name: _source_counts(plan.courses[name], entry) for name, entry in counts.items()},
-        "splits": census.splits,
-        "set_aside": set_aside[:SHOWN_RECORDS],
-    }
-
-
-def _source_counts(course: Course, counts: SourceCounts) -> dict[str, Any]:
-    """Return a source's counts as the manifest holds them.
-
-    text bytes read = bytes kept + bytes dropped, whatever the reason, + bytes removed by edits.
-    """
-    values = asdict(counts)
-    return {
-        "files": len(course.files),
-        "file_bytes": sum(file.size for file in course.files),
-        "read": {"records": values["records"], "bytes": values["text_bytes"], "record_bytes": values["record_bytes"]},
-        "kept": {"documents": values["documents"], "bytes": values["document_bytes"]},
-        "dropped": dict(sorted(values["dropped"].items())),
-        "edited": dict(sorted(values["edited"].items())),
-        "invalid_records": values["invalid_records"],
-    }
-
-
-def _say(counts: dict[str, SourceCounts], census: Census) -> None:
-    """Tell the user what was kept, what was dropped, and what may need a second look."""
-    for name, entry in counts.items():
-        gone = sum(reason["documents"] for reason in entry.dropped.values())
-        log(
-            tr(
-                "  {name}: {kept} of {read} documents kept, {megabytes} MB; {dropped} dropped",
-                name=name,
-                kept=f"{entry.documents:,}",
-                read=f"{entry.records:,}",
-                megabytes=f"{entry.document_bytes / 1e6:.2f}",
-                dropped=f"{gone:,}",
-            )
-        )
-        for reason, dropped in sorted(entry.dropped.items()):
-            log(f"      {reason}: {dropped['documents']:,}")
-        if entry.invalid_records:
-            log(
-                tr(
-                    "      {count} records of {name} have bytes that do not fit their encoding, now U+FFFD; if the "
-                    "text is not UTF-8, set the source's encoding (e.g. gb18030)",
-                    count=f"{entry.invalid_records:,}",
-                    name=name,
-                )
-            )
-    log(tr("  corpus digest {digest}", digest=census.digest))

@@ -1,9 +1,15 @@
-"""The measure `statistics` and the rules on it: `gopher`, `repetition`, `length`.
+"""Gopher's rules: measures `statistics` and `ngrams`, decisions `gopher_quality`, `gopher_repetition` and `length`.
 
-The rules are those that made MassiveWeb, the web part of MassiveText (Rae et al. 2021, arXiv:2112.11446, appendix A1),
-read as datatrove reads them. `gopher` was fitted on English prose: code, poetry and Chinese break it, so give it only
-to sources of English prose. `repetition` and `length` count characters and lines, and hold for any language.
+The rules are those that made MassiveWeb, the web part of MassiveText (Rae et al. 2021, arXiv:2112.11446, appendix A1
+and table A1). Quality is read as datatrove reads it, repetition as the paper says it; `massivetext.text.statistics` and
+`massivetext.text.repetition` say what is counted and where the paper's usual code differs. The limits were fitted on
+English prose: code, poetry and Chinese break those of quality. With `words: jieba` words are those of a Chinese
+segmenter, and the preset `fineweb2-zh` has limits fitted on such words.
 """
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +19,9 @@ import pyarrow.compute as pc
 from massivetext.corpus.steps import Decide, Decision, Measure
 from massivetext.errors import DataError
 from massivetext.settings import Settings
+from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
 from massivetext.text.statistics import STATISTICS, STATISTICS_VERSION, text_statistics
+from massivetext.text.words import WORDS_VERSION, hash_words
 
 Values = npt.NDArray[np.float64]
 
@@ -34,44 +42,86 @@ class Statistics(Measure):
         return {f"{self.name}__{name}": values for name, values in text_statistics(batch.column("text")).items()}
 
 
-class GopherSettings(Settings):
-    """The limits of Gopher's quality rules; a document is kept when it lies on a limit."""
+class NGrams(Measure):
+    """Measures how much of a text stands in n-grams that repeat; `massivetext.text.repetition` defines it."""
 
-    min_words: int = 50
-    """Fewest words."""
-    max_words: int = 100_000
-    """Most words."""
-    min_mean_word_characters: float = 3.0
-    """Shortest mean word length, in characters."""
-    max_mean_word_characters: float = 10.0
-    """Longest mean word length, in characters."""
-    max_hashes_per_word: float = 0.1
-    """Most "#" signs, per word or symbol."""
-    max_ellipses_per_word: float = 0.1
-    """Most ellipses, per word or symbol."""
-    max_bullet_line_fraction: float = 0.9
-    """Largest part of the lines that begins with a bullet."""
-    max_ellipsis_line_fraction: float = 0.3
-    """Largest part of the lines that ends with an ellipsis."""
-    min_alphabetic_word_fraction: float = 0.8
-    """Smallest part of the words and symbols that holds a letter."""
-    min_stop_words: int = 2
-    """Fewest different words of: the, be, to, of, and, that, have, with."""
+    name = "ngrams"
+    version = 100 * REPETITION_VERSION + WORDS_VERSION
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """The columns `ngrams__NAME`, one for each name in REPETITIONS."""
+        return {f"{self.name}__{name}": kind for name, kind in REPETITIONS.items()}
+
+    def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Return one array per column, as long as the batch."""
+        texts = batch.column("text")
+        found = repetition_statistics(hash_words(texts), texts)
+        return {f"{self.name}__{name}": values for name, values in found.items()}
 
 
-class Gopher(Decide):
-    """Keeps English prose that looks written for people."""
+class LimitDecide(Decide):
+    """A decision by limits: each setting named `min_...` rejects below, any other above; null is no limit."""
 
-    name = "gopher"
-    version = 1
-    needs = ("statistics",)
-    settings_type = GopherSettings
+    @abstractmethod
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return for each setting that is a limit what it is compared with, one value for each document."""
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """The limits by the names of `measured`."""
+        return self.settings.model_dump()
 
     def decide(self, batch: pa.RecordBatch) -> Decision:
         """Return the first limit that each document breaks, in the order of the settings."""
-        words = statistic(batch, "words")
-        per_word = np.maximum(words + statistic(batch, "symbols"), 1)
-        mean = statistic(batch, "mean_word_characters")
+        return decide_by_limits(self.limits, self.measured(batch), batch.num_rows)
+
+
+class QualitySettings(Settings):
+    """The limits of Gopher's quality rules; a document is kept when it lies on a limit, null is no limit."""
+
+    min_words: int | None = 50
+    """Fewest words."""
+    max_words: int | None = 100_000
+    """Most words."""
+    min_mean_word_characters: float | None = 3.0
+    """Shortest mean word length, in characters."""
+    max_mean_word_characters: float | None = 10.0
+    """Longest mean word length, in characters."""
+    max_hashes_per_word: float | None = 0.1
+    """Most "#" signs, per word or symbol."""
+    max_ellipses_per_word: float | None = 0.1
+    """Most ellipses, per word or symbol."""
+    max_bullet_line_fraction: float | None = 0.9
+    """Largest part of the lines that begins with a bullet."""
+    max_ellipsis_line_fraction: float | None = 0.3
+    """Largest part of the lines that ends with an ellipsis."""
+    min_alphabetic_word_fraction: float | None = 0.8
+    """Smallest part of the words and symbols that holds a letter."""
+    min_stop_words: int | None = 2
+    """Fewest different words of: the, be, to, of, and, that, have, with; under jieba of 23 frequent Chinese ones."""
+    words: Literal["text", "jieba"] = "text"
+    """Words are runs of letters and single Han characters, or those of a Chinese segmenter."""
+
+
+class GopherQuality(LimitDecide):
+    """Keeps prose that looks written for people."""
+
+    name = "gopher_quality"
+    version = 1
+    settings_type = QualitySettings
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The measures it looks at."""
+        return ("statistics", "jieba") if self.settings.words == "jieba" else ("statistics",)
+
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
+        counted = self.needs[-1]
+        words = statistic(batch, "words", counted)
+        per_word = np.maximum(words + statistic(batch, "symbols", counted), 1)
+        mean = statistic(batch, "mean_word_characters", counted)
         measured = {
             "min_words": words,
             "max_words": words,
@@ -81,38 +131,65 @@ class Gopher(Decide):
             "max_ellipses_per_word": statistic(batch, "ellipses") / per_word,
             "max_bullet_line_fraction": statistic(batch, "bullet_line_fraction"),
             "max_ellipsis_line_fraction": statistic(batch, "ellipsis_line_fraction"),
-            "min_alphabetic_word_fraction": statistic(batch, "alphabetic_word_fraction"),
-            "min_stop_words": statistic(batch, "stop_words"),
+            "min_alphabetic_word_fraction": statistic(batch, "alphabetic_word_fraction", counted),
+            "min_stop_words": statistic(batch, "stop_words", counted),
         }
-        return decide_by_limits(self.settings, measured, batch.num_rows)
+        return measured
 
 
 class RepetitionSettings(Settings):
-    """The limits of Gopher's repetition rules for lines and paragraphs; on the limit a document is kept."""
+    """The limits of Gopher's repetition rules; on the limit a document is kept, null is no limit."""
 
-    max_duplicate_line_fraction: float = 0.30
+    max_duplicate_line_fraction: float | None = 0.30
     """Largest part of the lines that repeats an earlier one."""
-    max_duplicate_paragraph_fraction: float = 0.30
+    max_duplicate_paragraph_fraction: float | None = 0.30
     """Largest part of the paragraphs that repeats an earlier one."""
-    max_duplicate_line_character_fraction: float = 0.20
+    max_duplicate_line_character_fraction: float | None = 0.20
     """Largest part of the characters that stands in repeated lines."""
-    max_duplicate_paragraph_character_fraction: float = 0.20
+    max_duplicate_paragraph_character_fraction: float | None = 0.20
     """Largest part of the characters that stands in repeated paragraphs."""
+    max_top_2_gram_character_fraction: float | None = 0.20
+    """Largest part of the characters that stands in the most frequent pair of words."""
+    max_top_3_gram_character_fraction: float | None = 0.18
+    """The same for three words in a row."""
+    max_top_4_gram_character_fraction: float | None = 0.16
+    """The same for four."""
+    max_duplicate_5_gram_character_fraction: float | None = 0.15
+    """Largest part of the characters that stands in five words in a row that occurred before."""
+    max_duplicate_6_gram_character_fraction: float | None = 0.14
+    """The same for six."""
+    max_duplicate_7_gram_character_fraction: float | None = 0.13
+    """The same for seven."""
+    max_duplicate_8_gram_character_fraction: float | None = 0.12
+    """The same for eight."""
+    max_duplicate_9_gram_character_fraction: float | None = 0.11
+    """The same for nine."""
+    max_duplicate_10_gram_character_fraction: float | None = 0.10
+    """The same for ten."""
+    words: Literal["text", "jieba"] = "text"
+    """What n-grams are of: runs of letters and single Han characters, or the words of a Chinese segmenter."""
 
 
-class Repetition(Decide):
-    """Drops documents that say the same line or paragraph again and again."""
+class GopherRepetition(LimitDecide):
+    """Drops documents that say the same line, paragraph or words again and again."""
 
-    name = "repetition"
+    name = "gopher_repetition"
     version = 1
-    needs = ("statistics",)
     settings_type = RepetitionSettings
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
-        limits = RepetitionSettings.model_fields
-        measured = {limit: statistic(batch, limit.removeprefix("max_")) for limit in limits}
-        return decide_by_limits(self.settings, measured, batch.num_rows)
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The measures it looks at."""
+        return ("statistics", "jieba" if self.settings.words == "jieba" else "ngrams")
+
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
+        measured = {}
+        for limit in RepetitionSettings.model_fields:
+            name = limit.removeprefix("max_")
+            if limit != "words":
+                measured[limit] = statistic(batch, name, self.needs[1] if name in REPETITIONS else "statistics")
+        return measured
 
 
 class LengthSettings(Settings):
@@ -124,28 +201,26 @@ class LengthSettings(Settings):
     """Most characters; null for no limit."""
 
 
-class Length(Decide):
+class Length(LimitDecide):
     """Keeps documents of a length in characters."""
 
     name = "length"
     version = 1
     settings_type = LengthSettings
 
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return which documents are too short or too long."""
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
         characters = as_values(pc.utf8_length(batch.column("text")))
-        return decide_by_limits(
-            self.settings, {"min_characters": characters, "max_characters": characters}, batch.num_rows
-        )
+        return {"min_characters": characters, "max_characters": characters}
 
 
-def statistic(batch: pa.RecordBatch, name: str) -> Values:
-    """Return the column `statistics__NAME` as float64, nan where it is null; raise DataError if it is not there."""
-    column = f"statistics__{name}"
+def statistic(batch: pa.RecordBatch, name: str, measure: str = "statistics") -> Values:
+    """Return the column `MEASURE__NAME` as float64, nan where it is null; raise DataError if it is not there."""
+    column = f"{measure}__{name}"
     if column not in batch.schema.names:
         raise DataError(
             f"the batch has no column {column}; found {', '.join(batch.schema.names)}; "
-            "take the measure 'statistics' before this step, as make_steps does"
+            f"take the measure {measure!r} before this step, as make_steps does"
         )
     return as_values(batch.column(column))
 
@@ -156,17 +231,17 @@ def as_values(array: pa.Array) -> Values:
     return values
 
 
-def decide_by_limits(settings: Settings, measured: dict[str, Values], documents: int) -> Decision:
+def decide_by_limits(limits: Mapping[str, Any], measured: dict[str, Values], documents: int) -> Decision:
     """Return the first limit that each document breaks, with the value and the limit.
 
-    measured: for each setting, named `min_...` (rejects below) or `max_...` (rejects above), the documents' values; nan
-    breaks nothing. The reason is the setting's name. A limit of None is no limit.
+    measured: for each limit, named `min_...` (rejects below) or otherwise (rejects above), the documents' values; nan
+    breaks nothing. The reason is the limit's name. A limit of None is no limit.
     """
     names = list(measured)
     broken = np.full(documents, -1)
     value, threshold = np.zeros(documents), np.zeros(documents)
     for index, (name, values) in enumerate(measured.items()):
-        limit = getattr(settings, name)
+        limit = limits[name]
         if limit is None:
             continue
         breaks = (broken < 0) & (values < limit if name.startswith("min_") else values > limit)

@@ -65,7 +65,7 @@ def document_text(row: dict[str, Any]) -> str:
         limit = "" if row["value"] is None else f"  ({row['value']:g}; {tr('limit')} {row['threshold']:g})"
         lines.append(f"{tr('dropped by')}: {row['step']} ({tr('version')} {row['version']}): {row['reason']}{limit}")
         if row["cluster"]:
-            lines.append(f"{tr('equal to')}: {row['cluster']}")
+            lines.append(f"{tr('first of its cluster')}: {row['cluster']}")
     for edit in row["edits"] or ():
         lines.append(f"{tr('edited by')}: {edit['step']} ({tr('version')} {edit['version']}): "
                      f"{_count(edit['bytes_before'])} -> {_count(edit['bytes_after'])} {tr('bytes')}")  # fmt: skip
@@ -74,10 +74,29 @@ def document_text(row: dict[str, Any]) -> str:
             lines.append(f"{name}: {row[name]}")
     if row["meta"]:
         lines.append(f"meta: {json.dumps(row['meta'], ensure_ascii=False)}")
+    if row.get("limits"):
+        lines.append(f"{tr('limits')}:")
+        rows = [[f"  {entry['step']}", entry["rule"], f"{entry['value']:.6g}", f"{entry['limit']:g}",
+                 tr("kept") if entry["kept"] else tr("broken")] for entry in row["limits"]]  # fmt: skip
+        lines += table([["", tr("rule"), tr("value"), tr("limit"), ""], *rows], left=2)
+    if row.get("replay"):
+        lines += _replay_lines(row["replay"])
     measures = [f"{name} {value:.6g}" for name, value in row.items() if "__" in name and value is not None]
     if measures:
         lines.append(f"{tr('measures')}: {', '.join(measures)}")
     return "\n".join([*lines, "", row["text"] if row["kept"] else row["excerpt"] or ""])
+
+
+def _replay_lines(found: dict[str, Any]) -> list[str]:
+    """Return what `replaying.replay` found as lines."""
+    lines = [f"{tr('raw record')}: {found['file']}"]
+    lines.append(tr("  its bytes are the same") if found["raw_equal"] else tr("  its bytes are NOT the same any more"))
+    if found["equal"]:
+        lines.append(tr("  derived again, it is what the corpus holds"))
+    else:
+        lines.append(tr("  derived again, it is NOT what the corpus holds: {found} instead of {expected}",
+                        found=found["found"], expected=found["expected"]))  # fmt: skip
+    return lines
 
 
 def table(rows: list[list[str]], left: int = 1) -> list[str]:

@@ -4,8 +4,6 @@
 part that has the latter is finished and is not done again.
 """
 
-import lzma
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -15,8 +13,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from massivetext.corpus.readers.records import EMPTY, Piece, Reader, Record, SourceFile, bad_record
-from massivetext.corpus.rows import Lane, Passage, batch_of, dropped_schema, kept_schema
+from massivetext.corpus.readers.records import EXPECTED, Reader, Record, bad_record
+from massivetext.corpus.readers.streams import Piece, SourceFile
+from massivetext.corpus.rows import Lane, Passage, batch_of, dropped_schema, work_schema
+from massivetext.errors import BadDocument, DataError
 from massivetext.storage import read_json, temporary_path, write_json
 
 BATCH_BYTES = 4 * 2**20
@@ -88,6 +88,13 @@ def part_files(work: Path, number: int) -> PartFiles:
     return PartFiles(*(work / f"{stem}.{suffix}" for suffix in ("kept.arrow", "dropped.arrow", "json", "written")))
 
 
+def opened(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow file."""
+    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+        for index in range(reader.num_record_batches):
+            yield reader.get_batch(index)
+
+
 def process_part(
     part: Part,
     courses: dict[str, Course],
@@ -105,8 +112,7 @@ def process_part(
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with ExitStack() as stack:
         kept_path, dropped_path = (stack.enter_context(temporary_path(path)) for path in (files.kept, files.dropped))
-        schema = kept_schema(measures).append(pa.field("split", pa.string()))
-        kept = stack.enter_context(pa.ipc.new_file(str(kept_path), schema, options=options))
+        kept = stack.enter_context(pa.ipc.new_file(str(kept_path), work_schema(measures), options=options))
         dropped = stack.enter_context(pa.ipc.new_file(str(dropped_path), dropped_schema(measures), options=options))
         for source, group in groupby(part.pieces, key=lambda entry: entry[0]):
             passage = Passage(courses[source].lane, measures)
@@ -128,11 +134,16 @@ def process_part(
 
 
 def _listed(source: str, records: list[tuple[str, bool, Record]]) -> list[dict[str, str]]:
-    """Return place and reason of the records that were set aside, but for empty ones."""
+    """Return place and reason of the records that were set aside, but for those that sound files hold."""
     return [
-        {"source": source, "uri": uri, "record": record.place, "reason": record.bad}
+        {
+            "source": source,
+            "uri": f"{uri}!{record.member}" if record.member else uri,
+            "record": record.place,
+            "reason": record.bad,
+        }
         for uri, _, record in records
-        if record.bad and record.bad != EMPTY
+        if record.bad and record.bad not in EXPECTED
     ]
 
 
@@ -145,18 +156,9 @@ def _records(course: Course, pieces: list[Piece], advance: Callable[[int], None]
             for record in reader.read(piece):
                 place = record.place
                 yield uri, whole, record
-        except _damages() as error:
-            yield uri, whole, bad_record(f"after {place}", 0, f"damaged file: {type(error).__name__}")
+        except (BadDocument, DataError) as error:
+            yield uri, whole, bad_record(f"after {place}", 0, str(error))
         advance(piece_bytes(piece))
-
-
-def _damages() -> tuple[type[Exception], ...]:
-    """Return what decompressors raise on a file that is cut short or not what its suffix says."""
-    import gzip
-
-    import zstandard
-
-    return (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstandard.ZstdError)
 
 
 def _batches(records: Iterator[tuple[str, bool, Record]]) -> Iterator[list[tuple[str, bool, Record]]]:

@@ -47,7 +47,16 @@ class Corpus:
         """Return the Parquet files of a split, in canonical order."""
         if split not in self.splits:
             raise DataError(f"{self.folder}: {unknown_name('split', split, self.splits)}")
-        return sorted((self.folder / "documents" / split).glob("*.parquet"))
+        return self._of_builds(self.folder / "documents" / split)
+
+    def dropped_files(self) -> list[Path]:
+        """Return the Parquet files of what was dropped or set aside, in canonical order."""
+        return self._of_builds(self.folder / "dropped")
+
+    def _of_builds(self, folder: Path) -> list[Path]:
+        """Return the files of the finished builds; an append that is going on may have written more."""
+        newest = self.manifest["build"]
+        return [path for path in sorted(folder.glob("*.parquet")) if int(path.name.split("-")[1]) <= newest]
 
     def documents(
         self, split: str, source: str | None = None, columns: Sequence[str] = ("id", "text")
@@ -63,7 +72,7 @@ class Corpus:
 
     def dropped(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of what was dropped or set aside, with step and reason; columns: all unless named."""
-        for path in sorted((self.folder / "dropped").glob("*.parquet")):
+        for path in self.dropped_files():
             yield from _batches(path, columns, None)
 
     def find(self, document: str) -> dict[str, Any]:
@@ -74,7 +83,7 @@ class Corpus:
         if not re.fullmatch(r"[0-9a-f]{4,32}", document):
             raise DataError(f"found id {document!r}; an id is 32 hexadecimal digits, or the first 4 or more of them")
         places = [(split, path) for split in self.splits for path in self.files(split)]
-        places += [("", path) for path in sorted((self.folder / "dropped").glob("*.parquet"))]
+        places += [("", path) for path in self.dropped_files()]
         found: list[dict[str, Any]] = []
         for split, path in places:
             with pq.ParquetFile(path) as opened:

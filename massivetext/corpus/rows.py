@@ -13,7 +13,6 @@ from massivetext.corpus.readers.records import EMPTY, Fields, Record
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import Barrier, Decide, Edit, Measure, Step
 
-BUILD = 1
 EXCERPT_CHARACTERS = 500
 EDIT = pa.struct(
     [("step", pa.string()), ("version", pa.int32()), ("bytes_before", pa.int64()), ("bytes_after", pa.int64())]
@@ -55,6 +54,11 @@ NO_FIELDS = Fields()
 def kept_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
     """Return the schema of documents."""
     return pa.schema({**COLUMNS, **measures})
+
+
+def work_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
+    """Return the schema of a part's kept rows: also the split, and the hash of what falls on one side of it."""
+    return kept_schema(measures).append(pa.field("split", pa.string())).append(pa.field("group", pa.uint64()))
 
 
 def dropped_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -108,6 +112,8 @@ class Lane:
     steps: tuple[Step, ...]
     split: SplitSettings
     seed: int
+    build: int = 1
+    """Number of the build, counted from 1; appended text comes with the next."""
 
     @property
     def is_normalised(self) -> bool:
@@ -129,7 +135,7 @@ def identify(source: str, uri: str, place: str) -> str:
 
 
 def batch_of(lane: Lane, records: Sequence[tuple[str, bool, Record]]) -> pa.RecordBatch:
-    """Return records as a batch with the columns of `COLUMNS` and `split`; those set aside have a null text.
+    """Return records as a batch with the columns of `work_schema`, but for measures; those set aside have a null text.
 
     records: (uri of the file, whether the file is one record, record), in canonical order. What comes from one file
     falls on one side of the split, but for files that hold many documents.
@@ -137,7 +143,7 @@ def batch_of(lane: Lane, records: Sequence[tuple[str, bool, Record]]) -> pa.Reco
     count = len(records)
     uris = [f"{uri}!{record.member}" if record.member else uri for uri, _, record in records]
     ids = [identify(lane.name, uri, entry[2].place) for uri, entry in zip(uris, records)]
-    sides = [lane.side(uri if entry[1] else key) for uri, entry, key in zip(uris, records, ids)]
+    groups = [uri if entry[1] else key for uri, entry, key in zip(uris, records, ids)]
     texts = pa.array([None if record.bad else record.text for _, _, record in records], pa.string())
     fields = [record.fields or NO_FIELDS for _, _, record in records]
     sizes = pc.binary_length(texts).fill_null(0).cast(pa.int64())
@@ -161,12 +167,16 @@ def batch_of(lane: Lane, records: Sequence[tuple[str, bool, Record]]) -> pa.Reco
         "cluster": pa.nulls(count, pa.string()),
         "edits": edits,
         "meta": [entry.meta for entry in fields],
-        "build": pa.repeat(pa.scalar(BUILD, pa.int32()), count),
+        "build": pa.repeat(pa.scalar(lane.build, pa.int32()), count),
+        "split": [lane.side(group) for group in groups],
+        "group": [xxhash.xxh3_64_intdigest(group.encode(errors="surrogateescape")) for group in groups],
     }
+    kinds = work_schema({})
     arrays = [
-        value if isinstance(value, pa.Array) else pa.array(value, COLUMNS[name]) for name, value in values.items()
+        value if isinstance(value, pa.Array) else pa.array(value, kinds.field(name).type)
+        for name, value in values.items()
     ]
-    return pa.RecordBatch.from_arrays([*arrays, pa.array(sides, pa.string())], [*values, "split"])
+    return pa.RecordBatch.from_arrays(arrays, list(values))
 
 
 def replaced(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
@@ -182,7 +192,7 @@ class Passage:
 
     def __init__(self, lane: Lane, measures: Mapping[str, pa.DataType]) -> None:
         self.lane = lane
-        self.kept_schema = kept_schema(measures).append(pa.field("split", pa.string()))
+        self.kept_schema = work_schema(measures)
         self.dropped_schema = dropped_schema(measures)
         self.counts = SourceCounts()
         self.dropped: list[pa.RecordBatch] = []
@@ -228,9 +238,9 @@ class Passage:
         """Return the batch with edited texts, and the edit noted where a text changed."""
         before = batch.column("text")
         after = step.edit(batch)
-        if after is before:
-            return batch
         changed = pc.not_equal(before, after)
+        if not changed.true_count:
+            return batch
         sizes = pc.binary_length(after).cast(pa.int64())
         edits = batch.column("edits").to_pylist()
         old = batch.column("text_bytes").to_pylist()
@@ -238,8 +248,7 @@ class Passage:
         for row in np.flatnonzero(changed.to_numpy(zero_copy_only=False)).tolist():
             note = {"step": step.name, "version": step.version, "bytes_before": old[row], "bytes_after": new[row]}
             edits[row] = [*(edits[row] or ()), note]
-        if changed.true_count:
-            self.counts.edit(step.name, changed.true_count, sum(old) - sum(new))
+        self.counts.edit(step.name, changed.true_count, sum(old) - sum(new))
         batch = replaced(replaced(batch, "text", after), "text_bytes", sizes)
         return replaced(batch, "edits", pa.array(edits, COLUMNS["edits"]))
 

@@ -16,6 +16,18 @@ FORMATS = {
     "json": "massivetext.corpus.readers.json_file:JsonReader",
     "csv": "massivetext.corpus.readers.csv_file:CsvReader",
     "parquet": "massivetext.corpus.readers.parquet:ParquetReader",
+    "archive": "massivetext.corpus.readers.archive:ArchiveReader",
+    "html": "massivetext.corpus.readers.html_file:HtmlReader",
+    "warc": "massivetext.corpus.readers.warc:WarcReader",
+    "mediawiki": "massivetext.corpus.readers.mediawiki:MediaWikiReader",
+    "stackexchange": "massivetext.corpus.readers.stackexchange:StackExchangeReader",
+    "code": "massivetext.corpus.readers.code:SourceCodeReader",
+    "subtitles": "massivetext.corpus.readers.subtitles:SubtitleReader",
+    "latex": "massivetext.corpus.readers.latex:LatexReader",
+    "epub": "massivetext.corpus.readers.epub:EpubReader",
+    "gutenberg": "massivetext.corpus.readers.gutenberg:GutenbergReader",
+    "mbox": "massivetext.corpus.readers.mbox:MboxReader",
+    "chat": "massivetext.corpus.readers.chat_log:ChatLogReader",
     "python_code": "massivetext.corpus.readers.python:CodeReader",
     "python_docs": "massivetext.corpus.readers.python:DocsReader",
     "python_topics": "massivetext.corpus.readers.python:TopicsReader",
@@ -45,9 +57,15 @@ class SourceSettings(Settings):
     """Largest block, in bytes."""
     steps: tuple[str | dict[str, Any], ...] | None = None
     """This source's own steps, in place of the corpus's list."""
-    encoding: str = "utf-8"
-    """Encoding of the text where no byte order mark says another, e.g. gb18030; bytes that do not fit it become U+FFFD
-    and are counted."""
+    encoding: str = "auto"
+    """Encoding of the text where no byte order mark says another, e.g. gb18030; auto: UTF-8, unless the beginning of
+    the file says otherwise, which is noted in `meta`. Bytes that do not fit it become U+FFFD and are counted."""
+    where: dict[str, tuple[str | int | float | bool, ...]] = Field(default_factory=dict)
+    """For JSON lines, CSV and Parquet: only records whose field (dotted where nested) has this value, or one of these,
+    belong to the source, e.g. {meta.pile_set_name: Pile-CC}; the others are not even counted."""
+    max_expansion: int = Field(250, ge=1)
+    """A compressed file or archive is left, and listed, where it expands to more than this many times its size (and
+    more than 256 MiB): so a zip bomb does no harm."""
     max_record_bytes: int = Field(64 * 2**20, ge=1)
     """A longer record (line, file, cell) is set aside unread, in bytes."""
 
@@ -58,13 +76,24 @@ class SourceSettings(Settings):
             raise ValueError(unknown_name("format", value, ["auto", *FORMATS]))
         return value
 
+    @field_validator("where", mode="before")
+    @classmethod
+    def _lists_of_values(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {key: entry if isinstance(entry, list | tuple) else (entry,) for key, entry in value.items()}
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
+        if value == "auto":
+            return value
         try:
             return codecs.lookup(value).name
         except LookupError:
-            raise ValueError(f"unknown encoding {value!r}; allowed are Python's, e.g. utf-8, gb18030, big5") from None
+            raise ValueError(
+                f"unknown encoding {value!r}; allowed are auto and Python's, e.g. utf-8, gb18030, big5"
+            ) from None
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ another says so in `needs`, and `make_steps` sees to it that they are there and 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar
 
 import pyarrow as pa
+from pydantic import Field, model_validator
 
 from massivetext.errors import ConfigError, unknown_name
 from massivetext.settings import Settings
@@ -22,12 +23,89 @@ from massivetext.settings import Settings
 STEPS = {
     "normalise": "massivetext.corpus.normalise:Normalise",
     "statistics": "massivetext.corpus.gopher:Statistics",
-    "gopher": "massivetext.corpus.gopher:Gopher",
+    "ngrams": "massivetext.corpus.gopher:NGrams",
+    "page": "massivetext.corpus.web:Page",
+    "jieba": "massivetext.corpus.chinese:Jieba",
+    "gopher_quality": "massivetext.corpus.gopher:GopherQuality",
+    "gopher_repetition": "massivetext.corpus.gopher:GopherRepetition",
     "length": "massivetext.corpus.gopher:Length",
-    "repetition": "massivetext.corpus.gopher:Repetition",
+    "html_to_text": "massivetext.corpus.html_to_text:HtmlToText",
+    "language": "massivetext.corpus.language:Language",
+    "in_language": "massivetext.corpus.language:InLanguage",
+    "pii_counts": "massivetext.corpus.pii:PiiCounts",
+    "pii": "massivetext.corpus.pii:Pii",
+    "c4_lines": "massivetext.corpus.web:C4Lines",
+    "c4_pages": "massivetext.corpus.web:C4Pages",
+    "fineweb_quality": "massivetext.corpus.web:FineWebQuality",
+    "word_list": "massivetext.corpus.web:WordList",
+    "map_neo_quality": "massivetext.corpus.chinese:MapNeoQuality",
+    "chinesewebtext_quality": "massivetext.corpus.chinese:ChineseWebTextQuality",
+    "code_quality": "massivetext.corpus.web:CodeQuality",
+    "decontaminate": "massivetext.corpus.decontaminating:Decontaminate",
     "deduplicate": "massivetext.corpus.steps:Deduplicate",
 }
 """Every step's name in a recipe, and where its class is; the module is imported when a recipe names the step."""
+
+PRESETS: dict[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
+    "gopher": (("gopher_quality", {}), ("gopher_repetition", {})),
+    "c4": (("c4_lines", {}), ("c4_pages", {})),
+    "fineweb": (
+        ("gopher_repetition", {}),
+        ("gopher_quality", {}),
+        ("c4_lines", {"ended": False}),
+        ("c4_pages", {}),
+        ("fineweb_quality", {}),
+    ),
+    "fineweb2-zh": (
+        (
+            "gopher_repetition",
+            {
+                "words": "jieba",
+                "max_duplicate_line_fraction": 0.287,
+                "max_duplicate_paragraph_fraction": None,
+                "max_duplicate_line_character_fraction": None,
+                "max_duplicate_paragraph_character_fraction": None,
+                "max_top_2_gram_character_fraction": 0.256,
+                "max_top_3_gram_character_fraction": 0.201,
+                "max_top_4_gram_character_fraction": 0.171,
+                "max_duplicate_5_gram_character_fraction": 0.198,
+                "max_duplicate_6_gram_character_fraction": 0.182,
+                "max_duplicate_7_gram_character_fraction": 0.167,
+                "max_duplicate_8_gram_character_fraction": 0.154,
+                "max_duplicate_9_gram_character_fraction": 0.140,
+                "max_duplicate_10_gram_character_fraction": 0.127,
+            },
+        ),
+        (
+            "gopher_quality",
+            {
+                "words": "jieba",
+                "min_mean_word_characters": 1,
+                "max_mean_word_characters": 5,
+                "min_alphabetic_word_fraction": 0.735,
+            },
+        ),
+        (
+            "fineweb_quality",
+            {
+                "words": "jieba",
+                "min_ended_line_fraction": 0.106,
+                "max_short_line_fraction": None,
+                "max_duplicate_line_character_fraction": 0.1,
+                "max_line_feeds_per_word": 0.178,
+            },
+        ),
+    ),
+    "map-neo-zh": (("map_neo_quality", {}),),
+    "chinesewebtext": (("chinesewebtext_quality", {}),),
+    "code": (("code_quality", {}),),
+}
+"""Lists of steps under one name. In a recipe `fineweb`, or with other limits for some of its steps
+`{fineweb: {gopher_quality: {min_words: 20}}}`. The steps' modules say what is counted and where the rules are from.
+
+fineweb: the order of FineWeb's published pipeline after language identification; C4 without the rule that lines end as
+sentences. fineweb2-zh: the limits of FineWeb-2 for Chinese in Han script (cmn_Hani), fitted on the words of jieba.
+"""
 
 
 class NoSettings(Settings):
@@ -39,12 +117,15 @@ class Step(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    needs: ClassVar[tuple[str, ...]] = ()
-    """Names of the measures whose columns must be on the batch."""
     settings_type: ClassVar[type[Settings]] = NoSettings
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = self.settings_type() if settings is None else settings
+        self.settings: Any = self.settings_type() if settings is None else settings
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the measures whose columns must be on the batch."""
+        return ()
 
     def describe(self) -> dict[str, Any]:
         """Return name, version and resolved settings as JSON values, for manifests and fingerprints."""
@@ -102,18 +183,51 @@ class Barrier(Step):
     """A mark in the list of steps: here the builder does what needs all documents at once."""
 
 
+class NearSettings(Settings):
+    """When two documents are near-duplicates, and how these are found; every source that asks must ask alike."""
+
+    threshold: float = Field(0.8, gt=0, le=1)
+    """Jaccard similarity of shingles from which a document near-duplicates an earlier one, a fraction."""
+    bands: int = Field(16, ge=1)
+    """MinHash bands; two documents of similarity s are compared with probability 1 - (1 - s**rows)**bands."""
+    rows: int = Field(7, ge=1)
+    """Hash values in a band; bands times rows make a signature."""
+    ngram: int = Field(5, ge=1)
+    """Words in a shingle."""
+    han_ngram: int = Field(8, ge=1)
+    """Words (Han characters) in a shingle that begins with a Han character."""
+    verify: bool = True
+    """Compare the shingles of documents that share a band; false drops them unseen."""
+    split_threshold: float | None = Field(0.6, gt=0, le=1)
+    """Similarity from which documents fall on one side of the split, a fraction; one that lies between two sides is
+    dropped. Null: sides are drawn whatever the similarity."""
+
+    @model_validator(mode="after")
+    def _looser_split(self) -> "NearSettings":
+        if self.split_threshold is not None and self.split_threshold > self.threshold:
+            raise ValueError(
+                f"split_threshold {self.split_threshold} is above threshold {self.threshold}: documents between them "
+                "would be duplicates and yet fall on two sides; lower it, or set it to null"
+            )
+        return self
+
+
 class DeduplicateSettings(Settings):
     """Which duplicates are dropped."""
 
     exact: bool = True
     """Drop a document whose text equals that of an earlier one in canonical order."""
+    near: NearSettings | None = None
+    """Drop near-duplicates too; {} takes the defaults. Unset: do not look for them."""
+    memory_bytes: int = Field(2**30, ge=2**16)
+    """Memory that sorting may take, in bytes; a larger corpus is sorted in more turns."""
 
 
 class Deduplicate(Barrier):
-    """First seen wins: a document equal to an earlier one, kept or not, is dropped."""
+    """First seen wins: a document that duplicates any earlier one, kept or not, is dropped."""
 
     name = "deduplicate"
-    version = 1
+    version = 2
     settings_type = DeduplicateSettings
 
 
@@ -126,8 +240,8 @@ def make_steps(listed: Sequence[str | Mapping[str, Any]], where: str = "corpus.s
     """
     steps: list[Step] = []
     fresh: set[str] = set()
-    for position, item in enumerate(listed):
-        step = _make_step(item, f"{where}[{position}]")
+    for item, place in _expanded(listed, where):
+        step = _make_step(item, place)
         for needed in step.needs:
             if needed not in fresh:
                 steps.append(_make_step(needed, where))
@@ -138,6 +252,30 @@ def make_steps(listed: Sequence[str | Mapping[str, Any]], where: str = "corpus.s
             fresh.add(step.name)
         steps.append(step)
     return steps
+
+
+def _expanded(listed: Sequence[str | Mapping[str, Any]], where: str) -> Iterator[tuple[str | Mapping[str, Any], str]]:
+    """Yield (item, its place) of a recipe's list, presets replaced by their steps."""
+    for position, item in enumerate(listed):
+        place = f"{where}[{position}]"
+        name: Any = item
+        given: Any = {}
+        if isinstance(item, Mapping) and len(item) == 1:
+            name, given = next(iter(item.items()))
+        if not isinstance(name, str) or name not in PRESETS:
+            yield item, place
+            continue
+        steps = dict(PRESETS[name])
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"{place}.{name}: found {given!r}; allowed is a mapping of its steps to settings")
+        for step, values in given.items():
+            if step not in steps:
+                raise ConfigError(f"{place}.{name}: {unknown_name('step of the preset', step, steps)}")
+            if not isinstance(values, Mapping):
+                raise ConfigError(f"{place}.{name}.{step}: found {values!r}; allowed is a mapping of settings")
+        for step, values in steps.items():
+            yield {step: {**values, **given.get(step, {})}}, f"{place}.{name}"
 
 
 def _make_step(item: str | Mapping[str, Any], where: str) -> Step:
@@ -153,10 +291,24 @@ def _make_step(item: str | Mapping[str, Any], where: str) -> Step:
             f"{where}: found {item!r}; allowed is a step's name, or one name with its settings, "
             "such as 'normalise' or {length: {min_characters: 200}}"
         )
-    if name not in STEPS:
-        raise ConfigError(f"{where}: {unknown_name('step', name, STEPS)}")
+    if name not in STEPS and not (isinstance(name, str) and ":" in name):
+        raise ConfigError(f"{where}: {unknown_name('step', name, [*STEPS, *PRESETS])}")
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}.{name}: found {values!r}; allowed is a mapping of settings, or nothing")
-    module, _, attribute = STEPS[name].partition(":")
-    step_type: type[Step] = getattr(import_module(module), attribute)
+    step_type = _step_type(STEPS.get(name, name), where)
     return step_type(step_type.settings_type.parse(values, f"{where}.{name}"))
+
+
+def _step_type(place: str, where: str) -> type[Step]:
+    """Return the class at `module:Class`; raise ConfigError if there is none, or it is no step."""
+    module, _, attribute = place.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{where}: the step {place!r} cannot be imported ({error}); write module:Class, and run where Python finds "
+            "the module, e.g. with PYTHONPATH=."
+        ) from None
+    if not (isinstance(found, type) and issubclass(found, Step) and not getattr(found, "__abstractmethods__", None)):
+        raise ConfigError(f"{where}: {place!r} is {found!r}; a step is a subclass of Measure, Edit or Decide")
+    return found

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from massivetext.text.arrays import Bytes, Offsets
 from massivetext.text.compiling import kernel
 from massivetext.text.kernels import CODE_BITS, CODE_MASK, decode_at
-from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, LETTER, MARK, NUMBER, SPACE, UNSETTLED
+from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, LETTER, MARK, SPACE, UNSETTLED, WORD_CLASSES
 
 COUNTS = (
     "characters",
@@ -44,7 +44,6 @@ COUNTS = (
 STOP_WORD_LIST = ("the", "be", "to", "of", "and", "that", "have", "with")
 LONGEST_STOP_WORD = max(map(len, STOP_WORD_LIST))
 STOP_KEYS = np.array([int.from_bytes(word.encode(), "big") for word in STOP_WORD_LIST], dtype=np.int64)
-WORD = LETTER | NUMBER
 CLASS_MASK = 0xFF & ~UNSETTLED
 
 NEW_LINE, HASH, APOSTROPHE, COMMA, HYPHEN, FULL_STOP, UNDERSCORE = (ord(character) for character in "\n#',-._")
@@ -79,7 +78,7 @@ def joins(characters: Characters, at: int, count: int) -> bool:
         return False
     code = characters[at] & CODE_MASK
     after = characters[at + 1] >> CODE_BITS
-    if after & HAN or not after & WORD:
+    if after & HAN or not after & WORD_CLASSES:
         return False
     if code in (APOSTROPHE, CURLY_APOSTROPHE):
         return bool(after & LETTER)
@@ -110,7 +109,9 @@ def count_words(characters: Characters, count: int, out: Counts) -> None:
                 out[WORD_CHARACTERS] += 1
                 length = LONGEST_STOP_WORD + 1
             continue
-        inside = (bits & WORD != 0 and not bits & HAN) or (in_word and bits == 0 and joins(characters, at, count))
+        inside = (bits & WORD_CLASSES != 0 and not bits & HAN) or (
+            in_word and bits == 0 and joins(characters, at, count)
+        )
         if in_word and not inside and length <= LONGEST_STOP_WORD:
             stop_words |= stop_word_bit(key)
         if inside:

@@ -29,6 +29,8 @@ IGNORED = 32
 """Categories Cc and Cf that are not white space: controls, joiners, soft hyphen, byte order mark."""
 HAN = 64
 """Han ideographs, radicals, and 々 〇 〡 to 〩 〸 to 〻 (script Han): each is a word of its own."""
+WORD_CLASSES = LETTER | NUMBER
+"""What words are made of."""
 UNSETTLED = 128
 """Normalising may change text that holds it: a control other than tab and line feed, a byte order mark, or a character
 that NFC replaces, reorders or joins to the one before it."""

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from fractions import Fraction
 from math import floor, gcd, lcm
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from massivetext.corpus.inspecting import table
 from massivetext.errors import ConfigError, unknown_name
 from massivetext.tokens.settings import MixtureSettings
+from massivetext.translations import tr
 
 # The schedule repeats after this many rows at most; shares with a larger common denominator are rounded to it.
 LONGEST_PERIOD_ROWS = 2**22
@@ -65,6 +68,80 @@ def _deal(shares: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray[np.int
         earlier[row] = taken[chosen]
         taken[chosen] += 1
     return source_of_row, earlier
+
+
+class Share(NamedTuple):
+    """What a mixture makes of one source."""
+
+    source: str
+    bytes: int
+    """Size of its text."""
+    weight: float
+    """Its part of the training text, a fraction."""
+    epochs: float
+    """How often a pass goes through it; with weights, a pass is as long as all trained sources together."""
+    effective_bytes: int
+    """Text of it that a pass trains on."""
+    effective_tokens: int
+
+
+def planned_shares(mixture: MixtureSettings, sizes: Mapping[str, int], tokens_per_byte: float) -> list[Share]:
+    """Return what a mixture makes of sources of these sizes (bytes), the largest weight first; nothing is read.
+
+    tokens_per_byte: of the tokenizer. Tokens are taken to be in proportion to bytes, so in training, where weights are
+    of tokens, the shares of sources that compress differently will differ a little. Raises ConfigError for a name that
+    is no source, and for a source without text.
+    """
+    epochs = epochs_of(mixture, sizes)
+    total = sum(sizes[name] * epochs[name] for name in epochs)
+    shares = []
+    for name, times in epochs.items():
+        effective = sizes[name] * times
+        tokens = round(effective * Fraction(repr(tokens_per_byte)))
+        shares.append(Share(name, sizes[name], float(effective / total), float(times), round(effective), tokens))
+    return sorted(shares, key=lambda share: (-share.weight, share.source))
+
+
+def dry_run(mixture: MixtureSettings, sizes: Mapping[str, int], tokens_per_byte: float) -> dict[str, Any]:
+    """Return `planned_shares` as JSON values, with the totals.
+
+    sizes: of the text, or of the files on disk where nothing was read yet (compressed ones hold more).
+    """
+    shares = planned_shares(mixture, sizes, tokens_per_byte)
+    totals = {
+        name: sum(getattr(share, name) for share in shares) for name in ("bytes", "effective_bytes", "effective_tokens")
+    }
+    return {"tokens_per_byte": tokens_per_byte, "sources": [share._asdict() for share in shares], "total": totals}
+
+
+def mixture_text(values: dict[str, Any]) -> str:
+    """Return what `dry_run` gave as a table for a terminal."""
+    rows = [[tr("source"), "MB", tr("weight %"), tr("epochs"), tr("effective MB"), tr("effective tokens")]]
+    for share in values["sources"]:
+        rows.append([share["source"], f"{share['bytes'] / 1e6:,.2f}", f"{100 * share['weight']:.2f}",
+                     f"{share['epochs']:.2f}", f"{share['effective_bytes'] / 1e6:,.2f}",
+                     f"{share['effective_tokens']:,}"])  # fmt: skip
+    total = values["total"]
+    rows.append([tr("total"), f"{total['bytes'] / 1e6:,.2f}", "100.00", "", f"{total['effective_bytes'] / 1e6:,.2f}",
+                 f"{total['effective_tokens']:,}"])  # fmt: skip
+    return "\n".join(table(rows))
+
+
+def epochs_of(mixture: MixtureSettings, sizes: Mapping[str, int]) -> dict[str, Fraction]:
+    """Return how often one pass goes through each source that is trained on."""
+    mixture = mixture.for_sources(sizes)
+    given = mixture.exact()
+    for name in given:
+        if name not in sizes:
+            raise ConfigError(unknown_name("source in the mixture:", name, sizes))
+    chosen = given or {name: Fraction(1) for name in sizes}
+    empty = [name for name in chosen if sizes[name] == 0]
+    if empty:
+        raise ConfigError(f"the mixture names {', '.join(empty)}, which has no text; leave it out")
+    if mixture.weights is None:
+        return {name: chosen[name] for name in sizes if name in chosen}
+    whole = sum(sizes[name] for name in chosen)
+    return {name: chosen[name] / sum(chosen.values()) * whole / sizes[name] for name in sizes if name in chosen}
 
 
 def rows_per_period(mixture: MixtureSettings, windows: Mapping[str, int]) -> dict[str, int]:

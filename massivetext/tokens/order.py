@@ -140,7 +140,7 @@ class TrainingOrder:
         if not streams:
             raise StoreError(f"the split {split!r} of {store.folder} has no documents; build the store from more text")
         windows = {name: stream.windows(context_tokens) for name, stream in streams.items()}
-        mixture = mixture or MixtureSettings()
+        mixture = (mixture or MixtureSettings()).for_sources(windows)
         shares = rows_per_period(mixture, windows)
         self.sources = sorted(shares)
         self._streams = [streams[name] for name in self.sources]

@@ -1,12 +1,15 @@
 """Settings of the tokenizer and of the mixture."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from massivetext.errors import ConfigError, unknown_name
 from massivetext.settings import Settings
+from massivetext.tokens.pile import PILE, PILE_EPOCHS, plain
 
 BYTE_VALUES = 256
 # Special tokens and bytes that every vocabulary of a kind holds, and room for at least one entry that is learned.
@@ -46,13 +49,16 @@ class TokenizerSettings(Settings):
 
 
 class MixtureSettings(Settings):
-    """In which shares the sources are trained on; without either key in proportion to their size, each once a pass."""
+    """In which shares the sources are trained on; without any key in proportion to their size, each once a pass."""
 
     weights: dict[str, float] | None = None
     """Share of the training tokens of each source; brought to a sum of 1. Sources left out are not trained on."""
 
     epochs: dict[str, float] | None = None
     """How often one pass goes through each source; 2 is twice, 0.5 is half. Sources left out are not trained on."""
+
+    preset: Literal["pile"] | None = None
+    """Published epochs; pile: those of the Pile's 22 components, for sources named like them (PubMed_Central)."""
 
     @field_validator("weights", "epochs")
     @classmethod
@@ -67,10 +73,21 @@ class MixtureSettings(Settings):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        """Return the settings if at most one of the two keys is given."""
-        if self.weights is not None and self.epochs is not None:
-            raise ValueError("both weights and epochs are given; they say the same thing twice: keep one of them")
+        """Return the settings if at most one of the keys is given."""
+        given = [name for name in ("weights", "epochs", "preset") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"both {' and '.join(given)} are given; they say the same thing twice: keep one of them")
         return self
+
+    def for_sources(self, sources: Iterable[str]) -> "MixtureSettings":
+        """Return the settings with the preset, if any, as epochs of these sources; ConfigError for an unknown one."""
+        if self.preset is None:
+            return self
+        unknown = [name for name in sources if plain(name) not in PILE_EPOCHS]
+        if unknown:
+            allowed = [component.name for component in PILE]
+            raise ConfigError(unknown_name("component of the Pile among the sources:", unknown[0], allowed))
+        return MixtureSettings(epochs={name: PILE_EPOCHS[plain(name)] for name in sources})
 
     def exact(self) -> dict[str, Fraction]:
         """Return the numbers given as exact fractions of their decimal form (0.3 is 3/10), by source."""

@@ -1,10 +1,12 @@
-"""The rules gopher, repetition and length, on both sides of each threshold."""
+"""The rules gopher_quality, gopher_repetition and length, on both sides of each threshold; presets."""
 
 import pyarrow as pa
 import pytest
+from deciding import decide, reasons
 
-from massivetext.corpus.steps import Decide, Decision, Measure, make_steps
-from massivetext.errors import DataError
+from massivetext.corpus.gopher import RepetitionSettings
+from massivetext.corpus.steps import Decide, make_steps
+from massivetext.errors import ConfigError, DataError
 
 PROSE = "the cat and the dog have seen that " * 10
 LINE, DOTTED = PROSE + "\n", PROSE + "…\n"
@@ -12,28 +14,13 @@ LONG = "the have " + "abcdefghij " * 58
 CHINESE = "春眠不觉晓，处处闻啼鸟。" * 10
 
 
-def decide(step: str | dict, *texts: str | None) -> Decision:
-    """Run one deciding step, and the measures it needs, on the texts."""
-    batch = pa.RecordBatch.from_pydict({"text": pa.array(texts, pa.string())})
-    for made in make_steps([step]):
-        if isinstance(made, Measure):
-            for name, values in made.measure(batch).items():
-                batch = batch.append_column(name, values)
-    assert isinstance(made, Decide)
-    return made.decide(batch)
-
-
-def reasons(step: str | dict, *texts: str | None) -> list[str | None]:
-    return decide(step, *texts).reason.to_pylist()
-
-
 def test_plain_english_prose_is_kept() -> None:
-    decision = decide("gopher", PROSE)
+    decision = decide("gopher_quality", PROSE)
     assert [decision.reason[0].as_py(), decision.value[0].as_py(), decision.threshold[0].as_py()] == [None, None, None]
 
 
 def test_a_drop_tells_rule_value_and_threshold() -> None:
-    decision = decide("gopher", "too short")
+    decision = decide("gopher_quality", "too short")
     assert [decision.reason[0].as_py(), decision.value[0].as_py(), decision.threshold[0].as_py()] == [
         "min_words",
         2,
@@ -57,17 +44,21 @@ def test_a_drop_tells_rule_value_and_threshold() -> None:
     ],
 )  # fmt: skip
 def test_each_gopher_rule_keeps_on_its_limit_and_drops_past_it(kept: str, dropped: str, reason: str) -> None:
-    step = {"gopher": {"max_words": 100}} if reason in ("max_words", "min_alphabetic_word_fraction") else "gopher"
+    step = (
+        {"gopher_quality": {"max_words": 100}}
+        if reason in ("max_words", "min_alphabetic_word_fraction")
+        else "gopher_quality"
+    )
     assert reasons(step, kept, dropped) == [None, reason]
 
 
 def test_chinese_breaks_the_english_rule_of_word_length() -> None:
-    assert reasons("gopher", CHINESE) == ["min_mean_word_characters"]
+    assert reasons("gopher_quality", CHINESE) == ["min_mean_word_characters"]
 
 
 def test_chinese_passes_with_limits_of_its_own() -> None:
     limits = {"min_mean_word_characters": 1, "max_mean_word_characters": 5, "min_stop_words": 0}
-    assert reasons({"gopher": limits}, CHINESE) == [None]
+    assert reasons({"gopher_quality": limits}, CHINESE) == [None]
 
 
 @pytest.mark.parametrize(
@@ -80,9 +71,67 @@ def test_chinese_passes_with_limits_of_its_own() -> None:
     ],
 )
 def test_each_repetition_rule_keeps_below_its_limit_and_drops_past_it(kept: str, dropped: str, reason: str) -> None:
-    others = {name: 1.0 for name in ("line_fraction", "paragraph_fraction", "line_character_fraction")}
-    loose = {f"max_duplicate_{name}": share for name, share in others.items() if f"max_duplicate_{name}" != reason}
-    assert reasons({"repetition": loose}, kept, dropped) == [None, reason]
+    assert reasons({"gopher_repetition": only(reason)}, kept, dropped) == [None, reason]
+
+
+def only(reason: str) -> dict[str, None]:
+    """Return settings that switch all other rules of repetition off."""
+    names = RepetitionSettings.model_fields
+    return {name: None for name in names if name not in (reason, "words")}
+
+
+def repeating(order: int, copies: int, others: int) -> str:
+    """Return a text that says `order` words of one letter `copies` times, and `others` other words between."""
+    sequence = " ".join("abcdefghij"[:order])
+    fillers = iter(range(1000, 1000 + others))
+    spread = [" ".join([sequence, *(f"{next(fillers)}" for _ in range(others // copies))]) for _ in range(copies)]
+    return " ".join([*spread, *map(str, fillers)])
+
+
+@pytest.mark.parametrize("order", range(2, 11))
+def test_each_n_gram_rule_keeps_on_its_limit_and_drops_past_it(order: str) -> None:
+    kind = "top" if order < 5 else "duplicate"
+    name = f"max_{kind}_{order}_gram_character_fraction"
+    share = (2 if kind == "top" else 1) * (2 * order - 1)
+    text = repeating(order, 2, 40)
+    for limit, reason in ((share / len(text), None), (share / len(text) - 1e-9, name)):
+        decision = decide({"gopher_repetition": {**only(name), name: limit}}, text)
+        assert decision.reason[0].as_py() == reason
+    if order == 5:
+        assert reasons({"gopher_repetition": only(name)}, repeating(5, 2, 9), repeating(5, 2, 6)) == [None, name]
+
+
+def test_chinese_repetition_is_of_characters() -> None:
+    rule = "max_top_2_gram_character_fraction"
+    assert reasons({"gopher_repetition": only(rule)}, "春眠" + "".join(map(chr, range(0x4E00, 0x4E10))) + "春眠") == [
+        None
+    ]
+    assert reasons({"gopher_repetition": only(rule)}, "春眠" + "".join(map(chr, range(0x4E00, 0x4E0F))) + "春眠") == [
+        rule
+    ]
+
+
+def test_a_preset_stands_for_its_steps_and_takes_settings_for_each() -> None:
+    assert [step.name for step in make_steps(["gopher"])] == [
+        "statistics", "gopher_quality", "ngrams", "gopher_repetition",
+    ]  # fmt: skip
+    steps = make_steps([{"fineweb2-zh": {"gopher_quality": {"min_words": 7}}}])
+    quality = next(step for step in steps if step.name == "gopher_quality")
+    assert (quality.settings.min_words, quality.settings.max_mean_word_characters) == (7, 5)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ({"gopher": {"quality": {}}}, r"corpus.steps\[0\].gopher: unknown step of the preset 'quality'"),
+        ({"gopher": 3}, "allowed is a mapping of its steps"),
+        ({"gopher": {"gopher_quality": {"min_word": 3}}}, "did you mean 'min_words'"),
+        ("gophr", "did you mean 'gopher'"),
+    ],
+)
+def test_what_a_preset_cannot_take_is_said(item: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_steps([item])
 
 
 def test_length_counts_characters_of_english_and_chinese_alike_and_keeps_both_limits() -> None:
@@ -96,25 +145,25 @@ def test_length_alone_drops_only_empty_text() -> None:
 
 
 def test_the_first_broken_rule_in_the_order_of_the_settings_is_the_reason() -> None:
-    assert reasons("gopher", "#") == ["min_words"]
+    assert reasons("gopher_quality", "#") == ["min_words"]
 
 
 def test_a_null_text_breaks_no_rule() -> None:
-    assert reasons("gopher", None) == [None]
+    assert reasons("gopher_quality", None) == [None]
 
 
 def test_decisions_do_not_depend_on_the_batch() -> None:
     texts = [PROSE, "short", CHINESE, PROSE + "#" * 9, ""]
-    assert reasons("gopher", *texts) == [reason for text in texts for reason in reasons("gopher", text)]
+    assert reasons("gopher_quality", *texts) == [reason for text in texts for reason in reasons("gopher_quality", text)]
 
 
 def test_an_empty_batch_gives_an_empty_decision() -> None:
-    assert reasons("gopher") == []
+    assert reasons("gopher_quality") == []
 
 
 def test_without_the_measure_the_error_says_what_is_there_and_what_to_do() -> None:
     batch = pa.RecordBatch.from_pydict({"text": [PROSE]})
-    step = make_steps(["gopher"])[-1]
+    step = make_steps(["gopher_quality"])[-1]
     assert isinstance(step, Decide)
     with pytest.raises(DataError, match="no column statistics__words; found text; take the measure 'statistics'"):
         step.decide(batch)

@@ -4,13 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from massivetext.corpus.readers.records import Fields
+from massivetext.corpus.readers.streams import clean_surrogates
 from massivetext.errors import DataError
 
 NAMED = ("language", "license", "url", "created_at")
 """Fields that have a column of their own in a corpus, where they hold a string."""
 SCALARS = (str, int, float, bool)
-ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 def choose_text_column(wanted: str | None, columns: Mapping[str, bool], where: str) -> str:
@@ -36,13 +38,52 @@ def choose_text_column(wanted: str | None, columns: Mapping[str, bool], where: s
 
 
 def fields_of(record: Mapping[str, Any], text_column: str) -> Fields | None:
-    """Return what the fields beside the text say; None where they say nothing."""
+    """Return what the fields beside the text say; None where they say nothing.
+
+    The fields of an object among them count by dotted names, as `meta.pile_set_name`; lists are left out.
+    """
     if len(record) < 2:
         return None
-    named = {key: record[key] for key in NAMED if isinstance(record.get(key), str)}
-    others = {
-        key: value
-        for key, value in record.items()
-        if key != text_column and key not in named and isinstance(value, SCALARS)
-    }
-    return Fields(**named, meta=ENCODER.encode(others) if others else None)
+    named: dict[str, str] = {}
+    others: dict[str, Any] = {}
+    for key, value in record.items():
+        if key == text_column or value is None:
+            continue
+        if isinstance(value, str) and key in NAMED:
+            named[key] = clean_surrogates(value)
+        elif isinstance(value, SCALARS):
+            others[key] = value
+        elif isinstance(value, dict):
+            others.update((f"{key}.{name}", held) for name, held in value.items() if isinstance(held, SCALARS))
+    meta = meta_json(others) if others else None
+    return Fields(meta=meta, **named) if named else Fields(None, None, None, None, meta)
+
+
+def meta_json(values: Mapping[str, Any]) -> str | None:
+    """Return values as the JSON of a `meta` column, without those that are None; None where nothing is left."""
+    kept = {key: value for key, value in values.items() if value is not None} if None in values.values() else values
+    if not kept:
+        return None
+    try:
+        return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, ValueError):
+        # Lone surrogates, numbers beyond 64 bits.
+        text = json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return clean_surrogates(text)
+
+
+def noting(fields: Fields | None, **values: Any) -> Fields:
+    """Return fields with more values in `meta`."""
+    held = json.loads(fields.meta) if fields is not None and fields.meta else {}
+    return (fields or Fields())._replace(meta=meta_json({**held, **values}))
+
+
+def matches(record: Mapping[str, Any], where: Mapping[str, tuple[str | int | float | bool, ...]]) -> bool:
+    """Return whether each field that `where` names, dotted where nested, has one of the values given for it."""
+    for name, allowed in where.items():
+        value: Any = record
+        for key in (name,) if name in record else name.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not any(value == entry and type(value) is type(entry) for entry in allowed):
+            return False
+    return True

@@ -3,21 +3,10 @@
 import csv
 from collections.abc import Generator, Iterator
 
-from massivetext.corpus.readers.columns import choose_text_column, fields_of
-from massivetext.corpus.readers.records import (
-    TOO_LONG,
-    Line,
-    Piece,
-    Reader,
-    Record,
-    SourceFile,
-    bad_record,
-    decode,
-    digest,
-    open_lines,
-    read_lines,
-)
-from massivetext.errors import DataError
+from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
+from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_record, digest
+from massivetext.corpus.readers.streams import Line, Piece, SourceFile, decode, open_lines, read_lines
+from massivetext.errors import BadDocument
 
 
 class CsvReader(Reader):
@@ -29,9 +18,14 @@ class CsvReader(Reader):
         """Look for the text column in every header."""
         for file in files:
             rows = self._rows(file)
-            header = next(rows, None)
+            try:
+                header = next(rows, None)
+                first = next(rows, None)
+            except BadDocument:
+                # Reading will list it.
+                continue
             if header is not None and isinstance(header[2], list):
-                self._column(header[2], next(rows, None), file)
+                self._column(header[2], first, file)
             rows.close()
 
     def _column(
@@ -51,7 +45,7 @@ class CsvReader(Reader):
             return
         header = first[2]
         if isinstance(header, str):
-            raise DataError(f"{piece.file.path}: the header cannot be read ({header})")
+            raise BadDocument(f"the header cannot be read ({header})")
         column: int | None = None
         for lines, invalid, cells in rows:
             place, size = str(lines[0].start), sum(line.size for line in lines)
@@ -64,14 +58,17 @@ class CsvReader(Reader):
                 if len(cells) != len(header):
                     yield bad_record(place, size, "another number of cells than the header", raw)
                     continue
-                fields = fields_of(dict(zip(header, cells)), header[column])
+                named = dict(zip(header, cells))
+                if self.source.where and not matches(named, self.source.where):
+                    continue
+                fields = fields_of(named, header[column])
                 yield Record(place, size, digest(raw), cells[column], "", invalid, fields=fields)
 
     def _rows(self, file: SourceFile) -> Generator[tuple[list[Line], bool, list[str] | str]]:
         """Yield (lines taken, whether bytes did not fit, cells or why there are none) for each row."""
         limit = self.source.max_record_bytes
         csv.field_size_limit(max(csv.field_size_limit(), limit + 1))
-        stream, encoding = open_lines(file.path, self.source.encoding)
+        stream, encoding = open_lines(file, self.source.encoding)
         taken: list[Line] = []
         flaws: list[str] = []
         invalid = False

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from massivetext.corpus.readers.records import Reader, SourceFile, make_reader, open_stream, plain_suffix
+from massivetext.corpus.readers.records import Reader, make_reader
+from massivetext.corpus.readers.streams import SourceFile, is_archive, open_stream, plain_suffix
 from massivetext.corpus.settings import FORMATS, SourceSettings
-from massivetext.errors import ConfigError, DataError, unknown_name
+from massivetext.errors import BadDocument, ConfigError, DataError, unknown_name
 
 LEFT_OUT = {
     "stdlib": {
@@ -55,7 +56,7 @@ def input_files(source: SourceSettings) -> list[SourceFile]:
     named = [(path, *_expand(path, source)) for path in source.paths]
     plain_roots = [root for _, kind, root, _ in named if not kind]
     plain_root = Path(os.path.commonpath(plain_roots)) if plain_roots else Path()
-    readers = {name: make_reader(name, source) for name in (FORMATS if source.format == "auto" else (source.format,))}
+    readers = possible_readers(source)
     files: dict[str, SourceFile] = {}
     for written, kind, root, paths in named:
         base = root if kind else plain_root
@@ -64,15 +65,22 @@ def input_files(source: SourceSettings) -> list[SourceFile]:
         seen: Counter[str] = Counter()
         for path, given in _walk(paths, LEFT_OUT[kind if kind in LEFT_OUT else ""]):
             uri = "/".join(filter(None, (kind, path.relative_to(base).as_posix())))
-            chosen = _format_of(path, uri, source, readers, given, alone and given)
+            status = path.stat()
+            file = SourceFile(path, uri, status.st_size, status.st_mtime_ns, "", source.max_expansion)
+            chosen = format_of(file, source, readers, given, alone and given)
             seen[plain_suffix(path.name) or "no suffix"] += 1
             if chosen is not None:
-                status = path.stat()
-                files[uri] = SourceFile(path, uri, status.st_size, status.st_mtime_ns, chosen)
+                files[uri] = file._replace(format=chosen)
                 found += 1
         if not found:
             raise DataError(_nothing_found(source, written, seen))
     return [files[uri] for uri in sorted(files)]
+
+
+def possible_readers(source: SourceSettings) -> dict[str, Reader]:
+    """Return the readers that may read a source's files, by the name of their format."""
+    by_suffix = source.format in ("auto", "archive")
+    return {name: make_reader(name, source) for name in (FORMATS if by_suffix else (source.format,))}
 
 
 def _nothing_found(source: SourceSettings, written: str, seen: Counter[str]) -> str:
@@ -132,18 +140,23 @@ def _walk(paths: list[Path], left_out: set[str]) -> Iterator[tuple[Path, bool]]:
                     yield file, False
 
 
-def _format_of(
-    path: Path, uri: str, source: SourceSettings, readers: dict[str, Reader], given: bool, alone: bool
+def format_of(
+    file: SourceFile, source: SourceSettings, readers: dict[str, Reader], given: bool, alone: bool
 ) -> str | None:
     """Return the name of the format to read a file with, or None to leave it out.
 
-    given: the path named this file, itself or by a glob; alone: itself, so it is not left out.
+    given: the path named this file, itself or by a glob; alone: itself, so it is not left out. An archive that was
+    named is opened whatever the source's format, which then is that of its members.
     """
-    if source.format != "auto":
-        return source.format if given or readers[source.format].takes(uri) else None
+    path = file.path
+    by_suffix = source.format in ("auto", "archive")
+    if is_archive(path.name) and (by_suffix or given):
+        return "archive"
+    if not by_suffix:
+        return source.format if given or readers[source.format].takes(file.uri) else None
     suffix = plain_suffix(path.name)
     if suffix == ".json":
-        return "jsonl" if _has_objects_on_lines(path) else "json"
+        return "jsonl" if _has_objects_on_lines(file) else "json"
     for name, reader in readers.items():
         if suffix in reader.suffixes:
             return name
@@ -155,11 +168,11 @@ def _format_of(
     return None
 
 
-def _has_objects_on_lines(path: Path) -> bool:
+def _has_objects_on_lines(file: SourceFile) -> bool:
     """Return whether the first line of a .json file is an object by itself and another line follows."""
-    with open_stream(path) as stream:
-        first, second = stream.readline(SNIFFED_BYTES), stream.readline(SNIFFED_BYTES)
     try:
+        with open_stream(file) as stream:
+            first, second = stream.readline(SNIFFED_BYTES), stream.readline(SNIFFED_BYTES)
         return isinstance(json.loads(first), dict) and bool(second.strip())
-    except ValueError:
+    except (ValueError, RecursionError, BadDocument):
         return False

@@ -5,16 +5,12 @@ from collections.abc import Iterator
 
 from massivetext.corpus.readers.records import (
     TOO_LONG,
-    Line,
-    Piece,
     Reader,
     Record,
     bad_record,
-    decode,
     digest,
-    open_lines,
-    read_lines,
 )
+from massivetext.corpus.readers.streams import Line, Piece, decode, open_lines, read_lines
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Colours and the like, which belong to the terminal and not to the text."""
@@ -29,7 +25,7 @@ class FortunesReader(Reader):
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """Yield one record for each text, without colours."""
-        stream, encoding = open_lines(piece.file.path, self.source.encoding)
+        stream, encoding = open_lines(piece.file, self.source.encoding)
         with stream:
             gathered: list[Line] = []
             size = 0

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of
-from massivetext.corpus.readers.jsonl import clean_surrogates
-from massivetext.corpus.readers.records import Piece, Reader, Record, SourceFile, bad_record, digest
+from massivetext.corpus.readers.records import Reader, Record, bad_record, digest
+from massivetext.corpus.readers.streams import Piece, SourceFile, clean_surrogates
 from massivetext.corpus.readers.text import read_whole
 from massivetext.errors import DataError
 

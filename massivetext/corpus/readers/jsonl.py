@@ -1,23 +1,24 @@
-"""JSON lines: one object a line, its text under one key; plain, .gz, .bz2, .xz or .zst."""
+"""JSON lines: one object a line, its text under one key; plain, .gz, .bz2, .xz or .zst.
+
+The Pile is such files: `where: {meta.pile_set_name: Pile-CC}` takes one of its components as a source.
+"""
 
 import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from massivetext.corpus.readers.columns import choose_text_column, fields_of
-from massivetext.corpus.readers.records import (
-    EMPTY,
-    TOO_LONG,
+import orjson
+
+from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
+from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Reader, Record, bad_record, digest
+from massivetext.corpus.readers.streams import (
     Line,
     Piece,
-    Reader,
-    Record,
     SourceFile,
-    bad_record,
+    clean_surrogates,
     cut_at_lines,
     decode,
-    digest,
     open_lines,
     read_lines,
 )
@@ -29,6 +30,7 @@ LINES_LOOKED_AT = 100
 class JsonLinesReader(Reader):
     """Reads .jsonl and its kin; a line that is no object with a text is set aside."""
 
+    version = 2
     suffixes = (".jsonl", ".ndjson")
 
     def check(self, files: list[SourceFile]) -> None:
@@ -52,17 +54,21 @@ class JsonLinesReader(Reader):
 
     def _columns(self, file: SourceFile) -> dict[str, bool]:
         """Return the keys in a file's first lines, and whether each ever holds a string."""
-        stream, encoding = open_lines(file.path, self.source.encoding)
         columns: dict[str, bool] = {}
-        with stream:
-            for line in islice(read_lines(stream, 0, None, self.source.max_record_bytes), LINES_LOOKED_AT):
-                try:
-                    value = json.loads(decode(line.data or b"", encoding)[0])
-                except ValueError:
-                    continue
-                if isinstance(value, dict):
-                    for key, entry in value.items():
-                        columns[key] = columns.get(key, False) or isinstance(entry, str)
+        try:
+            stream, encoding = open_lines(file, self.source.encoding)
+            with stream:
+                for line in islice(read_lines(stream, 0, None, self.source.max_record_bytes), LINES_LOOKED_AT):
+                    try:
+                        value = json.loads(decode(line.data or b"", encoding)[0])
+                    except (ValueError, RecursionError):
+                        continue
+                    if isinstance(value, dict):
+                        for key, entry in value.items():
+                            columns[key] = columns.get(key, False) or isinstance(entry, str)
+        except BadDocument:
+            # Reading will list it.
+            pass
         return columns
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
@@ -70,35 +76,35 @@ class JsonLinesReader(Reader):
         return cut_at_lines(file, piece_bytes, blank=False)
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record a line; blank lines are skipped."""
-        stream, encoding = open_lines(piece.file.path, self.source.encoding)
+        """Yield one record a line; blank lines, and those of other sources (`where`), are skipped."""
+        stream, encoding = open_lines(piece.file, self.source.encoding)
         with stream:
             if piece.start:
                 stream.seek(piece.start)
             for line in read_lines(stream, piece.start, piece.end, self.source.max_record_bytes):
                 if line.data is None:
                     yield bad_record(str(line.start), line.size, TOO_LONG)
-                elif line.data.strip():
-                    yield self._record(line, line.data, encoding)
+                elif not line.data.isspace():
+                    record = self._record(line, line.data, encoding)
+                    if record is not None:
+                        yield record
 
-    def _record(self, line: Line, data: bytes, encoding: str) -> Record:
-        """Return the record of one line."""
-        text, invalid = decode(data, encoding)
+    def _record(self, line: Line, data: bytes, encoding: str) -> Record | None:
+        """Return the record of one line; None if it is another source's."""
         try:
-            value, found = self._text(text)
+            value, invalid = _loaded(data, encoding)
+            if self.source.where and not matches(value, self.source.where):
+                return None
+            text = self._text(value)
         except BadDocument as error:
             return bad_record(str(line.start), line.size, str(error), data)
+        if b"\\u" in data:
+            text = clean_surrogates(text)
         fields = fields_of(value, self._path[0]) if len(self._path) == 1 else None
-        return Record(str(line.start), line.size, digest(data), found, "", invalid, fields=fields)
+        return Record(str(line.start), line.size, digest(data), text, "", invalid, "", fields)
 
-    def _text(self, line: str) -> tuple[dict[str, Any], str]:
-        """Return the object and the text in a line; raise BadDocument with the reason if there is none."""
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            raise BadDocument("broken JSON") from None
-        if not isinstance(value, dict):
-            raise BadDocument("not a JSON object")
+    def _text(self, value: dict[str, Any]) -> str:
+        """Return the text in an object; raise BadDocument with the reason if there is none."""
         entry: Any = value
         for key in self._path:
             if not isinstance(entry, dict) or key not in entry:
@@ -110,13 +116,23 @@ class JsonLinesReader(Reader):
             entry = "\n".join(entry)
         if not isinstance(entry, str):
             raise BadDocument(f"the text is {type(entry).__name__}, not a string")
-        return value, clean_surrogates(entry) if "\\u" in line else entry
+        return entry
 
 
-def clean_surrogates(text: str) -> str:
-    """Return `text` with lone surrogates, which JSON can spell but UTF-8 cannot hold, as U+FFFD."""
+def _loaded(data: bytes, encoding: str) -> tuple[dict[str, Any], bool]:
+    """Return the object in a line and whether bytes did not fit the encoding; raise BadDocument if there is none."""
+    invalid = False
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
-    return text
+        if encoding != "utf-8":
+            raise ValueError
+        value = orjson.loads(data)
+    except ValueError:
+        # The library refuses what the standard's module reads: NaN, lone surrogates; and bytes that are no UTF-8.
+        text, invalid = decode(data, encoding)
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            raise BadDocument("broken JSON") from None
+    if not isinstance(value, dict):
+        raise BadDocument("not a JSON object")
+    return value, invalid

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from massivetext.corpus.readers.groff import page_text
-from massivetext.corpus.readers.records import Piece, Reader, Record
+from massivetext.corpus.readers.records import Reader, Record
+from massivetext.corpus.readers.streams import Piece
 from massivetext.corpus.readers.text import read_whole
 
 PAGE = re.compile(r"(?:^|/)man\w+/[^/]+\.\d\w*(?:\.gz|\.bz2|\.xz|\.zst)?$")

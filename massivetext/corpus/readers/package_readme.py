@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesParser
 
-from massivetext.corpus.readers.records import TOO_LONG, Fields, Piece, Reader, Record, bad_record, decode_file, digest
+from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
+from massivetext.corpus.readers.streams import Piece, decode_file
 
 PICTURES = re.compile(
     r"\[?!\[[^\[\]]*\](?:\([^()\s]*(?:\s\"[^\"]*\")?\)|\[[^\]]*\])(?:\](?:\([^()]*\)|\[[^\]]*\]))?"
@@ -42,10 +43,11 @@ class ReadmeReader(Reader):
         if piece.file.size > self.source.max_record_bytes:
             yield bad_record("0", piece.file.size, TOO_LONG)
             return
-        raw = piece.file.path.read_bytes()
+        with piece.file.open() as stream:
+            raw = stream.read()
         head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
         headers = BytesParser().parsebytes(head + b"\n\n", headersonly=True)
-        text, invalid = decode_file(body, self.source.encoding)
+        text, invalid, _ = decode_file(body, self.source.encoding)
         if not text.strip():
             # Metadata before version 2.1 holds the description as a header, continued with "        |" or spaces.
             lines = str(headers.get("Description") or "").splitlines()

@@ -1,12 +1,14 @@
 """Parquet with a text column."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from massivetext.corpus.readers.columns import choose_text_column, fields_of
-from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Piece, Reader, Record, SourceFile, bad_record, digest
+from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
+from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Reader, Record, bad_record, digest
+from massivetext.corpus.readers.streams import Piece, SourceFile, is_damage
 from massivetext.errors import DataError
 
 BATCH_ROWS = 1024
@@ -25,8 +27,11 @@ class ParquetReader(Reader):
     def _schema(self, file: SourceFile) -> pa.Schema:
         """Return a file's schema; raise DataError if it is no Parquet file."""
         try:
-            return pq.read_schema(file.path)
-        except pa.ArrowInvalid as error:
+            with file.open() as stream:
+                return pq.read_schema(stream)
+        except (pa.ArrowInvalid, OSError) as error:
+            if not is_damage(error):
+                raise
             raise DataError(f"{file.path} is no readable Parquet file ({error}); remove it or write it again") from None
 
     def _column(self, schema: pa.Schema, file: SourceFile) -> str:
@@ -43,7 +48,8 @@ class ParquetReader(Reader):
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
         """Return runs of row groups of about `piece_bytes` each."""
-        metadata = pq.read_metadata(file.path)
+        with file.open() as stream:
+            metadata = pq.read_metadata(stream)
         starts, size = [0], 0
         for group in range(metadata.num_row_groups):
             if size >= piece_bytes:
@@ -57,13 +63,25 @@ class ParquetReader(Reader):
         schema = self._schema(piece.file)
         column = self._column(schema, piece.file)
         kept = [field.name for field in schema if field.name == column or _is_scalar(field.type)]
-        with pq.ParquetFile(piece.file.path) as opened:
-            for group in range(piece.start, piece.end or 0):
-                row = 0
-                for batch in opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=kept, use_threads=False):
-                    for values in batch.to_pylist():
-                        yield self._record(f"{group}:{row}", values, column)
-                        row += 1
+        with piece.file.open() as stream, pq.ParquetFile(stream) as opened:
+            for group in range(piece.start, opened.num_row_groups if piece.end is None else piece.end):
+                try:
+                    yield from self._rows(opened, group, kept, column)
+                except (pa.ArrowInvalid, OSError) as error:
+                    if not is_damage(error):
+                        raise
+                    yield bad_record(f"{group}:?", 0, f"damaged row group: {type(error).__name__}")
+
+    def _rows(self, opened: pq.ParquetFile, group: int, kept: list[str], column: str) -> Iterator[Record]:
+        """Yield the records of a row group."""
+        row = 0
+        for batch in opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=kept, use_threads=False):
+            for values in _rows_of(batch):
+                if values is None:
+                    yield bad_record(f"{group}:{row}", 0, "strings that are not UTF-8")
+                elif not self.source.where or matches(values, self.source.where):
+                    yield self._record(f"{group}:{row}", values, column)
+                row += 1
 
     def _record(self, place: str, values: dict[str, object], column: str) -> Record:
         """Return the record of one row."""
@@ -74,6 +92,20 @@ class ParquetReader(Reader):
         if len(raw) > self.source.max_record_bytes:
             return bad_record(place, len(raw), TOO_LONG)
         return Record(place, len(raw), digest(raw), text, fields=fields_of(values, column))
+
+
+def _rows_of(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
+    """Return the rows of a batch; None for those whose strings are not UTF-8, which Parquet does not check."""
+    try:
+        rows: list[dict[str, Any] | None] = batch.to_pylist()
+    except UnicodeDecodeError:
+        rows = []
+        for number in range(len(batch)):
+            try:
+                rows += batch.slice(number, 1).to_pylist()
+            except UnicodeDecodeError:
+                rows.append(None)
+    return rows
 
 
 def _is_string(kind: pa.DataType) -> bool:

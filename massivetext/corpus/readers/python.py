@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from massivetext.corpus.readers.jsonl import clean_surrogates
-from massivetext.corpus.readers.records import TOO_LONG, Piece, Reader, Record, bad_record, decode_file, digest
+from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_record, digest
+from massivetext.corpus.readers.streams import Piece, clean_surrogates, decode_file
 from massivetext.errors import BadDocument
 
 MIN_DOCSTRING_CHARACTERS = 80
@@ -179,14 +179,15 @@ class PythonReader(Reader):
         """Return text and bytes of a source file and whether bytes did not fit; raise BadDocument if it is too long."""
         if piece.file.size > self.source.max_record_bytes:
             raise BadDocument(TOO_LONG)
-        raw = piece.file.path.read_bytes()
+        with piece.file.open() as stream:
+            raw = stream.read()
         encoding = self.source.encoding
         if b"coding" in raw[:400]:
             try:
                 encoding = tokenize.detect_encoding(iter(raw[:400].splitlines(keepends=True)).__next__)[0]
             except SyntaxError:
                 raise BadDocument("unknown source encoding") from None
-        text, invalid = decode_file(raw, "utf-8" if encoding == "utf-8-sig" else encoding)
+        text, invalid, _ = decode_file(raw, "utf-8" if encoding == "utf-8-sig" else encoding)
         return text.replace("\r\n", "\n").replace("\r", "\n"), raw, invalid
 
     def text_of(self, source: str) -> str:

@@ -2,22 +2,21 @@
 
 from collections.abc import Iterator
 
-from massivetext.corpus.readers.records import (
-    TOO_LONG,
+from massivetext.corpus.readers.columns import noting
+from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
+from massivetext.corpus.readers.streams import (
+    Decoded,
     Line,
     Piece,
-    Reader,
-    Record,
     SourceFile,
-    bad_record,
     cut_at_lines,
     decode,
     decode_file,
-    digest,
     open_lines,
     open_stream,
     read_lines,
 )
+from massivetext.errors import BadDocument
 
 
 class TextReader(Reader):
@@ -44,7 +43,7 @@ class TextReader(Reader):
         if self.source.unit == "file":
             yield read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
             return
-        stream, encoding = open_lines(piece.file.path, self.source.encoding)
+        stream, encoding = open_lines(piece.file, self.source.encoding)
         with stream:
             if piece.start:
                 stream.seek(piece.start)
@@ -58,10 +57,12 @@ class TextReader(Reader):
                 groups = paragraphs(lines, largest)
                 if self.source.unit == "block":
                     groups = blocks(groups, largest)
+            # Which encoding was found is noted where it is not what it says in the recipe.
+            fields = noting(None, encoding=encoding) if encoding not in ("utf-8", self.source.encoding) else None
             for group in groups:
-                yield self._record(group, encoding)
+                yield self._record(group, encoding, fields)
 
-    def _record(self, lines: list[Line], encoding: str) -> Record:
+    def _record(self, lines: list[Line], encoding: str, fields: Fields | None) -> Record:
         """Return the record that some consecutive lines make, without the blank ones at their end."""
         while len(lines) > 1 and (lines[-1].data or b"").isspace():
             lines = lines[:-1]
@@ -70,17 +71,32 @@ class TextReader(Reader):
             return bad_record(place, lines[0].size, TOO_LONG)
         raw = b"".join(line.data or b"" for line in lines)
         text, invalid = decode(raw, encoding)
-        return Record(place, len(raw), digest(raw), text.strip("\r\n"), "", invalid)
+        return Record(place, len(raw), digest(raw), text.strip("\r\n"), "", invalid, fields=fields)
 
 
 def read_whole(file: SourceFile, max_record_bytes: int, encoding: str) -> Record:
-    """Return a file as one record; a file that is too long is not held in memory."""
-    with open_stream(file.path) as stream:
+    """Return a file as one record; one that is too long, which is not held in memory, or damaged is set aside."""
+    try:
+        raw = read_bytes(file, max_record_bytes)
+    except BadDocument as error:
+        return bad_record("0", file.size, str(error))
+    return whole_record(raw, decode_file(raw, encoding), encoding)
+
+
+def read_bytes(file: SourceFile, max_record_bytes: int) -> bytes:
+    """Return the expanded bytes of a file; raise BadDocument if there are too many, or if it is damaged."""
+    with open_stream(file) as stream:
         raw = stream.read(max_record_bytes + 1)
-        if len(raw) > max_record_bytes:
-            return bad_record("0", max(file.size, len(raw)), TOO_LONG)
-    text, invalid = decode_file(raw, encoding)
-    return Record("0", len(raw), digest(raw), text, "", invalid)
+    if len(raw) > max_record_bytes:
+        raise BadDocument(TOO_LONG)
+    return raw
+
+
+def whole_record(raw: bytes, decoded: Decoded, encoding: str, fields: Fields | None = None) -> Record:
+    """Return the record of a whole file; an encoding that was found, and is not the one asked for, is noted."""
+    if decoded.encoding not in ("utf-8", encoding):
+        fields = noting(fields, encoding=decoded.encoding)
+    return Record("0", len(raw), digest(raw), decoded.text, "", decoded.invalid, fields=fields)
 
 
 def paragraphs(lines: Iterator[Line], largest: int) -> Iterator[list[Line]]:

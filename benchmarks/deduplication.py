@@ -1,0 +1,150 @@
+"""How well and how fast near-duplicates are found: recall and precision against brute force, MB/s, peak memory.
+
+    python benchmarks/deduplication.py [--data ../shared/data] [--documents 5000] [--generated 1000000]
+        [--out benchmarks/results/deduplication.json]
+
+`english`, `chinese`: real documents, and copies of them with planted edits (stretches of words replaced, inserted,
+deleted), through the barrier with 16 bands of 7; all pairs are compared by true Jaccard similarity as the truth. A pair
+counts as found when its later document was dropped. `before_verification`: the same without comparing candidates.
+`generated`: so many short documents, half of them near-duplicates, in a process of its own, with its peak memory.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from corpus import chinese_texts, describe_machine, english_texts
+from numba import njit
+
+from massivetext.corpus.building import build_corpus
+from massivetext.storage import write_json
+from massivetext.text.minhash import common, shingle_sets
+from massivetext.text.words import hash_words
+
+THRESHOLD = 0.8
+SHORTEST_UNITS = 60
+
+
+def edited(chance: random.Random, units: list[str], joiner: str) -> str:
+    """Return a copy with a few stretches replaced, inserted or deleted."""
+    units = list(units)
+    for _ in range(max(1, round(chance.choice([0.005, 0.01, 0.02, 0.04]) * len(units)))):
+        at, size = chance.randrange(len(units)), chance.randrange(1, 6)
+        fresh = [f"{chance.randrange(10**6)} " for _ in range(size)]
+        kind = chance.randrange(3)
+        units[at : at + (0 if kind == 1 else size)] = [] if kind == 2 else fresh
+    return joiner.join(units)
+
+
+def planted(texts: list[str], documents: int, by_character: bool) -> list[str]:
+    """Return half as many different documents as asked for, and an edited copy of each, in random order."""
+    chance, joiner = random.Random(0), "" if by_character else " "
+    split = [list(text) if by_character else text.split(" ") for text in dict.fromkeys(texts)]
+    split = [units for units in split if len(units) >= SHORTEST_UNITS][: documents // 2]
+    found = [joiner.join(units) for units in split] + [edited(chance, units, joiner) for units in split]
+    chance.shuffle(found)
+    return found
+
+
+@njit(cache=True)
+def most_similar(shingles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return for each text its greatest Jaccard similarity to an earlier one, over all pairs."""
+    found = np.zeros(len(offsets) - 1)
+    for row in range(len(offsets) - 1):
+        for other in range(row):
+            one = shingles[offsets[row] : offsets[row + 1]]
+            two = shingles[offsets[other] : offsets[other + 1]]
+            if len(one) and len(two):
+                shared = common(one, two)
+                found[row] = max(found[row], shared / (len(one) + len(two) - shared))
+    return found
+
+
+def build(texts: list[str], folder: Path, verify: bool) -> tuple[set[str], float]:
+    """Return the texts that were dropped, and how many seconds the build took."""
+    source = folder / "texts.jsonl"
+    source.write_text("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts))
+    steps = [{"deduplicate": {"near": {"verify": verify, "split_threshold": None}}}]
+    recipe = {"sources": [{"name": "s", "path": str(source)}], "steps": steps, "split": {"validation": 0, "test": 0}}
+    began = time.perf_counter()
+    corpus = build_corpus(recipe, folder / f"corpus-{verify}", quiet=True)
+    seconds = time.perf_counter() - began
+    kept = {text for batch in corpus.documents("train") for text in batch.column("text").to_pylist()}
+    return set(texts) - kept, seconds
+
+
+def measure(texts: list[str]) -> dict[str, object]:
+    """Return recall and precision on one language."""
+    with tempfile.TemporaryDirectory() as scratch:
+        shingles, offsets = shingle_sets(hash_words(pa.array(texts, pa.large_string())), 5, 8)
+        best = most_similar(shingles, offsets)
+        expected = {text for text, value in zip(texts, best) if value >= THRESHOLD}
+        result: dict[str, object] = {"documents": len(texts), "bytes": sum(len(text.encode()) for text in texts)}
+        result["duplicates_by_brute_force"] = len(expected)
+        for name, verify in (("before_verification", False), ("after_verification", True)):
+            gone, seconds = build(texts, Path(scratch), verify)
+            result[name] = {
+                "dropped": len(gone),
+                "recall": round(len(gone & expected) / max(1, len(expected)), 4),
+                "precision": round(len(gone & expected) / max(1, len(gone)), 4),
+                "build_seconds": round(seconds, 2),
+            }
+        return result
+
+
+PROGRAM = """
+import json, resource, sys, time
+from massivetext.corpus.building import build_corpus
+recipe, out = json.loads(sys.argv[1]), sys.argv[2]
+began = time.perf_counter()
+corpus = build_corpus(recipe, out, quiet=True)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"seconds": round(time.perf_counter() - began, 1), "peak_memory_bytes": peak,
+                  "kept": corpus.manifest["splits"]["train"]["documents"]}))
+"""
+
+
+def measure_generated(documents: int) -> dict[str, object]:
+    """Return time and peak memory for many short generated documents, half of them near-duplicates."""
+    chance = random.Random(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, "generated.jsonl")
+        with open(path, "w", encoding="utf-8") as stream:
+            for number in range(documents // 2):
+                words = [f"w{chance.randrange(50_000)}" for _ in range(40)]
+                stream.write(json.dumps({"text": " ".join(words)}) + "\n")
+                stream.write(json.dumps({"text": " ".join([*words, f"end{number}"])}) + "\n")
+        steps = [{"deduplicate": {"near": {}, "memory_bytes": 2**28}}]
+        recipe = {"sources": [{"name": "s", "path": str(path)}], "steps": steps, "split": {"validation": 0, "test": 0}}
+        command = [sys.executable, "-c", PROGRAM, json.dumps(recipe), str(Path(scratch, "out"))]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return {"documents": documents, "bytes": path.stat().st_size, **json.loads(done.stdout)}
+
+
+def main() -> None:
+    """Measure, print and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    parser.add_argument("--documents", type=int, default=5000)
+    parser.add_argument("--generated", type=int, default=1_000_000, help="0 leaves it out")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/deduplication.json")
+    options = parser.parse_args()
+    results: dict[str, object] = {"benchmark": "deduplication", "machine": describe_machine(), "threshold": THRESHOLD}
+    for language, texts in (("english", english_texts(options.data)), ("chinese", chinese_texts(options.data))):
+        results[language] = measure(planted(texts, options.documents, language == "chinese"))
+        print(language, json.dumps(results[language], indent=2))
+    if options.generated:
+        results["generated"] = measure_generated(options.generated)
+        print("generated", json.dumps(results["generated"], indent=2))
+    write_json(options.out, results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""`manifest.json`: what a corpus holds, what became of every record, and under which settings and versions."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from massivetext.corpus.census import Totals
+from massivetext.corpus.parts import SHOWN_RECORDS, Course
+from massivetext.corpus.rows import SourceCounts
+from massivetext.corpus.settings import CorpusSettings
+from massivetext.errors import ConfigError, DataError
+from massivetext.progress import log
+from massivetext.storage import read_json
+from massivetext.translations import tr
+
+if TYPE_CHECKING:
+    from massivetext.corpus.building import Plan
+
+FORMAT = "massivetext-corpus/1"
+
+
+def first_fingerprint(path: Path) -> str | None:
+    """Return the fingerprint of the build that a finished corpus began with; None without a manifest."""
+    return read_json(path).get("fingerprint") if path.is_file() else None
+
+
+def merged_counts(courses: Mapping[str, Course], markers: list[dict[str, Any]]) -> dict[str, SourceCounts]:
+    """Return the counts of each source over all parts."""
+    counts = {name: SourceCounts() for name in courses}
+    for marker in markers:
+        for name, values in marker["sources"].items():
+            counts[name].add(SourceCounts(**values))
+    return counts
+
+
+def count_drops(counts: dict[str, SourceCounts], totals: Totals) -> None:
+    """Count what the barrier drops as dropped."""
+    for name, reasons in totals.dropped.items():
+        for reason, entry in reasons.items():
+            counts[name].drop(reason, entry["documents"], entry["bytes"])
+            counts[name].documents -= entry["documents"]
+            counts[name].document_bytes -= entry["bytes"]
+
+
+def check_splits(settings: CorpusSettings, manifest: Mapping[str, Any]) -> None:
+    """Raise DataError if no document is left, ConfigError if a split is empty."""
+    sources = manifest["sources"]
+    documents = sum(entry["kept"]["documents"] for entry in sources.values())
+    if not documents:
+        reasons = [
+            f"{name}, {reason}: {size['documents']}"
+            for name, entry in sources.items()
+            for reason, size in entry["dropped"].items()
+        ]
+        raise DataError(
+            f"no document is left of {sum(entry['read']['records'] for entry in sources.values())} records read "
+            f"({'; '.join(reasons) or 'the files hold no record'}); check the sources, or loosen the steps that drop"
+        )
+    empty = [name for name, entry in manifest["splits"].items() if not entry["documents"]]
+    if empty:
+        shares = {"validation": settings.split.validation, "test": settings.split.test}
+        asked = ", ".join(f"{name} (asked for: {shares.get(name, 1 - sum(shares.values())):g})" for name in empty)
+        raise ConfigError(
+            f"the split came out empty: {asked}, of {documents} documents. Set corpus.split to larger shares (or to 0 "
+            "for no such split), or make more documents of the same text with the source's unit: block, paragraph, line"
+        )
+
+
+def check_appendable(base: Mapping[str, Any], settings: CorpusSettings, seed: int, versions: Mapping[str, Any]) -> None:
+    """Raise ConfigError if what is to be appended would not be treated as the corpus was."""
+    asked = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+    found = {"seed": seed, **{name: asked[name] for name in ("steps", "split")}}
+    expected = {"seed": base["seed"], **{name: base["settings"][name] for name in ("steps", "split")}}
+    steps = {name: steps for name, steps in versions["steps"].items() if name in base["versions"]["steps"]}
+    found["steps and versions"], expected["steps and versions"] = (
+        steps,
+        {name: base["versions"]["steps"][name] for name in steps},
+    )
+    for name, value in found.items():
+        if value != expected[name]:
+            raise ConfigError(
+                f"the corpus was built with {name} {expected[name]!r}, and the text to append asks for {value!r}; "
+                "ask for the same, or build the corpus anew in another folder"
+            )
+
+
+def make_manifest(
+    plan: "Plan",
+    counts: dict[str, SourceCounts],
+    totals: Totals,
+    markers: list[dict[str, Any]],
+    base: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the value of `manifest.json`: of this build, added to what the corpus held before (`base`)."""
+    set_aside = [entry for marker in markers for entry in marker["set_aside"]]
+    sources = {name: _source_counts(plan.courses[name], entry) for name, entry in counts.items()}
+    settings = plan.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+    build = {"build": plan.build, "fingerprint": plan.fingerprint, "settings": settings, "sources": sources}
+    if base is None:
+        base = {
+            "fingerprint": plan.fingerprint,
+            "settings": settings,
+            "versions": plan.versions,
+            "sources": {},
+            "splits": {},
+            "set_aside": [],
+            "builds": [],
+        }
+    steps = {**base["versions"]["steps"], **plan.versions["steps"]}
+    return {
+        "format": FORMAT,
+        "build": plan.build,
+        "seed": plan.seed,
+        "digest": totals.digest,
+        "fingerprint": base["fingerprint"],
+        "settings": base["settings"],
+        "versions": {**plan.versions, "steps": steps},
+        "sources": dict(sorted(_added(base["sources"], sources).items())),
+        "splits": _added(base["splits"], totals.splits),
+        "set_aside": [*base["set_aside"], *set_aside][:SHOWN_RECORDS],
+        "builds": [*base["builds"], build],
+    }
+
+
+def _added(left: Any, right: Any) -> Any:
+    """Return two values of JSON added: mappings key by key, numbers as numbers."""
+    if isinstance(left, Mapping):
+        return {key: _added(left[key], right[key]) if key in left and key in right else (left | right)[key]
+                for key in left | right}  # fmt: skip
+    return left + right
+
+
+def _source_counts(course: Course, counts: SourceCounts) -> dict[str, Any]:
+    """Return a source's counts as the manifest holds them.
+
+    text bytes read = bytes kept + bytes dropped, whatever the reason, + bytes removed by edits.
+    """
+    values = asdict(counts)
+    return {
+        "files": len(course.files),
+        "file_bytes": sum(file.size for file in course.files),
+        "read": {"records": values["records"], "bytes": values["text_bytes"], "record_bytes": values["record_bytes"]},
+        "kept": {"documents": values["documents"], "bytes": values["document_bytes"]},
+        "dropped": dict(sorted(values["dropped"].items())),
+        "edited": dict(sorted(values["edited"].items())),
+        "invalid_records": values["invalid_records"],
+    }
+
+
+def say_counts(counts: dict[str, SourceCounts], digest: str) -> None:
+    """Tell the user what was kept, what was dropped, and what may need a second look."""
+    for name, entry in counts.items():
+        gone = sum(reason["documents"] for reason in entry.dropped.values())
+        log(
+            tr(
+                "  {name}: {kept} of {read} documents kept, {megabytes} MB; {dropped} dropped",
+                name=name,
+                kept=f"{entry.documents:,}",
+                read=f"{entry.records:,}",
+                megabytes=f"{entry.document_bytes / 1e6:.2f}",
+                dropped=f"{gone:,}",
+            )
+        )
+        for reason, dropped in sorted(entry.dropped.items()):
+            log(f"      {reason}: {dropped['documents']:,}")
+        if entry.invalid_records:
+            log(
+                tr(
+                    "      {count} records of {name} have bytes that do not fit their encoding, now U+FFFD; if the "
+                    "text is not UTF-8, set the source's encoding (e.g. gb18030)",
+                    count=f"{entry.invalid_records:,}",
+                    name=name,
+                )
+            )
+    log(tr("  corpus digest {digest}", digest=digest))

@@ -1,0 +1,320 @@
+"""Near-duplicates over all documents: MinHash keys meet in bands, candidates are compared by true Jaccard similarity.
+
+Rows are judged one after the other in canonical order. A row that is as similar as `threshold` to any earlier one, kept
+or not, is dropped: that depends on earlier rows alone, so appending gives what building at once gives. Then the split:
+a row goes where the earlier kept rows are that are as similar as `split_threshold`; where these lie on two sides, or on
+another than the rest of its file, it is dropped, because keeping it would leak one side into the other.
+
+Arrays that grow with the corpus are on disk, but for a few bytes a row. Bands are sorted one by one, each in as many
+ranges as `memory_bytes` asks for.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext.corpus.census import (
+    BRIDGE,
+    CONTAMINATED,
+    KEPT,
+    NEAR,
+    NEAR_ASKED,
+    NOWHERE,
+    Census,
+    Keys,
+    Numbers,
+    as_hexadecimal,
+    equal_rows,
+    index_batches,
+)
+from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.steps import NearSettings
+from massivetext.storage import write_whole
+from massivetext.text.compiling import kernel
+from massivetext.text.minhash import band_keys, common, shingle_sets, signatures
+from massivetext.text.words import hash_words
+
+SPLIT_RECALL = 0.95
+"""Least probability with which two documents as similar as `split_threshold` are compared."""
+GONE = (NEAR, BRIDGE, CONTAMINATED)
+"""Fates of rows that are dropped here, to which later rows are compared all the same."""
+Sides = npt.NDArray[np.int8]
+
+
+class Banding(NamedTuple):
+    """How many bands of how many hash values."""
+
+    bands: int
+    rows: int
+
+    def recall(self, similarity: float) -> float:
+        """Return the probability that two documents of this similarity share a band."""
+        return float(1.0 - (1.0 - similarity**self.rows) ** self.bands)
+
+
+def split_banding(near: NearSettings) -> Banding:
+    """Return the bands with the most rows, of the same hash values, that find `split_threshold` well enough."""
+    assert near.split_threshold is not None
+    hashes = near.bands * near.rows
+    for rows in range(hashes, 0, -1):
+        banding = Banding(hashes // rows, rows)
+        if banding.recall(near.split_threshold) >= SPLIT_RECALL:
+            return banding
+    return Banding(hashes, 1)
+
+
+class NearFound(NamedTuple):
+    """What the index keeps for later builds."""
+
+    keys: Keys
+    """(bands, rows), those for the threshold and then those for the split; 0 where a row has no shingles."""
+    shingles: Keys
+    spans: Numbers
+    """(rows, 2), where a candidate's shingles are; -1 where the row was never compared."""
+
+    def kept_shingles(self, census: Census) -> Callable[[int], Keys | None]:
+        """Return a function of a row that gives its shingles where its text is dropped, and is needed later."""
+
+        def shingles(row: int) -> Keys | None:
+            start, end = self.spans[row].tolist()
+            return self.shingles[start:end] if start >= 0 and census.fate[row] in GONE else None
+
+        return shingles
+
+
+def drop_near(
+    folder: Path, work: Path, census: Census, near: NearSettings, memory_bytes: int, build: int, threads: int
+) -> NearFound:
+    """Decide which rows of this build are near-duplicates, and on which side of the split the others fall."""
+    bandings = [Banding(near.bands, near.rows)]
+    if near.split_threshold is not None and len(census.splits) > 1:
+        bandings.append(split_banding(near))
+    keys = _all_keys(folder, work, census, near, bandings, build, threads)
+    taken = (census.asked & NEAR_ASKED > 0) & (keys[0] != 0)
+    taken &= np.isin(census.fate, (KEPT, *GONE))
+    meetings = []
+    at = 0
+    for banding in bandings:
+        meetings.append(_meet(census, keys[at : at + banding.bands], taken, memory_bytes, f"band-{at}"))
+        at += banding.bands
+    shingles, spans = _spool(folder, work, census, near, meetings, build)
+    split = len(bandings) > 1
+    group = np.unique(census.group, return_inverse=True)[1]
+    decided = np.full(int(group.max(initial=-1)) + 1, NOWHERE, np.int8)
+    old = slice(0, census.earlier)
+    kept = census.fate[old] == KEPT
+    decided[group[old][kept]] = census.side[old][kept]
+    _judge(
+        census.earlier, census.fate, census.side, census.like, census.similarity, group, decided, taken,
+        meetings[0], meetings[-1], shingles, spans, near.threshold, near.verify,
+        near.split_threshold if split and near.split_threshold is not None else 2.0,
+        census.scratch.array("seen", (census.rows,), np.int64, NOWHERE),
+    )  # fmt: skip
+    return NearFound(keys, shingles, spans)
+
+
+class Meeting(NamedTuple):
+    """The rows that share a band with another."""
+
+    members: Numbers
+    """Rows, bucket by bucket, ascending in each."""
+    begins: Numbers
+    """For each member, where its bucket begins."""
+    places: Numbers
+    """(bands, rows), where a row is among the members; -1 where it meets none."""
+
+
+def _all_keys(
+    folder: Path, work: Path, census: Census, near: NearSettings, bandings: list[Banding], build: int, threads: int
+) -> Keys:
+    """Return the band keys of all rows; a part whose keys are on disk already is not signed again."""
+    bands = sum(banding.bands for banding in bandings)
+    keys = census.scratch.array("keys", (bands, census.rows), np.uint64)
+    at = 0
+    for batch in index_batches(folder, build, ["keys"]):
+        packed = np.frombuffer(b"".join(batch.column("keys").to_pylist()), np.uint64).reshape(len(batch), -1)
+        keys[:, at : at + len(batch)] = packed[:, :bands].T
+        at += len(batch)
+
+    def sign(number: int) -> None:
+        path = work / f"part-{number:05d}.keys.npy"
+        if not path.is_file():
+            found = [
+                _sign_texts(batch.column("text"), near, bandings) for batch in opened(part_files(work, number).kept)
+            ]
+            with write_whole(path) as stream:
+                np.save(stream, np.concatenate([np.zeros((bands, 0), np.uint64), *found], axis=1))
+        keys[:, census.starts[number] : census.starts[number + 1]] = np.load(path, mmap_mode="r")
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(sign, range(len(census.starts) - 1)))
+    return keys
+
+
+def _sign_texts(texts: pa.Array, near: NearSettings, bandings: list[Banding]) -> Keys:
+    """Return (bands, texts) keys, 0 for texts without words."""
+    signed, counts = signatures(hash_words(texts), near.bands * near.rows, near.ngram, near.han_ngram)
+    keys = np.concatenate([band_keys(signed, banding.bands, banding.rows) for banding in bandings])
+    keys[:, counts == 0] = 0
+    return keys
+
+
+def _meet(census: Census, keys: Keys, taken: npt.NDArray[np.bool_], memory_bytes: int, name: str) -> Meeting:
+    """Return which rows meet in the bands."""
+    places = census.scratch.array(f"{name}-places", keys.shape, np.int64, NOWHERE)
+    paths = [census.scratch.folder / f"{name}-{part}" for part in ("members", "begins")]
+    count = 0
+    with open(paths[0], "wb") as members, open(paths[1], "wb") as begins:
+        for band in range(len(keys)):
+            for rows, first in equal_rows([keys[band]], taken, memory_bytes):
+                places[band, rows] = count + np.arange(len(rows))
+                members.write(rows.astype(np.int64).tobytes())
+                begins.write((first + count).astype(np.int64).tobytes())
+                count += len(rows)
+    mapped = [np.asarray(np.memmap(path, np.int64, "r+")) if count else np.zeros(0, np.int64) for path in paths]
+    return Meeting(mapped[0], mapped[1], places)
+
+
+def _spool(
+    folder: Path, work: Path, census: Census, near: NearSettings, meetings: list[Meeting], build: int
+) -> tuple[Keys, Numbers]:
+    """Return the shingles of all rows that meet another, and where each row's are."""
+    spans = census.scratch.array("spans", (census.rows, 2), np.int64, NOWHERE)
+    wanted = np.zeros(census.rows, bool)
+    for meeting in meetings if near.verify else meetings[1:]:
+        wanted[meeting.members] = True
+    path = census.scratch.folder / "shingles"
+    count = 0
+    with open(path, "wb") as stream:
+
+        def add(rows: Numbers, texts: pa.Array) -> None:
+            nonlocal count
+            found, offsets = shingle_sets(hash_words(texts), near.ngram, near.han_ngram)
+            spans[rows, 0], spans[rows, 1] = count + offsets[:-1], count + offsets[1:]
+            stream.write(found.tobytes())
+            count += len(found)
+
+        for number in range(len(census.starts) - 1):
+            start = int(census.starts[number])
+            if not wanted[start : census.starts[number + 1]].any():
+                continue
+            for batch in opened(part_files(work, number).kept):
+                rows = start + np.flatnonzero(wanted[start : start + len(batch)])
+                start += len(batch)
+                if len(rows):
+                    add(rows, batch.column("text").take(pa.array(rows - start + len(batch))))
+        if wanted[: census.earlier].any():
+            for rows, texts in _earlier_texts(folder, census, wanted, build):
+                add(rows, texts)
+            at = 0
+            for batch in index_batches(folder, build, ["shingles"]):
+                column = batch.column("shingles")
+                for place in np.flatnonzero(wanted[at : at + len(batch)]).tolist():
+                    if column[place].is_valid:
+                        values = column[place].values.to_numpy()
+                        spans[at + place] = count, count + len(values)
+                        stream.write(values.tobytes())
+                        count += len(values)
+                at += len(batch)
+    return (np.asarray(np.memmap(path, np.uint64, "r+")) if count else np.zeros(0, np.uint64)), spans
+
+
+def _earlier_texts(
+    folder: Path, census: Census, wanted: npt.NDArray[np.bool_], build: int
+) -> Iterator[tuple[Numbers, pa.Array]]:
+    """Yield (rows, texts) of the wanted documents of earlier builds."""
+    rows = np.flatnonzero(wanted[: census.earlier] & (census.fate[: census.earlier] == KEPT))
+    ids = pa.array(as_hexadecimal(census.ids[rows]), pa.string())
+    for path in sorted((folder / "documents").rglob("build-*.parquet")):
+        if int(path.name.split("-")[1]) >= build:
+            continue
+        with pq.ParquetFile(path) as opened:
+            for group in range(opened.num_row_groups):
+                place = pc.index_in(opened.read_row_group(group, ["id"], use_threads=False)["id"], ids)
+                hits = place.is_valid()
+                if pc.any(hits).as_py():
+                    texts = opened.read_row_group(group, ["text"], use_threads=False)["text"].filter(hits)
+                    yield rows[place.filter(hits).to_numpy()], texts.combine_chunks()
+
+
+@kernel
+def _similarity(left: int, right: int, shingles: Keys, spans: Numbers, least: float) -> float:
+    """Return the Jaccard similarity of two rows, or 0 where their sizes alone put it below `least`."""
+    one = shingles[spans[left, 0] : spans[left, 1]]
+    other = shingles[spans[right, 0] : spans[right, 1]]
+    if min(len(one), len(other)) < least * max(len(one), len(other)):
+        return 0.0
+    shared = common(one, other)
+    return shared / (len(one) + len(other) - shared)
+
+
+@kernel
+def _judge(
+    first: int,
+    fate: npt.NDArray[np.uint8],
+    side: Sides,
+    like: Numbers,
+    similarity: npt.NDArray[np.float64],
+    group: Numbers,
+    decided: Sides,
+    taken: npt.NDArray[np.bool_],
+    near: Any,
+    near_split: Any,
+    shingles: Keys,
+    spans: Numbers,
+    threshold: float,
+    verify: bool,
+    split_threshold: float,
+    seen: Numbers,
+) -> None:
+    """Decide the rows from `first` on, in order."""
+    for row in range(first, len(fate)):
+        if fate[row] != KEPT:
+            continue
+        if taken[row]:
+            for band in range(len(near.places)):
+                place = near.places[band, row]
+                if place < 0 or fate[row] != KEPT:
+                    continue
+                for member in near.members[near.begins[place] : place]:
+                    if seen[member] == 2 * row:
+                        continue
+                    seen[member] = 2 * row
+                    if verify and (spans[member, 0] < 0 or spans[row, 0] < 0):
+                        continue
+                    found = _similarity(member, row, shingles, spans, threshold) if verify else np.nan
+                    if not verify or found >= threshold:
+                        fate[row], like[row], similarity[row] = NEAR, member, found
+                        break
+        if fate[row] != KEPT:
+            continue
+        allowed = decided[group[row]]
+        if taken[row] and split_threshold <= 1.0:
+            for band in range(len(near_split.places)):
+                place = near_split.places[band, row]
+                if place < 0 or fate[row] != KEPT:
+                    continue
+                for member in near_split.members[near_split.begins[place] : place]:
+                    # Rows on the side that is settled already can change nothing.
+                    if fate[member] != KEPT or side[member] == allowed or seen[member] == 2 * row + 1:
+                        continue
+                    seen[member] = 2 * row + 1
+                    if spans[member, 0] < 0 or spans[row, 0] < 0:
+                        continue
+                    found = _similarity(member, row, shingles, spans, split_threshold)
+                    if found >= split_threshold:
+                        if allowed != NOWHERE:
+                            fate[row], similarity[row] = BRIDGE, found
+                            break
+                        allowed = side[member]
+        if fate[row] == KEPT:
+            if allowed != NOWHERE:
+                side[row] = allowed
+            decided[group[row]] = side[row]

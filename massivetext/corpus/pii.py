@@ -1,0 +1,305 @@
+"""Personal data and secrets in texts: the measure `pii_counts` and the edit `pii`, which puts `<EMAIL>` for an address.
+
+What is found is never logged nor kept, only counted. A quick pass marks stretches that may hold something (an `@`, some
+digits close together, the beginning of a key); the exact patterns, and check digits where a number has them, look at
+those alone.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from massivetext.corpus.steps import Edit, Measure
+from massivetext.settings import Settings
+
+PiiType = Literal["secret", "email", "iban", "resident_id", "card", "ip", "phone"]
+TYPES: tuple[PiiType, ...] = ("secret", "email", "iban", "resident_id", "card", "ip", "phone")
+"""In the order in which they are believed where two of them overlap."""
+PLACEHOLDERS = {
+    "secret": "<SECRET>",
+    "email": "<EMAIL>",
+    "iban": "<IBAN>",
+    "resident_id": "<RESIDENT_ID>",
+    "card": "<CARD>",
+    "ip": "<IP_ADDRESS>",
+    "phone": "<PHONE>",
+}
+DIGITS = re.compile(r"[0-9](?:[ ().:/+-]{0,3}[0-9]){5,}|[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
+CANDIDATE = "|".join(["[0-9A-Za-z_+-]@[0-9A-Za-z]", COLONS.pattern, DIGITS.pattern.replace("{5,}", "{5}")])
+"""What a text must hold to be looked at, as a pattern of RE2, which is many times as fast as Python's."""
+MARGIN = 48
+EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9](?:[A-Za-z0-9._%+'-]{0,62}[A-Za-z0-9_+-])?"
+    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
+)
+PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")
+"""Endings of file names such as `logo@2x.png`."""
+IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,3})?(?![A-Za-z0-9])")
+IBAN_LENGTHS = {
+    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
+    "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18,
+    "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22,
+    "IL": 23, "IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LC": 32, "LI": 21, "LT": 20,
+    "LU": 20, "LV": 21, "LY": 25, "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18,
+    "NO": 15, "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24,
+    "SI": 19, "SK": 24, "SM": 27, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24,
+    "XK": 20,
+}  # fmt: skip
+RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z])[1-9][0-9]{5}(?:18|19|20)[0-9]{9}[0-9Xx](?![0-9A-Za-z])")
+RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+RESIDENT_CHECKS = "10X98765432"
+PROVINCES = {
+    *("11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37"),
+    *("41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81"),
+    *("82", "83"),
+}
+CARD = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{12,19}|[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -]?[0-9]{1,3})?"
+                  r"|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5})(?![0-9A-Za-z])")  # fmt: skip
+ISSUERS = re.compile(r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[4-9]|30[0-5]|6(?:0|2|3|4|5|7)|1800|2131")
+IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
+IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
+VERSION = re.compile(r"(?:\bv|version|release|build|版本)\.?[ :]{0,2}$", re.IGNORECASE)
+PHONES = tuple(re.compile(pattern) for pattern in (
+    r"(?<![0-9A-Za-z+.])(?:\+|00)(?!0)[0-9]{1,3}(?:[ .-]{0,2}\(?[0-9]{1,5}\)?){2,6}(?:x[0-9]{1,5})?"
+    r"(?![0-9A-Za-z]|[.-][0-9])",
+    r"(?<![0-9A-Za-z+.-])1[3-9][0-9](?:[0-9]{8}|([ -])[0-9]{4}\1[0-9]{4})(?![0-9A-Za-z]|[.-][0-9])",
+    r"(?<![0-9A-Za-z+.-])(?:\(0[0-9]{2,3}\) ?|0[0-9]{2,3}-)[2-9][0-9]{6,7}(?:-[0-9]{1,5})?(?![0-9A-Za-z])",
+    r"(?<![0-9A-Za-z+.-])(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}([ .-]))[2-9][0-9]{2}[ .-][0-9]{4}"
+    r"(?: ?(?:x|ext\.?) ?[0-9]{1,5})?(?![0-9A-Za-z]|[.-][0-9])",
+    r"(?<![0-9A-Za-z+.-])\(?0[1-9][0-9]{0,3}\)?(?:[ .-][0-9]{2,4}){2,4}(?![0-9A-Za-z]|[.-][0-9])",
+))  # fmt: skip
+CUED_PHONE = re.compile(
+    r"(?:\b(?:tele?phone|phone|mobile|cell|fax|tel|call(?: me| us)?(?: at| on)?|whatsapp|contact)\b"
+    r"(?: (?:no|number|is))*|电话|電話|手机|手機|联系方式|传真|座机)[.:：是为 ]{0,4}"
+    r"((?:\+|\()?[0-9](?:[ ().-]{0,2}[0-9]){6,14})(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 7, 15
+KEYS = (
+    "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "gldt-", "glrt-", "eyJ",
+    "xox", "hooks.slack.com", "k_live_", "SG.", "_authToken", "pypi-Ag", "sk-", "sq0csp-", "AccountKey=",
+    "-----BEGIN ",
+)  # fmt: skip
+"""How secrets begin, or what stands before them: texts without any of these are not searched for them."""
+KEY_PLUGINS = (
+    "aws:AWSKeyDetector", "azure_storage_key:AzureStorageKeyDetector", "github_token:GitHubTokenDetector",
+    "gitlab_token:GitLabTokenDetector", "jwt:JwtTokenDetector", "npm:NpmDetector",
+    "openai:OpenAIDetector", "pypi_token:PypiTokenDetector", "sendgrid:SendGridDetector", "slack:SlackDetector",
+    "square_oauth:SquareOAuthDetector", "stripe:StripeDetector",
+)  # fmt: skip
+PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
+MAX_KEY_CHARACTERS = 20_000
+Span = tuple[int, int, PiiType]
+
+
+def find_pii(text: str, types: tuple[PiiType, ...] = TYPES) -> list[Span]:
+    """Return (start, end, type) of what is found, by place, without overlaps; of two that overlap TYPES decides."""
+    wanted = set(types)
+    found: list[Span] = []
+    if "secret" in wanted and any(key in text for key in KEYS):
+        found += [(*span, "secret") for span in _secrets(text)]
+    for start, end in _stretches(text):
+        for name, pattern, is_real in _patterns():
+            if name not in wanted:
+                continue
+            for hit in pattern.finditer(text, start, end):
+                group = 1 if pattern is CUED_PHONE else 0
+                if is_real(hit[group], text, hit.start(group)):
+                    found.append((hit.start(group), hit.end(group), name))
+    return _parted(found)
+
+
+def _stretches(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the stretches of a text that may hold something, each with a margin."""
+    marks: list[tuple[int, int]] = []
+    place = text.find("@")
+    while place >= 0:
+        # Parts of an address are longer than the margin now and then.
+        if text[place + 1 : place + 2].isalnum() and place and not text[place - 1].isspace():
+            marks.append((place - 20, place + 200))
+        place = text.find("@", place + 1)
+    marks += [found.span() for found in DIGITS.finditer(text)]
+    marks += [found.span() for found in COLONS.finditer(text)]
+    marks.sort()
+    begun: tuple[int, int] | None = None
+    for start, end in marks:
+        start, end = max(start - MARGIN, 0), min(end + MARGIN, len(text))
+        if begun is not None and start <= begun[1]:
+            begun = begun[0], max(end, begun[1])
+            continue
+        if begun is not None:
+            yield begun
+        begun = start, end
+    if begun is not None:
+        yield begun
+
+
+def _parted(found: list[Span]) -> list[Span]:
+    """Return spans by place without overlaps: the earlier type in TYPES stays, of one type the longer."""
+    if len(found) < 2:
+        return found
+    kept: list[Span] = []
+    taken: list[tuple[int, int]] = []
+    for start, end, name in sorted(found, key=lambda span: (TYPES.index(span[2]), span[0] - span[1], span[0])):
+        if all(end <= other_start or start >= other_end for other_start, other_end in taken):
+            taken.append((start, end))
+            kept.append((start, end, name))
+    return sorted(kept)
+
+
+@cache
+def _patterns() -> tuple[tuple[PiiType, re.Pattern[str], Callable[[str, str, int], bool]], ...]:
+    """Return (type, pattern, whether what it matched is real) in the order of TYPES."""
+    return (
+        ("email", EMAIL, lambda value, text, start: not value.lower().endswith(PICTURES)),
+        ("iban", IBAN, lambda value, text, start: is_iban(value)),
+        ("resident_id", RESIDENT_ID, lambda value, text, start: is_resident_id(value)),
+        ("card", CARD, lambda value, text, start: is_card(value)),
+        ("ip", IPV4, _is_address),
+        ("ip", IPV6, _is_address),
+        *(("phone", pattern, _is_phone) for pattern in (*PHONES, CUED_PHONE)),
+    )
+
+
+def is_iban(value: str) -> bool:
+    """Return whether an account number has its country's length and the remainder 1 by 97 (ISO 13616)."""
+    compact = value.replace(" ", "").upper()
+    if IBAN_LENGTHS.get(compact[:2]) != len(compact):
+        return False
+    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
+
+
+def is_resident_id(value: str) -> bool:
+    """Return whether a mainland-Chinese identity number has a province, a date and its check digit (GB 11643)."""
+    if value[:2] not in PROVINCES:
+        return False
+    try:
+        date(int(value[6:10]), int(value[10:12]), int(value[12:14]))
+    except ValueError:
+        return False
+    total = sum(weight * int(digit) for weight, digit in zip(RESIDENT_WEIGHTS, value))
+    return value[17].upper() == RESIDENT_CHECKS[total % 11]
+
+
+def is_card(value: str) -> bool:
+    """Return whether a number begins as payment cards do and has Luhn's check digit (ISO/IEC 7812)."""
+    digits = [int(character) for character in value if character.isdigit()]
+    if not 12 <= len(digits) <= 19 or len(set(digits)) < 2 or not ISSUERS.match("".join(map(str, digits))):
+        return False
+    doubled = (2 * digit - 9 * (digit > 4) for digit in digits[-2::-2])
+    return (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
+
+
+def _is_address(value: str, text: str, start: int) -> bool:
+    """Return whether it is a public address, and not a version or a time."""
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return address.is_global and not VERSION.search(text, max(start - 12, 0), start)
+
+
+def _is_phone(value: str, text: str, start: int) -> bool:
+    """Return whether it has as many digits as a telephone number."""
+    return MIN_PHONE_DIGITS <= sum(character.isdigit() for character in value) <= MAX_PHONE_DIGITS
+
+
+@cache
+def _key_patterns() -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of detect-secrets for keys whose form is their own."""
+    from importlib import import_module
+
+    patterns: list[re.Pattern[str]] = []
+    for name in KEY_PLUGINS:
+        module, _, plugin = name.partition(":")
+        patterns += getattr(import_module(f"detect_secrets.plugins.{module}"), plugin).denylist
+    return tuple(patterns)
+
+
+def _secrets(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of keys and tokens."""
+    for found in PRIVATE_KEY.finditer(text):
+        closing = f"-----END {found[1]}-----"
+        end = text.find(closing, found.end(), found.end() + MAX_KEY_CHARACTERS)
+        if end >= 0:
+            yield found.start(), end + len(closing)
+    for pattern in _key_patterns():
+        for found in pattern.finditer(text):
+            yield found.span()
+
+
+class PiiCounts(Measure):
+    """Counts what a text holds of each type."""
+
+    name = "pii_counts"
+    version = 1
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """The columns `pii_counts__TYPE`."""
+        return {f"{self.name}__{name}": pa.int64() for name in TYPES}
+
+    def describe(self) -> dict[str, Any]:
+        """Return name, version, settings, and the version of the library whose patterns of keys these are."""
+        return {**super().describe(), "library": f"detect-secrets {version('detect-secrets')}"}
+
+    def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Return the counts."""
+        texts = batch.column("text")
+        keyed = pc.match_substring_regex(texts, "|".join(re.escape(key) for key in KEYS))
+        candidates = pc.fill_null(pc.or_(keyed, pc.match_substring_regex(texts, CANDIDATE)), False)
+        rows = np.flatnonzero(candidates.to_numpy(zero_copy_only=False)).tolist()
+        counts = np.zeros((len(TYPES), len(batch)), np.int64)
+        for row, text, has_key in zip(rows, texts.filter(candidates).to_pylist(), keyed.filter(candidates).to_pylist()):
+            for _, _, name in find_pii(text, TYPES if has_key else TYPES[1:]):
+                counts[TYPES.index(name), row] += 1
+        null = np.asarray(pc.is_null(texts).to_numpy(zero_copy_only=False))
+        return {f"{self.name}__{name}": pa.array(row, mask=null) for name, row in zip(TYPES, counts)}
+
+
+class PiiSettings(Settings):
+    """Which types are replaced."""
+
+    types: tuple[PiiType, ...] = TYPES
+    """The types that are replaced; all are counted."""
+
+
+class Pii(Edit):
+    """Puts a placeholder for what is found: `<EMAIL>`, `<PHONE>`, ..."""
+
+    name = "pii"
+    version = 1
+    needs = ("pii_counts",)
+    settings_type = PiiSettings
+    settings: PiiSettings
+
+    def edit(self, batch: pa.RecordBatch) -> pa.Array:
+        """Return the texts with placeholders; only texts in which something was counted are looked at again."""
+        texts = batch.column("text")
+        hit = pa.array([False] * len(batch))
+        for name in self.settings.types:
+            hit = pc.or_(hit, pc.fill_null(pc.greater(batch.column(f"pii_counts__{name}"), 0), False))
+        if not pc.any(hit).as_py():
+            return texts
+        new = [replaced(text, self.settings.types) for text in texts.filter(hit).to_pylist()]
+        return pc.replace_with_mask(texts, hit, pa.array(new, texts.type))
+
+
+def replaced(text: str, types: tuple[PiiType, ...]) -> str:
+    """Return a text with placeholders for what is found of some types."""
+    parts, place = [], 0
+    # All types are looked for, so that a card number is no telephone number where only those are replaced.
+    for start, end, name in find_pii(text):
+        if name in types:
+            parts += [text[place:start], PLACEHOLDERS[name]]
+            place = end
+    return "".join([*parts, text[place:]])

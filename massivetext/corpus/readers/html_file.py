@@ -1,0 +1,54 @@
+"""HTML files, as they are: the step `html_to_text` takes the text out of them.
+
+`meta.content_type` says that a text is HTML; so it does for pages from WARC files.
+"""
+
+import re
+from collections.abc import Iterator
+
+from massivetext.corpus.readers.columns import meta_json
+from massivetext.corpus.readers.records import Fields, Reader, Record, bad_record
+from massivetext.corpus.readers.streams import Piece, decode_file
+from massivetext.corpus.readers.text import read_bytes, whole_record
+from massivetext.errors import BadDocument
+
+HTML = "text/html"
+DECLARED = re.compile(
+    rb"""<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,100}?encoding)\s*=\s*["']?\s*([\w.:-]{2,40})""", re.I
+)
+LANGUAGE = re.compile(r"""<html[^>]{0,500}?\slang\s*=\s*["']?([A-Za-z]{2,3}(?:-[\w-]{1,20})?)""", re.I)
+DECLARED_BYTES = 4096
+
+
+def declared_encoding(page: bytes) -> str | None:
+    """Return the encoding that a page says it is in."""
+    found = DECLARED.search(page[:DECLARED_BYTES])
+    return found[1].decode() if found else None
+
+
+def declared_language(page: str) -> str | None:
+    """Return the language that a page says it is in, in lower case without its region, as "zh"."""
+    found = LANGUAGE.search(page[:DECLARED_BYTES])
+    return found[1].split("-")[0].lower() if found else None
+
+
+class HtmlReader(Reader):
+    """Reads .html and .htm, a document each."""
+
+    suffixes = (".html", ".htm", ".xhtml")
+
+    def is_whole_file(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, piece: Piece) -> Iterator[Record]:
+        """Yield the page."""
+        try:
+            raw = read_bytes(piece.file, self.source.max_record_bytes)
+        except BadDocument as error:
+            yield bad_record("0", piece.file.size, str(error))
+            return
+        decoded = decode_file(raw, self.source.encoding, declared_encoding(raw))
+        meta = {"content_type": HTML, "declared_language": declared_language(decoded.text)}
+        fields = Fields(meta=meta_json(meta))
+        yield whole_record(raw, decoded, self.source.encoding, fields)

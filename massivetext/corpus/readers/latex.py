@@ -1,0 +1,62 @@
+"""LaTeX sources: the body of a paper with its markup and formulas, without comments, preamble and bibliography.
+
+Macros that the preamble defines without arguments are written out where they stand, as in RedPajama's arXiv part
+(Together 2023), for their definitions go with the preamble.
+"""
+
+import re
+from collections.abc import Iterator
+
+from massivetext.corpus.readers.columns import noting
+from massivetext.corpus.readers.records import EMPTY, Reader, Record
+from massivetext.corpus.readers.streams import Piece
+from massivetext.corpus.readers.text import read_whole
+
+COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
+WHOLE_COMMENT = re.compile(r"^[ \t]*%.*\n?", re.MULTILINE)
+MACRO = re.compile(
+    r"\\(?:(?:re)?newcommand\*?\s*\{?\s*(\\[A-Za-z]{1,40})\s*\}?|def\s*(\\[A-Za-z]{1,40}))\s*\{([^{}#\n]{0,200}(?:\{[^{}#\n]{0,200}\}[^{}#\n]{0,200}){0,5})\}"
+)
+TITLE = re.compile(r"\\title\s*(?:\[[^\]]{0,300}\])?\s*\{([^{}]{1,500})\}")
+ENDINGS = (r"\begin{thebibliography}", r"\bibliography{", r"\printbibliography", r"\end{document}")
+MAX_GROWTH = 2
+
+
+class LatexReader(Reader):
+    """Reads .tex, a document each; a file without text of its own (macros, styles) gives none."""
+
+    suffixes = (".tex", ".latex")
+
+    def is_whole_file(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, piece: Piece) -> Iterator[Record]:
+        """Yield the file's body."""
+        record = read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
+        if not record.bad:
+            title = TITLE.search(record.text)
+            text = body(record.text)
+            fields = noting(record.fields, title=" ".join(title[1].split())) if title else record.fields
+            record = record._replace(text=text, bad="" if text else EMPTY, fields=fields)
+        yield record
+
+
+def body(source: str) -> str:
+    """Return the text of a document between its preamble and its bibliography; a file without `document` is all."""
+    source = source.replace("\r\n", "\n").replace("\r", "\n")
+    source = COMMENT.sub(r"\1", WHOLE_COMMENT.sub("", source))
+    preamble, begun, text = source.partition(r"\begin{document}")
+    if not begun:
+        preamble, text = "", source
+        if "\\documentclass" in source or not re.search(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}|[\u4e00-\u9fff]{4}", source):
+            return ""
+    ends = [found for found in map(text.find, ENDINGS) if found >= 0]
+    text = text[: min(ends)] if ends else text
+    macros = {found[1] or found[2]: found[3] for found in MACRO.finditer(preamble)}
+    if macros:
+        names = "|".join(re.escape(name) for name in sorted(macros, key=len, reverse=True))
+        expanded = re.sub(rf"(?:{names})(?![A-Za-z])", lambda found: macros[found[0]], text)
+        text = expanded if len(expanded) <= MAX_GROWTH * len(text) + 1000 else text
+    text = re.sub(r"\n[ \t]*(?:\n[ \t]*)+", "\n\n", text).strip("\n")
+    return f"{text}\n" if text.strip() else ""

@@ -1,0 +1,246 @@
+"""MediaWiki dumps (Wikipedia and its sisters): each article as plain text, its title first.
+
+Templates, tables, references, files, categories are left out; links and headings leave their words. Of the Chinese
+Wikipedia's conversions (`-{zh-hans:...;zh-hant:...}-`) the simplified form is taken.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from massivetext.corpus.readers.columns import meta_json
+from massivetext.corpus.readers.elements import parse_element, read_elements
+from massivetext.corpus.readers.records import (
+    NO_ARTICLE,
+    REDIRECT,
+    TOO_LONG,
+    Fields,
+    Reader,
+    Record,
+    bad_record,
+    digest,
+)
+from massivetext.corpus.readers.streams import Line, Piece, open_stream
+from massivetext.errors import BadDocument
+
+ARTICLES = "0"
+LEFT_OUT_TAGS = {
+    "ref", "references", "table", "gallery", "timeline", "score", "imagemap", "math", "chem", "ce", "graph",
+    "mapframe", "maplink", "templatestyles", "inputbox", "categorytree", "section", "indicator",
+}  # fmt: skip
+LEFT_OUT_LINKS = re.compile(
+    r"\s*:?\s*(?:file|image|media|category|datei|bild|kategorie|fichier|catégorie|archivo|categoría|文件|檔案|档案|圖像|图像"
+    r"|分类|分類|ファイル|画像|カテゴリ|файл|категория)\s*:",
+    re.IGNORECASE,
+)
+OTHER_LANGUAGES = re.compile(r"\s*[a-z]{2,3}(?:-[a-z-]+)?\s*:")
+CONVERSION = re.compile(r"-\{([^{}]{0,2000})\}-")
+SWITCHES = re.compile(r"__[A-Z]{3,30}__")
+REDIRECTION = re.compile(r"\s*#(?:redirect|重定向|重新導向)\b", re.IGNORECASE)
+NOTHING_LEFT = re.compile(r"^(?:[*#] *)+$|[(（][\s,;，；]*[)）]", re.MULTILINE)
+"""What is left of an item or of brackets whose content was a template."""
+ITEM = re.compile(r"^(?:[*#] *)*([*#]) *(?=\S)", re.MULTILINE)
+GAPS = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
+MAX_DEPTH = 60
+BRACES = re.compile(r"(\{\{)|\}\}")
+TABLES = re.compile(r"^[ \t:*#]*(?:(\{\|)|\|\})", re.MULTILINE)
+OPEN_TABLE = re.compile(r"^[ \t:*#]*\{\|.*", re.MULTILINE)
+LEFT_OUT_TAG = re.compile(rf"<({'|'.join(sorted(LEFT_OUT_TAGS))})\b[^<>]*>", re.IGNORECASE)
+TAG = re.compile(
+    r"</?(abbr|b|big|blockquote|br|center|cite|code|dd|del|dfn|div|dl|dt|em|font|h[1-6]|hr|i|ins|kbd|li|nowiki|ol|p|poem"
+    r"|pre|q|s|samp|small|source|span|strike|strong|sub|sup|syntaxhighlight|table|td|th|tr|tt|u|ul|var|includeonly"
+    r"|noinclude|onlyinclude)\b[^<>]{0,1000}>",
+    re.IGNORECASE,
+)
+PARSED_CHARACTERS = 2**14
+"""Paragraphs are parsed by so many characters, so that the time grows with the article and not faster."""
+
+
+class MediaWikiReader(Reader):
+    """Reads `pages-articles.xml` dumps; redirects and pages that are no articles are left out."""
+
+    def takes(self, uri: str) -> bool:
+        """Return whether the name is that of a dump."""
+        return ".xml" in uri.rsplit("/", 1)[-1]
+
+    def read(self, piece: Piece) -> Iterator[Record]:
+        """Yield one record for each page."""
+        with open_stream(piece.file) as stream:
+            for page in read_elements(stream, b"<page>", b"</page>", self.source.max_record_bytes):
+                if page.data is None:
+                    reason = TOO_LONG if page.size > self.source.max_record_bytes else "cut short"
+                    yield bad_record(str(page.start), page.size, reason)
+                    continue
+                try:
+                    yield self._record(page, page.data)
+                except BadDocument as error:
+                    yield bad_record(str(page.start), page.size, str(error), page.data)
+
+    def _record(self, page: Line, data: bytes) -> Record:
+        """Return the record of one page."""
+        element = parse_element(data)
+        markup = element.findtext("revision/text") or ""
+        if element.find("redirect") is not None or REDIRECTION.match(markup):
+            return bad_record(str(page.start), page.size, REDIRECT, data)
+        kind = element.findtext("revision/model") or "wikitext"
+        if (element.findtext("ns") or ARTICLES) != ARTICLES or kind != "wikitext":
+            return bad_record(str(page.start), page.size, NO_ARTICLE, data)
+        title = element.findtext("title") or ""
+        body = markup_text(markup)
+        meta = {
+            "title": title,
+            "page_id": element.findtext("id"),
+            "revision_id": element.findtext("revision/id"),
+        }
+        fields = Fields(created_at=element.findtext("revision/timestamp"), meta=meta_json(meta))
+        text = f"{title}\n\n{body}" if body else ""
+        return Record(str(page.start), page.size, digest(data), text, fields=fields)
+
+
+def markup_text(markup: str) -> str:
+    """Return wiki markup as plain text; raise BadDocument if it cannot be parsed."""
+    import mwparserfromhell
+
+    try:
+        light = _lightened(CONVERSION.sub(_simplified, markup))
+        text = "".join(word for part in _parts(light) for word in _words(mwparserfromhell.parse(part), 0))
+    except (mwparserfromhell.parser.ParserError, RecursionError) as error:
+        raise BadDocument(f"broken markup: {type(error).__name__}") from None
+    text = ITEM.sub(r"\1 ", NOTHING_LEFT.sub("", SWITCHES.sub("", text)))
+    return GAPS.sub("\n\n", text).strip()
+
+
+def _parts(markup: str) -> Iterator[str]:
+    """Yield markup in stretches that end with a paragraph where they can."""
+    place = 0
+    while place < len(markup):
+        end = place + PARSED_CHARACTERS
+        if end < len(markup):
+            gap = markup.rfind("\n\n", place, end)
+            end = gap + 2 if gap > place else end
+        yield markup[place:end]
+        place = end
+
+
+def _lightened(markup: str) -> str:
+    """Return markup without comments, templates, tables and tags: most of an article, and slow to parse.
+
+    Each is found in one pass, however they are nested or left open; the parser's time grows with the square of the
+    number of tags that are not closed.
+    """
+    markup = "".join(_outside(markup, "<!--", "-->"))
+    markup = "".join(_outside_tags(markup))
+    markup = "".join(_outside_nested(markup, BRACES))
+    markup = "".join(_outside_nested(markup, TABLES))
+    markup = OPEN_TABLE.sub("", markup)
+    return TAG.sub(lambda found: "\n" if found[1].lower() in ("br", "hr", "p", "div", "li", "tr") else "", markup)
+
+
+def _outside_tags(markup: str) -> Iterator[str]:
+    """Yield the stretches of markup that are not inside a tag whose content is left out."""
+    place = 0
+    unclosed: set[str] = set()
+    for found in LEFT_OUT_TAG.finditer(markup):
+        if found.start() < place:
+            continue
+        end, closing = found.end(), f"</{found[1].lower()}"
+        if not found[0].endswith("/>") and closing not in unclosed:
+            closed = markup.find(closing, end)
+            if closed < 0:
+                unclosed.add(closing)
+            else:
+                end = closed + len(closing)
+                end += 1 if markup[end : end + 1] == ">" else 0
+        yield markup[place : found.start()]
+        place = end
+    yield markup[place:]
+
+
+def _outside_nested(markup: str, marks: re.Pattern[str]) -> Iterator[str]:
+    """Yield the stretches of markup outside balanced pairs of marks; group 1 of the pattern is an opening one."""
+    opened: list[int] = []
+    pairs: list[tuple[int, int]] = []
+    for found in marks.finditer(markup):
+        if found[1]:
+            opened.append(found.start())
+        elif opened:
+            start = opened.pop()
+            while pairs and pairs[-1][0] > start:
+                pairs.pop()
+            pairs.append((start, found.end()))
+    place = 0
+    for start, end in pairs:
+        yield markup[place:start]
+        place = end
+    yield markup[place:]
+
+
+def _outside(text: str, opening: str, closing: str) -> Iterator[str]:
+    """Yield the stretches of a text that lie outside the marks."""
+    place = 0
+    while (start := text.find(opening, place)) >= 0 and (end := text.find(closing, start)) >= 0:
+        yield text[place:start]
+        place = end + len(closing)
+    yield text[place:]
+
+
+def _words(code: Any, depth: int) -> Iterator[str]:
+    """Yield the text of parsed markup piece by piece."""
+    from mwparserfromhell import nodes
+
+    if depth > MAX_DEPTH:
+        return
+    for node in code.nodes:
+        kind = type(node)
+        if kind is nodes.Text:
+            yield node.value
+        elif kind is nodes.Wikilink:
+            title = str(node.title)
+            if LEFT_OUT_LINKS.match(title) or (node.text is None and OTHER_LANGUAGES.match(title)):
+                continue
+            yield from _words(node.title if node.text is None else node.text, depth + 1)
+        elif kind is nodes.ExternalLink:
+            if node.title is not None:
+                yield from _words(node.title, depth + 1)
+            elif not node.brackets:
+                yield str(node.url)
+        elif kind is nodes.Heading:
+            yield from _words(node.title, depth + 1)
+        elif kind is nodes.HTMLEntity:
+            yield _character(node)
+        elif kind is nodes.Tag:
+            yield from _tag_words(node, depth)
+
+
+def _tag_words(node: Any, depth: int) -> Iterator[str]:
+    """Yield the text inside a tag; list marks stay as they are written."""
+    name = str(node.tag).strip().lower()
+    if name in LEFT_OUT_TAGS:
+        return
+    if node.wiki_markup and name in ("li", "dt", "dd"):
+        # Indents and terms are layout; bullets and numbers mark items.
+        yield f"{node.wiki_markup} " if name == "li" else ""
+    elif name in ("br", "hr", "p", "div"):
+        yield "\n"
+    if node.contents is not None and not node.self_closing:
+        yield from _words(node.contents, depth + 1)
+
+
+def _character(node: Any) -> str:
+    """Return the character that an entity stands for; a surrogate or one beyond Unicode becomes U+FFFD."""
+    try:
+        character: str = node.normalize()
+        character.encode()
+    except (ValueError, OverflowError, KeyError):
+        return "\ufffd"
+    return character
+
+
+def _simplified(found: re.Match[str]) -> str:
+    """Return the simplified form of a conversion; what is in it where it gives no forms."""
+    body = found[1].rpartition("|")[2]
+    forms = dict(re.findall(r"(zh(?:-\w+)?)\s*:\s*([^;]*)", body))
+    for name in ("zh-hans", "zh-cn", "zh", "zh-sg", "zh-hant", "zh-tw", "zh-hk"):
+        if name in forms:
+            return str(forms[name]).strip()
+    return body

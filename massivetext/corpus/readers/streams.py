@@ -1,0 +1,409 @@
+"""The bytes of input files: opened, decompressed within limits, cut at lines, and which encoding they are in.
+
+Whatever is wrong with a compressed file is raised as BadDocument where it is met, after all that could be read.
+"""
+
+import bz2
+import codecs
+import errno
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+from typing import IO, Any, BinaryIO, NamedTuple, cast
+
+from massivetext.errors import BadDocument
+
+COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
+TAR_SUFFIXES = {".tar": "", ".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
+"""Suffixes of tar archives, and how they are compressed."""
+BUFFER_BYTES = 2**17
+SKIP_BYTES = 2**20
+SAMPLE_BYTES = 2**16
+MIN_FOREIGN_BYTES = 8
+"""With fewer bytes that are neither ASCII nor UTF-8 a sample says nothing about its encoding."""
+MIN_WIDE_BYTES = 32
+"""A shorter sample with zero bytes is not taken for UTF-16 without a byte order mark."""
+ALWAYS_ALLOWED_BYTES = 2**28
+"""What a compressed file may expand to, however small it is."""
+WIDE_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Byte order marks of the encodings whose line feeds are wider than a byte; the longer ones first."""
+AUTO = "auto"
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether an error is a complaint about what was read; one of the disk has a number of its own.
+
+    A place before the file's beginning, to which damaged archives point, is EINVAL.
+    """
+    return not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
+
+
+class Budget:
+    """How many bytes a compressed file, with all that is nested in it, may still expand to."""
+
+    def __init__(self, allowed_bytes: int) -> None:
+        self.allowed_bytes = allowed_bytes
+        self._left = allowed_bytes
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether more was asked for than there was."""
+        return self._left < 0
+
+    def spend(self, size: int) -> None:
+        """Take `size` bytes off; raise BadDocument if there are not as many."""
+        self._left -= size
+        if self._left < 0:
+            raise BadDocument(f"expands to more than {self.allowed_bytes} bytes (see max_expansion)")
+
+
+class SourceFile(NamedTuple):
+    """One input file of a source, or a member of an archive."""
+
+    path: Path
+    uri: str
+    """Path relative to the source's root, with `/`; for a built-in root it begins with the root's name."""
+    size: int
+    """Bytes on disk (of a member: expanded)."""
+    changed_ns: int
+    """Time of last change, nanoseconds."""
+    format: str
+    """Name of its reader."""
+    max_expansion: int = 250
+    """See the source's setting."""
+    content: Callable[[], BinaryIO] | None = None
+    """Opens a member's bytes; None for a file on disk."""
+    budget: Budget | None = None
+    """What a member may expand to; None for a file on disk, which gets its own each time it is opened."""
+
+    def open(self) -> BinaryIO:
+        """Return the file's own bytes, as they are, as a buffered stream that can be sought in."""
+        return self.content() if self.content else open(self.path, "rb", buffering=BUFFER_BYTES)
+
+    def new_budget(self) -> Budget:
+        """Return what the file may expand to when it is read once."""
+        return self.budget or Budget(max(ALWAYS_ALLOWED_BYTES, self.size * self.max_expansion))
+
+
+class Piece(NamedTuple):
+    """A file, or the part of one that is read at a stretch."""
+
+    file: SourceFile
+    start: int = 0
+    """First byte (row group in Parquet)."""
+    end: int | None = None
+    """Byte (row group) after the last; None is the end of the file."""
+
+
+def plain_suffix(name: str) -> str:
+    """Return the suffix that tells the format: of `a.jsonl.gz` it is `.jsonl`."""
+    suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
+    while suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def compression_of(path: Path) -> str:
+    """Return the suffix that tells how a file is compressed, e.g. ".gz"; empty if it is not."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in COMPRESSED_SUFFIXES else TAR_SUFFIXES.get(suffix, "")
+
+
+def is_archive(name: str) -> bool:
+    """Return whether the name is that of a zip or tar file, whose members are the files to read."""
+    return plain_suffix(name) in (".zip", *TAR_SUFFIXES)
+
+
+class _ZstdFile:
+    """Expands zstd frames one after the other; unlike the library's stream it raises at a frame that is cut short."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        import zstandard
+
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._file = file
+        self._frame: Any = None
+        self._ready = memoryview(b"")
+        self._given = b""
+        self._chunk_bytes = 512
+
+    def read1(self, size: int) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        while not self._ready:
+            chunk = self._given or self._file.read(self._chunk_bytes)
+            self._given = b""
+            if not chunk:
+                if self._frame is not None:
+                    raise EOFError("the last frame is cut short")
+                return b""
+            self._frame = self._frame or self._new()
+            expanded = self._frame.decompress(chunk)
+            self._ready = memoryview(expanded)
+            # The library gives all that a chunk expands to at once: the next one is as small as the last was dense.
+            self._chunk_bytes = min(2**15, max(512, SKIP_BYTES * len(chunk) // max(len(expanded), 1)))
+            if self._frame.eof:
+                self._given = self._frame.unused_data
+                self._frame = None
+        taken, self._ready = self._ready[:size], self._ready[size:]
+        return bytes(taken)
+
+    def close(self) -> None:
+        """Close the file below."""
+        self._file.close()
+
+
+class Expanding(io.RawIOBase):
+    """The expanded bytes of a compressed stream, paid from a budget; what is wrong with it becomes BadDocument."""
+
+    def __init__(self, stream: Any, budget: Budget, below: BinaryIO) -> None:
+        self._stream = stream
+        self._budget = budget
+        self._below = below
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer` as far as it goes without waiting and return how many bytes it got; 0 at the end."""
+        import zstandard
+
+        try:
+            data = self._stream.read1(len(buffer))
+        except (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, MemoryError) as error:
+            raise BadDocument(f"damaged file: {type(error).__name__}") from None
+        except OSError as error:
+            if not is_damage(error):
+                raise
+            raise BadDocument(f"damaged file: {type(error).__name__}") from None
+        self._budget.spend(len(data))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close this stream and those below it."""
+        if not self.closed:
+            self._stream.close()
+            self._below.close()
+        super().close()
+
+
+def expand(below: BinaryIO, suffix: str, budget: Budget) -> BinaryIO:
+    """Return the expanded bytes of a stream compressed as `suffix` says, buffered; closing it closes `below`."""
+    kinds: dict[str, Callable[[Any], Any]] = {
+        ".gz": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
+        ".bz2": bz2.BZ2File,
+        ".xz": lzma.LZMAFile,
+        ".zst": _ZstdFile,
+    }
+    return cast(BinaryIO, io.BufferedReader(Expanding(kinds[suffix](below), budget, below), BUFFER_BYTES))
+
+
+def open_stream(file: SourceFile, budget: Budget | None = None) -> BinaryIO:
+    """Return the decompressed bytes of a file as a buffered stream; reading raises BadDocument where it is damaged."""
+    stream = file.open()
+    suffix = compression_of(file.path)
+    return expand(stream, suffix, budget or file.new_budget()) if suffix else stream
+
+
+def wide_mark(head: bytes) -> str | None:
+    """Return "utf-16" or "utf-32" if the bytes begin with such a byte order mark."""
+    return next((wide for mark, wide in WIDE_MARKS.items() if head.startswith(mark)), None)
+
+
+def detect_encoding(sample: bytes, declared: str | None = None) -> str:
+    """Return the name of the encoding that the beginning of a file seems to be in; without evidence it is UTF-8.
+
+    declared: what the file or its sender says of itself; it holds where the sample is not UTF-8 and can be read so.
+    What is UTF-8 but for a few flaws is UTF-8. Foreign encodings are told by uchardet.
+    """
+    wide = wide_mark(sample)
+    if wide is not None:
+        return wide
+    if b"\0" in sample:
+        zeros = [sample[side::2].count(0) / max(len(sample) // 2, 1) for side in (0, 1)]
+        wide = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+        if max(zeros) > 0.05 and min(zeros) < 0.005 and len(sample) >= MIN_WIDE_BYTES and reads_as(sample, wide):
+            return wide
+    if sample.isascii():
+        return "utf-8"
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
+    flaws = text.count("\ufffd")
+    if flaws * 10 <= sum(character > "\x7f" for character in text):
+        return "utf-8"
+    if declared is not None and reads_as(sample, declared):
+        return codecs.lookup(declared).name
+    if len(sample) - len(sample.translate(None, bytes(range(128, 256)))) < MIN_FOREIGN_BYTES:
+        return "utf-8"
+    from resiliparse.parse.encoding import detect_encoding as guess
+
+    found = guess(sample) or "utf-8"
+    return codecs.lookup(found).name if reads_as(sample, found) else "utf-8"
+
+
+def reads_as(sample: bytes, encoding: str) -> bool:
+    """Return whether (nearly) all of a sample, whose last character may be cut, fits an encoding Python knows."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+    except (LookupError, TypeError, ValueError):
+        return False
+    return text.count("\ufffd") * 50 <= sum(character > "\x7f" for character in text)
+
+
+def decode(data: bytes, encoding: str) -> tuple[str, bool]:
+    """Return the text of `data`, and whether some bytes did not fit and became U+FFFD.
+
+    There is one U+FFFD for each maximal ill-formed part, as in Python and the WHATWG standard. A UTF-8 byte order mark
+    at the start is removed.
+    """
+    if encoding == "utf-8" and data.startswith(codecs.BOM_UTF8):
+        data = data[len(codecs.BOM_UTF8) :]
+    try:
+        return data.decode(encoding), False
+    except UnicodeDecodeError:
+        return data.decode(encoding, errors="replace"), True
+
+
+class Decoded(NamedTuple):
+    """The text of a whole file."""
+
+    text: str
+    invalid: bool
+    """Whether some bytes did not fit and became U+FFFD."""
+    encoding: str
+
+
+def decode_file(data: bytes, encoding: str, declared: str | None = None) -> Decoded:
+    """Return the text of a whole file, whose byte order mark, where it has one, decides the encoding; see `decode`."""
+    chosen = wide_mark(data) or encoding
+    if chosen == AUTO:
+        chosen = detect_encoding(data[:SAMPLE_BYTES], declared)
+    text, invalid = decode(data, chosen)
+    # Some of Python's decoders let surrogates pass, which UTF-8 cannot hold.
+    return Decoded(clean_surrogates(text), invalid, chosen)
+
+
+def clean_surrogates(text: str) -> str:
+    """Return `text` with lone surrogates, which JSON can spell but UTF-8 cannot hold, as U+FFFD."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
+    return text
+
+
+class Utf8Stream(io.RawIOBase):
+    """The UTF-8 bytes of a stream in another encoding; what does not fit becomes U+FFFD."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._text = codecs.getreader(encoding)(stream, "replace")
+        self._left = b""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        """Fill `buffer` and return how many bytes it got; 0 at the end."""
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        if not self._left:
+            self._left = self._text.read(2**16).encode("utf-8", errors="replace")
+        taken = self._left[: len(view)]
+        view[: len(taken)] = taken
+        self._left = self._left[len(taken) :]
+        return len(taken)
+
+    def close(self) -> None:
+        """Close this stream and the one below it."""
+        self._text.close()
+        super().close()
+
+
+def open_lines(file: SourceFile, encoding: str) -> tuple[BinaryIO, str]:
+    """Return a stream in which a byte 0x0A is always a line feed, and the encoding of its lines.
+
+    UTF-16 and UTF-32 are turned into UTF-8 on the way; offsets then count in the UTF-8 stream. With "auto" the encoding
+    is told from the beginning of the file.
+    """
+    stream = open_stream(file)
+    head = stream.peek(SAMPLE_BYTES)[:SAMPLE_BYTES]  # type: ignore[attr-defined]
+    wide = wide_mark(head)
+    if wide is None and encoding == AUTO:
+        encoding = detect_encoding(head)
+    if wide is None and encoding.startswith(("utf-16", "utf-32")):
+        wide = encoding
+    if wide is None:
+        return stream, encoding
+    return cast(BinaryIO, io.BufferedReader(Utf8Stream(stream, wide), BUFFER_BYTES)), "utf-8"
+
+
+class Line(NamedTuple):
+    """One line of a stream; `data` is None where it is longer than allowed and was skipped."""
+
+    start: int
+    size: int
+    data: bytes | None
+
+
+def read_lines(stream: IO[bytes], start: int, end: int | None, max_bytes: int) -> Iterator[Line]:
+    """Yield the lines that begin in [start, end) of a stream that stands at `start`, line feeds included.
+
+    At most `max_bytes` and a little of an over-long line are in memory at once.
+    """
+    offset = start
+    limit = max_bytes + 2
+    while end is None or offset < end:
+        data = stream.readline(limit)
+        size = len(data)
+        if not size:
+            return
+        if size == limit and not data.endswith(b"\n"):
+            while data and not data.endswith(b"\n"):
+                data = stream.readline(SKIP_BYTES)
+                size += len(data)
+            yield Line(offset, size, None)
+        else:
+            yield Line(offset, size, data)
+        offset += size
+
+
+def cut_at_lines(file: SourceFile, piece_bytes: int, blank: bool) -> list[Piece]:
+    """Return pieces of an uncompressed file, each beginning at a line (with `blank`: after a blank line).
+
+    The cuts depend on the file and `piece_bytes` only.
+    """
+    if file.size <= piece_bytes * 3 // 2 or compression_of(file.path):
+        return [Piece(file)]
+    cuts = [0]
+    with open_stream(file) as stream:
+        if detect_encoding(stream.read(SAMPLE_BYTES)).startswith(("utf-16", "utf-32")):
+            return [Piece(file)]
+        while cuts[-1] + piece_bytes * 3 // 2 < file.size:
+            cut = _next_start(stream, cuts[-1] + piece_bytes, blank)
+            if cut is None or cut >= file.size:
+                break
+            cuts.append(cut)
+    return [Piece(file, start, end) for start, end in zip(cuts, [*cuts[1:], None])]
+
+
+def _next_start(stream: BinaryIO, offset: int, blank: bool) -> int | None:
+    """Return the first place after `offset` where a line begins (with `blank`: after a blank line); None at the end."""
+    stream.seek(offset)
+    begun = False
+    while data := stream.readline(SKIP_BYTES):
+        offset += len(data)
+        ended = data.endswith(b"\n")
+        if ended and (not blank or (begun and not data.strip())):
+            return offset
+        begun = ended
+    return None

@@ -1,0 +1,128 @@
+"""`html_to_text`: pages become their main text, other texts stay, hostile pages cost no more than themselves."""
+
+import json
+import os
+import signal
+
+import pyarrow as pa
+import pytest
+
+from massivetext.corpus import working
+from massivetext.corpus.html_to_text import HtmlToText, HtmlToTextSettings
+from massivetext.corpus.main_text import MAX_NESTING, is_too_deep, main_text
+from massivetext.corpus.readers.columns import meta_json
+
+PAGE = """<html><head><title>{title}</title></head><body><nav><a href="/">Home</a> <a href="/b">About us</a></nav>
+<article><h1>{title}</h1><p>{first}</p><p>{second}</p></article><footer>Copyright, all rights reserved</footer>
+</body></html>"""
+ENGLISH = PAGE.format(
+    title="Cats",
+    first="The cat is a small animal that many people keep at home, for its company and for catching mice.",
+    second="It sleeps for most of the day, and hunts at dawn and at dusk, when its eyes see better than ours.",
+)
+CHINESE = PAGE.format(
+    title="猫",
+    first="猫是一种小型动物，许多人把它养在家里，既是为了陪伴，也是为了捉老鼠。它的听觉和嗅觉都非常灵敏。",
+    second="它一天中的大部分时间都在睡觉，只在黎明和黄昏时分出来捕猎，那时它的眼睛比我们看得更清楚。",
+)
+HTML = meta_json({"content_type": "text/html"})
+
+
+def batch(*rows):
+    texts, metas = zip(*rows)
+    return pa.RecordBatch.from_arrays([pa.array(texts, pa.string()), pa.array(metas, pa.string())], ["text", "meta"])
+
+
+def edited(step, *rows):
+    return step.edit(batch(*rows)).to_pylist()
+
+
+def step(**values):
+    return HtmlToText(HtmlToTextSettings.parse(values, "step"))
+
+
+@pytest.mark.parametrize("extractor", ["trafilatura", "resiliparse"])
+@pytest.mark.parametrize(("page", "inside"), [(ENGLISH, "catching mice."), (CHINESE, "捉老鼠。")])
+def test_the_main_text_is_kept_and_what_is_around_it_is_not(extractor, page, inside):
+    (text,) = edited(step(extractor=extractor), (page, HTML))
+    assert inside in text
+    assert "About us" not in text and "<" not in text and "all rights reserved" not in text
+
+
+def test_all_takes_everything_visible():
+    (text,) = edited(step(extractor="all"), (ENGLISH, HTML))
+    assert "About us" in text and "catching mice" in text
+
+
+def test_texts_that_are_not_marked_as_html_stay(tmp_path):
+    plain = meta_json({"content_type": "text/plain"})
+    rows = [("if a <b and c> d", None), ("<p>as is</p>", plain), (None, HTML)]
+    assert edited(step(), *rows) == [text for text, _ in rows]
+    given = batch(("a", None))
+    assert step().edit(given).buffers()[2].address == given.column("text").buffers()[2].address
+
+
+def test_everything_is_html_where_the_recipe_says_so():
+    assert edited(step(only_marked=False, extractor="all"), ("<p>one</p><p>two</p>", None)) == ["one\n\ntwo"]
+
+
+@pytest.mark.parametrize("extractor", ["trafilatura", "resiliparse", "all"])
+def test_a_page_nested_a_hundred_thousand_deep_ends_soon_and_the_next_is_read(extractor):
+    deep = "<html><body>" + "<div>" * 100_000 + "deep" + "</div>" * 100_000
+    hostile, text = edited(step(extractor=extractor, seconds_per_page=20), (deep, HTML), (ENGLISH, HTML))
+    assert hostile in ("", "deep")
+    assert "catching mice" in text
+
+
+@pytest.mark.parametrize(("depth", "deep"), [(MAX_NESTING, False), (MAX_NESTING + 1, True)])
+def test_too_deep_is_more_than_the_limit(depth, deep):
+    assert is_too_deep("<div>" * depth + "<br>" * MAX_NESTING) == deep
+
+
+def test_paragraphs_and_items_left_open_are_not_deep():
+    assert not is_too_deep("<p>text<li>item" * MAX_NESTING * 2)
+
+
+def test_a_worker_that_is_killed_costs_its_text_and_no_other(monkeypatch):
+    task = "test_html_to_text:misbehave"
+    monkeypatch.syspath_prepend(os.path.dirname(__file__))
+    assert working.run(task, "!", "a", 60) == "a!"
+    assert working.run(task, "!", "die", 60) is None
+    assert working.run(task, "!", "b", 60) == "b!"
+    assert working.run(task, "!", "raise", 60) is None
+    assert working.run(task, "!", "print", 60) == "print!"
+    assert working.run(task, "!", "c" * 10**6, 60) == "c" * 10**6 + "!"
+    assert working.run(task, "!", "sleep", 1) is None
+    assert working.run(task, "!", "d", 60) == "d!"
+
+
+def misbehave(argument, text):
+    """What the workers of the test above do."""
+    if text == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if text == "raise":
+        raise ValueError(text)
+    if text == "print":
+        print("noise")
+    if text == "sleep":
+        signal.pause()
+    return text + argument
+
+
+def test_the_library_that_decides_is_part_of_the_description():
+    assert step().describe()["library"].startswith("trafilatura ")
+    assert step(extractor="all").describe()["library"].startswith("resiliparse ")
+
+
+@pytest.mark.shared
+def test_marked_articles_are_found_as_well_as_the_benchmark_says(shared):
+    import gzip
+
+    marked = json.loads((shared / "article-extraction/ground-truth.json").read_text())
+    for name in sorted(marked)[:12]:
+        page = gzip.decompress((shared / f"article-extraction/html/{name}.html.gz").read_bytes()).decode(
+            errors="replace"
+        )
+        words = set(marked[name]["articleBody"].split())
+        found = set(main_text("trafilatura", page).split())
+        assert len(words & found) >= 0.8 * len(words), name

@@ -1,0 +1,125 @@
+"""`language` and `in_language`: English, Chinese and Japanese told apart, both sides of every limit."""
+
+import pyarrow as pa
+import pytest
+
+from massivetext.corpus.language import InLanguage, Language, told
+from massivetext.corpus.steps import make_steps
+
+JAPANESE = [
+    "東京都知事選挙の結果が発表されました。",
+    "東京都知事選挙結果発表",
+    "日本国憲法第九条",
+    "駅前広場",
+    "機械学習入門",
+    "会議室予約状況",
+    "経済産業省",
+    "猫が好き",
+    "カタカナ語",
+    "自動車運転免許証更新手続",
+    "労働基準監督署",
+    "売上高前年同期比",
+    "全国高等学校野球選手権大会",
+    "総務省統計局発表",
+    "お茶",
+    "桜満開",
+    "国際連合安全保障理事会決議",
+    "円高株安進行",
+    "気象庁発表",
+    "ｶﾀｶﾅ半角",
+    "読売新聞社説",
+    "帰国子女受験対策講座",
+    "鉄道運賃改定",
+    "渋谷区役所",
+    "図書館利用案内",
+    "中国の人々は、漢字を使う。",
+]
+CHINESE = [
+    "今天天气很好，我们去公园散步。",
+    "東京是日本的首都，人口眾多。",
+    "機器學習入門教程",
+    "他们这么热情的欢迎我",
+    "總統選舉結果公布",
+    "社会主义",
+    "图书馆使用指南",
+    "一个人帮不了许多个，但许多人能帮助一个。",
+    "抱著失敗主義的態度你無法打一場漂亮的仗。",
+    "他说“OK”，然后hello一声就走了。",
+    "日本人常常把“の”字写在店名里，这个字在中文里没有，但许多人都认得它的意思，我们也是如此。",
+]
+
+
+def measured(texts, **columns):
+    values = {"text": pa.array(texts, pa.string()), **columns}
+    batch = pa.RecordBatch.from_arrays(list(values.values()), list(values))
+    for name, array in Language().measure(batch).items():
+        index = batch.schema.get_field_index(name)
+        batch = batch.append_column(name, array) if index < 0 else batch.set_column(index, name, array)
+    return batch
+
+
+@pytest.mark.parametrize("text", JAPANESE)
+def test_japanese_is_never_chinese(text):
+    assert told(text)[0] != "zh"
+
+
+@pytest.mark.parametrize("text", CHINESE)
+def test_chinese_is_chinese(text):
+    assert told(text)[0] == "zh"
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ("The cat sat on the mat and looked at the dog.", "en"), ("La casa es muy bonita y grande.", "es"),
+    ("오늘은 날씨가 아주 좋습니다.", "ko"), ("1234 !? 56", "und"), ("", "und"),
+])  # fmt: skip
+def test_others_are_told_too(text, code):
+    assert told(text)[0] == code
+
+
+def test_a_source_that_says_its_language_is_believed():
+    batch = measured(
+        ["今天天气很好，我们去公园。", "Hello there, how are you?", "12"], language=pa.array(["yue", None, None])
+    )
+    assert batch.column("language").to_pylist() == ["yue", "en", None]
+    assert batch.column("language__code").to_pylist() == ["zh", "en", "und"]
+
+
+def test_no_text_has_no_language():
+    assert measured([None]).column("language__code").to_pylist() == [None]
+
+
+def decided(texts, **values):
+    *_, step = make_steps([{"in_language": values}])
+    return step.decide(measured(texts))
+
+
+def test_other_languages_are_dropped_with_their_name():
+    decision = decided(["The cat sat on the mat, and slept.", "La casa es muy bonita y muy grande."], languages=["en"])
+    assert decision.reason.to_pylist() == [None, "another language: es"]
+    assert decision.value.to_pylist()[1] > 0.5
+
+
+@pytest.mark.parametrize(("length", "kept"), [(19, True), (20, False)])
+def test_texts_below_the_least_length_are_kept(length, kept):
+    text = "今天天气很好我们去公园散步吧好不好呢大家一起来"[:length]
+    assert (decided([text], languages=["en"]).reason.to_pylist() == [None]) == kept
+
+
+def test_a_score_below_the_limit_is_uncertain_and_on_it_is_not():
+    text = "The cat sat on the mat, and slept."
+    score = told(text)[1]
+    assert decided([text], min_score=score).reason.to_pylist() == [None]
+    assert decided([text], min_score=min(score + 1e-6, 1.0)).reason.to_pylist() == ["language uncertain"]
+
+
+def test_the_measure_is_put_before_the_decision():
+    assert [step.name for step in make_steps(["in_language"])] == ["language", "in_language"]
+    assert isinstance(make_steps(["in_language"])[1], InLanguage)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("column", "code"), [(0, "en"), (1, "zh")])
+def test_lines_of_tatoeba_are_told(shared, column, code):
+    pairs = [line.split("\t") for line in (shared / "translation/tatoeba-cmn-en.txt").read_text().splitlines()]
+    lines = [pair[column] for pair in pairs if len(pair[column]) >= 20][:4000]
+    assert sum(told(line)[0] == code for line in lines) >= 0.98 * len(lines)

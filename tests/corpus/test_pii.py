@@ -1,0 +1,136 @@
+"""`pii`: each type found in English and Chinese, valid and broken numbers told apart, placeholders put, all counted."""
+
+import random
+from itertools import pairwise
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from massivetext.corpus.pii import (
+    PLACEHOLDERS,
+    RESIDENT_CHECKS,
+    RESIDENT_WEIGHTS,
+    TYPES,
+    find_pii,
+    is_card,
+    is_iban,
+    is_resident_id,
+    replaced,
+)
+from massivetext.corpus.steps import make_steps
+
+FOUND = [
+    ("write to ann.b+x@mail.example.co.uk, please", "email", "ann.b+x@mail.example.co.uk"),
+    ("邮箱是zhang_san@qq.com。", "email", "zhang_san@qq.com"),
+    ("host 8.8.8.8 answers", "ip", "8.8.8.8"),
+    ("服务器地址2001:4860:4860::8888，端口80", "ip", "2001:4860:4860::8888"),
+    ("call +44 20 7946 0958 now", "phone", "+44 20 7946 0958"),
+    ("call (212) 555-0147 x12", "phone", "(212) 555-0147 x12"),
+    ("手机13812345678。", "phone", "13812345678"),
+    ("电话：010-62345678", "phone", "010-62345678"),
+    ("+86 138-1234-5678", "phone", "+86 138-1234-5678"),
+    ("card 4111 1111 1111 1111 ok", "card", "4111 1111 1111 1111"),
+    ("卡号6222021234567890128。", "card", "6222021234567890128"),
+    ("IBAN DE89 3704 0044 0532 0130 00.", "iban", "DE89 3704 0044 0532 0130 00"),
+    ("gb82west12345698765432", "iban", "gb82west12345698765432"),
+    ("身份证11010519491231002X，", "resident_id", "11010519491231002X"),
+    ("key = 'AKIAIOSFODNN7EXAMPLE'", "secret", "AKIAIOSFODNN7EXAMPLE"),
+    ("token ghp_" + "a1B2" * 9 + " end", "secret", "ghp_" + "a1B2" * 9),
+]
+NOTHING = [
+    "logo@2x.png", "a @ b", "v 8.8.8.8 of the tool", "version 1.2.3.4", "192.168.1.1 is private", "127.0.0.1",
+    "300.1.1.1", "on 2024-01-02 at 10:11:12", "1,234,567 people", "ISBN 978-3-16-148410-0", "4111 1111 1111 1112",
+    "2024年1月2日", "110105194912310021", "110105194913310029", "3.14159265358979", "0x1234567890abcdef",
+    "std::vector::size", "10:20:30", "12812345678",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "value"), FOUND)
+def test_each_type_is_found(text, name, value):
+    assert [(text[start:end], found) for start, end, found in find_pii(text)] == [(value, name)]
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_what_only_looks_like_it_is_left(text):
+    assert find_pii(text) == []
+
+
+def test_a_private_key_goes_as_a_whole():
+    key = "-----BEGIN RSA PRIVATE KEY-----\nabc\ndef\n-----END RSA PRIVATE KEY-----"
+    assert replaced(f"a\n{key}\nb", TYPES) == "a\n<SECRET>\nb"
+
+
+@given(st.integers(0, 10**6))
+def test_of_an_identity_number_one_check_digit_is_valid(seed):
+    source = random.Random(seed)
+    born = f"19{source.randrange(10, 99)}{source.randrange(1, 13):02d}{source.randrange(1, 29):02d}"
+    body = f"110105{born}{source.randrange(1000):03d}"
+    right = RESIDENT_CHECKS[sum(weight * int(digit) for weight, digit in zip(RESIDENT_WEIGHTS, body)) % 11]
+    assert [check for check in RESIDENT_CHECKS if is_resident_id(body + check)] == [right]
+
+
+@given(st.integers(10**14, 10**15 - 1))
+def test_of_a_card_number_one_last_digit_is_valid(number):
+    assert sum(is_card(f"4{number}{last}") for last in range(10)) == 1
+
+
+@pytest.mark.parametrize(("value", "valid"), [
+    ("GB82 WEST 1234 5698 7654 32", True), ("GB82 WEST 1234 5698 7654 33", False), ("GB82WEST123456987654", False),
+    ("XX82 WEST 1234 5698 7654 32", False),
+])  # fmt: skip
+def test_account_numbers_have_length_and_remainder(value, valid):
+    assert is_iban(value) == valid
+
+
+def stepped(texts, **values):
+    batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.string())], ["text"])
+    counts, edit = make_steps([{"pii": values}])
+    for name, column in counts.measure(batch).items():
+        batch = batch.append_column(name, column)
+    return batch, edit.edit(batch)
+
+
+def test_placeholders_are_put_and_counted():
+    batch, texts = stepped(["a@b.example, c@d.example; 13812345678", "nothing", None, "联系a@b.example。"])
+    assert texts.to_pylist() == ["<EMAIL>, <EMAIL>; <PHONE>", "nothing", None, "联系<EMAIL>。"]
+    assert batch.column("pii_counts__email").to_pylist() == [2, 0, None, 1]
+    assert batch.column("pii_counts__phone").to_pylist() == [1, 0, None, 0]
+
+
+def test_only_the_types_asked_for_are_replaced_and_all_are_counted():
+    batch, texts = stepped(["a@b.example 4111 1111 1111 1111"], types=["phone", "email"])
+    assert texts.to_pylist() == ["<EMAIL> 4111 1111 1111 1111"]
+    assert batch.column("pii_counts__card").to_pylist() == [1]
+
+
+def test_texts_in_which_nothing_is_found_are_not_copied():
+    batch, texts = stepped(["one", "2024-01-02"])
+    assert texts.buffers()[2].address == batch.column("text").buffers()[2].address
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from([text for text, _, _ in FOUND] + NOTHING + ["中文。", "\n", "x" * 60]), max_size=8))
+def test_measuring_in_batches_agrees_with_looking_at_each_text(parts):
+    text = " ".join(parts)
+    batch, texts = stepped([text, "", text])
+    assert texts.to_pylist() == [replaced(text, TYPES), "", replaced(text, TYPES)]
+    found = [name for _, _, name in find_pii(text)]
+    for name in TYPES:
+        assert batch.column(f"pii_counts__{name}").to_pylist() == [found.count(name), 0, found.count(name)]
+
+
+@given(st.text(alphabet="0123456789.:@-+() aAx中", max_size=200))
+def test_nothing_crashes_and_spans_do_not_overlap(text):
+    spans = find_pii(text)
+    assert all(end <= start for (_, end, _), (start, _, _) in pairwise(spans))
+    assert all(0 <= start < end <= len(text) for start, end, _ in spans)
+    assert set(PLACEHOLDERS) == set(TYPES)
+
+
+@pytest.mark.parametrize(
+    "part", ["1", "1 ", "1.", "(", "+", "a@", "@", ":", "1:", "AKIA", "eyJ", "-----BEGIN PRIVATE KEY-----"]
+)
+def test_long_repetitions_take_no_long_time(part):
+    find_pii(part * 5_000)
