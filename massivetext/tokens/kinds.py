@@ -46,7 +46,7 @@ def learn_word_pieces(texts: list[str], settings: TokenizerSettings) -> Tokenize
     backend = word_piece({token: number for number, token in enumerate(specials)}, switches)
     counts: Counter[str] = Counter()
     for text in texts:
-        words = backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(text))  # type: ignore[union-attr]
+        words = backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(text))
         counts.update(word for word, _ in words)
     kept = _common_characters(counts, max(int(settings.vocab_size * ALPHABET_SHARE), 1))
     known = {word: count for word, count in counts.items() if kept.issuperset(word)}
