@@ -89,12 +89,7 @@ def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.
     config = read_config(folder)
     model = CAUSAL_FAMILIES[config.model_type](config, None)
     weights = model.tidy(read_weights(folder), where=str(folder))
-    largest = tokenizer_ids(folder)
-    if largest is not None:
-        _check_vocabulary(largest, config, f"the tokenizer in {folder}")
-    record = _read_record(folder)
-    if record is not None:
-        _check_record(record, folder, config, weights)
+    record = _check_parts(folder, config, weights)
     check_finite(weights, str(folder))
     wanted = wanted_dtype(dtype)
     if wanted is not None:
@@ -120,13 +115,19 @@ def check_folder(folder: Path, config_class: type[PublishedConfig]) -> tuple[Pub
         )
     config = config_class.from_hugging_face(values, where=str(path))
     weights = read_weights(folder)
+    _check_parts(folder, config, weights)
+    return config, weights
+
+
+def _check_parts(folder: Path, config: Any, weights: dict[str, Tensor]) -> dict[str, Any] | None:
+    """Return the folder's record, if it has one; raise ModelError if tokenizer, configuration or weights do not fit."""
     largest = tokenizer_ids(folder)
     if largest is not None:
         _check_vocabulary(largest, config, f"the tokenizer in {folder}")
     record = _read_record(folder)
     if record is not None:
         _check_record(record, folder, config, weights)
-    return config, weights
+    return record
 
 
 def check_probes(model: "PretrainedModel", folder: Path) -> None:
