@@ -32,7 +32,8 @@ ROUNDS = 7
 TEXT_BYTES = 20_000_000
 PLAIN_BYTES = 1_000_000
 BATCH_ROWS = 1024
-CHAIN = ["normalise", "gopher", {"length": {"min_characters": 100}}]
+CHAIN = ["normalise", "gopher_quality", {"length": {"min_characters": 100}}]
+WITH_REPETITION = [*CHAIN, "gopher_repetition"]
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 
@@ -84,21 +85,22 @@ def best_rate(work: Callable[[], None], size: int, clock: Callable[[], float] = 
 
 
 def measure_steps(batches: list[pa.RecordBatch]) -> dict[str, float]:
-    """Return MB/s of one core for each step of the chain and for all of it."""
+    """Return MB/s of one core for each step, for the chain that plain Python does as well, and with repetition."""
     size = sum(batch.column("text").nbytes for batch in batches)
     rates = {}
     state = batches
-    for step in make_steps(CHAIN):
+    for step in make_steps(WITH_REPETITION):
         now = state
         rates[step.name] = best_rate(lambda now=now, step=step: [take(step, batch) for batch in now] and None, size)
         state = [take(step, batch) for batch in state]
 
-    def chain() -> None:
+    def chain(names: list[object]) -> None:
         for batch in batches:
-            for step in make_steps(CHAIN):
+            for step in make_steps(names):
                 batch = take(step, batch)
 
-    rates["chain"] = best_rate(chain, size)
+    rates["chain"] = best_rate(lambda: chain(CHAIN), size)
+    rates["chain_with_repetition"] = best_rate(lambda: chain(WITH_REPETITION), size)
     return {f"{name}_mb_per_second": round(rate / 1e6, 1) for name, rate in rates.items()}
 
 
