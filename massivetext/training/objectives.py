@@ -18,7 +18,7 @@ from massivetext.training.crew import Crew, equal_parts
 from massivetext.training.machine import (
     compile_wanted,
     precision_for,
-    quieten_compiler,
+    prepare_compiler,
     training_device,
     usable_threads,
 )
@@ -82,7 +82,7 @@ class CausalObjective:
         self.crew = make_crew(model, settings)
         self.parts = settings.micro_batches * (self.crew.size if self.crew else 1)
         if compile_wanted(settings, self.device):
-            quieten_compiler()
+            prepare_compiler()
             whole = partial(torch.compile, self._hidden, dynamic=False, fullgraph=True)  # for a model of a user's own
             self._hidden = getattr(model, "compiled_hidden", whole)()
             self._kernel = torch.compile(chunk_gradients, dynamic=False, fullgraph=True)

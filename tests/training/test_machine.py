@@ -8,7 +8,7 @@ from training_parts import tiny_model, tiny_settings
 
 from massivetext.errors import ConfigError
 from massivetext.training import machine
-from massivetext.training.machine import compile_wanted, environment, run_with_threads
+from massivetext.training.machine import compile_wanted, environment, prepare_compiler, run_with_threads
 from massivetext.training.utilisation import MatmulPeak, flops_per_token, matmul_parameters
 
 CPU = torch.device("cpu")
@@ -74,3 +74,14 @@ def test_the_peak_is_measured_and_kept_for_a_while():
     peak = MatmulPeak(CPU, torch.float32)
     assert peak.value() > 1e8
     assert peak.value() == peak.value()
+
+
+def test_more_models_than_pytorch_allows_by_default_can_be_compiled_in_one_process():
+    prepare_compiler()
+
+    def run(layer, values):
+        return layer(values)
+
+    for width in range(2, 14):
+        compiled = torch.compile(run, dynamic=False, fullgraph=True, backend="eager")
+        assert compiled(torch.nn.Linear(width, width), torch.ones(3, width)).shape == (3, width)
