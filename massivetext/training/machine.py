@@ -96,14 +96,14 @@ def compile_wanted(settings: TrainSettings, device: torch.device) -> bool:
 
 @cache
 def prepare_compiler() -> None:
-    """Load PyTorch's compiler without the warnings that its own parts give to each other, and with room for many models.
+    """Load PyTorch's compiler quietly (its own parts warn each other), with room for many models.
 
     It gives up where one function has been compiled for eight shapes: a process that trains nine models would stop.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         import torch._dynamo.config
-        import torch._inductor.compile_fx  # noqa: F401
+        import torch._inductor.compile_fx
     torch._dynamo.config.recompile_limit = 2**10
     torch._dynamo.config.accumulated_recompile_limit = 2**12
     # It looks at .grad of the embeddings, then warns that someone did.
