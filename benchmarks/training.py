@@ -127,7 +127,10 @@ def run_peer(family, rows, steps, best):
             lr_scheduler_type="constant", report_to="none", save_strategy="no", disable_tqdm=True, use_cpu=True,
             torch_compile=best, train_sampling_strategy="sequential",
         )  # fmt: skip
-        dataset = [{"input_ids": torch.from_numpy(row[:-1]), "labels": torch.from_numpy(row[:-1])} for row in rows]
+        ids = torch.from_numpy(rows[:, :-1])
+        labels = ids.clone()
+        labels[:, 0] = -100  # never predicted; some of the peer's models count it in their mean all the same
+        dataset = [{"input_ids": row, "labels": label} for row, label in zip(ids, labels, strict=True)]
         trainer = transformers.Trainer(model=model, args=arguments, train_dataset=dataset, callbacks=[Record()])
         trainer.train()
     ticks.tick()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from massivetext.corpus.steps import make_steps
 from massivetext.errors import ConfigError
 from massivetext.recipe import BUILT_IN, load_recipe, overridden, recipe_values, recipe_yaml
 
@@ -19,7 +20,8 @@ SMALL = {
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "recipes").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_recipe_in_the_repository_loads(path):
-    assert load_recipe(path).format == "massivetext-recipe/1"
+    corpus = load_recipe(path).corpus
+    assert all(make_steps(corpus.steps_of(source)) for source in corpus.sources)
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
