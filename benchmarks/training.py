@@ -5,8 +5,9 @@
 Both start from the same weights and see the same rows (real English text, one document a row) with the same AdamW; the
 losses are compared, then the seconds of each step after the warm-up, by the clock and by processor time. The peer runs
 twice: as its users run it (defaults), and with what makes it fastest (compiled, denormals flushed). Rounds alternate,
-because other processes disturb a measurement; a number is the median over all rounds. Utilisation is the FLOPs of the
-parameters' matrix products and of causal attention, over the median matmul peak of those measured between the runs.
+because other processes disturb a measurement, and each run is a process of its own, so that none leaves its thread
+settings to the next; a number is the median over all rounds. Utilisation is the FLOPs of the
+parameters' matrix products and of causal attention, over the median matmul peak of those measured after each run.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import importlib.metadata
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +29,7 @@ import torch
 import transformers
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
-from massivetext.storage import write_json
+from massivetext.storage import read_json, write_json
 from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.vocabulary import train_tokenizer
 from massivetext.training.loop import train
@@ -44,6 +47,7 @@ COMMON = {
 NO_DROPOUT = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}  # else no two programs see the same losses
 SHAPES = {"gpt2": COMMON | NO_DROPOUT, "llama": COMMON | {"intermediate_size": 688}}
 LEARNING_RATE = 3e-4
+PROGRAMS = ("massivetext", "transformers_defaults", "transformers_compiled")
 
 
 def token_rows(count):
@@ -155,14 +159,15 @@ def main():
     parser.add_argument("--threads", type=int, default=usable_threads())
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--only", choices=PROGRAMS, help="one run of the first shape, as the processes of this one do")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "training.json")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    transformers.logging.set_verbosity_error()
-    rows = token_rows(ROWS * (options.steps + 1))
+    if options.only:
+        write_json(options.out, run_one(options.only, options.shapes[0], options))
+        return
     results = {
         "what": "causal training, batch of 16 rows of 256 tokens, AdamW, float32, no dropout",
-        "shapes": {family: measure(family, rows, options) for family in options.shapes},
+        "shapes": {family: measure(family, options) for family in options.shapes},
         "machine": {"processor": cpu_type(), "cores": usable_threads(), "threads": options.threads},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
         | {"python": platform.python_version()},
@@ -171,20 +176,34 @@ def main():
     print(options.out.read_text())
 
 
-def measure(family, rows, options):
+def run_one(program, family, options):
+    """Run one program in this process; return its step times, its losses and the matmul peak after it."""
+    torch.set_num_threads(options.threads)
+    transformers.logging.set_verbosity_error()
+    rows = token_rows(ROWS * (options.steps + 1))
+    if program == "massivetext":
+        steps, losses = run_ours(family, rows, options.steps, options)
+    else:
+        steps, losses = run_peer(family, rows, options.steps, best=program == "transformers_compiled")
+    peak = MatmulPeak(torch.device("cpu"), torch.float32).value()
+    return {"steps": steps, "losses": losses, "peak": peak, "threads": torch.get_num_threads()}
+
+
+def measure(family, options):
     """Run the three programs in turn, compare their losses, and return what they reached."""
-    runs = {
-        "massivetext": lambda: run_ours(family, rows, options.steps, options),
-        "transformers_defaults": lambda: run_peer(family, rows, options.steps, best=False),
-        "transformers_compiled": lambda: run_peer(family, rows, options.steps, best=True),
-    }
-    times, losses, peaks = {name: [] for name in runs}, {}, []
+    times, losses, peaks = {name: [] for name in PROGRAMS}, {}, []
     for _ in range(options.rounds):
-        for name, run in runs.items():
-            steps, losses[name] = run()
-            times[name] += steps
-            peaks.append(MatmulPeak(torch.device("cpu"), torch.float32).value())
-            print(family, name, f"{statistics.median(wall for wall, _ in steps):.3f} s a step", flush=True)
+        for name in PROGRAMS:
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder, "run.json")
+                numbers = ["--steps", str(options.steps), "--threads", str(options.threads), "--out", str(out)]
+                command = [sys.executable, __file__, "--only", name, "--shapes", family, *numbers]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                found = read_json(out)
+            times[name] += found["steps"]
+            losses[name] = found["losses"]
+            peaks.append(found["peak"])
+            print(family, name, f"{statistics.median(wall for wall, _ in found['steps']):.3f} s a step", flush=True)
     ours = losses["massivetext"]
     worst = max(abs(a - b) for name in losses for a, b in zip(ours, losses[name], strict=True))
     if worst > 0.01:
