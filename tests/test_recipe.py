@@ -1,5 +1,6 @@
 """A recipe is read, overridden, checked and written back."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def test_every_recipe_in_the_repository_loads(path):
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_built_in_recipe_loads(name):
     assert load_recipe(name).corpus.sources
+
+
+def test_the_packages_that_the_quickstart_reads_come_with_this_one():
+    paths = [path for source in load_recipe("quickstart").corpus.sources for path in source.paths]
+    named = [path.removeprefix("{packages}/") for path in paths if path.startswith("{packages}/")]
+    assert named and all(find_spec(name) for name in named)
 
 
 def test_a_resolved_recipe_reads_back_as_itself():
