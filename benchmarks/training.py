@@ -6,8 +6,8 @@ Both start from the same weights and see the same rows (real English text, one d
 losses are compared, then the seconds of each step after the warm-up, by the clock and by processor time. The peer runs
 twice: as its users run it (defaults), and with what makes it fastest (compiled, denormals flushed). Rounds alternate,
 because other processes disturb a measurement, and each run is a process of its own, so that none leaves its thread
-settings to the next; a number is the median over all rounds. Utilisation is the FLOPs of the parameters' matrix products
-and of causal attention, over the best matmul peak of those measured after each run.
+settings to the next; a number is the median over all rounds. Utilisation is the FLOPs of the parameters' matrix
+products and of causal attention, over the best matmul peak of those measured after each run.
 """
 
 import argparse
