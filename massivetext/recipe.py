@@ -85,6 +85,14 @@ class Recipe(Settings):
     evaluate: EvaluateSettings = EvaluateSettings()
     generate: GenerateSettings = GenerateSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_seed(cls, values: Any) -> Any:
+        """Dropout follows the recipe's seed too, unless train has one of its own."""
+        if isinstance(values, Mapping) and "seed" in values and isinstance(values.get("train"), Mapping):
+            return {**values, "train": {"seed": values["seed"], **values["train"]}}
+        return values
+
 
 def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe named by a built-in name, a YAML file or a mapping, with `KEY=VALUE` overrides applied.

@@ -41,6 +41,11 @@ def test_a_resolved_recipe_reads_back_as_itself():
     assert load_recipe(yaml.safe_load(recipe_yaml(recipe))) == recipe
 
 
+def test_training_takes_the_recipes_seed_unless_it_has_its_own():
+    assert load_recipe({**SMALL, "seed": 7}).train.seed == 7
+    assert load_recipe({**SMALL, "seed": 7, "train": {"steps": 10, "seed": 3}}).train.seed == 3
+
+
 def test_an_unknown_section_names_the_nearest():
     with pytest.raises(ConfigError, match=r"unknown key in the top level: 'tokeniser'; did you mean 'tokenizer'\?"):
         load_recipe({**SMALL, "tokeniser": {}})
