@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,24 +86,39 @@ class RunLog:
 
 
 class _EventFile:
-    """TensorBoard scalars, one tag per number: loss, losses/SOURCE, learning_rate, ..."""
+    """TensorBoard scalars, one tag per number: loss, losses/SOURCE, learning_rate, ...
+
+    A row is one record, written where it is made: torch's SummaryWriter hands each number to a thread of its own, which
+    takes the interpreter away from the threads that train.
+    """
 
     def __init__(self, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        self._writer = SummaryWriter(str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
+        self._event, self._summary = Event, Summary
+        self._records = RecordWriter(open(folder / name, "wb"))  # noqa: SIM115 - closed by the RecordWriter
+        self._write(file_version="brain.Event:2")
 
     def add(self, row: Mapping[str, Any]) -> None:
+        tags: dict[str, Any] = {}
         for name, value in row.items():
-            values = (
-                {f"{name}/{key}": one for key, one in value.items()} if isinstance(value, Mapping) else {name: value}
-            )
-            for tag, number in values.items():
-                if name != "step" and isinstance(number, int | float):
-                    self._writer.add_scalar(tag, number, row["step"])
+            parts = value.items() if isinstance(value, Mapping) else ()
+            tags |= {f"{name}/{key}": one for key, one in parts} or {name: value}
+        step = tags.pop("step")
+        numbers = {tag: number for tag, number in tags.items() if isinstance(number, int | float)}
+        values = [self._summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
+        self._write(step=step, summary=self._summary(value=values))
+        self._records.flush()
 
     def close(self) -> None:
-        self._writer.close()
+        self._records.close()
+
+    def _write(self, **fields: Any) -> None:
+        self._records.write(self._event(wall_time=time.time(), **fields).SerializeToString())
 
 
 def cut_back(path: Path, step: int) -> None:
