@@ -6,15 +6,21 @@ inside messages are broken up by a mark before rendering, and the mark is taken 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
+from types import FrameType
 from typing import Any, NoReturn
 
 from massivetext.errors import ConfigError
 
 # Characters that are never text (Unicode noncharacters); the first that does not occur serves as the mark.
 MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
+# A template is somebody else's program. Those of published models run a few hundred lines for a conversation.
+MAX_LINES = 2_000_000
+MAX_CHARACTERS = 10_000_000
 
 
 @cache
@@ -29,7 +35,19 @@ def compiled(template: str) -> Any:
     def to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, **options: Any) -> str:
         return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **options)
 
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    class Sandbox(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"*", "**"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            """Refuse powers, and repetitions of a text or list beyond MAX_CHARACTERS."""
+            if operator == "**":
+                refuse("it raises to a power")
+            for thing, times in ((left, right), (right, left)):
+                if hasattr(thing, "__len__") and isinstance(times, int) and len(thing) * times > MAX_CHARACTERS:
+                    refuse(f"it makes a text or list longer than {MAX_CHARACTERS:,}")
+            return super().call_binop(context, operator, left, right)
+
+    environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     environment.filters["tojson"] = to_json
     environment.globals["raise_exception"] = refuse
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
@@ -41,12 +59,39 @@ def render(template: str, variables: Mapping[str, Any]) -> str:
     from jinja2.exceptions import TemplateError
 
     try:
-        return str(compiled(template).render(**variables))
+        with at_most_lines(MAX_LINES):
+            return str(compiled(template).render(**variables))
+    except RecursionError:
+        raise ConfigError("the chat template calls itself without end; mend it or pass another chat_template") from None
     except TemplateError as error:
         raise ConfigError(
             f"the chat template cannot be rendered ({type(error).__name__}: {error}); check that each message has "
             f"'role' and 'content', or pass another chat_template"
         ) from None
+
+
+@contextmanager
+def at_most_lines(limit: int) -> Iterator[None]:
+    """Raise ConfigError where templates rendered inside run more than `limit` lines: one may loop for ever."""
+    left = limit
+
+    def count(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != "<template>":
+            return None
+        left -= event == "line"
+        if left < 0:
+            raise ConfigError(
+                f"the chat template was stopped after {limit:,} lines: it loops; mend it or pass another chat_template"
+            )
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 def chosen_mark(value: Any) -> str:
