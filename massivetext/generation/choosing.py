@@ -1,4 +1,4 @@
-"""The next token from the logits: penalty, temperature, the two cuts, and the draw. Legend: B rows, V vocabulary."""
+"""The next token from the logits: rules, temperature, the two cuts, and the draw. Legend: B rows, V vocabulary."""
 
 import torch
 import xxhash
@@ -41,40 +41,84 @@ def draw(logits: Tensor, settings: GenerationSettings, numbers: Tensor) -> Tenso
     return ids.gather(1, place.clamp(max=count - 1))[:, 0]
 
 
-class Chooser:
-    """Picks the next id of each row from its logits, step after step, as the settings say."""
+def repeating(texts: Tensor, size: int, vocabulary: int) -> Tensor:
+    """Return the ids that would end a run of `size` ids which stands in the text already, (B, V) boolean.
 
-    def __init__(self, settings: GenerationSettings, prompts: Tensor, readable: Tensor, vocabulary: int) -> None:
-        """prompts: (B, T) ids, readable: (B, T) boolean, False where a prompt is padding."""
-        self.settings, self.step = settings, 0
-        self.begins = prompts.shape[1] == 1
+    texts: (B, T) ids, -1 for padding (arXiv:1705.04304).
+    """
+    rows = texts.shape[0]
+    if texts.shape[1] < size:
+        return torch.zeros(rows, vocabulary, dtype=torch.bool, device=texts.device)
+    runs = texts.unfold(1, size, 1)  # (B, T - size + 1, size)
+    tail = texts[:, texts.shape[1] - size + 1 :]  # the last size - 1 ids
+    found = (runs[:, :, :-1] == tail[:, None]).all(-1) & (runs >= 0).all(-1)
+    counts = torch.zeros(rows, vocabulary, device=texts.device)
+    return counts.scatter_add_(1, runs[:, :, -1].clamp(min=0), found.to(counts.dtype)) > 0
+
+
+class Rules:
+    """What the settings forbid, force or make less likely: of logits and, in a beam search, of log probabilities."""
+
+    def __init__(
+        self, settings: GenerationSettings, prompts: Tensor, readable: Tensor, stops: Tensor, vocabulary: int
+    ) -> None:
+        """prompts: (B, T) ids, readable: (B, T) boolean, False where there is padding. stops: ids that end a text."""
+        self.settings, self.step, self.stops = settings, 0, stops
+        self.prompt_tokens, self.vocabulary = prompts.shape[1], vocabulary
         self.banned = [word[0] for word in settings.bad_words_ids or []]
-        self.seed = settings.seed
-        if self.seed is None and settings.do_sample:
-            self.seed = int(torch.randint(2**62, ()))
+        self.texts = prompts.masked_fill(~readable, -1) if settings.no_repeat_ngram_size else None
         self.seen: Tensor | None = None
         if settings.repetition_penalty != 1.0:
             counts = torch.zeros(prompts.shape[0], vocabulary, device=prompts.device)
             self.seen = counts.scatter_add_(1, prompts, readable.to(counts.dtype)) > 0
 
+    def __call__(self, scores: Tensor, last: bool = False) -> Tensor:
+        """Return the scores (B, V) of the next id as the rules leave them. last: it reaches the length limit."""
+        settings, never = self.settings, float("-inf")
+        if self.seen is not None:
+            scores = penalised(scores, self.seen, settings.repetition_penalty)
+        if self.texts is not None:
+            scores = scores.masked_fill(repeating(self.texts, settings.no_repeat_ngram_size, self.vocabulary), never)
+        if self.banned:
+            scores = scores.index_fill(1, torch.tensor(self.banned, device=scores.device), never)
+        if len(self.stops) and (
+            self.step < (settings.min_new_tokens or 0) or self.prompt_tokens + self.step < settings.min_length
+        ):
+            scores = scores.index_fill(1, self.stops, never)
+        forced = settings.forced_bos_token_id if self.prompt_tokens == 1 and self.step == 0 else None
+        if last and settings.forced_eos_token_id is not None:
+            forced = settings.forced_eos_token_id
+        if forced is not None:
+            scores = torch.full_like(scores, never).index_fill_(1, torch.tensor([forced], device=scores.device), 0.0)
+        return scores
+
+    def note(self, chosen: Tensor, rows: Tensor | None = None) -> None:
+        """Count `chosen` (B,) as the next id of each row. rows: which row each text goes on from; None: its own."""
+        if self.seen is not None:
+            self.seen = self.seen if rows is None else self.seen[rows]
+            self.seen.scatter_(1, chosen[:, None], True)
+        if self.texts is not None:
+            self.texts = torch.cat([self.texts if rows is None else self.texts[rows], chosen[:, None]], 1)
+        self.step += 1
+
+
+class Chooser:
+    """Picks the next id of each row from its logits, step after step: the likeliest, or one drawn."""
+
+    def __init__(self, settings: GenerationSettings, rules: Rules) -> None:
+        self.settings, self.rules = settings, rules
+        self.seed = settings.seed
+        if self.seed is None and settings.do_sample:
+            self.seed = int(torch.randint(2**62, ()))
+
     def __call__(self, logits: Tensor, last: bool = False) -> Tensor:
         """Return the next id of each row, (B,) int64, for logits (B, V). last: whether the length limit is reached."""
-        forced = self.settings.forced_bos_token_id if self.begins and self.step == 0 else None
-        if last and self.settings.forced_eos_token_id is not None:
-            forced = self.settings.forced_eos_token_id
-        if self.banned:
-            logits = logits.index_fill(1, torch.tensor(self.banned, device=logits.device), float("-inf"))
-        if self.seen is not None:
-            logits = penalised(logits, self.seen, self.settings.repetition_penalty)
-        if forced is not None:
-            chosen = torch.full(logits.shape[:1], forced, device=logits.device)
-        elif self.settings.do_sample:
+        logits = self.rules(logits, last)
+        if self.settings.do_sample:
             assert self.seed is not None
-            numbers = [uniform(self.seed, row, self.step) for row in range(logits.shape[0])]
+            numbers = [uniform(self.seed, row, self.rules.step) for row in range(logits.shape[0])]
             chosen = draw(logits, self.settings, torch.tensor(numbers, dtype=torch.float64, device=logits.device))
         else:
             chosen = logits.argmax(dim=-1)
-        if self.seen is not None:
-            self.seen.scatter_(1, chosen[:, None], True)
-        self.step += 1
+        self.rules.note(chosen)
         return chosen

@@ -5,13 +5,14 @@ older half of what the model reads is let go and the newer half is read again; a
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from massivetext.errors import ConfigError
-from massivetext.generation.choosing import Chooser
+from massivetext.generation.beams import beam_search
+from massivetext.generation.choosing import Chooser, Rules
 from massivetext.generation.settings import GenerationSettings, generation_settings
 from massivetext.generation.stepping import FastStep, StepPlan
 from massivetext.layers.cache import StaticCache, slot_mask
@@ -85,6 +86,44 @@ class Reader:
         self.first = self.first[rows]
         self.cache.select_rows(rows)
 
+    def reorder(self, rows: Tensor) -> None:
+        """Put what the cache holds of row rows[i] into row i, (B,) int64; all padding must agree."""
+        self.cache.reorder_rows(rows, self.length)
+
+
+class Start(NamedTuple):
+    """Prompts that were read, each `copies` times: ids (B, T), the logits behind them (B, V), and how to go on.
+
+    stops: ids that end a text. filler: the id behind an ended text. new_tokens: the most to be added.
+    """
+
+    ids: Tensor
+    reader: Reader
+    logits: Tensor
+    rules: Rules
+    stops: Tensor
+    filler: int
+    new_tokens: int
+
+
+def _begin(
+    model: Decoder, input_ids: Tensor, attention_mask: Tensor | None, settings: GenerationSettings, copies: int
+) -> Start:
+    """Check the prompts (B, T), read them, and return where their continuations start."""
+    ids = input_ids.to(model.device)
+    first = _first_columns(ids, attention_mask)
+    new_tokens, context = settings.new_tokens(ids.shape[1]), int(model.config.max_position_embeddings)
+    _check_prompt(ids, first, context, int(model.config.vocab_size))
+    stops = torch.tensor(_stop_ids(model, settings), device=ids.device, dtype=torch.long)
+    reader = Reader(model, model.step_plan(), first, min(ids.shape[1] + new_tokens, max(context, ids.shape[1])))
+    logits = reader.read(ids)
+    if copies > 1:
+        reader.repeat(copies)
+        ids, logits = ids.repeat_interleave(copies, 0), logits.repeat_interleave(copies, 0)
+    readable = torch.arange(ids.shape[1], device=ids.device) >= reader.first[:, None]
+    rules = Rules(settings, ids, readable, stops, logits.shape[-1])
+    return Start(ids, reader, logits, rules, stops, _filler(model, settings), new_tokens)
+
 
 def decode_steps(
     model: Decoder, input_ids: Tensor, attention_mask: Tensor | None, settings: GenerationSettings
@@ -93,34 +132,41 @@ def decode_steps(
 
     input_ids: (B, T), padded on the left where attention_mask is 0. A row that ended gives the padding id.
     """
-    ids = input_ids.to(model.device)
-    first = _first_columns(ids, attention_mask)
-    new_tokens, context = settings.new_tokens(ids.shape[1]), int(model.config.max_position_embeddings)
-    _check_prompt(ids, first, context, int(model.config.vocab_size))
-    stops = torch.tensor(_stop_ids(model, settings), device=ids.device, dtype=torch.long)
-    filler = _filler(model, settings)
-    reader = Reader(model, model.step_plan(), first, min(ids.shape[1] + new_tokens, max(context, ids.shape[1])))
-    logits = reader.read(ids)
-    if settings.num_return_sequences > 1:
-        reader.repeat(settings.num_return_sequences)
-        ids, logits = (part.repeat_interleave(settings.num_return_sequences, 0) for part in (ids, logits))
-    readable = torch.arange(ids.shape[1], device=ids.device) >= reader.first[:, None]
-    choose = Chooser(settings, ids, readable, logits.shape[-1])
-    ended = torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
-    columns = [ids]  # everything read so far, for the moment when the cache is full
-    for step in range(new_tokens):
-        chosen = choose(logits, last=step + 1 == new_tokens)
+    start = _begin(model, input_ids, attention_mask, settings, settings.num_return_sequences)
+    choose = Chooser(settings, start.rules)
+    reader, logits, stops = start.reader, start.logits, start.stops
+    ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+    columns = [start.ids]  # everything read so far, for the moment when the cache is full
+    for step in range(start.new_tokens):
+        chosen = choose(logits, last=step + 1 == start.new_tokens)
         if len(stops):
-            chosen = torch.where(ended, filler, chosen)
+            chosen = torch.where(ended, start.filler, chosen)
             ended |= torch.isin(chosen, stops)
         yield chosen
-        if step + 1 == new_tokens or (len(stops) and bool(ended.all())):
+        if step + 1 == start.new_tokens or (len(stops) and bool(ended.all())):
             return
         columns.append(chosen[:, None])
         if reader.length < reader.slots:
             logits = reader.read(chosen[:, None])
         else:
             reader, logits = _slide(model, torch.cat(columns, 1), reader)
+
+
+def continued(model: Decoder, input_ids: Tensor, attention_mask: Tensor | None, settings: GenerationSettings) -> Tensor:
+    """Return prompts (B, T) with their continuations, (B * num_return_sequences, T + new tokens) int64."""
+    if settings.num_beams == 1:
+        new = torch.stack(list(decode_steps(model, input_ids, attention_mask, settings)), 1)
+    else:
+        context, wanted = int(model.config.max_position_embeddings), settings.new_tokens(input_ids.shape[1])
+        if input_ids.shape[1] + wanted > context:
+            raise ConfigError(
+                f"a beam search keeps the whole text: {input_ids.shape[1]} tokens of prompt and {wanted} new ones are "
+                f"more than the {context} that the model reads; set max_new_tokens lower, or num_beams=1"
+            )
+        with torch.no_grad():
+            new = beam_search(_begin(model, input_ids, attention_mask, settings, settings.num_beams), settings)
+    prompts = input_ids.to(model.device).repeat_interleave(settings.num_return_sequences, 0)
+    return torch.cat([prompts, new], 1)
 
 
 def _slide(model: Decoder, ids: Tensor, full: Reader) -> tuple[Reader, Tensor]:
@@ -141,9 +187,7 @@ def generate(model: Decoder, input_ids: Tensor, attention_mask: Tensor | None = 
     if isinstance(input_ids, Mapping):
         return generate(model, **{"attention_mask": attention_mask, **input_ids, **options})
     settings = generation_settings(model.generation_defaults, options)
-    steps = list(decode_steps(model, input_ids, attention_mask, settings))
-    prompts = input_ids.to(model.device).repeat_interleave(settings.num_return_sequences, 0)
-    return torch.cat([prompts, torch.stack(steps, 1)], 1)
+    return continued(model, input_ids, attention_mask, settings)
 
 
 def _first_columns(ids: Tensor, attention_mask: Tensor | None) -> Tensor:

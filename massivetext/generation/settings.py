@@ -1,7 +1,7 @@
 """How text is continued: one settings object, under the names that Hugging Face's `generate` uses."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
@@ -12,11 +12,10 @@ DEFAULT_NEW_TOKENS = 64
 # What a generation_config.json may hold that does not change the ids, or does not at this value.
 HARMLESS = {"_from_model_config", "transformers_version", "bos_token_id", "use_cache", "cache_implementation"}
 NEUTRAL: dict[str, Any] = {
-    "assistant_early_exit": None, "diversity_penalty": 0.0, "early_stopping": False, "encoder_repetition_penalty": 1.0,
-    "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "length_penalty": 1.0, "min_length": 0, "no_repeat_ngram_size": 0,
-    "num_beam_groups": 1, "num_beams": 1, "output_attentions": False, "output_hidden_states": False,
-    "output_logits": False, "output_scores": False, "remove_invalid_values": False, "return_dict_in_generate": False,
-    "typical_p": 1.0,
+    "assistant_early_exit": None, "diversity_penalty": 0.0, "encoder_repetition_penalty": 1.0,
+    "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "num_beam_groups": 1, "output_attentions": False,
+    "output_hidden_states": False, "output_logits": False, "output_scores": False, "remove_invalid_values": False,
+    "return_dict_in_generate": False, "typical_p": 1.0,
 }  # fmt: skip
 
 
@@ -37,6 +36,19 @@ class GenerationSettings(Settings):
     """Only the likeliest tokens that together reach this probability are drawn from (arXiv:1904.09751)."""
     repetition_penalty: float = 1.0
     """Logits of tokens that occurred are divided (positive) or multiplied (negative) by it (arXiv:1909.05858)."""
+    num_beams: int = 1
+    """Texts followed at once, for the one of highest probability (beam search); 1: one token after the other."""
+    length_penalty: float = 1.0
+    """Beams only: texts compare by log probability / length ** length_penalty; above 0 longer texts gain by it."""
+    early_stopping: bool | Literal["never"] = False
+    """Beams only. True: num_beams ended texts are enough; False: unless a running one is better at its length by now;
+    never: unless it could become better by the greatest length."""
+    no_repeat_ngram_size: int = 0
+    """No run of so many ids stands in a text twice (arXiv:1705.04304); 0: free."""
+    min_length: int = 0
+    """No end before prompt and continuation together have so many tokens."""
+    min_new_tokens: int | None = None
+    """No end before so many tokens were added."""
     num_return_sequences: int = 1
     """Continuations of each prompt."""
     eos_token_id: int | list[int] | None = None
@@ -58,7 +70,8 @@ class GenerationSettings(Settings):
     def _check(self) -> Self:
         bounds = {
             "max_new_tokens": (1, None), "max_length": (1, None), "top_k": (0, None), "num_return_sequences": (1, None),
-            "top_p": (0, 1),
+            "top_p": (0, 1), "num_beams": (1, None), "no_repeat_ngram_size": (0, None), "min_length": (0, None),
+            "min_new_tokens": (0, None),
         }  # fmt: skip
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
@@ -70,10 +83,14 @@ class GenerationSettings(Settings):
         for name in ("temperature", "repetition_penalty"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed: above 0 (do_sample=False is greedy)")
-        if self.num_return_sequences > 1 and not self.do_sample:
+        if self.do_sample and self.num_beams > 1:
             raise ValueError(
-                f"num_return_sequences is {self.num_return_sequences} without sampling: all would be the same; "
-                f"set do_sample=True"
+                f"num_beams is {self.num_beams} with do_sample=True; allowed: one of the two; set num_beams=1"
+            )
+        if self.num_return_sequences > self.num_beams and not self.do_sample:
+            raise ValueError(
+                f"num_return_sequences is {self.num_return_sequences} without sampling: allowed are as many as "
+                f"num_beams ({self.num_beams}), more would be the same; set do_sample=True or num_beams"
             )
         return self
 
@@ -95,16 +112,18 @@ def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any])
     """Return the settings from a folder's generation_config.json (`defaults`) overridden by a caller's `options`.
 
     Options that are not known raise ConfigError, and so do defaults that would change the ids and are not supported,
-    unless an option sets them to the value at which they do not (num_beams=1).
+    unless an option sets them to the value at which they do not (num_beam_groups=1).
     """
     off = {key for key, value in options.items() if key in NEUTRAL and value == NEUTRAL[key]}
     options = {key: value for key, value in options.items() if key not in off}
     defaults = {key: value for key, value in defaults.items() if key not in off}
     kept = {}
     for key, value in defaults.items():
+        if value is None:
+            continue
         if key in GenerationSettings.model_fields:
             kept[key] = value
-        elif key not in HARMLESS and value is not None and value != NEUTRAL.get(key):
+        elif key not in HARMLESS and value != NEUTRAL.get(key):
             raise ConfigError(
                 f"the model's generation_config.json asks for {key} = {value!r}, which is not supported; "
                 f"remove it there to generate without it"
@@ -113,6 +132,4 @@ def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any])
     given = {key: value for key, value in options.items() if value is not None}
     if "max_length" in given and "max_new_tokens" not in given:
         kept.pop("max_new_tokens", None)
-    if kept.get("top_k") is None:
-        kept.pop("top_k", None)
     return GenerationSettings.parse({**kept, **given}, where="generate")

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from massivetext.errors import ConfigError
 from massivetext.generation.engine import Decoder, decode_steps
 from massivetext.generation.settings import generation_settings
 
@@ -56,6 +57,8 @@ def stream_text(model: Decoder, tokenizer: Any, prompt: str | list[int], **optio
     The pieces put together are the continuation that `pipeline("text-generation")` gives for the same seed.
     """
     settings = generation_settings(model.generation_defaults, options)
+    if settings.num_beams > 1:
+        raise ConfigError(f"num_beams is {settings.num_beams}; a text is streamed as it comes: set num_beams=1")
     ids = tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt)
     stream = TextStream(tokenizer)
     for chosen in decode_steps(model, torch.tensor([ids]), None, settings):

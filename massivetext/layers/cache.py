@@ -28,6 +28,11 @@ class StaticCache:
         self.keys = [keys.index_select(0, rows) for keys in self.keys]
         self.values = [values.index_select(0, rows) for values in self.values]
 
+    def reorder_rows(self, rows: Tensor, used: int) -> None:
+        """Put the first `used` slots of row rows[i] in the place of row i's, (B,) int64, inside the same memory."""
+        for tensor in (*self.keys, *self.values):
+            tensor[:, :, :used] = tensor[:, :, :used].index_select(0, rows)
+
 
 def slot_mask(slots: Tensor, first_slots: Tensor, total: int, window: int | None = None) -> Tensor:
     """Return which cache slots each new token may read: (B, 1, T, total) boolean, causal and without left padding.

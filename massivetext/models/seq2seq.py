@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from massivetext.errors import ConfigError, ModelError
-from massivetext.generation.engine import decode_steps
+from massivetext.generation.engine import continued
 from massivetext.generation.settings import generation_settings
 from massivetext.generation.stepping import StepPlan
 from massivetext.layers.attention import causal_mask
@@ -180,7 +180,7 @@ class EncoderDecoder(PretrainedModel):
 
         input_ids: the source (B, S), or a tokenizer's output. decoder_input_ids: how the text begins; None: with the
         start id. options: the fields of `GenerationSettings`, over those of the folder; max_length counts the decoder's
-        ids. Greedy by default.
+        ids. Greedy by default, or as many beams as the folder says.
         """
         if isinstance(input_ids, Mapping):
             given = {name: value for name, value in input_ids.items() if name != "token_type_ids"}
@@ -202,9 +202,7 @@ class EncoderDecoder(PretrainedModel):
                 f"{wanted} new tokens are asked for and the decoder reads at most {most} (max_position_embeddings); "
                 f"set max_new_tokens to at most {most - decoder_input_ids.shape[1]}"
             )
-        steps = list(decode_steps(Writer(self, memory), decoder_input_ids, None, settings))
-        begun = decoder_input_ids.repeat_interleave(settings.num_return_sequences, 0)
-        return torch.cat([begun, torch.stack(steps, 1)], 1)
+        return continued(Writer(self, memory), decoder_input_ids, None, settings)
 
     def generation_record(self) -> dict[str, Any]:
         """Return the content of generation_config.json: what the folder had, and the configuration's own ids."""

@@ -121,6 +121,9 @@ def test_sliding_with_padding_equals_each_prompt_alone_when_its_window_does(mode
         (prompts(1, 3), {"temperature": 0.0}, "temperature"),
         (prompts(1, 3), {"top_p": 1.5}, "top_p"),
         (prompts(1, 3), {"num_return_sequences": 2}, "do_sample=True"),
+        (prompts(1, 3), {"num_return_sequences": 3, "num_beams": 2}, r"as many as num_beams \(2\)"),
+        (prompts(1, 3), {"do_sample": True, "num_beams": 2}, "set num_beams=1"),
+        (prompts(1, 3), {"num_beams": 2, "max_new_tokens": 62}, "a beam search keeps the whole text"),
         (prompts(1, 3), {"max_new_token": 2}, "did you mean 'max_new_tokens'"),
         (prompts(1, 3), {"attention_mask": torch.tensor([[1, 1, 0]])}, "padded on the right"),
         (prompts(1, 3), {"attention_mask": torch.tensor([[1, 1]])}, "must agree"),
@@ -171,8 +174,8 @@ def test_defaults_of_a_folder_are_used_and_options_go_before_them():
 
 
 def test_a_default_that_is_not_supported_is_refused():
-    with pytest.raises(ConfigError, match="num_beams = 4"):
-        generation_settings({"num_beams": 4}, {})
+    with pytest.raises(ConfigError, match="num_beam_groups = 4"):
+        generation_settings({"num_beam_groups": 4}, {})
 
 
 @pytest.mark.parametrize("family", ["gpt2", "openai-gpt", "opt"])
