@@ -33,28 +33,37 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @kernel
-def times_vector(weight: Floats, vector: Floats, output: Floats) -> None:
-    """Put vector @ weight^T into `output` (1, outputs), for one row: weight (outputs, inputs), vector (1, inputs)."""
+def times_vector(weight: Floats, bias: Floats, vector: Floats, output: Floats) -> None:
+    """Put vector @ weight^T + bias into `output` (1, outputs), for one row: weight (outputs, inputs)."""
     for place in range(weight.shape[0]):
         total = np.float32(0.0)
         for feature in range(weight.shape[1]):
             total += weight[place, feature] * vector[0, feature]
-        output[0, place] = total
+        output[0, place] = total + bias[place]
 
 
 @kernel
-def add_norm(hidden: Floats, added: Floats, scale: Floats, epsilon: float, normed: Floats) -> None:
-    """Add `added` to `hidden` in place and put its RMS norm times `scale` (D,) into `normed`; all others (B, D)."""
+def add_norm(
+    hidden: Floats, added: Floats, scale: Floats, shift: Floats, centred: bool, epsilon: float, normed: Floats
+) -> None:
+    """Add `added` to `hidden` in place and put its norm times `scale` plus `shift` (D,) into `normed`; the rest (B, D).
+
+    centred: the mean is taken off first (a layer norm); else the norm is by root mean square.
+    """
     rows, features = hidden.shape
     for row in range(rows):
+        mean = np.float32(0.0)
+        for place in range(features):
+            hidden[row, place] += added[row, place]
+            mean += hidden[row, place]
+        mean = mean / np.float32(features) if centred else np.float32(0.0)
         total = np.float32(0.0)
         for place in range(features):
-            value = hidden[row, place] + added[row, place]
-            hidden[row, place] = value
+            value = hidden[row, place] - mean
             total += value * value
         factor = np.float32(1.0 / math.sqrt(total / features + epsilon))
         for place in range(features):
-            normed[row, place] = hidden[row, place] * factor * scale[place]
+            normed[row, place] = (hidden[row, place] - mean) * factor * scale[place] + shift[place]
 
 
 @kernel
@@ -80,12 +89,13 @@ def turn_and_store(
 ) -> None:
     """Norm and rotate queries and keys in place, and write keys and values into the cache at `slot`.
 
-    projected: (B, (H + 2 K) * head_dim), queries, keys, values side by side. tables: (2, B, head_dim / 2), cosine and
-    sine. scales: (2, head_dim), of the query and the key norm. cache: keys and values, (B, K, S, head_dim) each.
+    projected: (B, (H + 2 K) * head_dim), queries, keys, values side by side. tables: (2, B, turned features / 2),
+    cosine and sine; a head's features behind those turned stay as they are. scales: (2, head_dim), of the query and
+    the key norm. cache: keys and values, (B, K, S, head_dim) each.
     """
     keys, values = cache
     head_dim = keys.shape[3]
-    half, key_heads = head_dim // 2, keys.shape[1]
+    half, key_heads = tables.shape[2], keys.shape[1]
     heads = projected.shape[1] // head_dim - 2 * key_heads
     for row in range(projected.shape[0]):
         for head in range(heads + key_heads):

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from massivetext.generation import kernels
 from massivetext.layers.cache import StaticCache
@@ -17,30 +18,60 @@ from massivetext.layers.cache import StaticCache
 KERNEL_BYTES = 64 * 2**20
 
 
-class LayerPlan(NamedTuple):
-    """The weights of one block: matrices (outputs, inputs), norm scales (D,) or (head_dim,)."""
+class Affine(NamedTuple):
+    """A matrix (outputs, inputs) and a bias (outputs,), of zeros where the layer has none."""
 
-    projections: list[Tensor]
-    output: Tensor
-    inner: list[Tensor]
-    down: Tensor
-    attention_scale: Tensor
-    feedforward_scale: Tensor
+    weight: Tensor
+    bias: Tensor
+
+
+class Norm(NamedTuple):
+    """What a norm multiplies by and adds, (D,) each: ones and zeros where it has no weights."""
+
+    scale: Tensor
+    shift: Tensor
+
+
+class LayerPlan(NamedTuple):
+    """The weights of one block. head_scales: (2, head_dim), of the query and the key norm.
+
+    parallel: attention and feed-forward part read the same hidden state and are added together.
+    """
+
+    projections: list[Affine]
+    output: Affine
+    inner: list[Affine]
+    down: Affine
+    attention_norm: Norm
+    feedforward_norm: Norm
     head_scales: Tensor
+    parallel: bool
 
 
 class StepPlan(NamedTuple):
-    """All that a step needs to know of a model."""
+    """All that a step needs to know of a model.
+
+    frequencies: of rotary positions; positions: the vectors (places, D) of learned ones; None: not of that kind.
+    centred: norms take the mean off.
+    """
 
     layers: list[LayerPlan]
-    final_scale: Tensor
+    final_norm: Norm
     head: Tensor
-    frequencies: Tensor
+    frequencies: Tensor | None
+    positions: Tensor | None
     activation: int
     norm: int
+    centred: bool
     epsilon: float
     reverse_rotary: bool
     softcap: float | None
+
+
+def affine_of(linear: nn.Linear) -> Affine:
+    """Return a layer's matrix and bias."""
+    weight = linear.weight.detach()
+    return Affine(weight, torch.zeros(weight.shape[0]) if linear.bias is None else linear.bias.detach())
 
 
 class FastStep:
@@ -52,20 +83,18 @@ class FastStep:
         batch, features = first.shape[0], plan.head.shape[1]
         layer = plan.layers[0]
         widths = {
-            "normed": features, "added": features, "projected": sum(part.shape[0] for part in layer.projections),
-            "mixed": layer.output.shape[1], "inner": sum(part.shape[0] for part in layer.inner),
-            "active": layer.down.shape[1], "logits": plan.head.shape[0],
+            "normed": features, "added": features, "projected": sum(len(part.bias) for part in layer.projections),
+            "mixed": layer.output.weight.shape[1], "inner": sum(len(part.bias) for part in layer.inner),
+            "active": layer.down.weight.shape[1], "logits": plan.head.shape[0], "thought": features,
         }  # fmt: skip
         self.tensors = {name: torch.zeros(batch, width) for name, width in widths.items()}
         self.arrays = {name: tensor.numpy() for name, tensor in self.tensors.items()}
+        self.nothing = np.zeros((batch, features), dtype=np.float32)
         self.caches = [(keys.numpy(), values.numpy()) for keys, values in zip(cache.keys, cache.values, strict=True)]
-        self.scales = [
-            [part.numpy() for part in (one.attention_scale, one.feedforward_scale, one.head_scales)]
-            for one in plan.layers
-        ]
+        self.head = Affine(plan.head, torch.zeros(plan.head.shape[0]))
         self.scores = np.zeros(cache.slots, dtype=np.float32)
-        weights = sum(matrix.nbytes for one in plan.layers for matrix in (*one.projections, *one.inner, one.down))
-        self.by_kernel = batch == 1 and weights <= KERNEL_BYTES
+        matrices = [part.weight for one in plan.layers for part in (*one.projections, *one.inner, one.down)]
+        self.by_kernel = batch == 1 and sum(matrix.nbytes for matrix in matrices) <= KERNEL_BYTES
 
     @torch.no_grad()
     def __call__(self, embeddings: Tensor, slot: int) -> Tensor:
@@ -74,41 +103,50 @@ class FastStep:
         The result is overwritten by the next call.
         """
         plan, arrays = self.plan, self.arrays
-        hidden = embeddings.contiguous().numpy().copy()
-        tables = self._tables(slot)
+        hidden, places = embeddings.contiguous().numpy().copy(), (slot - self.first).clip(0)
+        if plan.positions is not None:
+            hidden += plan.positions.numpy()[places]
+        tables = self._tables(places)
         arrays["added"][:] = 0.0
-        for number, layer in enumerate(plan.layers):
-            keys, values = self.caches[number]
-            attention_scale, feedforward_scale, head_scales = self.scales[number]
-            kernels.add_norm(hidden, arrays["added"], attention_scale, plan.epsilon, arrays["normed"])
+        for layer, (keys, values) in zip(plan.layers, self.caches, strict=True):
+            self._norm(hidden, arrays["added"], layer.attention_norm)
             self._multiply("normed", layer.projections, "projected")
-            projected = arrays["projected"]
+            projected, head_scales = arrays["projected"], layer.head_scales.numpy()
             kernels.turn_and_store(projected, tables, head_scales, plan.norm, plan.epsilon, (keys, values), slot)
             kernels.attend_slots(projected, keys, values, self.first, slot, self.scores, arrays["mixed"])
             self._multiply("mixed", [layer.output], "added")
-            kernels.add_norm(hidden, arrays["added"], feedforward_scale, plan.epsilon, arrays["normed"])
+            self._norm(hidden, self.nothing if layer.parallel else arrays["added"], layer.feedforward_norm)
             self._multiply("normed", layer.inner, "inner")
             kernels.activate(arrays["inner"], plan.activation, arrays["active"])
-            self._multiply("active", [layer.down], "added")
-        kernels.add_norm(hidden, arrays["added"], plan.final_scale.numpy(), plan.epsilon, arrays["normed"])
-        self._multiply("normed", [plan.head], "logits")
+            self._multiply("active", [layer.down], "thought" if layer.parallel else "added")
+            if layer.parallel:
+                arrays["added"] += arrays["thought"]
+        self._norm(hidden, arrays["added"], plan.final_norm)
+        self._multiply("normed", [self.head], "logits")
         logits = self.tensors["logits"]
         return logits if plan.softcap is None else plan.softcap * torch.tanh(logits / plan.softcap)
 
-    def _multiply(self, source: str, weights: list[Tensor], target: str) -> None:
-        """Fill the columns of `target` with source @ weight^T of each weight, side by side."""
+    def _norm(self, hidden: kernels.Floats, added: kernels.Floats, norm: Norm) -> None:
+        """Add `added` to `hidden` and fill `normed` with its norm."""
+        scale, shift = norm.scale.numpy(), norm.shift.numpy()
+        kernels.add_norm(hidden, added, scale, shift, self.plan.centred, self.plan.epsilon, self.arrays["normed"])
+
+    def _multiply(self, source: str, parts: list[Affine], target: str) -> None:
+        """Fill the columns of `target` with source @ weight^T + bias of each part, side by side."""
         start = 0
-        for weight in weights:
-            columns = slice(start, start + weight.shape[0])
+        for weight, bias in parts:
+            columns = slice(start, start + len(bias))
             if self.by_kernel:
-                kernels.times_vector(weight.numpy(), self.arrays[source], self.arrays[target][:, columns])
+                row = self.arrays[target][:, columns]
+                kernels.times_vector(weight.numpy(), bias.numpy(), self.arrays[source], row)
             else:
-                torch.mm(self.tensors[source], weight.t(), out=self.tensors[target][:, columns])
+                torch.addmm(bias, self.tensors[source], weight.t(), out=self.tensors[target][:, columns])
             start = columns.stop
 
-    def _tables(self, slot: int) -> kernels.Floats:
-        """Return cosine and sine of every row's position, (2, B, head_dim / 2) float32."""
-        frequencies = self.plan.frequencies.numpy()
-        angles = (slot - self.first).clip(0)[:, None].astype(np.float32) * frequencies
+    def _tables(self, places: NDArray[np.int64]) -> kernels.Floats:
+        """Return cosine and sine of every row's position, (2, B, turned features / 2) float32."""
+        if self.plan.frequencies is None:
+            return np.zeros((2, len(places), 0), dtype=np.float32)
+        angles = places[:, None].astype(np.float32) * self.plan.frequencies.numpy()
         sine = np.sin(angles)
         return np.stack([np.cos(angles), -sine if self.plan.reverse_rotary else sine])

@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from massivetext.generation.stepping import LayerPlan
+from massivetext.generation.stepping import LayerPlan, Norm, affine_of
 from massivetext.layers.attention import Context, SelfAttention
 from massivetext.layers.feedforward import GatedFeedForward
 from massivetext.layers.norms import RMSNorm
@@ -17,14 +17,21 @@ from massivetext.models.configuration import DecoderConfig
 OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight", "fc2.weight")
 
 
-def scale_of(norm: nn.Module) -> Tensor:
-    """Return a norm's scale (D,); ones where it has none."""
-    assert isinstance(norm, RMSNorm)
-    return torch.ones(norm.features) if norm.weight is None else norm.weight.detach()
+def norm_of(norm: nn.Module) -> Norm:
+    """Return what a norm multiplies by and adds, (D,) each."""
+    assert isinstance(norm, RMSNorm | nn.LayerNorm)
+    features = norm.features if isinstance(norm, RMSNorm) else norm.normalized_shape[0]
+    shift = getattr(norm, "bias", None)
+    return Norm(
+        torch.ones(features) if norm.weight is None else norm.weight.detach(),
+        torch.zeros(features) if shift is None else shift.detach(),
+    )
 
 
 class DecoderBlock(nn.Module):
     """Norm, attention, add; norm, feed-forward, add (arXiv:2002.04745), under Hugging Face's names."""
+
+    parallel = False  # whether both parts read what the block reads, and are added together
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -45,21 +52,22 @@ class DecoderBlock(nn.Module):
         """Return one of the family's norms over the hidden features."""
         return RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def step_plan(self) -> LayerPlan:
-        """Return this block's weights for the fast decoding step."""
-        attention, matrices = self.self_attn, [matrix.detach() for matrix in self.mlp.parameters()]
+    def step_plan(self) -> LayerPlan | None:
+        """Return this block's weights for the fast decoding step; None: it does not know such blocks."""
+        attention = self.self_attn
+        layers = [affine_of(layer) for layer in self.mlp.children() if isinstance(layer, nn.Linear)]
         head_scales = torch.ones(2, attention.shape.head_dim)
         if attention.shape.norm == "before_rotary":
-            head_scales = torch.stack([scale_of(attention.q_norm), scale_of(attention.k_norm)])
-        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+            head_scales = torch.stack([norm_of(attention.q_norm).scale, norm_of(attention.k_norm).scale])
         return LayerPlan(
-            [projection.weight.detach() for projection in projections],
-            attention.o_proj.weight.detach(),
-            matrices[:-1],  # gate and up, or up alone: the feed-forward parts declare them first, the way back last
-            matrices[-1],
-            scale_of(self.input_layernorm),
-            scale_of(self.post_attention_layernorm),
+            [affine_of(projection) for projection in (attention.q_proj, attention.k_proj, attention.v_proj)],
+            affine_of(attention.o_proj),
+            layers[:-1],  # gate and up, or up alone: the feed-forward parts declare them first, the way back last
+            layers[-1],
+            norm_of(self.input_layernorm),
+            norm_of(self.post_attention_layernorm),
             head_scales,
+            self.parallel,
         )
 
     def forward(self, hidden: Tensor, context: Context) -> Tensor:
@@ -78,6 +86,9 @@ RunBlock = Callable[[DecoderBlock, Tensor, Context], Tensor]
 
 class PostNormBlock(DecoderBlock):
     """Attention, add, norm; feed-forward, add, norm: the order of the first Transformer (arXiv:1706.03762)."""
+
+    def step_plan(self) -> None:
+        """Return None: the fast step norms before a part, not behind it."""
 
     def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the hidden state after this block, (B, T, D)."""

@@ -21,11 +21,10 @@ from torch.nn import functional
 
 from massivetext.errors import ModelError
 from massivetext.generation.kernels import ACTIVATION_CODES, NO_NORM, NORM_AFTER, NORM_BEFORE
-from massivetext.generation.stepping import StepPlan
+from massivetext.generation.stepping import LayerPlan, StepPlan
 from massivetext.layers.attention import Context, causal_mask, padding_mask, segment_mask
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.loss import IGNORED_LABEL, mean_cross_entropy, soft_capped
-from massivetext.layers.norms import RMSNorm
 from massivetext.layers.positions import LearnedPositions
 from massivetext.layers.rotary import inverse_frequencies, rotary_tables
 from massivetext.models.blocks import (
@@ -33,8 +32,8 @@ from massivetext.models.blocks import (
     DecoderBlock,
     DecoderStack,
     RunBlock,
+    norm_of,
     run_block,
-    scale_of,
 )
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
@@ -293,25 +292,27 @@ class CausalDecoder(nn.Module):
     def step_plan(self) -> StepPlan | None:
         """Return what the fast decoding step needs, or None where it does not apply.
 
-        It knows float32 on a CPU, rotary positions, norms by root mean square, no biases and no window.
+        It knows float32 on a CPU, without a window, and blocks that norm what they read.
         """
         config: Any = self.config
         shape = config.attention_shape()
         if self.device.type != "cpu" or self.dtype != torch.float32 or config.attention_window is not None:
             return None
-        if self.frequencies is None or not isinstance(self.model.norm, RMSNorm):
+        layers = [block.step_plan() for block in cast("list[DecoderBlock]", self.model.layers)]
+        if None in layers:
             return None
-        if any(name.endswith(".bias") for name, _ in self.named_parameters()):
-            return None
-        norm = {"none": NO_NORM, "before_rotary": NORM_BEFORE, "after_rotary": NORM_AFTER}[shape.norm]
+        norm: Any = self.model.norm
+        table = getattr(self.model, "embed_positions", None)
         return StepPlan(
-            [block.step_plan() for block in cast("list[DecoderBlock]", self.model.layers)],
-            scale_of(self.model.norm),
+            cast("list[LayerPlan]", layers),
+            norm_of(norm),
             self.head_weight.detach(),
             self.frequencies,
+            None if table is None else table.weight.detach()[table.offset :],
             ACTIVATION_CODES[config.hidden_act],
-            norm,
-            config.rms_norm_eps,
+            {"none": NO_NORM, "before_rotary": NORM_BEFORE, "after_rotary": NORM_AFTER}[shape.norm],
+            isinstance(norm, nn.LayerNorm),
+            norm.eps if isinstance(norm, nn.LayerNorm) else norm.epsilon,
             shape.reverse_rotary,
             config.softcap,
         )

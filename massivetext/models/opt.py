@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
+from massivetext.generation.stepping import StepPlan
 from massivetext.layers.attention import AttentionShape
 from massivetext.layers.feedforward import PlainFeedForward
 from massivetext.models.blocks import OUTPUT_PROJECTIONS, DecoderBlock, DecoderStack, PostNormBlock
@@ -122,6 +123,10 @@ class OPTForCausalLM(CausalDecoder):
         normed = super().leave(hidden)
         project = getattr(self.model, "project_out", None)
         return normed if project is None else cast(Tensor, project(normed))
+
+    def step_plan(self) -> StepPlan | None:
+        """Return what the fast decoding step needs; None where the head reads other features than the blocks."""
+        return None if hasattr(self.model, "project_out") else super().step_plan()
 
     @classmethod
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:

@@ -69,6 +69,9 @@ class PaLMBlock(DecoderBlock):
         super().__init__(config)
         del self.post_attention_layernorm  # one norm serves both
 
+    def step_plan(self) -> None:
+        """Return None: the fast step knows no logits that are scaled."""
+
     @staticmethod
     def make_norm(config: Any) -> nn.Module:
         """Return a layer norm with a scale and no bias."""

@@ -2,13 +2,15 @@
 
 import pytest
 import torch
+import transformers
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.models.families import CAUSAL_FAMILIES
 
 torch.set_num_threads(1)
 FAMILIES = sorted(CAUSAL_FAMILIES)
-FAST_FAMILIES = ["arcee", "llama", "mistral", "nanochat", "qwen3"]  # the step knows no biases and no learned positions
+# The others: openai-gpt norms behind its parts, palm scales its logits.
+FAST_FAMILIES = ["arcee", "gpt2", "gpt_neox", "llama", "mistral", "nanochat", "opt", "qwen2", "qwen3"]
 
 
 def tiny_model(family="llama", **changes):
@@ -26,6 +28,12 @@ def tiny_model(family="llama", **changes):
         for parameter in model.parameters():
             parameter.normal_(0.0, 0.3, generator=generator)
     return model.eval()
+
+
+def peer_of(model, folder):
+    """The same model in transformers."""
+    model.save_pretrained(folder)
+    return transformers.AutoModelForCausalLM.from_pretrained(folder)
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ import itertools
 
 import pytest
 import torch
-import transformers
 
 from massivetext.errors import ConfigError
 from massivetext.generation.choosing import repeating
 from massivetext.generation.streaming import stream_text
 
-from .conftest import prompts, tiny_model
+from .conftest import peer_of, prompts, tiny_model
 
 
 def padded_prompts():
@@ -31,12 +30,10 @@ def padded_prompts():
 )
 def test_beams_find_the_ids_that_those_of_transformers_find(family, options, tmp_path):
     model = tiny_model(family)
-    model.save_pretrained(tmp_path)
-    peer = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
     ids, mask = padded_prompts()
     ends = model.generate(ids, attention_mask=mask, max_new_tokens=8)[:, 12].unique().tolist()
     options = {"num_beams": 3, "max_new_tokens": 16, "eos_token_id": ends, "pad_token_id": 119, **options}
-    theirs = peer.generate(ids, attention_mask=mask, do_sample=False, **options)
+    theirs = peer_of(model, tmp_path).generate(ids, attention_mask=mask, do_sample=False, **options)
     assert torch.equal(model.generate(ids, attention_mask=mask, **options), theirs)
 
 

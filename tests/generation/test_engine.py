@@ -2,20 +2,12 @@
 
 import pytest
 import torch
-import transformers
 
 from massivetext.errors import ConfigError
 from massivetext.generation.choosing import draw, penalised
 from massivetext.generation.settings import GenerationSettings, generation_settings
 
-from .conftest import FAMILIES, FAST_FAMILIES, prompts, tiny_model
-
-
-def peer_of(model):
-    values = model.config.to_hugging_face()
-    peer = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(**values))
-    peer.load_state_dict(model.state_dict())
-    return peer.eval()
+from .conftest import FAMILIES, FAST_FAMILIES, peer_of, prompts, tiny_model
 
 
 def slowly(model, ids, new_tokens):
@@ -26,10 +18,12 @@ def slowly(model, ids, new_tokens):
 
 
 @pytest.mark.parametrize("family", FAST_FAMILIES)  # the others: tests/models/test_parity.py
-def test_greedy_ids_equal_those_of_transformers(family):
+def test_greedy_ids_equal_those_of_transformers(family, tmp_path):
     model = tiny_model(family)
     ids = prompts(3, 7)
-    theirs = peer_of(model).generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=40, do_sample=False)
+    theirs = peer_of(model, tmp_path).generate(
+        ids, attention_mask=torch.ones_like(ids), max_new_tokens=40, do_sample=False
+    )
     assert torch.equal(model.generate(ids, max_new_tokens=40), theirs)
 
 
@@ -39,11 +33,11 @@ def test_the_cache_changes_nothing(family):
     assert torch.equal(model.generate(prompts(2, 5), max_new_tokens=20), slowly(model, prompts(2, 5), 20))
 
 
-def test_an_end_id_and_a_repetition_penalty_do_what_they_do_in_transformers(model):
+def test_an_end_id_and_a_repetition_penalty_do_what_they_do_in_transformers(model, tmp_path):
     ids = prompts(4, 6)
     free = model.generate(ids, max_new_tokens=30)
     options = {"eos_token_id": int(free[1, 12]), "pad_token_id": 119, "max_new_tokens": 30, "repetition_penalty": 1.3}
-    theirs = peer_of(model).generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, **options)
+    theirs = peer_of(model, tmp_path).generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, **options)
     assert torch.equal(model.generate(ids, **options), theirs)
 
 

@@ -49,9 +49,19 @@ def test_large_matrices_go_through_blas(monkeypatch):
     assert difference(tiny_model(), 1, 5, torch.zeros(1, dtype=torch.long)) <= 1e-4
 
 
-def test_models_with_biases_or_another_number_format_take_the_slow_way():
-    assert tiny_model("llama", attention_bias=True).step_plan() is None
+def test_blocks_one_after_the_other_in_a_family_that_has_both_orders():
+    model = tiny_model("gpt_neox", use_parallel_residual=False)
+    assert difference(model, 2, 5, torch.zeros(2, dtype=torch.long)) <= 1e-4
+
+
+def test_learned_positions_of_padded_rows_start_at_the_text():
+    assert difference(tiny_model("opt"), 3, 6, torch.tensor([0, 4, 2])) <= 1e-4
+
+
+def test_what_the_step_does_not_know_takes_the_slow_way():
     assert tiny_model("mistral", sliding_window=8).step_plan() is None
+    assert tiny_model("opt", do_layer_norm_before=False).step_plan() is None
+    assert tiny_model("opt", word_embed_proj_dim=16).step_plan() is None
     assert all((tiny_model(family).step_plan() is None) != (family in FAST_FAMILIES) for family in FAMILIES)
     assert tiny_model().to(torch.bfloat16).step_plan() is None
     assert tiny_model().to(torch.bfloat16).generate(prompts(1, 3), max_new_tokens=4).shape == (1, 7)
