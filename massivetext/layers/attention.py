@@ -14,6 +14,8 @@ from massivetext.layers.cache import StaticCache
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.rotary import rotate
 
+Weights = list[Tensor] | None  # gets the softmax of each layer that computes one; None: nobody asks for it
+
 
 class AttentionShape(NamedTuple):
     """The sizes and choices of one attention layer."""
@@ -46,7 +48,7 @@ class Context(NamedTuple):
     cache: StaticCache | None = None
     slots: Tensor | None = None
     layer: int = 0
-    weights: list[Tensor] | None = None
+    weights: Weights = None
 
 
 def segment_mask(segments: Tensor, window: int | None = None) -> Tensor:
@@ -88,7 +90,7 @@ def attend(
     causal: bool = True,
     scale: float | None = None,
     dropout: float = 0.0,
-    weights: list[Tensor] | None = None,
+    weights: Weights = None,
 ) -> Tensor:
     """Return softmax(scale q k^T + mask) v, (B, H, T, head_dim): the attention of every family.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from massivetext.layers.attention import attend
+from massivetext.layers.attention import Weights, attend
 
 KeysValues = tuple[Tensor, Tensor]
 
@@ -62,11 +62,7 @@ class MultiHeadAttention(nn.Module):
         return self._split(self.names[1], hidden), self._split(self.names[2], hidden)
 
     def forward(
-        self,
-        hidden: Tensor,
-        mask: Tensor | None,
-        read: KeysValues | None = None,
-        weights: list[Tensor] | None = None,
+        self, hidden: Tensor, mask: Tensor | None, read: KeysValues | None = None, weights: Weights = None
     ) -> Tensor:
         """Return what each token gathers, (B, T, D), or (B, T, H * head_dim) without an output projection.
 
