@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError
-from massivetext.explaining.pieces import Piece, token_labels
+from massivetext.explaining.pieces import Piece, pieces_of, token_labels
 from massivetext.explaining.reading import Given, Model, evaluating, read_text
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.heads import MaskedLM
@@ -27,14 +27,16 @@ class LogitLens:
     """What every layer predicts at every place. Row 0 is the embeddings, row L the model's own output.
 
     pieces: the tokens read, T of them. actual: the id to be predicted at each place (of a masked language model the one
-    that stands there, of others the next one), -1 where it is not known: at the end of the text, under a mask.
-    top_ids (L + 1, T, K) int64, top_probabilities (L + 1, T, K): the likeliest tokens, most likely first; labels: what
-    to write for them, by id. actual_probabilities (L + 1, T), NaN where it is not known; actual_ranks (L + 1, T) int64:
-    1 for the likeliest of all, 0 where it is not known.
+    that stands there, of others the next one), -1 where it is not known: at the end of the text, under a mask;
+    actual_labels: what to write for them, "" where not known. top_ids (L + 1, T, K) int64, top_probabilities
+    (L + 1, T, K): the likeliest tokens, most likely first; labels: what to write for them, by id.
+    actual_probabilities (L + 1, T), NaN where not known; actual_ranks (L + 1, T) int64: 1 for the likeliest of all, 0
+    where not known.
     """
 
     pieces: list[Piece]
     actual: NDArray[np.int64]
+    actual_labels: list[str]
     top_ids: NDArray[np.int64]
     top_probabilities: NDArray[np.float32]
     actual_probabilities: NDArray[np.float32]
@@ -74,8 +76,10 @@ def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) 
         for column, value in zip(rows, shown, strict=True):
             column.append(value)
     ids, values, shares, ranks = (torch.stack(column).cpu().numpy() for column in rows)
-    labels = token_labels(tokenizer, [*ids.ravel().tolist(), *(number for number in actual if number >= 0)])
-    return LogitLens(pieces, np.array(actual), ids, values, shares, ranks, labels)
+    known_labels = iter([piece.label for piece in pieces_of(tokenizer, [number for number in actual if number >= 0])])
+    actual_labels = [next(known_labels) if number >= 0 else "" for number in actual]
+    labels = token_labels(tokenizer, ids.ravel().tolist())
+    return LogitLens(pieces, np.array(actual), actual_labels, ids, values, shares, ranks, labels)
 
 
 def _layers(

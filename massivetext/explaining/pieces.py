@@ -67,9 +67,9 @@ def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> dict[int, str]:
         raw = raw_bytes(number)
         try:
             text = raw.decode("utf-8")
+            found[number] = text if number in special else text.translate(SIGNS)
         except UnicodeDecodeError:
-            text = f"‹{raw.hex(' ').upper()}›"
-        found[number] = text if number in special else text.translate(SIGNS)
+            found[number] = f"‹{raw.hex(' ').upper()}›"
     return found
 
 

@@ -70,7 +70,8 @@ def test_what_is_right_is_the_next_token_of_a_causal_model(byte_tokenizer):
     ids = byte_tokenizer.encode(CHINESE)
     found = mt.logit_lens(model, byte_tokenizer, CHINESE, top=1)
     assert found.actual.tolist() == [*ids[1:], -1]
-    assert all(number in found.labels for number in {*found.top_ids.ravel().tolist(), *ids[1:]})
+    assert found.actual_labels == [*(piece.label for piece in found.pieces[1:]), ""]
+    assert set(found.labels) == set(found.top_ids.ravel().tolist())
     likeliest = found.actual_ranks == 1
     assert np.array_equal(found.top_ids[..., 0][likeliest], np.broadcast_to(found.actual, likeliest.shape)[likeliest])
 

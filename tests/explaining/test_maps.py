@@ -111,5 +111,5 @@ def test_a_text_longer_than_the_model_reads_says_both_numbers(family, tokenizer_
 
 
 def test_a_target_text_is_for_encoder_decoders(byte_tokenizer):
-    with pytest.raises(ConfigError, match=r"target_text is for .*GPT2LMHeadModel reads the text alone; leave it out"):
+    with pytest.raises(ConfigError, match=r"target_text is for .*GPT2LMHeadModel reads the text alone: leave it out"):
         mt.attention_maps(tiny_model("gpt2"), byte_tokenizer, ENGLISH, CHINESE)
