@@ -13,7 +13,6 @@ from torch import Tensor
 
 from massivetext.errors import ConfigError, DataError
 from massivetext.explaining.pieces import Piece, pieces_of
-from massivetext.generation.settings import NEUTRAL
 from massivetext.hub import find_folder
 from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.auto import AutoModelForCausalLM
@@ -68,8 +67,7 @@ def read_text(model: Model, tokenizer: Tokenizer, text: str, target_text: str | 
     if target_text is None:
         most = model.config.most_tokens
         length = WRITTEN_TOKENS if most is None else min(WRITTEN_TOKENS, most - 1)
-        greedy = {name: NEUTRAL[name] for name in model.generation_defaults if name in NEUTRAL}
-        written = model.generate(ids, max_new_tokens=length, do_sample=False, **greedy)
+        written = model.generate(ids, max_new_tokens=length, do_sample=False, num_beams=1)
         decoder_ids, following = written[:, :-1], written[0, 1:]
     else:
         labels, _ = _checked(model, tokenizer, target_text, "target_text")
