@@ -207,7 +207,8 @@ class EncoderModel(PretrainedModel):
             self._check_kinds(token_type_ids)
         positions = self.default_positions(input_ids) if position_ids is None else position_ids
         hidden, mask = self.embeddings(input_ids, kinds, positions), readable_mask(attention_mask)
-        states, weights = [hidden], [] if output_attentions else None
+        states = [hidden]
+        weights: Weights = [] if output_attentions else None
         for block in self.encoder.layer:
             hidden = block(hidden, mask, weights)
             states.append(hidden)

@@ -50,8 +50,8 @@ class EncoderOutput(Output):
 class CausalOutput(Output):
     """Logits (B, T, V); the mean loss in nats where labels were given."""
 
-    loss: Tensor | None = None
-    logits: Tensor | None = None
+    loss: Tensor | None
+    logits: Tensor
     hidden_states: HiddenStates | None = None
     attentions: Attentions | None = None
 
