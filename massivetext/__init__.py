@@ -75,9 +75,13 @@ PUBLIC_NAMES = {
     "XLMRobertaForTokenClassification": "massivetext.models.roberta",
     "XLMRobertaModel": "massivetext.models.roberta",
     "XLMRobertaTokenizer": "massivetext.tokens.tokenizer",
+    "attention_maps": "massivetext.explaining.maps",
+    "attribute_tokens": "massivetext.explaining.attribution",
     "build_corpus": "massivetext.corpus.building",
+    "explain": "massivetext.explaining.explanation",
     "load_corpus": "massivetext.corpus.reading",
     "load_dataset": "massivetext.corpus.datasets",
+    "logit_lens": "massivetext.explaining.lens",
     "pipeline": "massivetext.tasks.pipelines",
     "remove_documents": "massivetext.corpus.removing",
     "run": "massivetext.journey",
@@ -91,6 +95,10 @@ if TYPE_CHECKING:
     from massivetext.corpus.datasets import load_dataset as load_dataset
     from massivetext.corpus.reading import load_corpus as load_corpus
     from massivetext.corpus.removing import remove_documents as remove_documents
+    from massivetext.explaining.attribution import attribute_tokens as attribute_tokens
+    from massivetext.explaining.explanation import explain as explain
+    from massivetext.explaining.lens import logit_lens as logit_lens
+    from massivetext.explaining.maps import attention_maps as attention_maps
     from massivetext.journey import run as run
     from massivetext.models.auto import AutoConfig as AutoConfig
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM

@@ -7,12 +7,23 @@ Results go to stdout (`--json`: one JSON object), progress and messages to stder
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from massivetext.cli_corpus import corpus_app, tokenizer_app
+from massivetext.cli_options import (
+    JsonOption,
+    LanguageOption,
+    ModelArgument,
+    OutOption,
+    QuietOption,
+    SetOption,
+    journey_verb,
+    part_of,
+    show,
+)
 from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.translations import set_language
 
@@ -24,48 +35,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-corpus_app = typer.Typer(help="Build a corpus, or look into one.", rich_markup_mode=None, no_args_is_help=True)
-tokenizer_app = typer.Typer(help="Train a tokenizer, or look into one.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(tokenizer_app, name="tokenizer")
-
-RecipeArgument = Annotated[str, typer.Argument(help="A recipe file, or a built-in one: quickstart, quickstart-zh.")]
-OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/NAME-OF-THE-RECIPE].")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set train.learning_rate=3e-4.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Start over where the folder holds another run.")]
-LanguageOption = Annotated[
-    str | None, typer.Option("--language", help="Language of messages and report: en or zh [default: the locale's].")
-]
-ModelArgument = Annotated[str, typer.Argument(help="A model folder, a run folder, or a name that resolves to one.")]
-
-
-def show(value: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
-    """Print a verb's result: one JSON object, or its text."""
-    print(json.dumps(value, ensure_ascii=False) if as_json else text(value))
-
-
-def journey_verb(until: str, help_text: str) -> Callable[..., None]:
-    """Return a verb that runs a recipe up to the stage `until`; its help says what that does, with an example."""
-
-    def verb(
-        recipe: RecipeArgument,
-        out: OutOption = None,
-        overrides: SetOption = None,
-        language: LanguageOption = None,
-        overwrite: OverwriteOption = False,
-        as_json: JsonOption = False,
-        quiet: QuietOption = False,
-    ) -> None:
-        from massivetext.journey import result_text, run
-
-        found = run(recipe, out, overrides or (), until=until, language=language, overwrite=overwrite, quiet=quiet)
-        show(found, as_json, result_text)
-
-    verb.__doc__ = help_text
-    return verb
-
 
 app.command("run")(
     journey_verb(
@@ -88,152 +59,6 @@ app.command("train")(
         """,
     )
 )
-corpus_app.command("build")(
-    journey_verb(
-        "corpus",
-        """Build the recipe's corpus: read, clean, measure, decide, deduplicate, split.
-
-        Example: massivetext corpus build recipes/chinese.yaml --out runs/chinese
-        """,
-    )
-)
-tokenizer_app.command("train")(
-    journey_verb(
-        "tokenizer",
-        """Train the recipe's tokenizer on the training split of its corpus.
-
-        Example: massivetext tokenizer train recipes/chinese.yaml --set tokenizer.vocab_size=8192
-        """,
-    )
-)
-
-
-@corpus_app.command("inspect")
-def corpus_inspect(
-    folder: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
-    document: Annotated[str | None, typer.Option("--id", help="Show one document, kept or dropped, by its id.")] = None,
-    replay: Annotated[bool, typer.Option("--replay", help="Derive it again from its raw bytes and compare.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what a corpus holds, what was dropped and why, or one document: its place, edits, measures and their limits.
-
-    Example: massivetext corpus inspect runs/quickstart --id 00c3f0a85e3a4ba1b6f4bd2a2f9f1d5c --replay
-    """
-    from massivetext.corpus import inspecting, replaying
-    from massivetext.corpus.reading import load_corpus
-
-    corpus = load_corpus(_corpus_of(folder))
-    if document:
-        row = corpus.find(document)
-        more = {"limits": replaying.limits(corpus, row), "replay": replaying.replay(corpus, row) if replay else None}
-        show(row | more, as_json, inspecting.document_text)
-    elif replay:
-        raise ConfigError("--replay derives one document again; say which with --id")
-    else:
-        show(inspecting.summary(corpus), as_json, inspecting.summary_text)
-
-
-@corpus_app.command("append")
-def corpus_append(
-    recipe: RecipeArgument,
-    folder: Annotated[Path, typer.Option("--to", help="The corpus folder, or a run folder that holds one.")],
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Add to a finished corpus what its files do not hold yet; the recipe's steps, split and seed must be its own.
-
-    Example: massivetext corpus append recipes/more.yaml --to runs/mine
-    """
-    from massivetext.corpus import inspecting
-    from massivetext.corpus.building import build_corpus
-    from massivetext.recipe import overridden, read_yaml
-
-    values = read_yaml(recipe)
-    for override in overrides or ():
-        values = overridden(values, override)
-    corpus = build_corpus(values, _corpus_of(folder), append=True, quiet=quiet)
-    show(inspecting.summary(corpus), as_json, inspecting.summary_text)
-
-
-@corpus_app.command("remove")
-def corpus_remove(
-    folder: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; noted with each document.")],
-    ids: Annotated[list[str] | None, typer.Option("--id", help="A whole id; may be given more than once.")] = None,
-    url: Annotated[str | None, typer.Option("--url", help="URLs, with * and ?.")] = None,
-    license: Annotated[str | None, typer.Option("--license", help="Licences, with * and ?.")] = None,
-    pattern: Annotated[str | None, typer.Option("--pattern", help="Regular expression searched in the text.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Take documents down: they leave the corpus with all copies of their text, and stay out of later builds.
-
-    Example: massivetext corpus remove runs/mine --url "https://example.org/*" --reason "asked by the owner"
-    """
-    from massivetext.corpus.removing import removal_text, remove_documents
-
-    found = remove_documents(_corpus_of(folder), reason, ids=ids or (), url=url, license=license, pattern=pattern)
-    show(found, as_json, removal_text)
-
-
-@corpus_app.command("diff")
-def corpus_diff(
-    before: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
-    after: Annotated[Path, typer.Argument(help="Another one.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Show which documents two corpora treat differently, why, and which settings and versions differ.
-
-    Example: massivetext corpus diff runs/before runs/after
-    """
-    from massivetext.corpus.comparing import compare, comparison_text
-    from massivetext.corpus.reading import load_corpus
-
-    show(compare(load_corpus(_corpus_of(before)), load_corpus(_corpus_of(after))), as_json, comparison_text)
-
-
-@corpus_app.command("mixture")
-def corpus_mixture(
-    recipe: Annotated[str, typer.Argument(help="A recipe, or 'pile' for the Pile's published table.")],
-    overrides: SetOption = None,
-    tokens_per_byte: Annotated[float, typer.Option(help="Of the tokenizer; GPT-2's on the Pile.")] = 0.29335,
-    as_json: JsonOption = False,
-) -> None:
-    """Show sizes, weights, epochs and effective tokens of a recipe's sources before anything is read.
-
-    Example: massivetext corpus mixture recipes/mixture.yaml
-    """
-    from massivetext.tokens.mixture import dry_run, mixture_text
-
-    if recipe == "pile":
-        from massivetext.tokens.pile import pile_sizes
-        from massivetext.tokens.settings import MixtureSettings
-
-        show(dry_run(MixtureSettings(preset="pile"), pile_sizes(), tokens_per_byte), as_json, mixture_text)
-        return
-    from massivetext.corpus.readers.finding import input_files
-    from massivetext.recipe import load_recipe
-
-    loaded = load_recipe(recipe, overrides or ())
-    sizes = {source.name: sum(file.size for file in input_files(source)) for source in loaded.corpus.sources}
-    show(dry_run(loaded.mixture, sizes, tokens_per_byte), as_json, mixture_text)
-
-
-@tokenizer_app.command("inspect")
-def tokenizer_inspect(
-    tokenizer: Annotated[str, typer.Argument(help="A tokenizer, model or run folder, or a name.")],
-    files: Annotated[list[Path] | None, typer.Argument(help="Text files to measure it on.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show a tokenizer's vocabulary, its bytes per token in English and Chinese, and whether it decodes back exactly.
-
-    Example: massivetext tokenizer inspect runs/quickstart README.md README.zh-CN.md
-    """
-    from massivetext.tokens import inspecting
-    from massivetext.tokens.tokenizer import AutoTokenizer
-
-    found = inspecting.summary(AutoTokenizer.from_pretrained(_part(tokenizer, "tokenizer")), files or [])
-    show(found, as_json, inspecting.summary_text)
 
 
 @app.command("evaluate")
@@ -249,7 +74,7 @@ def evaluate_command(
     """
     from massivetext.evaluation.files import evaluate_files, evaluation_text
 
-    show(evaluate_files(_part(model, "model"), files, quiet=quiet), as_json, evaluation_text)
+    show(evaluate_files(part_of(model, "model"), files, quiet=quiet), as_json, evaluation_text)
 
 
 @app.command("generate")
@@ -271,7 +96,7 @@ def generate_command(
     from massivetext.tasks.pipelines import pipeline
 
     text = sys.stdin.read() if prompt == "-" else prompt
-    generator = pipeline("text-generation", model=_part(model, "model"))
+    generator = pipeline("text-generation", model=part_of(model, "model"))
     options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "num_return_sequences": samples, "seed": seed}
     if temperature > 0:
         options |= {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": top_k}
@@ -295,7 +120,37 @@ def chat_command(
     from massivetext.chat import chat
 
     set_language(language)
-    chat(_part(model, "model"), temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
+    chat(part_of(model, "model"), temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
+
+
+@app.command("explain")
+def explain_command(
+    model: ModelArgument,
+    text: Annotated[str, typer.Argument(help="The text; '-' reads stdin.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Also draw: a page (.html) or one map (.svg).")] = None,
+    target_text: Annotated[str | None, typer.Option(help="Encoder-decoders: what is written of the text.")] = None,
+    target: Annotated[str | None, typer.Option(help="Token or label to explain [default: the likeliest].")] = None,
+    place: Annotated[int | None, typer.Option(help="Number of the token to explain [default: the next].")] = None,
+    layer: Annotated[int, typer.Option(help="Layer whose attention is shown; negative: from the last.")] = -1,
+    head: Annotated[int | None, typer.Option(help="Its head [default: the mean over all].")] = None,
+    language: LanguageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain what a model says of a text: each token's share in it, what each layer would say, who reads whom.
+
+    Example: massivetext explain runs/quickstart "def main(" --out explanation.html
+    """
+    from massivetext.explaining import explanation
+    from massivetext.explaining.reading import open_model
+    from massivetext.tokens.tokenizer import AutoTokenizer
+
+    set_language(language)
+    loaded = open_model(part_of(model, "model"))
+    tokenizer = AutoTokenizer.from_pretrained(loaded.tokenizer_folder or model)
+    options = {"target_text": target_text, "target": target, "place": place, "layer": layer, "head": head}
+    given = sys.stdin.read() if text == "-" else text
+    found = explanation.explain(loaded, tokenizer, given, out, **options).as_values()
+    show({**found, "out": None if out is None else str(out)}, as_json, explanation.explanation_text)
 
 
 @app.command("report")
@@ -329,7 +184,7 @@ def export_command(
     from massivetext.models.gguf_export import export_gguf
     from massivetext.tokens.tokenizer import AutoTokenizer
 
-    loaded = AutoModelForCausalLM.from_pretrained(_part(model, "model"))
+    loaded = AutoModelForCausalLM.from_pretrained(part_of(model, "model"))
     export_gguf(loaded, AutoTokenizer.from_pretrained(loaded.tokenizer_folder or model), out, kind)
     show({"gguf": str(out), "kind": kind, "bytes": out.stat().st_size}, as_json, lambda found: found["gguf"])
 
@@ -381,17 +236,6 @@ def schema_command() -> None:
     from massivetext.recipe import Recipe
 
     print(json.dumps(Recipe.model_json_schema(by_alias=True), ensure_ascii=False, indent=2))
-
-
-def _corpus_of(folder: Path) -> Path:
-    """Return the corpus folder of a run folder where `folder` is one, else `folder` itself."""
-    return folder / "corpus" if (folder / "corpus").is_dir() else folder
-
-
-def _part(name: str, part: str) -> str:
-    """Return the part of a run folder ("model", "tokenizer") where `name` is one, else `name` itself."""
-    inside = Path(name) / part
-    return str(inside) if inside.is_dir() else name
 
 
 def _version(wanted: bool) -> None:

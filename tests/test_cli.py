@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 VERBS = [
     ["run"], ["train"], ["corpus", "build"], ["corpus", "inspect"], ["corpus", "append"],
     ["corpus", "remove"], ["corpus", "diff"], ["corpus", "mixture"], ["tokenizer", "train"], ["tokenizer", "inspect"],
-    ["evaluate"], ["generate"], ["chat"], ["report"], ["doctor"], ["models"], ["export"], ["schema"],
+    ["evaluate"], ["generate"], ["chat"], ["explain"], ["report"], ["doctor"], ["models"], ["export"], ["schema"],
 ]  # fmt: skip
 runner = CliRunner()
 
@@ -77,6 +77,7 @@ def test_an_unknown_option_ends_with_2():
         ["evaluate", "nowhere", "nothing.txt"],
         ["generate", "nowhere"],
         ["chat", "nowhere"],
+        ["explain", "nowhere", "text"],
         ["report", "nowhere"],
     ],
     ids=lambda arguments: " ".join(arguments[:2]),

@@ -1,5 +1,9 @@
-"""Causal self-attention with grouped queries. Legend: B batch, T tokens, S keys, H query heads, D features."""
+"""Attention: one function for all families, and the causal self-attention of the decoders.
 
+Legend: B batch, T tokens that read, S tokens that are read, H query heads, D features.
+"""
+
+import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -9,6 +13,8 @@ from torch.nn import functional
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.rotary import rotate
+
+Weights = list[Tensor] | None  # gets the softmax of each layer that computes one; None: nobody asks for it
 
 
 class AttentionShape(NamedTuple):
@@ -33,7 +39,7 @@ class Context(NamedTuple):
     cosine, sine: (B, 1, T, turned features of a head); None: positions are not rotary. mask: (B, 1, T, S) boolean, True
     where a query may read a key; None: causal.
     cache, slots and layer: the key-value cache, where in it the new tokens go, (T,) int64, and the layer that asks;
-    None: no cache.
+    None: no cache. weights: where each layer puts its attention weights, see `attend`; None: they are not kept.
     """
 
     cosine: Tensor | None
@@ -42,6 +48,7 @@ class Context(NamedTuple):
     cache: StaticCache | None = None
     slots: Tensor | None = None
     layer: int = 0
+    weights: Weights = None
 
 
 def segment_mask(segments: Tensor, window: int | None = None) -> Tensor:
@@ -75,18 +82,54 @@ def causal_mask(tokens: int, device: torch.device, window: int | None = None) ->
     return past if window is None else past & (index[:, None] - index[None, :] < window)
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float = 0.0) -> Tensor:
-    """Return softmax(q k^T / sqrt(head_dim)) v, (B, H, T, head_dim), over the keys that `mask` allows.
+def attend(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None = None,
+    causal: bool = True,
+    scale: float | None = None,
+    dropout: float = 0.0,
+    weights: Weights = None,
+) -> Tensor:
+    """Return softmax(scale q k^T + mask) v, (B, H, T, head_dim): the attention of every family.
 
-    queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, or
-    of numbers to be added to the scores, or None for plain causal attention: S = T, or one query that reads every key.
-    dropout: share of weights set to zero.
+    queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, True
+    where a token may be read, or numbers (B or 1, H or 1, T, S) added to the scores; None: as `causal` says, which
+    wants S = T, or one query, which reads every key. scale: None for 1 / sqrt(head_dim). dropout: share of weights set
+    to zero. weights: a list that gets the softmax, (B, H, T, S); the fused kernels never form it, so the plain formula
+    is computed then.
     """
-    causal = mask is None and queries.shape[2] > 1
-    grouped = queries.shape[1] != keys.shape[1]
+    if weights is not None:
+        weights.append(attention_weights(queries, keys, mask, causal, scale))
+        dropped = functional.dropout(weights[-1], dropout)
+        return dropped @ values.repeat_interleave(queries.shape[1] // values.shape[1], dim=1)
     return functional.scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask, dropout_p=dropout, is_causal=causal, enable_gqa=grouped
+        queries,
+        keys,
+        values,
+        attn_mask=mask,
+        dropout_p=dropout,
+        is_causal=causal and mask is None and queries.shape[2] > 1,
+        scale=scale,
+        enable_gqa=queries.shape[1] != keys.shape[1],
     )
+
+
+def attention_weights(
+    queries: Tensor, keys: Tensor, mask: Tensor | None = None, causal: bool = True, scale: float | None = None
+) -> Tensor:
+    """Return softmax(scale q k^T + mask), (B, H, T, S), taken in float32: how much each token reads of each other.
+
+    Every row sums to one. Arguments as for `attend`, whose slow twin this is.
+    """
+    keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
+    scores = queries @ keys.transpose(-1, -2) * (1 / math.sqrt(queries.shape[-1]) if scale is None else scale)
+    if mask is None and causal and queries.shape[2] > 1:
+        mask = causal_mask(queries.shape[2], queries.device)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
+    return scores.softmax(dim=-1, dtype=torch.float32).to(queries.dtype)
 
 
 class SelfAttention(nn.Module):
@@ -129,6 +172,6 @@ class SelfAttention(nn.Module):
             assert context.slots is not None
             keys, values = context.cache.update(context.layer, keys, values, context.slots)
         dropout = self.dropout.p if self.training else 0.0
-        mixed = attend(queries, keys, values, context.mask, dropout)
+        mixed = attend(queries, keys, values, context.mask, dropout=dropout, weights=context.weights)
         output: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, tokens, -1))
         return output

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from massivetext.layers.attention import Weights, attend
 
 KeysValues = tuple[Tensor, Tensor]
 
@@ -60,21 +61,18 @@ class MultiHeadAttention(nn.Module):
         """Return the keys and values of hidden states (B, S, D), each (B, H, S, head_dim)."""
         return self._split(self.names[1], hidden), self._split(self.names[2], hidden)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None, read: KeysValues | None = None) -> Tensor:
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, read: KeysValues | None = None, weights: Weights = None
+    ) -> Tensor:
         """Return what each token gathers, (B, T, D), or (B, T, H * head_dim) without an output projection.
 
         mask: boolean (B, 1, T or 1, S), True where a token may be read, or numbers added to the scores; None: all may.
-        read: keys and values of the tokens that are read; None: those of `hidden`.
+        read: keys and values of the tokens that are read; None: those of `hidden`. weights: see `attend`.
         """
+        queries = self._split(self.names[0], hidden)
         keys, values = self.keys_values(hidden) if read is None else read
-        mixed = functional.scaled_dot_product_attention(
-            self._split(self.names[0], hidden),
-            keys,
-            values,
-            attn_mask=mask,
-            dropout_p=self.shape.dropout if self.training else 0.0,
-            scale=self.shape.scale,
-        )
+        dropout = self.shape.dropout if self.training else 0.0
+        mixed = attend(queries, keys, values, mask, False, self.shape.scale, dropout, weights)
         merged = mixed.transpose(1, 2).flatten(2)  # (B, T, H * head_dim)
         output: Tensor = merged if self.names[3] is None else getattr(self, self.names[3])(merged)
         return output

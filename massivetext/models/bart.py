@@ -11,6 +11,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from massivetext.layers.attention import Weights
 from massivetext.layers.feedforward import activation
 from massivetext.layers.multihead import HeadShape, MultiHeadAttention
 from massivetext.models.outputs import HiddenStates
@@ -116,16 +117,17 @@ class Layer(nn.Module):
         inner = self.fc2(self.inner_dropout(self.act(self.fc1(hidden))))
         return cast(Tensor, self.final_layer_norm(hidden + self.dropout(inner)))
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the hidden states after this block of the encoder, (B, S, D)."""
-        hidden = self.self_attn_layer_norm(hidden + self.dropout(self.self_attn(hidden, mask)))
+    def forward(self, hidden: Tensor, mask: Tensor | None, weights: Weights = None) -> Tensor:
+        """Return the hidden states after this block of the encoder, (B, S, D). weights: see `attend`."""
+        hidden = self.self_attn_layer_norm(hidden + self.dropout(self.self_attn(hidden, mask, weights=weights)))
         return self.feed_forward(hidden)
 
     def decode(self, hidden: Tensor, reading: Reading, number: int) -> Tensor:
         """Return the hidden states after this block of the decoder, (B, T, D). number: its place in the cache."""
         read = reading.text(self.self_attn, hidden, number)
-        hidden = self.self_attn_layer_norm(hidden + self.dropout(self.self_attn(hidden, reading.mask, read)))
-        gathered = self.encoder_attn(hidden, reading.memory_mask, reading.memory[number])
+        gathered = self.self_attn(hidden, reading.mask, read, reading.weights)
+        hidden = self.self_attn_layer_norm(hidden + self.dropout(gathered))
+        gathered = self.encoder_attn(hidden, reading.memory_mask, reading.memory[number], reading.memory_weights)
         return self.feed_forward(self.encoder_attn_layer_norm(hidden + self.dropout(gathered)))
 
 
@@ -193,12 +195,12 @@ class BartForConditionalGeneration(EncoderDecoder):
         embeddings = cast(Tensor, self.model.shared(input_ids))
         return embeddings * math.sqrt(self.config.d_model) if self.config.scale_embedding else embeddings
 
-    def run_encoder(self, embeddings: Tensor, mask: Tensor | None) -> HiddenStates:
+    def run_encoder(self, embeddings: Tensor, mask: Tensor | None, weights: Weights = None) -> HiddenStates:
         """Return the hidden states before, between and after the layers, (B, S, D) each."""
         stack: Any = self.model.encoder
         states = [stack.enter(embeddings, torch.arange(embeddings.shape[1], device=embeddings.device))]
         for layer in stack.layers:
-            states.append(layer(states[-1], mask))
+            states.append(layer(states[-1], mask, weights))
         return tuple(states)
 
     def run_decoder(self, embeddings: Tensor, reading: Reading) -> HiddenStates:

@@ -9,7 +9,6 @@ file is the way through them.
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -37,20 +36,7 @@ from massivetext.models.blocks import (
 )
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
-
-
-@dataclass
-class CausalOutput:
-    """What `forward` returns: logits (B, T, V) and, where labels were given, the mean loss in nats."""
-
-    logits: Tensor
-    loss: Tensor | None = None
-
-    def __getitem__(self, key: str | int) -> Any:
-        """Return a field by name, or by its place among those present (loss first), as Hugging Face outputs do."""
-        if isinstance(key, str):
-            return getattr(self, key)
-        return [value for value in (self.loss, self.logits) if value is not None][key]
+from massivetext.models.outputs import CausalOutput, Record
 
 
 class CausalDecoder(nn.Module):
@@ -233,12 +219,14 @@ class CausalDecoder(nn.Module):
         positions: Tensor | None = None,
         segments: Tensor | None = None,
         run_block: RunBlock = run_block,
+        record: Record | None = None,
     ) -> Tensor:
         """Return the final hidden states (B, T, D), ready for the head.
 
         embeddings: (B, T, D) from `embed`. positions: (B, T) place of each token in its document; None: 0, 1, 2, ...
         segments: (B, T) number of each token's document inside its row: tokens read only their own document; None: each
-        row is one document. run_block: the function of that name, or a compiled copy of it.
+        row is one document. run_block: the function of that name, or a compiled copy of it. record: gets what the
+        layers did.
         """
         tokens, window = embeddings.shape[1], self.config.attention_window
         self.check_length(tokens)
@@ -251,7 +239,7 @@ class CausalDecoder(nn.Module):
                 mask = torch.zeros(mask.shape, dtype=embeddings.dtype).masked_fill_(~mask, -math.inf)
         elif window is not None and tokens > window:
             mask = causal_mask(tokens, embeddings.device, window)[None, None]
-        return self.run_blocks(embeddings, positions, mask, run_block=run_block)
+        return self.run_blocks(embeddings, positions, mask, run_block=run_block, record=record)
 
     def run_blocks(
         self,
@@ -261,6 +249,7 @@ class CausalDecoder(nn.Module):
         cache: StaticCache | None = None,
         slots: Tensor | None = None,
         run_block: RunBlock = run_block,
+        record: Record | None = None,
     ) -> Tensor:
         """Return the final hidden states (B, T, D) for a mask (see `Context`) and, when decoding, a cache."""
         hidden, cosine, sine = self.enter(embeddings), None, None
@@ -269,8 +258,13 @@ class CausalDecoder(nn.Module):
         else:
             cosine, sine = rotary_tables(positions, self.frequencies, embeddings.dtype)
         hidden, context = self.model.dropout(hidden), Context(cosine, sine, mask, cache, slots)
+        if record is not None:
+            context = context._replace(weights=record.weights)
+            record.states.append(hidden)
         for layer, block in enumerate(cast("list[DecoderBlock]", self.model.layers)):
             hidden = run_block(block, hidden, context if cache is None else context._replace(layer=layer))
+            if record is not None:
+                record.states.append(hidden)
         return self.leave(hidden)
 
     def compiled_hidden(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
@@ -331,30 +325,39 @@ class CausalDecoder(nn.Module):
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         segments: Tensor | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> CausalOutput:
         """Return logits (B, T, V) and, with labels, the mean loss in nats.
 
         input_ids: (B, T). attention_mask: (B, T), 1 = text, 0 = padding. labels: (B, T) *not* shifted, as in Hugging
         Face: the label of a token is compared with the prediction made one token before; -100 is left out.
-        segments: see `hidden`; not together with attention_mask.
+        segments: see `hidden`; not together with attention_mask. output_hidden_states, output_attentions: also what
+        each layer did, see `outputs`.
         """
         if attention_mask is not None and segments is not None:
             raise ModelError("attention_mask and segments were both given; padding inside packed rows is a segment too")
         self.check_ids(input_ids)
-        embeddings = self.embed(input_ids)
+        embeddings, record = self.embed(input_ids), None
+        if output_hidden_states or output_attentions:
+            record = Record([], [] if output_attentions else None)
         if attention_mask is None or bool(attention_mask.all()):
-            hidden = self.hidden(embeddings, position_ids, segments)
+            hidden = self.hidden(embeddings, position_ids, segments, record=record)
         else:
             if position_ids is None:
                 position_ids = (attention_mask.long().cumsum(dim=-1) - 1).clamp(min=0)
             mask = padding_mask(attention_mask, self.config.attention_window)
-            hidden = self.run_blocks(embeddings, position_ids, mask)
+            hidden = self.run_blocks(embeddings, position_ids, mask, record=record)
         loss = None
         if labels is not None:
             following = functional.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
             flat = hidden.reshape(-1, hidden.shape[-1])
             loss, _ = mean_cross_entropy(flat, self.head_weight, following.reshape(-1), softcap=self.config.softcap)
-        return CausalOutput(self.head(hidden), loss)
+        logits = self.head(hidden)
+        if record is None:
+            return CausalOutput(loss, logits)
+        states = (*record.states[:-1], hidden) if output_hidden_states else None
+        return CausalOutput(loss, logits, states, None if record.weights is None else tuple(record.weights))
 
     def check_length(self, tokens: int) -> None:
         """Raise ModelError for rows longer than the table of learned positions; rotary positions know no end."""

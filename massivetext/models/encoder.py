@@ -10,6 +10,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
+from massivetext.layers.attention import Weights
 from massivetext.layers.feedforward import activation
 from massivetext.layers.multihead import HeadShape, MultiHeadAttention, readable_mask
 from massivetext.models.outputs import EncoderOutput
@@ -139,9 +140,9 @@ class EncoderBlock(nn.Module):
         self.output = AddNorm(config, config.intermediate_size)
         self.act = activation(config.hidden_act)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the hidden states after this block, (B, T, D)."""
-        hidden = self.attention.output(self.attention.self(hidden, mask), hidden)
+    def forward(self, hidden: Tensor, mask: Tensor | None, weights: Weights = None) -> Tensor:
+        """Return the hidden states after this block, (B, T, D). weights: see `layers.attention.attend`."""
+        hidden = self.attention.output(self.attention.self(hidden, mask, weights=weights), hidden)
         return cast(Tensor, self.output(self.act(self.intermediate.dense(hidden)), hidden))
 
 
@@ -192,12 +193,13 @@ class EncoderModel(PretrainedModel):
         token_type_ids: Tensor | None = None,
         position_ids: Tensor | None = None,
         output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> EncoderOutput:
         """Return last_hidden_state (B, T, D) and pooler_output (B, D).
 
         input_ids: (B, T). attention_mask: (B, T), 1 = text, 0 = padding, on either side. token_type_ids: (B, T), 0 for
-        the first text, 1 for the second. position_ids: (B, T) rows of the position embedding. output_hidden_states:
-        also those after the embeddings and after every block.
+        the first text, 1 for the second. position_ids: (B, T) rows of the position embedding. output_hidden_states,
+        output_attentions: also what each layer did, see `outputs`.
         """
         check_ids(input_ids, self.config.vocab_size, self.config.most_tokens)
         kinds = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
@@ -206,11 +208,13 @@ class EncoderModel(PretrainedModel):
         positions = self.default_positions(input_ids) if position_ids is None else position_ids
         hidden, mask = self.embeddings(input_ids, kinds, positions), readable_mask(attention_mask)
         states = [hidden]
+        weights: Weights = [] if output_attentions else None
         for block in self.encoder.layer:
-            hidden = block(hidden, mask)
+            hidden = block(hidden, mask, weights)
             states.append(hidden)
         pooled = None if self.pooler is None else self.pooler(hidden)
-        return EncoderOutput(hidden, pooled, tuple(states) if output_hidden_states else None)
+        shown = tuple(states) if output_hidden_states else None
+        return EncoderOutput(hidden, pooled, shown, None if weights is None else tuple(weights))
 
     def _check_kinds(self, token_type_ids: Tensor) -> None:
         """Raise ModelError for a kind of token that the model has no row for."""

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from massivetext.errors import ModelError, unknown_name
 from massivetext.models.configuration import DecoderConfig
-from massivetext.models.decoder import CausalDecoder, CausalOutput
+from massivetext.models.decoder import CausalDecoder
 from massivetext.models.digests import differences, tensor_digest, tokenizer_digests, tokenizer_ids
 from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.outputs import CausalOutput
 from massivetext.models.published import PublishedConfig
 from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, check_finite, read_object, read_weights
 from massivetext.storage import temporary_path, write_json

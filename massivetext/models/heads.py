@@ -75,9 +75,9 @@ class EncoderWithHead(PretrainedModel):
         """Make the head."""
         raise NotImplementedError
 
-    def encode(self, input_ids: Tensor, *inputs: Any, output_hidden_states: bool = False) -> EncoderOutput:
-        """Return the encoder's output."""
-        return cast(EncoderOutput, getattr(self, self.body)(input_ids, *inputs, output_hidden_states))
+    def encode(self, input_ids: Tensor, *inputs: Any, **wanted: Any) -> EncoderOutput:
+        """Return the encoder's output; `inputs`, `wanted`: its other arguments."""
+        return cast(EncoderOutput, getattr(self, self.body)(input_ids, *inputs, **wanted))
 
     @property
     def words(self) -> Tensor:
@@ -105,15 +105,16 @@ class MaskedLM(EncoderWithHead):
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> HeadOutput:
         """Return logits (B, T, V) and, with labels (B, T), the mean loss over those that are not -100."""
         inputs = (attention_mask, token_type_ids, position_ids)
-        encoded = self.encode(input_ids, *inputs, output_hidden_states=output_hidden_states)
+        encoded = self.encode(input_ids, *inputs, output_hidden_states, output_attentions)
         logits, loss = self.predict(encoded.last_hidden_state), None
         if labels is not None:
             check_labels(labels, self.config.vocab_size)
             loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
-        return HeadOutput(loss, logits, encoded.hidden_states)
+        return HeadOutput(loss, logits, encoded.hidden_states, encoded.attentions)
 
 
 class SequenceClassification(EncoderWithHead):
@@ -131,13 +132,14 @@ class SequenceClassification(EncoderWithHead):
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> HeadOutput:
         """Return logits (B, L) and, with labels, the mean loss that `problem_type` says (see `sequence_loss`)."""
         inputs = (attention_mask, token_type_ids, position_ids)
-        encoded = self.encode(input_ids, *inputs, output_hidden_states=output_hidden_states)
+        encoded = self.encode(input_ids, *inputs, output_hidden_states, output_attentions)
         logits = self.classify(encoded)
         loss = None if labels is None else sequence_loss(logits, labels, self.config)
-        return HeadOutput(loss, logits, encoded.hidden_states)
+        return HeadOutput(loss, logits, encoded.hidden_states, encoded.attentions)
 
 
 class TokenClassification(EncoderWithHead):
@@ -156,15 +158,16 @@ class TokenClassification(EncoderWithHead):
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> HeadOutput:
         """Return logits (B, T, L) and, with labels (B, T), the mean loss over those that are not -100."""
         inputs = (attention_mask, token_type_ids, position_ids)
-        encoded = self.encode(input_ids, *inputs, output_hidden_states=output_hidden_states)
+        encoded = self.encode(input_ids, *inputs, output_hidden_states, output_attentions)
         logits, loss = self.classifier(self.dropout(encoded.last_hidden_state)), None
         if labels is not None:
             check_labels(labels, self.config.num_labels)
             loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
-        return HeadOutput(loss, logits, encoded.hidden_states)
+        return HeadOutput(loss, logits, encoded.hidden_states, encoded.attentions)
 
 
 class QuestionAnswering(EncoderWithHead):
@@ -183,13 +186,14 @@ class QuestionAnswering(EncoderWithHead):
         start_positions: Tensor | None = None,
         end_positions: Tensor | None = None,
         output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> SpanOutput:
         """Return start_logits and end_logits (B, T); with both positions (B,) the mean of their two losses.
 
         A position at or behind T, where truncation cut the answer off, is not counted.
         """
         inputs = (attention_mask, token_type_ids, position_ids)
-        encoded = self.encode(input_ids, *inputs, output_hidden_states=output_hidden_states)
+        encoded = self.encode(input_ids, *inputs, output_hidden_states, output_attentions)
         start, end = self.qa_outputs(encoded.last_hidden_state).unbind(dim=-1)
         loss = None
         if start_positions is not None and end_positions is not None:
@@ -198,7 +202,7 @@ class QuestionAnswering(EncoderWithHead):
                 places = positions.reshape(-1).clamp(0, logits.shape[1])
                 parts.append(functional.cross_entropy(precise(logits), places, ignore_index=logits.shape[1]))
             loss = (parts[0] + parts[1]) / 2
-        return SpanOutput(loss, start, end, encoded.hidden_states)
+        return SpanOutput(loss, start, end, encoded.hidden_states, encoded.attentions)
 
 
 class MultipleChoice(EncoderWithHead):
@@ -219,6 +223,7 @@ class MultipleChoice(EncoderWithHead):
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> HeadOutput:
         """Return logits (B, C) for inputs (B, C, T) and, with labels (B,), the mean cross entropy."""
         if input_ids.ndim != 3:
@@ -226,13 +231,13 @@ class MultipleChoice(EncoderWithHead):
         inputs = (attention_mask, token_type_ids, position_ids)
         flat = [None if part is None else part.flatten(0, 1) for part in (input_ids, *inputs)]
         assert flat[0] is not None
-        encoded = self.encode(flat[0], *flat[1:], output_hidden_states=output_hidden_states)
+        encoded = self.encode(flat[0], *flat[1:], output_hidden_states, output_attentions)
         logits = self.classifier(self.dropout(encoded.pooler_output)).view(input_ids.shape[:2])
         loss = None
         if labels is not None:
             check_labels(labels, logits.shape[1])
             loss = functional.cross_entropy(precise(logits), labels)
-        return HeadOutput(loss, logits, encoded.hidden_states)
+        return HeadOutput(loss, logits, encoded.hidden_states, encoded.attentions)
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
         """Return one choice."""

@@ -1,14 +1,25 @@
 """What the models return: fields by name, or by place among those present (loss first), as Hugging Face's outputs.
 
-Legend: B rows, T tokens, D features, V vocabulary, L labels.
+Legend: B rows, T tokens, S tokens that are read, H heads, D features, V vocabulary, L labels.
+
+Only where asked for: `hidden_states` (B, T, D), what the first layer reads, then what each gives, the last as the head
+reads it; `attentions` (B, H, T, S) of every layer, each row the shares in which a token reads the others.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 HiddenStates = tuple[Tensor, ...]
+Attentions = tuple[Tensor, ...]
+
+
+class Record(NamedTuple):
+    """What a pass leaves behind for those who ask: its hidden states and, unless None, its attention weights."""
+
+    states: list[Tensor]
+    weights: list[Tensor] | None = None
 
 
 @dataclass
@@ -27,11 +38,22 @@ class Output:
 
 @dataclass
 class EncoderOutput(Output):
-    """Hidden states (B, T, D); pooler_output (B, D) of the first token; hidden_states: of every layer, where asked."""
+    """Hidden states (B, T, D); pooler_output (B, D) of the first token."""
 
     last_hidden_state: Tensor
     pooler_output: Tensor | None = None
     hidden_states: HiddenStates | None = None
+    attentions: Attentions | None = None
+
+
+@dataclass
+class CausalOutput(Output):
+    """Logits (B, T, V); the mean loss in nats where labels were given."""
+
+    loss: Tensor | None
+    logits: Tensor
+    hidden_states: HiddenStates | None = None
+    attentions: Attentions | None = None
 
 
 @dataclass
@@ -41,6 +63,7 @@ class HeadOutput(Output):
     loss: Tensor | None = None
     logits: Tensor | None = None
     hidden_states: HiddenStates | None = None
+    attentions: Attentions | None = None
 
 
 @dataclass
@@ -51,14 +74,18 @@ class SpanOutput(Output):
     start_logits: Tensor | None = None
     end_logits: Tensor | None = None
     hidden_states: HiddenStates | None = None
+    attentions: Attentions | None = None
 
 
 @dataclass
 class SequenceOutput(Output):
-    """Logits (B, T, V) of an encoder-decoder; the encoder's last hidden states; those of every layer, where asked."""
+    """Logits (B, T, V) of an encoder-decoder; the encoder's last hidden states; what each side's layers did."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
     encoder_last_hidden_state: Tensor | None = None
     encoder_hidden_states: HiddenStates | None = None
     decoder_hidden_states: HiddenStates | None = None
+    encoder_attentions: Attentions | None = None
+    decoder_attentions: Attentions | None = None
+    cross_attentions: Attentions | None = None

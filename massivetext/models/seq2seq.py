@@ -16,7 +16,7 @@ from massivetext.errors import ConfigError, ModelError
 from massivetext.generation.engine import continued
 from massivetext.generation.settings import generation_settings
 from massivetext.generation.stepping import StepPlan
-from massivetext.layers.attention import causal_mask
+from massivetext.layers.attention import Weights, causal_mask
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.layers.multihead import KeysValues, MultiHeadAttention, readable_mask
@@ -62,7 +62,8 @@ class Reading(NamedTuple):
     """What all decoder layers of one pass share.
 
     slots: (T,) places of the tokens in the decoder's text. mask: boolean (B or 1, 1, T, places read), None: all may be
-    read. memory: keys and values of the source, by layer. cache: where the text read before is kept, or None.
+    read. memory: keys and values of the source, by layer. cache: where the text read before is kept, or None. weights,
+    memory_weights: where each layer puts its attention weights, see `attend`; None: they are not kept.
     """
 
     slots: Tensor
@@ -70,6 +71,8 @@ class Reading(NamedTuple):
     memory: list[KeysValues]
     memory_mask: Tensor | None
     cache: StaticCache | None = None
+    weights: Weights = None
+    memory_weights: Weights = None
 
     def text(self, attention: MultiHeadAttention, hidden: Tensor, layer: int) -> KeysValues:
         """Return the keys and values of the decoder's own text, with what the cache holds of it."""
@@ -99,7 +102,7 @@ class EncoderDecoder(PretrainedModel):
         """Return the embeddings (B, T, D) of ids (B, T)."""
         raise NotImplementedError
 
-    def run_encoder(self, embeddings: Tensor, mask: Tensor | None) -> HiddenStates:
+    def run_encoder(self, embeddings: Tensor, mask: Tensor | None, weights: Weights = None) -> HiddenStates:
         """Return the hidden states before, between and after the layers, (B, S, D) each; the last is the result."""
         raise NotImplementedError
 
@@ -111,15 +114,19 @@ class EncoderDecoder(PretrainedModel):
         """Return the decoder's attentions to the source, by layer."""
         raise NotImplementedError
 
+    def leave(self, hidden: Tensor) -> Tensor:
+        """Return what the head reads, (B, T, D), of what a layer of the decoder gave."""
+        return hidden
+
     def head(self, hidden: Tensor) -> Tensor:
         """Return the logits (..., V) of hidden states (..., D)."""
         raise NotImplementedError
 
-    def encode(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Memory:
+    def encode(self, input_ids: Tensor, attention_mask: Tensor | None = None, weights: Weights = None) -> Memory:
         """Return what the decoder needs of a source: ids (B, S), padded on either side where the mask is 0."""
         check_ids(input_ids, self.config.vocab_size, self.config.most_tokens)
         mask = readable_mask(attention_mask)
-        states = self.run_encoder(self.embed(input_ids), mask)
+        states = self.run_encoder(self.embed(input_ids), mask, weights)
         return Memory(states[-1], mask, states)
 
     def remember(self, memory: Memory) -> list[KeysValues]:
@@ -142,10 +149,12 @@ class EncoderDecoder(PretrainedModel):
         decoder_attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> SequenceOutput:
         """Return logits (B, T, V) and, with labels (B, T), the mean loss over those that are not -100.
 
         input_ids: (B, S). decoder_input_ids: (B, T); None: made from `labels`. The masks are 0 where there is padding.
+        output_hidden_states, output_attentions: also what each layer did, see `outputs`.
         """
         if decoder_input_ids is None:
             if labels is None:
@@ -155,18 +164,21 @@ class EncoderDecoder(PretrainedModel):
             check_labels(labels, self.config.vocab_size)
             decoder_input_ids = self.shifted(labels)
         check_ids(decoder_input_ids, self.config.vocab_size, self.config.most_tokens, "decoder_input_ids")
-        memory = self.encode(input_ids, attention_mask)
+        kept: list[Weights] = [[] if output_attentions else None for _ in range(3)]
+        memory = self.encode(input_ids, attention_mask, kept[0])
         tokens, device = decoder_input_ids.shape[1], decoder_input_ids.device
         mask, readable = causal_mask(tokens, device)[None, None], readable_mask(decoder_attention_mask)
         if readable is not None:  # a padding token may read itself, so that no row is empty
             mask = (mask & readable) | torch.eye(tokens, dtype=torch.bool, device=device)
-        reading = Reading(torch.arange(tokens, device=device), mask, self.remember(memory), memory.mask)
+        slots, remembered = torch.arange(tokens, device=device), self.remember(memory)
+        reading = Reading(slots, mask, remembered, memory.mask, weights=kept[1], memory_weights=kept[2])
         states = self.run_decoder(self.embed(decoder_input_ids), reading)
         logits, loss = self.head(states[-1]), None
         if labels is not None:
             loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
         shown = (memory.states, states) if output_hidden_states else (None, None)
-        return SequenceOutput(loss, logits, memory.hidden, *shown)
+        attentions = (None if weights is None else tuple(weights) for weights in kept)
+        return SequenceOutput(loss, logits, memory.hidden, *shown, *attentions)
 
     @torch.no_grad()
     def generate(

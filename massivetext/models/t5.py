@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.errors import ModelError
+from massivetext.layers.attention import Weights
 from massivetext.layers.feedforward import activation
 from massivetext.layers.multihead import HeadShape, MultiHeadAttention, additive
 from massivetext.layers.norms import RMSNorm
@@ -171,10 +172,9 @@ class Block(nn.Module):
 
     def __init__(self, config: T5Config, decoder: bool, first: bool) -> None:
         super().__init__()
-        shape = HeadShape(
-            config.d_model, config.num_heads, config.d_kv, bias=False, scale=1.0, dropout=config.dropout_rate
-        )
-        own, names = MultiHeadAttention(shape, ("q", "k", "v", "o")), ("q", "k", "v", "o")
+        sizes, names = (config.d_model, config.num_heads, config.d_kv), ("q", "k", "v", "o")
+        shape = HeadShape(*sizes, bias=False, scale=1.0, dropout=config.dropout_rate)
+        own = MultiHeadAttention(shape, names)
         if first:  # only the first block has the biases, which all blocks use
             own.relative_attention_bias = nn.Embedding(config.relative_attention_num_buckets, config.num_heads)
         parts = [Part(config, "SelfAttention", own)]
@@ -189,7 +189,8 @@ class Stack(nn.Module):
 
     def __init__(self, config: T5Config, decoder: bool) -> None:
         super().__init__()
-        self.config, self.decoder = config, decoder
+        self.decoder = decoder
+        self.classes = (config.relative_attention_num_buckets, config.relative_attention_max_distance)
         layers = (config.num_decoder_layers or config.num_layers) if decoder else config.num_layers
         self.block = nn.ModuleList(Block(config, decoder, number == 0) for number in range(layers))
         self.final_layer_norm = RMSNorm(config.d_model, config.layer_norm_epsilon)
@@ -197,11 +198,8 @@ class Stack(nn.Module):
 
     def biases(self, slots: Tensor, total: int) -> Tensor:
         """Return what is added to the scores, (1, H, T, S), of readers at `slots` (T,) for places 0 to total - 1."""
-        config = self.config
         distances = torch.arange(total, device=slots.device)[None] - slots[:, None]
-        buckets = distance_buckets(
-            distances, not self.decoder, config.relative_attention_num_buckets, config.relative_attention_max_distance
-        )
+        buckets = distance_buckets(distances, not self.decoder, *self.classes)
         table = cast(Any, self.block[0]).layer[0].SelfAttention.relative_attention_bias
         return cast(Tensor, table(buckets)).permute(2, 0, 1)[None]
 
@@ -256,14 +254,14 @@ class T5ForConditionalGeneration(EncoderDecoder):
         """Return the embeddings (B, T, D) of ids (B, T)."""
         return cast(Tensor, self.shared(input_ids))
 
-    def run_encoder(self, embeddings: Tensor, mask: Tensor | None) -> HiddenStates:
+    def run_encoder(self, embeddings: Tensor, mask: Tensor | None, weights: Weights = None) -> HiddenStates:
         """Return the hidden states before, between and after the layers, (B, S, D) each; the last is normed."""
         tokens = embeddings.shape[1]
         scores = additive(mask, self.encoder.biases(torch.arange(tokens, device=embeddings.device), tokens))
         states = [self.encoder.dropout(embeddings)]
         for block in self.encoder.block:
             attention, feedforward = cast(Any, block).layer
-            states.append(feedforward(attention(states[-1], scores)))
+            states.append(feedforward(attention(states[-1], scores, None, weights)))
         return (*states[:-1], self.encoder.close(states[-1]))
 
     def run_decoder(self, embeddings: Tensor, reading: Reading) -> HiddenStates:
@@ -273,13 +271,16 @@ class T5ForConditionalGeneration(EncoderDecoder):
         states = [self.decoder.dropout(embeddings)]
         for number, block in enumerate(self.decoder.block):
             attention, cross, feedforward = cast(Any, block).layer
-            hidden = states[-1]
-            normed = attention.layer_norm(hidden)
+            normed = attention.layer_norm(states[-1])
             read = reading.text(attention.SelfAttention, normed, number)
-            hidden = hidden + attention.dropout(attention.SelfAttention(normed, scores, read))
-            hidden = cross(hidden, reading.memory_mask, reading.memory[number])
+            hidden = states[-1] + attention.dropout(attention.SelfAttention(normed, scores, read, reading.weights))
+            hidden = cross(hidden, reading.memory_mask, reading.memory[number], reading.memory_weights)
             states.append(feedforward(hidden))
-        return (*states[:-1], self.decoder.close(states[-1]))
+        return (*states[:-1], self.leave(states[-1]))
+
+    def leave(self, hidden: Tensor) -> Tensor:
+        """Return what the head reads, (B, T, D), of what a layer of the decoder gave."""
+        return self.decoder.close(hidden)
 
     def cross_attentions(self) -> list[MultiHeadAttention]:
         """Return the decoder's attentions to the source, by layer."""

@@ -1,0 +1,172 @@
+"""The verbs `massivetext corpus ...` and `massivetext tokenizer ...`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from massivetext.cli_options import (
+    JsonOption,
+    QuietOption,
+    RecipeArgument,
+    SetOption,
+    journey_verb,
+    part_of,
+    show,
+)
+from massivetext.errors import ConfigError
+
+corpus_app = typer.Typer(help="Build a corpus, or look into one.", rich_markup_mode=None, no_args_is_help=True)
+tokenizer_app = typer.Typer(help="Train a tokenizer, or look into one.", rich_markup_mode=None, no_args_is_help=True)
+
+corpus_app.command("build")(
+    journey_verb(
+        "corpus",
+        """Build the recipe's corpus: read, clean, measure, decide, deduplicate, split.
+
+        Example: massivetext corpus build recipes/chinese.yaml --out runs/chinese
+        """,
+    )
+)
+tokenizer_app.command("train")(
+    journey_verb(
+        "tokenizer",
+        """Train the recipe's tokenizer on the training split of its corpus.
+
+        Example: massivetext tokenizer train recipes/chinese.yaml --set tokenizer.vocab_size=8192
+        """,
+    )
+)
+
+
+@corpus_app.command("inspect")
+def corpus_inspect(
+    folder: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
+    document: Annotated[str | None, typer.Option("--id", help="Show one document, kept or dropped, by its id.")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="Derive it again from its raw bytes and compare.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a corpus holds, what was dropped and why, or one document: its place, edits, measures and their limits.
+
+    Example: massivetext corpus inspect runs/quickstart --id 00c3f0a85e3a4ba1b6f4bd2a2f9f1d5c --replay
+    """
+    from massivetext.corpus import inspecting, replaying
+    from massivetext.corpus.reading import load_corpus
+
+    corpus = load_corpus(_corpus_of(folder))
+    if document:
+        row = corpus.find(document)
+        more = {"limits": replaying.limits(corpus, row), "replay": replaying.replay(corpus, row) if replay else None}
+        show(row | more, as_json, inspecting.document_text)
+    elif replay:
+        raise ConfigError("--replay derives one document again; say which with --id")
+    else:
+        show(inspecting.summary(corpus), as_json, inspecting.summary_text)
+
+
+@corpus_app.command("append")
+def corpus_append(
+    recipe: RecipeArgument,
+    folder: Annotated[Path, typer.Option("--to", help="The corpus folder, or a run folder that holds one.")],
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Add to a finished corpus what its files do not hold yet; the recipe's steps, split and seed must be its own.
+
+    Example: massivetext corpus append recipes/more.yaml --to runs/mine
+    """
+    from massivetext.corpus import inspecting
+    from massivetext.corpus.building import build_corpus
+    from massivetext.recipe import overridden, read_yaml
+
+    values = read_yaml(recipe)
+    for override in overrides or ():
+        values = overridden(values, override)
+    corpus = build_corpus(values, _corpus_of(folder), append=True, quiet=quiet)
+    show(inspecting.summary(corpus), as_json, inspecting.summary_text)
+
+
+@corpus_app.command("remove")
+def corpus_remove(
+    folder: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; noted with each document.")],
+    ids: Annotated[list[str] | None, typer.Option("--id", help="A whole id; may be given more than once.")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="URLs, with * and ?.")] = None,
+    license: Annotated[str | None, typer.Option("--license", help="Licences, with * and ?.")] = None,
+    pattern: Annotated[str | None, typer.Option("--pattern", help="Regular expression searched in the text.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take documents down: they leave the corpus with all copies of their text, and stay out of later builds.
+
+    Example: massivetext corpus remove runs/mine --url "https://example.org/*" --reason "asked by the owner"
+    """
+    from massivetext.corpus.removing import removal_text, remove_documents
+
+    found = remove_documents(_corpus_of(folder), reason, ids=ids or (), url=url, license=license, pattern=pattern)
+    show(found, as_json, removal_text)
+
+
+@corpus_app.command("diff")
+def corpus_diff(
+    before: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
+    after: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show which documents two corpora treat differently, why, and which settings and versions differ.
+
+    Example: massivetext corpus diff runs/before runs/after
+    """
+    from massivetext.corpus.comparing import compare, comparison_text
+    from massivetext.corpus.reading import load_corpus
+
+    show(compare(load_corpus(_corpus_of(before)), load_corpus(_corpus_of(after))), as_json, comparison_text)
+
+
+@corpus_app.command("mixture")
+def corpus_mixture(
+    recipe: Annotated[str, typer.Argument(help="A recipe, or 'pile' for the Pile's published table.")],
+    overrides: SetOption = None,
+    tokens_per_byte: Annotated[float, typer.Option(help="Of the tokenizer; GPT-2's on the Pile.")] = 0.29335,
+    as_json: JsonOption = False,
+) -> None:
+    """Show sizes, weights, epochs and effective tokens of a recipe's sources before anything is read.
+
+    Example: massivetext corpus mixture recipes/mixture.yaml
+    """
+    from massivetext.tokens.mixture import dry_run, mixture_text
+
+    if recipe == "pile":
+        from massivetext.tokens.pile import pile_sizes
+        from massivetext.tokens.settings import MixtureSettings
+
+        show(dry_run(MixtureSettings(preset="pile"), pile_sizes(), tokens_per_byte), as_json, mixture_text)
+        return
+    from massivetext.corpus.readers.finding import input_files
+    from massivetext.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides or ())
+    sizes = {source.name: sum(file.size for file in input_files(source)) for source in loaded.corpus.sources}
+    show(dry_run(loaded.mixture, sizes, tokens_per_byte), as_json, mixture_text)
+
+
+@tokenizer_app.command("inspect")
+def tokenizer_inspect(
+    tokenizer: Annotated[str, typer.Argument(help="A tokenizer, model or run folder, or a name.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="Text files to measure it on.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a tokenizer's vocabulary, its bytes per token in English and Chinese, and whether it decodes back exactly.
+
+    Example: massivetext tokenizer inspect runs/quickstart README.md README.zh-CN.md
+    """
+    from massivetext.tokens import inspecting
+    from massivetext.tokens.tokenizer import AutoTokenizer
+
+    found = inspecting.summary(AutoTokenizer.from_pretrained(part_of(tokenizer, "tokenizer")), files or [])
+    show(found, as_json, inspecting.summary_text)
+
+
+def _corpus_of(folder: Path) -> Path:
+    """Return the corpus folder of a run folder where `folder` is one, else `folder` itself."""
+    return folder / "corpus" if (folder / "corpus").is_dir() else folder
