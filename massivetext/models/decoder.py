@@ -24,7 +24,7 @@ from massivetext.generation.kernels import ACTIVATION_CODES, NO_NORM, NORM_AFTER
 from massivetext.generation.stepping import StepPlan
 from massivetext.layers.attention import Context, causal_mask, padding_mask, segment_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import IGNORED_LABEL, mean_cross_entropy, soft_capped
+from massivetext.layers.loss import next_token_loss, soft_capped
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.positions import LearnedPositions
 from massivetext.layers.rotary import inverse_frequencies, rotary_tables
@@ -340,20 +340,24 @@ class CausalDecoder(nn.Module):
         if attention_mask is not None and segments is not None:
             raise ModelError("attention_mask and segments were both given; padding inside packed rows is a segment too")
         self.check_ids(input_ids)
-        embeddings = self.embed(input_ids)
-        if attention_mask is None or bool(attention_mask.all()):
-            hidden = self.hidden(embeddings, position_ids, segments)
-        else:
-            if position_ids is None:
-                position_ids = (attention_mask.long().cumsum(dim=-1) - 1).clamp(min=0)
-            mask = padding_mask(attention_mask, self.config.attention_window)
-            hidden = self.run_blocks(embeddings, position_ids, mask)
-        loss = None
-        if labels is not None:
-            following = functional.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
-            flat = hidden.reshape(-1, hidden.shape[-1])
-            loss, _ = mean_cross_entropy(flat, self.head_weight, following.reshape(-1), softcap=self.config.softcap)
-        return CausalOutput(self.head(hidden), loss)
+        hidden = self.read(input_ids, attention_mask, position_ids, segments)
+        logits = self.head(hidden)
+        return CausalOutput(logits, None if labels is None else next_token_loss(logits, labels))
+
+    def read(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        segments: Tensor | None = None,
+    ) -> Tensor:
+        """Return the final hidden states (B, T, D) of ids; arguments as for `forward`."""
+        embeddings, known = self.embed(input_ids), not torch.compiler.is_compiling()
+        if attention_mask is None or (known and bool(attention_mask.all())):  # without a mask attention is faster
+            return self.hidden(embeddings, position_ids, segments)
+        if position_ids is None:
+            position_ids = (attention_mask.long().cumsum(dim=-1) - 1).clamp(min=0)
+        return self.run_blocks(embeddings, position_ids, padding_mask(attention_mask, self.config.attention_window))
 
     def check_length(self, tokens: int) -> None:
         """Raise ModelError for rows longer than the table of learned positions; rotary positions know no end."""
@@ -371,6 +375,8 @@ class CausalDecoder(nn.Module):
                 f"input_ids is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (rows, tokens), integers"
             )
         self.check_length(input_ids.shape[1])
+        if torch.compiler.is_compiling():  # what ids are there is known only when the compiled code runs
+            return
         vocabulary = self.config.vocab_size
         wrong = (input_ids < 0) | (input_ids >= vocabulary)
         if bool(wrong.any()):

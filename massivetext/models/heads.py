@@ -11,16 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.layers.loss import IGNORED_LABEL, precise
 from massivetext.models.encoder import EncoderConfig, EncoderModel
 from massivetext.models.outputs import EncoderOutput, HeadOutput, SpanOutput
 from massivetext.models.pretrained import PretrainedModel
 from massivetext.models.published import PublishedConfig
-
-
-def precise(logits: Tensor) -> Tensor:
-    """Return logits in float32 at least, in which losses are taken."""
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
 def sequence_loss(logits: Tensor, labels: Tensor, config: PublishedConfig) -> Tensor:

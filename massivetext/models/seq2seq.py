@@ -18,9 +18,9 @@ from massivetext.generation.settings import generation_settings
 from massivetext.generation.stepping import StepPlan
 from massivetext.layers.attention import causal_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.layers.loss import IGNORED_LABEL, precise
 from massivetext.layers.multihead import KeysValues, MultiHeadAttention, readable_mask
-from massivetext.models.heads import check_labels, precise
+from massivetext.models.heads import check_labels
 from massivetext.models.outputs import HiddenStates, SequenceOutput
 from massivetext.models.pretrained import PretrainedModel, check_ids
 from massivetext.models.published import PublishedConfig
