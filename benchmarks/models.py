@@ -168,7 +168,7 @@ def main():
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, default=usable_threads())
-    parser.add_argument("--eager-only", action="store_true", help="leave out torch.compile, which takes most of the time")
+    parser.add_argument("--eager-only", action="store_true", help="without torch.compile, which takes longest")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "models.json")
     options = parser.parse_args()
     torch.set_flush_denormal(True)

@@ -181,12 +181,16 @@ class CausalDecoder(nn.Module):
             del weights[self.stored_head]
         return weights
 
-    def load_stored(self, stored: Mapping[str, Tensor], where: str = "the weights") -> None:
-        """Take over the tensors of a file, all of them; missing, extra and misshaped ones raise ModelError."""
+    def from_stored(self, stored: Mapping[str, Tensor], where: str = "the weights") -> dict[str, Tensor]:
+        """Return the tensors of a file as this model has them; missing, extra and misshaped ones raise ModelError."""
         places = self.places()
         blank = {name: tensor.to("meta") for name, tensor in self.state_dict().items()}
         check_fit(to_stored(blank, places), stored, where, type(self).__name__)
-        self.load_state_dict(to_inside(stored, places, blank), strict=True, assign=True)
+        return to_inside(stored, places, blank)
+
+    def load_stored(self, stored: Mapping[str, Tensor], where: str = "the weights") -> None:
+        """Take over the tensors of a file, all of them; see `from_stored`."""
+        self.load_state_dict(self.from_stored(stored, where), strict=True, assign=True)
 
     def load_weights(self, weights: Mapping[str, Tensor], where: str = "the weights") -> None:
         """Take over the model's own tensors, as a checkpoint has them; like `load_stored` otherwise."""

@@ -62,3 +62,13 @@ class SequenceOutput(Output):
     encoder_last_hidden_state: Tensor | None = None
     encoder_hidden_states: HiddenStates | None = None
     decoder_hidden_states: HiddenStates | None = None
+
+
+@dataclass
+class SequenceModelOutput(Output):
+    """Hidden states (B, T, D) of the decoder, the encoder's (B, S, D); those of every layer, where asked."""
+
+    last_hidden_state: Tensor
+    encoder_last_hidden_state: Tensor | None = None
+    encoder_hidden_states: HiddenStates | None = None
+    decoder_hidden_states: HiddenStates | None = None

@@ -85,7 +85,10 @@ class PretrainedModel(nn.Module):
         model = cls(config.changed(**changes) if changes else config, seed=None)
         model.take(weights, f"the weights in {folder}")
         wanted = wanted_dtype(dtype)
-        model.to(device=device, dtype=wanted) if wanted is not None else model.to(device)
+        if wanted is not None:  # the weights only: rotary frequencies stay float32
+            cast_weights = {name: tensor.to(wanted) for name, tensor in model.state_dict().items()}
+            model.load_state_dict(cast_weights, strict=True, assign=True)
+        model.to(device)
         model.tokenizer_folder = str(folder)
         generation = folder / "generation_config.json"
         old = {key: value for key, value in values.items() if key in GENERATION and value is not None}

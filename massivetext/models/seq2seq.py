@@ -154,6 +154,21 @@ class EncoderDecoder(PretrainedModel):
                 )
             check_labels(labels, self.config.vocab_size)
             decoder_input_ids = self.shifted(labels)
+        memory, states = self.read(input_ids, attention_mask, decoder_input_ids, decoder_attention_mask)
+        logits, loss = self.head(states[-1]), None
+        if labels is not None:
+            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+        shown = (memory.states, states) if output_hidden_states else (None, None)
+        return SequenceOutput(loss, logits, memory.hidden, *shown)
+
+    def read(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        decoder_input_ids: Tensor,
+        decoder_attention_mask: Tensor | None,
+    ) -> tuple[Memory, HiddenStates]:
+        """Return what the encoder made of its ids and the decoder's hidden states; arguments as for `forward`."""
         check_ids(decoder_input_ids, self.config.vocab_size, self.config.most_tokens, "decoder_input_ids")
         memory = self.encode(input_ids, attention_mask)
         tokens, device = decoder_input_ids.shape[1], decoder_input_ids.device
@@ -161,12 +176,7 @@ class EncoderDecoder(PretrainedModel):
         if readable is not None:  # a padding token may read itself, so that no row is empty
             mask = (mask & readable) | torch.eye(tokens, dtype=torch.bool, device=device)
         reading = Reading(torch.arange(tokens, device=device), mask, self.remember(memory), memory.mask)
-        states = self.run_decoder(self.embed(decoder_input_ids), reading)
-        logits, loss = self.head(states[-1]), None
-        if labels is not None:
-            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
-        shown = (memory.states, states) if output_hidden_states else (None, None)
-        return SequenceOutput(loss, logits, memory.hidden, *shown)
+        return memory, self.run_decoder(self.embed(decoder_input_ids), reading)
 
     @torch.no_grad()
     def generate(
