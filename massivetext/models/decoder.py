@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import torch
-import xxhash
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,6 +37,7 @@ from massivetext.models.blocks import (
 )
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
+from massivetext.models.weights import seeded_normal
 
 
 @dataclass
@@ -138,9 +138,7 @@ class CausalDecoder(nn.Module):
             elif (deviation := self.first_deviation(name, parameter)) == 0.0:
                 weights[name] = torch.zeros(shape)
             else:
-                digest = xxhash.xxh3_64_intdigest(f"{seed}/initialise/{name}".encode())
-                generator = torch.Generator().manual_seed(digest & (2**63 - 1))
-                weights[name] = torch.empty(shape).normal_(0.0, deviation, generator=generator)
+                weights[name] = seeded_normal(shape, deviation, seed, name)
         self.load_weights(weights)
         return self.train()
 
