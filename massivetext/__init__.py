@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 PUBLIC_NAMES = {
+    "ArceeForSequenceClassification": "massivetext.models.decoder_heads",
+    "ArceeModel": "massivetext.models.decoder_heads",
     "AutoConfig": "massivetext.models.auto",
     "AutoModel": "massivetext.models.auto_heads",
     "AutoModelForCausalLM": "massivetext.models.auto",
@@ -21,6 +23,7 @@ PUBLIC_NAMES = {
     "AutoTokenizer": "massivetext.tokens.tokenizer",
     "BartConfig": "massivetext.models.bart",
     "BartForConditionalGeneration": "massivetext.models.bart",
+    "BartModel": "massivetext.models.sequence_models",
     "BartTokenizer": "massivetext.tokens.tokenizer",
     "BertConfig": "massivetext.models.bert",
     "BertForMaskedLM": "massivetext.models.bert",
@@ -32,28 +35,48 @@ PUBLIC_NAMES = {
     "BertTokenizer": "massivetext.tokens.tokenizer",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
     "GPT2Config": "massivetext.models.gpt2",
+    "GPT2ForSequenceClassification": "massivetext.models.decoder_heads",
     "GPT2LMHeadModel": "massivetext.models.gpt2",
+    "GPT2Model": "massivetext.models.decoder_heads",
     "GPT2Tokenizer": "massivetext.tokens.tokenizer",
     "GPTNeoXConfig": "massivetext.models.gpt_neox",
     "GPTNeoXForCausalLM": "massivetext.models.gpt_neox",
+    "GPTNeoXForSequenceClassification": "massivetext.models.decoder_heads",
+    "GPTNeoXModel": "massivetext.models.decoder_heads",
     "LlamaConfig": "massivetext.models.llama",
     "LlamaForCausalLM": "massivetext.models.llama",
+    "LlamaForSequenceClassification": "massivetext.models.decoder_heads",
+    "LlamaModel": "massivetext.models.decoder_heads",
     "MT5Config": "massivetext.models.t5",
     "MT5ForConditionalGeneration": "massivetext.models.t5",
+    "MT5Model": "massivetext.models.sequence_models",
     "MarianConfig": "massivetext.models.marian",
     "MarianMTModel": "massivetext.models.marian",
+    "MarianModel": "massivetext.models.sequence_models",
     "MistralConfig": "massivetext.models.mistral",
     "MistralForCausalLM": "massivetext.models.mistral",
+    "MistralForSequenceClassification": "massivetext.models.decoder_heads",
+    "MistralModel": "massivetext.models.decoder_heads",
+    "NanoChatModel": "massivetext.models.decoder_heads",
     "OPTConfig": "massivetext.models.opt",
     "OPTForCausalLM": "massivetext.models.opt",
+    "OPTForSequenceClassification": "massivetext.models.decoder_heads",
+    "OPTModel": "massivetext.models.decoder_heads",
     "OpenAIGPTConfig": "massivetext.models.openai_gpt",
+    "OpenAIGPTForSequenceClassification": "massivetext.models.decoder_heads",
     "OpenAIGPTLMHeadModel": "massivetext.models.openai_gpt",
+    "OpenAIGPTModel": "massivetext.models.decoder_heads",
     "PaLMConfig": "massivetext.models.palm",
     "PaLMForCausalLM": "massivetext.models.palm",
+    "PaLMModel": "massivetext.models.decoder_heads",
     "Qwen2Config": "massivetext.models.qwen2",
     "Qwen2ForCausalLM": "massivetext.models.qwen2",
+    "Qwen2ForSequenceClassification": "massivetext.models.decoder_heads",
+    "Qwen2Model": "massivetext.models.decoder_heads",
     "Qwen3Config": "massivetext.models.qwen3",
     "Qwen3ForCausalLM": "massivetext.models.qwen3",
+    "Qwen3ForSequenceClassification": "massivetext.models.decoder_heads",
+    "Qwen3Model": "massivetext.models.decoder_heads",
     "RobertaConfig": "massivetext.models.roberta",
     "RobertaForMaskedLM": "massivetext.models.roberta",
     "RobertaForMultipleChoice": "massivetext.models.roberta",
@@ -64,6 +87,7 @@ PUBLIC_NAMES = {
     "RobertaTokenizer": "massivetext.tokens.tokenizer",
     "T5Config": "massivetext.models.t5",
     "T5ForConditionalGeneration": "massivetext.models.t5",
+    "T5Model": "massivetext.models.sequence_models",
     "T5Tokenizer": "massivetext.tokens.tokenizer",
     "Trainer": "massivetext.training.trainer",
     "TrainingArguments": "massivetext.training.arguments",
@@ -118,6 +142,28 @@ if TYPE_CHECKING:
     from massivetext.models.bert import BertForSequenceClassification as BertForSequenceClassification
     from massivetext.models.bert import BertForTokenClassification as BertForTokenClassification
     from massivetext.models.bert import BertModel as BertModel
+    from massivetext.models.decoder_heads import ArceeForSequenceClassification as ArceeForSequenceClassification
+    from massivetext.models.decoder_heads import ArceeModel as ArceeModel
+    from massivetext.models.decoder_heads import GPT2ForSequenceClassification as GPT2ForSequenceClassification
+    from massivetext.models.decoder_heads import GPT2Model as GPT2Model
+    from massivetext.models.decoder_heads import GPTNeoXForSequenceClassification as GPTNeoXForSequenceClassification
+    from massivetext.models.decoder_heads import GPTNeoXModel as GPTNeoXModel
+    from massivetext.models.decoder_heads import LlamaForSequenceClassification as LlamaForSequenceClassification
+    from massivetext.models.decoder_heads import LlamaModel as LlamaModel
+    from massivetext.models.decoder_heads import MistralForSequenceClassification as MistralForSequenceClassification
+    from massivetext.models.decoder_heads import MistralModel as MistralModel
+    from massivetext.models.decoder_heads import NanoChatModel as NanoChatModel
+    from massivetext.models.decoder_heads import (
+        OpenAIGPTForSequenceClassification as OpenAIGPTForSequenceClassification,
+    )
+    from massivetext.models.decoder_heads import OpenAIGPTModel as OpenAIGPTModel
+    from massivetext.models.decoder_heads import OPTForSequenceClassification as OPTForSequenceClassification
+    from massivetext.models.decoder_heads import OPTModel as OPTModel
+    from massivetext.models.decoder_heads import PaLMModel as PaLMModel
+    from massivetext.models.decoder_heads import Qwen2ForSequenceClassification as Qwen2ForSequenceClassification
+    from massivetext.models.decoder_heads import Qwen2Model as Qwen2Model
+    from massivetext.models.decoder_heads import Qwen3ForSequenceClassification as Qwen3ForSequenceClassification
+    from massivetext.models.decoder_heads import Qwen3Model as Qwen3Model
     from massivetext.models.gpt2 import GPT2Config as GPT2Config
     from massivetext.models.gpt2 import GPT2LMHeadModel as GPT2LMHeadModel
     from massivetext.models.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
@@ -152,6 +198,10 @@ if TYPE_CHECKING:
     from massivetext.models.roberta import XLMRobertaForSequenceClassification as XLMRobertaForSequenceClassification
     from massivetext.models.roberta import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
     from massivetext.models.roberta import XLMRobertaModel as XLMRobertaModel
+    from massivetext.models.sequence_models import BartModel as BartModel
+    from massivetext.models.sequence_models import MarianModel as MarianModel
+    from massivetext.models.sequence_models import MT5Model as MT5Model
+    from massivetext.models.sequence_models import T5Model as T5Model
     from massivetext.models.t5 import MT5Config as MT5Config
     from massivetext.models.t5 import MT5ForConditionalGeneration as MT5ForConditionalGeneration
     from massivetext.models.t5 import T5Config as T5Config

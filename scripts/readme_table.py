@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,6 +101,20 @@ def training_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def model_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on forward and backward of every family, against transformers with the same weights."""
+    rows = []
+    for work, words in (("forward", "forward"), ("forward_backward", "forward and backward")):
+        for mode in ("eager", "compiled"):
+            ratios = {name: part[mode][work]["ratio"] for name, part in found["families"].items() if mode in part}
+            if ratios:
+                worst = min(ratios, key=lambda name: ratios[name])
+                text = f"median {median(ratios.values()):.2f} x transformers; worst `{worst}` {ratios[worst]:.2f} x"
+                verdict = reached(ratios[worst] >= 1)
+                rows.append((f"{words} of {len(ratios)} families, {mode}, equal outputs", text, "all ≥ 1 x", verdict))
+    return rows
+
+
 def quickstart_rows(found: dict[str, Any]) -> list[Row]:
     """Return the rows on the quickstart."""
     own, xz = found["bits_per_byte"]["total"], found["xz_bits_per_byte"]["total"]
@@ -125,6 +140,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
     "corpus": corpus_rows,
     "tokenising": tokenising_rows,
     "training": training_rows,
+    "models": model_rows,
 }
 
 

@@ -26,6 +26,24 @@ def token_losses(hidden: Tensor, weight: Tensor, labels: Tensor, softcap: float 
     return functional.cross_entropy(logits, labels, ignore_index=IGNORED_LABEL, reduction="none")
 
 
+def precise(logits: Tensor) -> Tensor:
+    """Return logits in float32 at least, in which losses are taken."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def next_token_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean loss in nats over labelled tokens, of logits (B, T, V) that are there already.
+
+    labels: (B, T), not shifted: a token's label is compared with the logits of the token before it; IGNORED_LABEL is
+    left out.
+    """
+    following = functional.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
+    losses = functional.cross_entropy(
+        precise(logits).flatten(0, 1), following.flatten(), ignore_index=IGNORED_LABEL, reduction="sum"
+    )
+    return losses / (following != IGNORED_LABEL).sum().clamp(min=1)
+
+
 def chunked_cross_entropy(
     hidden: Tensor, weight: Tensor, labels: Tensor, chunk_tokens: int = 1024, softcap: float | None = None
 ) -> Tensor:

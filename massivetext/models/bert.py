@@ -74,10 +74,10 @@ class BertForMaskedLM(Bert, heads.MaskedLM):
         """Make the head."""
         self.cls = nn.ModuleDict({"predictions": Predictions(config)})
 
-    def predict(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., V) of hidden states (..., D)."""
+    def predict(self, encoded: EncoderOutput) -> Tensor:
+        """Return the logits (B, T, V)."""
         head = cast(Predictions, self.cls["predictions"])
-        return functional.linear(head.transform(hidden), self.words, head.bias)
+        return functional.linear(head.transform(encoded.last_hidden_state), self.words, head.bias)
 
 
 class BertForSequenceClassification(Bert, heads.SequenceClassification):
@@ -91,7 +91,7 @@ class BertForSequenceClassification(Bert, heads.SequenceClassification):
         self.dropout = self.classifier_dropout()
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
 
-    def classify(self, encoded: EncoderOutput) -> Tensor:
+    def predict(self, encoded: EncoderOutput) -> Tensor:
         """Return the logits (B, L)."""
         return cast(Tensor, self.classifier(self.dropout(encoded.pooler_output)))
 

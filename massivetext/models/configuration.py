@@ -9,13 +9,13 @@ from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.layers.attention import AttentionShape
 from massivetext.layers.feedforward import activation
 from massivetext.layers.rotary import RopeScaling
-from massivetext.settings import Settings
+from massivetext.models.published import LabelledConfig
 
 # Fields of a Hugging Face config.json that do not change what a decoder computes.
 HARMLESS = {
-    "_attn_implementation_autoset", "_name_or_path", "architectures", "chunk_size_feed_forward", "dtype", "id2label",
-    "label2id", "max_window_layers", "is_llama_config", "model_type", "output_attentions", "output_hidden_states",
-    "pretraining_tp", "problem_type", "return_dict", "task_specific_params", "tokenizer_class", "torch_dtype",
+    "_attn_implementation_autoset", "_name_or_path", "architectures", "chunk_size_feed_forward", "dtype", "label2id",
+    "max_window_layers", "is_llama_config", "model_type", "output_attentions", "output_hidden_states",
+    "pretraining_tp", "return_dict", "task_specific_params", "tokenizer_class", "torch_dtype",
     "transformers.js_config", "transformers_version", "use_cache",
 }  # fmt: skip
 # Fields that would change the numbers, with the one value at which they do not.
@@ -24,6 +24,8 @@ NEUTRAL: dict[str, Any] = {
     "quantization_config": None, "rope_interleaved": False, "sliding_window": None, "use_mrope": False,
     "use_sliding_window": False,
 }  # fmt: skip
+
+LABEL_FIELDS = set(LabelledConfig.model_fields)
 
 
 class Dropouts(NamedTuple):
@@ -34,7 +36,7 @@ class Dropouts(NamedTuple):
     residual: float = 0.0
 
 
-class DecoderConfig(Settings):
+class DecoderConfig(LabelledConfig):
     """The shape of a decoder. Field names are Hugging Face's usual ones; `field_names` says where a family's differ."""
 
     model_type: ClassVar[str]
@@ -161,8 +163,10 @@ class DecoderConfig(Settings):
 
     def to_hugging_face(self) -> dict[str, Any]:
         """Return the content of config.json, which transformers 4 and 5 and this package read alike."""
-        values = {**self.model_dump(), "intermediate_size": self.feedforward_features}
+        values = {**self.model_dump(exclude=LABEL_FIELDS), "intermediate_size": self.feedforward_features}
         own = renamed(values, self.field_names)
+        if any(getattr(self, name) != type(self).model_fields[name].default for name in LABEL_FIELDS):
+            own |= {**self.labels_to_hugging_face(), "problem_type": self.problem_type}
         return {"architectures": [self.architecture], "model_type": self.model_type, **own}
 
     @classmethod
@@ -183,6 +187,7 @@ class DecoderConfig(Settings):
                     f"{where} has {key} = {values[key]!r}, which would change the numbers and is not supported; "
                     f"allowed: {neutral!r}"
                 )
+        cls.read_labels(kept, where)
         kept = cls.read_own_fields(renamed(kept, {theirs: ours for ours, theirs in cls.field_names.items()}), where)
         for key in cls.required:
             if kept.get(key) is None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import torch
-import xxhash
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,7 +22,7 @@ from massivetext.generation.kernels import ACTIVATION_CODES, NO_NORM, NORM_AFTER
 from massivetext.generation.stepping import LayerPlan, StepPlan
 from massivetext.layers.attention import Context, causal_mask, padding_mask, segment_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import IGNORED_LABEL, mean_cross_entropy, soft_capped
+from massivetext.layers.loss import next_token_loss, soft_capped
 from massivetext.layers.positions import LearnedPositions
 from massivetext.layers.rotary import inverse_frequencies, rotary_tables
 from massivetext.models.blocks import (
@@ -37,6 +36,7 @@ from massivetext.models.blocks import (
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
 from massivetext.models.outputs import CausalOutput, Record
+from massivetext.models.weights import seeded_normal
 
 
 class CausalDecoder(nn.Module):
@@ -123,9 +123,7 @@ class CausalDecoder(nn.Module):
             elif (deviation := self.first_deviation(name, parameter)) == 0.0:
                 weights[name] = torch.zeros(shape)
             else:
-                digest = xxhash.xxh3_64_intdigest(f"{seed}/initialise/{name}".encode())
-                generator = torch.Generator().manual_seed(digest & (2**63 - 1))
-                weights[name] = torch.empty(shape).normal_(0.0, deviation, generator=generator)
+                weights[name] = seeded_normal(shape, deviation, seed, name)
         self.load_weights(weights)
         return self.train()
 
@@ -166,12 +164,16 @@ class CausalDecoder(nn.Module):
             del weights[self.stored_head]
         return weights
 
-    def load_stored(self, stored: Mapping[str, Tensor], where: str = "the weights") -> None:
-        """Take over the tensors of a file, all of them; missing, extra and misshaped ones raise ModelError."""
+    def from_stored(self, stored: Mapping[str, Tensor], where: str = "the weights") -> dict[str, Tensor]:
+        """Return the tensors of a file as this model has them; missing, extra and misshaped ones raise ModelError."""
         places = self.places()
         blank = {name: tensor.to("meta") for name, tensor in self.state_dict().items()}
         check_fit(to_stored(blank, places), stored, where, type(self).__name__)
-        self.load_state_dict(to_inside(stored, places, blank), strict=True, assign=True)
+        return to_inside(stored, places, blank)
+
+    def load_stored(self, stored: Mapping[str, Tensor], where: str = "the weights") -> None:
+        """Take over the tensors of a file, all of them; see `from_stored`."""
+        self.load_state_dict(self.from_stored(stored, where), strict=True, assign=True)
 
     def load_weights(self, weights: Mapping[str, Tensor], where: str = "the weights") -> None:
         """Take over the model's own tensors, as a checkpoint has them; like `load_stored` otherwise."""
@@ -338,26 +340,28 @@ class CausalDecoder(nn.Module):
         if attention_mask is not None and segments is not None:
             raise ModelError("attention_mask and segments were both given; padding inside packed rows is a segment too")
         self.check_ids(input_ids)
-        embeddings, record = self.embed(input_ids), None
-        if output_hidden_states or output_attentions:
-            record = Record([], [] if output_attentions else None)
-        if attention_mask is None or bool(attention_mask.all()):
-            hidden = self.hidden(embeddings, position_ids, segments, record=record)
-        else:
-            if position_ids is None:
-                position_ids = (attention_mask.long().cumsum(dim=-1) - 1).clamp(min=0)
-            mask = padding_mask(attention_mask, self.config.attention_window)
-            hidden = self.run_blocks(embeddings, position_ids, mask, record=record)
-        loss = None
-        if labels is not None:
-            following = functional.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
-            flat = hidden.reshape(-1, hidden.shape[-1])
-            loss, _ = mean_cross_entropy(flat, self.head_weight, following.reshape(-1), softcap=self.config.softcap)
+        record = Record.asked(output_hidden_states, output_attentions)
+        hidden = self.read(input_ids, attention_mask, position_ids, segments, record)
         logits = self.head(hidden)
-        if record is None:
-            return CausalOutput(loss, logits)
-        states = (*record.states[:-1], hidden) if output_hidden_states else None
-        return CausalOutput(loss, logits, states, None if record.weights is None else tuple(record.weights))
+        loss = None if labels is None else next_token_loss(logits, labels)
+        return CausalOutput(loss, logits, *Record.shown(record, hidden, output_hidden_states))
+
+    def read(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        segments: Tensor | None = None,
+        record: Record | None = None,
+    ) -> Tensor:
+        """Return the final hidden states (B, T, D) of ids; arguments as for `forward`. record: gets what layers did."""
+        embeddings, known = self.embed(input_ids), not torch.compiler.is_compiling()
+        if attention_mask is None or (known and bool(attention_mask.all())):  # without a mask attention is faster
+            return self.hidden(embeddings, position_ids, segments, record=record)
+        if position_ids is None:
+            position_ids = (attention_mask.long().cumsum(dim=-1) - 1).clamp(min=0)
+        mask = padding_mask(attention_mask, self.config.attention_window)
+        return self.run_blocks(embeddings, position_ids, mask, record=record)
 
     def check_length(self, tokens: int) -> None:
         """Raise ModelError for rows longer than the table of learned positions; rotary positions know no end."""
@@ -375,6 +379,8 @@ class CausalDecoder(nn.Module):
                 f"input_ids is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (rows, tokens), integers"
             )
         self.check_length(input_ids.shape[1])
+        if torch.compiler.is_compiling():  # what ids are there is known only when the compiled code runs
+            return
         vocabulary = self.config.vocab_size
         wrong = (input_ids < 0) | (input_ids >= vocabulary)
         if bool(wrong.any()):

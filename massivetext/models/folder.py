@@ -55,7 +55,7 @@ def save_model_folder(
         ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
         generation: dict[str, Any] | None = {name: value for name, value in ids.items() if value is not None}
     else:
-        written, generation = {"architectures": [model.architecture], **written}, model.generation_record()
+        written, generation = {**written, "architectures": [model.architecture]}, model.generation_record()
     write_json(folder / CONFIG_FILE, written)
     if generation is not None:
         write_json(folder / "generation_config.json", generation)
@@ -178,7 +178,9 @@ def _check_record(
     record: dict[str, Any], folder: Path, config: DecoderConfig | PublishedConfig, weights: dict[str, Tensor]
 ) -> None:
     """Raise ModelError that names every configuration field, tensor and tokenizer part that is not as it was saved."""
-    stored, found = record["config"], config.model_dump(mode="json")
+    fields = type(config).model_fields  # one that came after the folder was saved had its default then
+    stored = {**{name: fields[name].default for name in fields}, **record["config"]}
+    found = config.model_dump(mode="json")
     changed = [
         f"config.json: {name} is {found.get(name)!r}, was {stored.get(name)!r}"
         for name in sorted({*stored, *found})

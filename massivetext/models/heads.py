@@ -4,6 +4,7 @@ A family mixes these with its own encoder (bert.py, roberta.py) and gives what d
 the sequence classifier.
 """
 
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import torch
@@ -11,19 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.layers.loss import IGNORED_LABEL, precise
 from massivetext.models.encoder import EncoderConfig, EncoderModel
 from massivetext.models.outputs import EncoderOutput, HeadOutput, SpanOutput
 from massivetext.models.pretrained import PretrainedModel
-from massivetext.models.published import PublishedConfig
+from massivetext.models.published import LabelledConfig
 
 
-def precise(logits: Tensor) -> Tensor:
-    """Return logits in float32 at least, in which losses are taken."""
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-
-
-def sequence_loss(logits: Tensor, labels: Tensor, config: PublishedConfig) -> Tensor:
+def sequence_loss(logits: Tensor, labels: Tensor, config: LabelledConfig) -> Tensor:
     """Return the mean loss of labelled texts, by `problem_type`, or as Hugging Face tells it where that is not set.
 
     logits: (B, L). Regression (L = 1): mean squared error; whole-number labels (B,): cross entropy; else (B, L) of 0
@@ -90,12 +86,17 @@ class EncoderWithHead(PretrainedModel):
         return nn.Dropout(self.config.hidden_dropout_prob if share is None else share)
 
 
-class MaskedLM(EncoderWithHead):
-    """Predicts masked tokens; the head's matrix is the word embedding."""
+class Labelling(EncoderWithHead):
+    """An encoder whose head gives logits, and whose labels give one loss."""
 
-    def predict(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., V) of hidden states (..., D)."""
+    def predict(self, encoded: EncoderOutput) -> Tensor:
+        """Return the logits."""
         raise NotImplementedError
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss of labels (B, T) over those that are not -100, for logits (B, T, L)."""
+        check_labels(labels, logits.shape[-1])
+        return functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
 
     def forward(
         self,
@@ -107,67 +108,38 @@ class MaskedLM(EncoderWithHead):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> HeadOutput:
-        """Return logits (B, T, V) and, with labels (B, T), the mean loss over those that are not -100."""
+        """Return the logits and, with labels, the mean loss; inputs are (B, T)."""
         inputs = (attention_mask, token_type_ids, position_ids)
         encoded = self.encode(input_ids, *inputs, output_hidden_states, output_attentions)
-        logits, loss = self.predict(encoded.last_hidden_state), None
+        loss, logits = None, self.predict(encoded)
         if labels is not None:
-            check_labels(labels, self.config.vocab_size)
-            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+            loss = self.loss(logits, labels)
         return HeadOutput(loss, logits, encoded.hidden_states, encoded.attentions)
 
 
-class SequenceClassification(EncoderWithHead):
-    """Labels texts."""
-
-    def classify(self, encoded: EncoderOutput) -> Tensor:
-        """Return the logits (B, L)."""
-        raise NotImplementedError
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        labels: Tensor | None = None,
-        output_hidden_states: bool = False,
-        output_attentions: bool = False,
-    ) -> HeadOutput:
-        """Return logits (B, L) and, with labels, the mean loss that `problem_type` says (see `sequence_loss`)."""
-        inputs = (attention_mask, token_type_ids, position_ids)
-        encoded = self.encode(input_ids, *inputs, output_hidden_states, output_attentions)
-        logits = self.classify(encoded)
-        loss = None if labels is None else sequence_loss(logits, labels, self.config)
-        return HeadOutput(loss, logits, encoded.hidden_states, encoded.attentions)
+class MaskedLM(Labelling):
+    """Predicts masked tokens, logits (B, T, V); the head's matrix is the word embedding."""
 
 
-class TokenClassification(EncoderWithHead):
-    """Labels tokens."""
+class SequenceClassification(Labelling):
+    """Labels texts, logits (B, L)."""
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss that `problem_type` says (see `sequence_loss`)."""
+        return sequence_loss(logits, labels, self.config)
+
+
+class TokenClassification(Labelling):
+    """Labels tokens, logits (B, T, L)."""
 
     def build_head(self, config: EncoderConfig) -> None:
         """Make the classifier."""
         self.dropout = self.classifier_dropout()
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        labels: Tensor | None = None,
-        output_hidden_states: bool = False,
-        output_attentions: bool = False,
-    ) -> HeadOutput:
-        """Return logits (B, T, L) and, with labels (B, T), the mean loss over those that are not -100."""
-        inputs = (attention_mask, token_type_ids, position_ids)
-        encoded = self.encode(input_ids, *inputs, output_hidden_states, output_attentions)
-        logits, loss = self.classifier(self.dropout(encoded.last_hidden_state)), None
-        if labels is not None:
-            check_labels(labels, self.config.num_labels)
-            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
-        return HeadOutput(loss, logits, encoded.hidden_states, encoded.attentions)
+    def predict(self, encoded: EncoderOutput) -> Tensor:
+        """Return the logits (B, T, L)."""
+        return cast(Tensor, self.classifier(self.dropout(encoded.last_hidden_state)))
 
 
 class QuestionAnswering(EncoderWithHead):
@@ -205,8 +177,8 @@ class QuestionAnswering(EncoderWithHead):
         return SpanOutput(loss, start, end, encoded.hidden_states, encoded.attentions)
 
 
-class MultipleChoice(EncoderWithHead):
-    """Chooses one of several continuations, by the pooler's output of each."""
+class MultipleChoice(Labelling):
+    """Chooses one of several continuations, by the pooler's output of each: logits (B, C) for inputs (B, C, T)."""
 
     pooled: ClassVar[bool] = True
 
@@ -215,29 +187,23 @@ class MultipleChoice(EncoderWithHead):
         self.dropout = self.classifier_dropout()
         self.classifier = nn.Linear(config.hidden_size, 1)
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        labels: Tensor | None = None,
-        output_hidden_states: bool = False,
-        output_attentions: bool = False,
-    ) -> HeadOutput:
-        """Return logits (B, C) for inputs (B, C, T) and, with labels (B,), the mean cross entropy."""
+    def encode(self, input_ids: Tensor, *inputs: Any, **wanted: Any) -> EncoderOutput:
+        """Return the encoder's output for all choices, each a row; pooler_output is (B, C, D)."""
         if input_ids.ndim != 3:
             raise ModelError(f"input_ids is {tuple(input_ids.shape)}; multiple choice needs (rows, choices, tokens)")
-        inputs = (attention_mask, token_type_ids, position_ids)
-        flat = [None if part is None else part.flatten(0, 1) for part in (input_ids, *inputs)]
-        assert flat[0] is not None
-        encoded = self.encode(flat[0], *flat[1:], output_hidden_states, output_attentions)
-        logits = self.classifier(self.dropout(encoded.pooler_output)).view(input_ids.shape[:2])
-        loss = None
-        if labels is not None:
-            check_labels(labels, logits.shape[1])
-            loss = functional.cross_entropy(precise(logits), labels)
-        return HeadOutput(loss, logits, encoded.hidden_states, encoded.attentions)
+        flat = [part.flatten(0, 1) if isinstance(part, Tensor) else part for part in inputs]
+        encoded = super().encode(input_ids.flatten(0, 1), *flat, **wanted)
+        assert encoded.pooler_output is not None
+        return replace(encoded, pooler_output=torch.unflatten(encoded.pooler_output, 0, input_ids.shape[:2]))
+
+    def predict(self, encoded: EncoderOutput) -> Tensor:
+        """Return the logits (B, C)."""
+        return cast(Tensor, self.classifier(self.dropout(encoded.pooler_output)))[..., 0]
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean cross entropy of labels (B,)."""
+        check_labels(labels, logits.shape[1])
+        return functional.cross_entropy(precise(logits), labels)
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
         """Return one choice."""

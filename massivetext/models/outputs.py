@@ -21,6 +21,21 @@ class Record(NamedTuple):
     states: list[Tensor]
     weights: list[Tensor] | None = None
 
+    @classmethod
+    def asked(cls, hidden_states: bool, attentions: bool) -> "Record | None":
+        """Return an empty record, or None where neither was asked for."""
+        return cls([], [] if attentions else None) if hidden_states or attentions else None
+
+    @staticmethod
+    def shown(
+        record: "Record | None", last: Tensor, hidden_states: bool
+    ) -> tuple[HiddenStates | None, Attentions | None]:
+        """Return hidden_states and attentions of an output. last: the hidden states as the head reads them."""
+        if record is None:
+            return None, None
+        states = (*record.states[:-1], last) if hidden_states else None
+        return states, None if record.weights is None else tuple(record.weights)
+
 
 @dataclass
 class Output:
@@ -83,6 +98,19 @@ class SequenceOutput(Output):
 
     loss: Tensor | None = None
     logits: Tensor | None = None
+    encoder_last_hidden_state: Tensor | None = None
+    encoder_hidden_states: HiddenStates | None = None
+    decoder_hidden_states: HiddenStates | None = None
+    encoder_attentions: Attentions | None = None
+    decoder_attentions: Attentions | None = None
+    cross_attentions: Attentions | None = None
+
+
+@dataclass
+class SequenceModelOutput(Output):
+    """Hidden states (B, T, D) of the decoder, the encoder's (B, S, D); those of every layer, where asked."""
+
+    last_hidden_state: Tensor
     encoder_last_hidden_state: Tensor | None = None
     encoder_hidden_states: HiddenStates | None = None
     decoder_hidden_states: HiddenStates | None = None

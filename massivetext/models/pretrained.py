@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import torch
-import xxhash
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
 from massivetext.hub import find_folder
 from massivetext.models.folder import check_folder, check_probes, save_model_folder, wanted_dtype
+from massivetext.models.naming import check_fit
 from massivetext.models.outputs import Output
 from massivetext.models.published import GENERATION, PublishedConfig
-from massivetext.models.weights import CONFIG_FILE, read_object
+from massivetext.models.weights import CONFIG_FILE, check_finite, read_object, seeded_normal
 from massivetext.progress import log
 from massivetext.translations import tr
 
@@ -85,7 +85,10 @@ class PretrainedModel(nn.Module):
         model = cls(config.changed(**changes) if changes else config, seed=None)
         model.take(weights, f"the weights in {folder}")
         wanted = wanted_dtype(dtype)
-        model.to(device=device, dtype=wanted) if wanted is not None else model.to(device)
+        if wanted is not None:  # the weights only: rotary frequencies stay float32
+            cast_weights = {name: tensor.to(wanted) for name, tensor in model.state_dict().items()}
+            model.load_state_dict(cast_weights, strict=True, assign=True)
+        model.to(device)
         model.tokenizer_folder = str(folder)
         generation = folder / "generation_config.json"
         old = {key: value for key, value in values.items() if key in GENERATION and value is not None}
@@ -146,10 +149,7 @@ class PretrainedModel(nn.Module):
             if parameter.ndim < 2:
                 weights[name] = torch.full(parameter.shape, 1.0 if name.lower().endswith("norm.weight") else 0.0)
                 continue
-            digest = xxhash.xxh3_64_intdigest(f"{seed}/initialise/{name}".encode())
-            generator = torch.Generator().manual_seed(digest & (2**63 - 1))
-            weights[name] = torch.empty(parameter.shape)
-            weights[name].normal_(0.0, self.first_deviation(name, parameter), generator=generator)
+            weights[name] = seeded_normal(parameter.shape, self.first_deviation(name, parameter), seed, name)
         return weights
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
@@ -206,21 +206,8 @@ class PretrainedModel(nn.Module):
 
     def load_weights(self, weights: dict[str, Tensor], where: str = "the weights") -> None:
         """Take over `weights`, one tensor for every parameter; missing, extra, misshaped, NaN ones raise ModelError."""
-        expected = {name: tuple(parameter.shape) for name, parameter in self.state_dict(keep_vars=True).items()}
-        problems = [f"missing: {name} {expected[name]}" for name in expected if name not in weights]
-        problems += [f"not expected: {name} {tuple(weights[name].shape)}" for name in weights if name not in expected]
-        for name, shape in expected.items():
-            if name in weights and tuple(weights[name].shape) != shape:
-                problems.append(f"{name} has shape {tuple(weights[name].shape)}, the configuration says {shape}")
-            elif name in weights and not bool(weights[name].isfinite().all()):
-                problems.append(f"{name} holds NaN or infinity: the training that wrote it had failed")
-        if problems:
-            shown = "\n".join(f"  - {problem}" for problem in problems[:20])
-            more = f"\n  - and {len(problems) - 20} more" if len(problems) > 20 else ""
-            raise ModelError(
-                f"{where} do not fit this {type(self).__name__} configuration:\n{shown}{more}\n"
-                f"Use the config.json that was saved with the weights."
-            )
+        check_fit(self.state_dict(keep_vars=True), weights, where, type(self).__name__)
+        check_finite(weights, where)
         self.load_state_dict(weights, strict=True, assign=True)
 
     @torch.no_grad()

@@ -1,4 +1,7 @@
-"""What the encoder and encoder-decoder configurations share: Hugging Face's config.json, read strictly."""
+"""What the encoder and encoder-decoder configurations share: Hugging Face's config.json, read strictly.
+
+`LabelledConfig`, the fields of classifiers, also serves the decoders' configurations.
+"""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
@@ -31,7 +34,50 @@ GENERATION = {
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 
-class PublishedConfig(Settings):
+class LabelledConfig(Settings):
+    """What a classifier's head is told."""
+
+    num_labels: int = 2
+    """Labels of a classification head; 1 with no problem_type is a regression."""
+    id2label: dict[int, str] | None = None
+    """The labels' names; None: LABEL_0, LABEL_1, ..."""
+    problem_type: ProblemType | None = None
+    """What a sequence classifier learns; None: told by num_labels and the kind of labels."""
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """The labels' names by number."""
+        return self.id2label or {number: f"LABEL_{number}" for number in range(self.num_labels)}
+
+    def labels_to_hugging_face(self) -> dict[str, Any]:
+        """Return what config.json says of labels; it tells their number by naming them."""
+        named = {"id2label": {str(number): name for number, name in self.labels.items()}}
+        return {**named, "label2id": {name: number for number, name in self.labels.items()}}
+
+    @staticmethod
+    def read_labels(values: dict[str, Any], where: str) -> None:
+        """Put what a config.json says of labels into the form of the fields; ModelError where it contradicts itself."""
+        names = values.get("id2label")
+        if isinstance(names, Mapping):
+            if values.setdefault("num_labels", len(names)) != len(names):
+                raise ModelError(
+                    f"{where} has num_labels = {values['num_labels']} and {len(names)} names in id2label; they must "
+                    f"agree"
+                )
+            if [names[key] for key in sorted(names, key=int)] == [f"LABEL_{n}" for n in range(len(names))]:
+                values["id2label"] = None
+
+    def changed(self, **values: Any) -> Self:
+        """Return the configuration with some fields replaced; unknown ones raise ConfigError with the nearest name."""
+        if "num_labels" in values and "id2label" not in values and values["num_labels"] != self.num_labels:
+            values["id2label"] = None
+        if values.get("id2label") is not None:
+            values.setdefault("num_labels", len(values["id2label"]))
+        values.pop("label2id", None)  # follows from id2label
+        return type(self).parse({**self.model_dump(), **values}, where="config")
+
+
+class PublishedConfig(LabelledConfig):
     """Fields of every family. Names and defaults are Hugging Face's, so that configurations cross unchanged."""
 
     model_type: ClassVar[str]
@@ -40,12 +86,6 @@ class PublishedConfig(Settings):
 
     vocab_size: int = 30522
     """Rows of the embedding: at least the tokenizer's ids."""
-    num_labels: int = 2
-    """Labels of a classification head; 1 with no problem_type is a regression."""
-    id2label: dict[int, str] | None = None
-    """The labels' names; None: LABEL_0, LABEL_1, ..."""
-    problem_type: ProblemType | None = None
-    """What a sequence classifier learns; None: told by num_labels and the kind of labels."""
     bos_token_id: int | None = None
     """Id put before a text."""
     eos_token_id: int | list[int] | None = None
@@ -55,17 +95,10 @@ class PublishedConfig(Settings):
     tie_word_embeddings: bool = True
     """Whether the head uses the embedding's weights."""
 
-    @property
-    def labels(self) -> dict[int, str]:
-        """The labels' names by number."""
-        return self.id2label or {number: f"LABEL_{number}" for number in range(self.num_labels)}
-
     def to_hugging_face(self) -> dict[str, Any]:
         """Return the content of config.json without `architectures`, which the model class adds."""
         values = self.model_dump(exclude={"num_labels"})
-        values["id2label"] = {str(number): name for number, name in self.labels.items()}
-        values["label2id"] = {name: number for number, name in self.labels.items()}
-        return {"model_type": self.model_type, **values}
+        return {"model_type": self.model_type, **values, **self.labels_to_hugging_face()}
 
     @classmethod
     def from_hugging_face(cls, values: Mapping[str, Any], where: str = "config.json") -> Self:
@@ -88,24 +121,8 @@ class PublishedConfig(Settings):
                 f"{where} has a field that could change the numbers and is not supported for model_type "
                 f"{cls.model_type!r}: {unknown_name('field', key, cls.model_fields)}"
             )
-        names = kept.get("id2label")
-        if isinstance(names, Mapping):
-            if kept.setdefault("num_labels", len(names)) != len(names):
-                raise ModelError(
-                    f"{where} has num_labels = {kept['num_labels']} and {len(names)} names in id2label; they must agree"
-                )
-            if [names[key] for key in sorted(names, key=int)] == [f"LABEL_{n}" for n in range(len(names))]:
-                kept["id2label"] = None
+        cls.read_labels(kept, where)
         try:
             return cls.parse(kept, where=where)
         except ConfigError as error:
             raise ModelError(f"{error}\nUse the config.json that was saved with the weights.") from None
-
-    def changed(self, **values: Any) -> Self:
-        """Return the configuration with some fields replaced; unknown ones raise ConfigError with the nearest name."""
-        if "num_labels" in values and "id2label" not in values and values["num_labels"] != self.num_labels:
-            values["id2label"] = None
-        if values.get("id2label") is not None:
-            values.setdefault("num_labels", len(values["id2label"]))
-        values.pop("label2id", None)  # follows from id2label
-        return type(self).parse({**self.model_dump(), **values}, where="config")

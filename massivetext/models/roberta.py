@@ -88,9 +88,9 @@ class RobertaForMaskedLM(Roberta, heads.MaskedLM):
         """Make the head."""
         self.lm_head = LanguageHead(config)
 
-    def predict(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., V) of hidden states (..., D)."""
-        inner = self.lm_head.layer_norm(functional.gelu(self.lm_head.dense(hidden)))
+    def predict(self, encoded: EncoderOutput) -> Tensor:
+        """Return the logits (B, T, V)."""
+        inner = self.lm_head.layer_norm(functional.gelu(self.lm_head.dense(encoded.last_hidden_state)))
         return functional.linear(inner, self.words, self.lm_head.bias)
 
 
@@ -118,7 +118,7 @@ class RobertaForSequenceClassification(Roberta, heads.SequenceClassification):
         """Make the classifier."""
         self.classifier = Classifier(config, self.classifier_dropout())
 
-    def classify(self, encoded: EncoderOutput) -> Tensor:
+    def predict(self, encoded: EncoderOutput) -> Tensor:
         """Return the logits (B, L)."""
         return cast(Tensor, self.classifier(encoded.last_hidden_state))
 

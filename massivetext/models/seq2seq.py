@@ -18,10 +18,10 @@ from massivetext.generation.settings import generation_settings
 from massivetext.generation.stepping import StepPlan
 from massivetext.layers.attention import Weights, causal_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.layers.loss import IGNORED_LABEL, precise
 from massivetext.layers.multihead import KeysValues, MultiHeadAttention, readable_mask
-from massivetext.models.heads import check_labels, precise
-from massivetext.models.outputs import HiddenStates, SequenceOutput
+from massivetext.models.heads import check_labels
+from massivetext.models.outputs import Attentions, HiddenStates, SequenceOutput
 from massivetext.models.pretrained import PretrainedModel, check_ids
 from massivetext.models.published import PublishedConfig
 
@@ -95,6 +95,19 @@ class MemoryCache(StaticCache):
         self.mask = None if self.mask is None else self.mask.index_select(0, rows)
 
 
+KeptWeights = tuple[Weights, Weights, Weights]
+
+
+def kept_weights(wanted: bool) -> KeptWeights:
+    """Return lists for the attention weights of encoder, decoder and the decoder's reading of the source, or Nones."""
+    return ([], [], []) if wanted else (None, None, None)
+
+
+def attentions_of(kept: KeptWeights) -> list[Attentions | None]:
+    """Return the three fields of an output that hold the attention weights."""
+    return [None if weights is None else tuple(weights) for weights in kept]
+
+
 class EncoderDecoder(PretrainedModel):
     """An encoder-decoder with a language model's head. Base of the families, not used by itself."""
 
@@ -163,8 +176,27 @@ class EncoderDecoder(PretrainedModel):
                 )
             check_labels(labels, self.config.vocab_size)
             decoder_input_ids = self.shifted(labels)
+        kept = kept_weights(output_attentions)
+        memory, states = self.read(input_ids, attention_mask, decoder_input_ids, decoder_attention_mask, kept)
+        logits, loss = self.head(states[-1]), None
+        if labels is not None:
+            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+        shown = (memory.states, states) if output_hidden_states else (None, None)
+        return SequenceOutput(loss, logits, memory.hidden, *shown, *attentions_of(kept))
+
+    def read(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        decoder_input_ids: Tensor,
+        decoder_attention_mask: Tensor | None,
+        kept: KeptWeights,
+    ) -> tuple[Memory, HiddenStates]:
+        """Return what the encoder made of its ids and the decoder's hidden states; arguments as for `forward`.
+
+        kept: lists that get the attention weights, see `kept_weights`.
+        """
         check_ids(decoder_input_ids, self.config.vocab_size, self.config.most_tokens, "decoder_input_ids")
-        kept: list[Weights] = [[] if output_attentions else None for _ in range(3)]
         memory = self.encode(input_ids, attention_mask, kept[0])
         tokens, device = decoder_input_ids.shape[1], decoder_input_ids.device
         mask, readable = causal_mask(tokens, device)[None, None], readable_mask(decoder_attention_mask)
@@ -172,13 +204,7 @@ class EncoderDecoder(PretrainedModel):
             mask = (mask & readable) | torch.eye(tokens, dtype=torch.bool, device=device)
         slots, remembered = torch.arange(tokens, device=device), self.remember(memory)
         reading = Reading(slots, mask, remembered, memory.mask, weights=kept[1], memory_weights=kept[2])
-        states = self.run_decoder(self.embed(decoder_input_ids), reading)
-        logits, loss = self.head(states[-1]), None
-        if labels is not None:
-            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
-        shown = (memory.states, states) if output_hidden_states else (None, None)
-        attentions = (None if weights is None else tuple(weights) for weights in kept)
-        return SequenceOutput(loss, logits, memory.hidden, *shown, *attentions)
+        return memory, self.run_decoder(self.embed(decoder_input_ids), reading)
 
     @torch.no_grad()
     def generate(

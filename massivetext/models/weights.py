@@ -1,4 +1,4 @@
-"""Reading the JSON and safetensors files of a model folder, strictly: nothing is unpickled, nothing is skipped."""
+"""Where weights come from: a model folder, read strictly (nothing is unpickled, nothing is skipped), or a seed."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import xxhash
 from torch import Tensor
 
 from massivetext.errors import ModelError
@@ -34,6 +35,13 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     for path in _weight_files(folder):
         weights.update(_read_file(path))
     return weights
+
+
+def seeded_normal(shape: torch.Size, deviation: float, seed: int, name: str) -> Tensor:
+    """Return first values for a parameter: normal around zero, a function of (seed, its name) alone."""
+    digest = xxhash.xxh3_64_intdigest(f"{seed}/initialise/{name}".encode())
+    generator = torch.Generator().manual_seed(digest & (2**63 - 1))
+    return torch.empty(shape).normal_(0.0, deviation, generator=generator)
 
 
 def check_finite(weights: Mapping[str, Tensor], where: str) -> None:

@@ -362,3 +362,28 @@ class TestBadInput:
     def test_words_of_several_ids_cannot_be_banned(self):
         with pytest.raises(ConfigError, match=r"word \[5, 6\]; allowed: words of one id"):
             tiny_model("t5").generate(torch.tensor([[5]]), bad_words_ids=[[5, 6]])
+
+
+def test_without_its_head_it_gives_the_hidden_states_of_transformers(variant, tmp_path):
+    peer_of(variant).save_pretrained(tmp_path)  # with its head, which is left out
+    peer = transformers.AutoModel.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    peer.save_pretrained(tmp_path / "bare")
+    inputs = {**batch(), "decoder_input_ids": batch(seed=2)["input_ids"][:, :7]}
+    del inputs["labels"]
+    with torch.no_grad():
+        theirs = peer(**inputs)
+        for folder in (tmp_path, tmp_path / "bare"):
+            model = mt.AutoModel.from_pretrained(folder)
+            assert type(model) is getattr(mt, type(peer).__name__)
+            ours = model(**inputs)
+            for name in ("last_hidden_state", "encoder_last_hidden_state"):
+                assert (getattr(ours, name) - getattr(theirs, name)).abs().max() <= 1e-5, name
+        model.save_pretrained(tmp_path / "ours")
+        back, report = transformers.AutoModel.from_pretrained(tmp_path / "ours", output_loading_info=True)
+        computed = "embed_positions" if variant == "marian" else "none"  # transformers misses them in its own file too
+        assert all(computed in name for name in report["missing_keys"]) and not report["unexpected_keys"]
+        assert (back.eval()(**inputs)[0] - theirs[0]).abs().max() <= 1e-5
+    with pytest.raises(ModelError, match="AutoModelForSeq2SeqLM"):
+        model.generate(inputs["input_ids"])
+    with pytest.raises(ModelError, match="needs decoder_input_ids"):
+        model(inputs["input_ids"])
