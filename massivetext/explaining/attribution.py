@@ -156,7 +156,7 @@ def _question(
         encode, masked = _encoding(model, given._replace(input_ids=ids)), model
 
         def guesses(embeddings: Tensor) -> Tensor:
-            return masked.predict(encode(embeddings).last_hidden_state[:, place]).float().log_softmax(-1)
+            return masked.predict(encode(embeddings))[:, place].float().log_softmax(-1)
 
         return Question(guesses, (ids,), answer, names)
     raise ModelError(
@@ -176,7 +176,7 @@ def _label_question(model: SequenceClassification, given: Given, target: int | s
     encode, problem = _encoding(model, given), model.config.problem_type
 
     def scores(embeddings: Tensor) -> Tensor:
-        logits = model.classify(encode(embeddings)).float()  # (N, labels)
+        logits = model.predict(encode(embeddings)).float()  # (N, labels)
         if problem == "regression" or len(names) == 1:
             return logits
         several = problem == "multi_label_classification"

@@ -16,6 +16,7 @@ from massivetext.explaining.pieces import Piece, pieces_of, token_labels
 from massivetext.explaining.reading import Given, Model, evaluating, read_text
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.heads import MaskedLM
+from massivetext.models.outputs import EncoderOutput
 from massivetext.models.seq2seq import EncoderDecoder
 from massivetext.tokens.tokenizer import Tokenizer
 
@@ -90,7 +91,7 @@ def _layers(
         states = model(**given.inputs(), output_hidden_states=True).hidden_states
         masked = given.input_ids == (-1 if tokenizer.mask_token_id is None else tokenizer.mask_token_id)
         actual = given.input_ids.masked_fill(masked, -1)[0].tolist()
-        return states, lambda hidden, _: model.predict(hidden), given.pieces, actual
+        return states, lambda hidden, _: model.predict(EncoderOutput(hidden)), given.pieces, actual
     if isinstance(model, CausalDecoder):
         states = model(given.input_ids, output_hidden_states=True).hidden_states
         pieces, actual = given.pieces, [*given.input_ids[0, 1:].tolist(), -1]
