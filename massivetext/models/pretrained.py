@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from massivetext.errors import ModelError
 from massivetext.hub import find_folder
 from massivetext.models.folder import check_folder, check_probes, save_model_folder, wanted_dtype
+from massivetext.models.naming import check_fit
 from massivetext.models.outputs import Output
 from massivetext.models.published import GENERATION, PublishedConfig
-from massivetext.models.naming import check_fit
 from massivetext.models.weights import CONFIG_FILE, check_finite, read_object, seeded_normal
 from massivetext.progress import log
 from massivetext.translations import tr
