@@ -106,7 +106,7 @@ def _packages() -> Iterator[Finding]:
 
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else tr("no accelerator: training on the CPU")
     yield Finding("ok", "torch", f"{torch.__version__}, {device}")
-    from massivetext.tokens.tokenizer import fast_encoder_available
+    from massivetext.tokens.fast import fast_encoder_available
 
     fast = fast_encoder_available()
     yield Finding(

@@ -5,6 +5,7 @@ and probe texts with their top logits. It is written last; loading compares ever
 """
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,9 @@ def save_model_folder(
     config = model.config
     if tokenizer is not None:
         _check_vocabulary(len(tokenizer) - 1, config, "the tokenizer")
+        tokenizer, context = copy(tokenizer), context_of(config)
+        if context is not None:  # so that whoever opens the folder cuts texts to what the model reads
+            tokenizer.model_max_length = min(context, tokenizer.model_max_length)
     weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.stored_weights().items()}
     with temporary_path(folder / WEIGHTS_FILE) as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
@@ -70,6 +74,12 @@ def save_model_folder(
         "probes": [] if tokenizer is None else _probes(model, tokenizer),
     }
     write_json(folder / RECORD_FILE, record)
+
+
+def context_of(config: Any) -> int | None:
+    """Return the most tokens that the model of a configuration is meant to read at once; None: there is no limit."""
+    known = getattr(config, "most_tokens", None)
+    return config.max_position_embeddings if isinstance(config, DecoderConfig) else known
 
 
 def read_config(folder: Path) -> DecoderConfig:
@@ -204,7 +214,7 @@ def _probes(model: "CausalDecoder | PretrainedModel", tokenizer: Any) -> list[di
     """Return the probe texts with their ids and the largest logits of the last position."""
     probes = []
     for text in PROBE_TEXTS:
-        ids = list(tokenizer.encode(text))
+        ids = list(tokenizer.encode(text))[: context_of(model.config)]
         logits = _last_logits(model, ids)
         values, indices = logits.topk(min(PROBE_LOGITS, len(logits)))
         probes.append({"text": text, "ids": ids, "top_ids": indices.tolist(), "top_logits": values.tolist()})

@@ -152,3 +152,14 @@ def cut(strategy: bool | str, limit: int, added: int, stride: int, side: str) ->
         )
     name = "longest_first" if strategy is True else strategy
     return {"max_length": limit, "stride": stride, "strategy": name, "direction": checked_side(side)}
+
+
+def not_reversible(text: str, back: str, name: str) -> str:
+    """Return the message for a text that its ids do not give back."""
+    place = next((i for i, (a, b) in enumerate(zip(text, back, strict=False)) if a != b), min(len(text), len(back)))
+    low = max(place - 10, 0)
+    return (
+        f"the tokenizer {name or ''!r} does not give the text back: {text[low : place + 20]!r} became "
+        f"{back[low : place + 20]!r}. A token store needs one whose decode(encode(text)) is the text, or bits per byte "
+        f"would be wrong; use a byte-level tokenizer without a normaliser, or train one (every kind but wordpiece is)"
+    )

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers
 
 PROBES = (
     "",
@@ -62,3 +64,12 @@ def make_fast_encoder(serialised: str, reference: Any) -> FastEncoder | str:
         if ids[start:stop].tolist() != expected:
             return f"fastokens gives other ids on the probe {probe[:40]!r}"
     return encoder
+
+
+def fast_encoder_available() -> bool:
+    """Return whether fastokens works here: it gives the ids of `tokenizers` on the probes for a vocabulary of bytes."""
+    alphabet = {byte: number for number, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    backend = Backend(models.BPE(vocab=alphabet, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made = make_fast_encoder(backend.to_str(), lambda texts: [row.ids for row in backend.encode_batch_fast(texts)])
+    return isinstance(made, FastEncoder)

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ModelError
 from massivetext.storage import read_json, write_json, write_text
-from massivetext.tokens import published
+from massivetext.tokens import published, sentence_piece
 from massivetext.tokens.encodings import checked_side
 
 # GPT-2 wrote its vocabulary and merges to two files, under two pairs of names.
@@ -58,11 +58,15 @@ def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: 
     words = folder / WORD_PIECES
     if not file.is_file() and pair is None and words.is_file():
         return _word_pieces(words, config)
+    own = next((folder / name for name in sentence_piece.FILES if (folder / name).is_file()), None)
+    if not file.is_file() and pair is None and own is not None:
+        return sentence_piece.read_file(own, class_name, config)
     if not file.is_file() and pair is None:
         present = ", ".join(sorted(entry.name for entry in folder.iterdir())[:12]) or "nothing"
         raise ModelError(
-            f"{folder} holds no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt (it "
-            f"holds {present}); give the folder that save_pretrained wrote, or copy the tokenizer's files into this one"
+            f"{folder} holds no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt, nor "
+            f"{', '.join(sentence_piece.FILES)} (it holds {present}); give the folder that save_pretrained wrote, or "
+            f"copy the tokenizer's files into this one"
             f"{_sentence_piece_hint(folder)}"
         )
     try:

@@ -9,6 +9,7 @@ from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tok
 from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
+from massivetext.tokens.sentence_piece import CONTROL, NORMAL, USER_DEFINED, merging, spaced
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
 
 MAGIC = b"GGUF"
-NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # kinds of tokens in tokenizer.ggml.token_type
 WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 # How text is cut before merging, by llama.cpp's name; None: GPT-2's own pattern.
@@ -71,7 +71,9 @@ def read_tokenizer(path: Path) -> tuple[Backend, dict[str, Any]]:
     if kind == "gpt2":
         backend = _byte_level(path, tokens, values)
     elif kind == "llama":
-        backend = _sentence_piece(tokens, values)
+        unknown = tokens[values.get("unknown_token_id", 0)]
+        backend = Backend(merging(tokens, values["scores"], unknown, byte_fallback=True))
+        spaced(backend, values.get("add_space_prefix", True))
     else:
         raise ModelError(f"{path}: {unknown_name('tokenizer.ggml.model', str(kind), ['gpt2', 'llama'])}")
     kinds = values.get("token_type") or []
@@ -111,27 +113,6 @@ def _byte_level(path: Path, tokens: list[str], values: dict[str, Any]) -> Backen
     if pre in COMPOSED:
         backend.normalizer = normalizers.NFC()
     backend.decoder = decoders.ByteLevel()
-    return backend
-
-
-def _sentence_piece(tokens: list[str], values: dict[str, Any]) -> Backend:
-    """Return SentencePiece's BPE: pairs merge by the score of the token that they make, bytes stand in for the rest."""
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    ranked = []
-    for token, score in zip(tokens, values["scores"], strict=True):
-        pairs = [(token[:cut], token[cut:]) for cut in range(1, len(token))]
-        pairs = [pair for pair in pairs if pair[0] in vocabulary and pair[1] in vocabulary]
-        ranked += [(-score, vocabulary[left], vocabulary[right], left, right) for left, right in pairs]
-    merges = [(left, right) for *_, left, right in sorted(ranked)]
-    unknown = tokens[values.get("unknown_token_id", 0)]
-    backend = Backend(models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True))
-    steps: list[Any] = [normalizers.Replace(" ", "▁")]
-    ends: list[Any] = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    if values.get("add_space_prefix", True):
-        steps.insert(0, normalizers.Prepend("▁"))
-        ends.append(decoders.Strip(" ", 1, 0))
-    backend.normalizer = normalizers.Sequence(steps)
-    backend.decoder = decoders.Sequence(ends)
     return backend
 
 

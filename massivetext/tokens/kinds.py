@@ -1,34 +1,135 @@
-"""Learning each kind of vocabulary from a sample of texts: byte-level BPE, WordPiece.
+"""Learning each kind of vocabulary from a sample of texts; memory goes with the words of the sample, not its text.
 
-Unigram is missing on purpose: the trainer of `tokenizers` gives another vocabulary at every run.
+All kinds but WordPiece work on bytes as GPT-2 writes them, so that every text comes back from its ids: what a
+vocabulary of words or characters does not know becomes its bytes.
 """
 
+import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
+from tokenizers import Regex, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
+from massivetext.errors import ConfigError
 from massivetext.tokens.published import BERT_SPECIALS, WITH_KINDS, word_piece
+from massivetext.tokens.sentence_piece import SPACE, read_model
 from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.tokenizer import Tokenizer
 
 START_TOKEN = "<|endoftext|>"
-ALPHABET_SHARE = 0.5  # of the vocabulary, at most, goes to single characters
+LONGEST_WORD = 1024  # bytes; SentencePiece leaves out longer lines, and so do we, lest it says so
+ALPHABET_SHARE = 0.5  # of a WordPiece vocabulary, at most, goes to single characters
+BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())  # the 256 characters that GPT-2 writes for bytes
+GPT2_PATTERN = pre_tokenizers.ByteLevel(add_prefix_space=False)
+AS_BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+EACH_HAN = pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
+EACH_CHARACTER = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
 
 
 def learn_bpe(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
-    """Return byte-level BPE with GPT-2's pattern; `<|endoftext|>`, id 0, is put before a text by a call."""
+    """Return byte-level BPE with GPT-2's pattern."""
     backend = Backend(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
+    backend.pre_tokenizer = GPT2_PATTERN
     trainer = trainers.BpeTrainer(
-        vocab_size=settings.vocab_size,
-        special_tokens=[START_TOKEN],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
+        vocab_size=settings.vocab_size, special_tokens=[START_TOKEN], initial_alphabet=BYTES, show_progress=False
     )
     backend.train_from_iterator(texts, trainer)
+    return _byte_level(backend)
+
+
+def learn_unigram(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
+    """Return a Unigram vocabulary (arXiv:1804.10959) over bytes, cut by GPT-2's pattern, learned by SentencePiece.
+
+    The trainer of `tokenizers` gives another vocabulary at every run; SentencePiece's, on one thread, the same.
+    """
+    try:
+        from sentencepiece import SentencePieceTrainer
+    except ImportError:
+        raise ConfigError("kind unigram is learned by sentencepiece; pip install sentencepiece, or use bpe") from None
+    written, counts = io.BytesIO(), _counted(texts, GPT2_PATTERN)
+    unseen = sorted(set(BYTES).difference(*counts))
+    SentencePieceTrainer.train(
+        sentence_iterator=_lines(counts),
+        input_format="tsv",
+        model_writer=written,
+        model_type="unigram",
+        vocab_size=settings.vocab_size - len(unseen) + 1,  # and the space
+        hard_vocab_limit=False,  # a small text gives fewer
+        character_coverage=1.0,
+        max_sentencepiece_length=24,  # bytes: 8 Han characters
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        split_by_unicode_script=False,
+        split_by_number=False,
+        bos_id=-1,
+        eos_id=-1,
+        num_threads=1,
+        minloglevel=2,
+    )
+    found = [piece for piece in read_model(written.getvalue()).pieces if piece.is_normal and SPACE not in piece.text]
+    pieces = [(piece.text, piece.score) for piece in found]
+    worst = min(score for _, score in pieces) - 1
+    entries = [(START_TOKEN, 0.0), *pieces, *((byte, worst) for byte in unseen)]
+    backend = Backend(models.Unigram(entries, unk_id=None, byte_fallback=False))
+    backend.pre_tokenizer = GPT2_PATTERN
+    return _byte_level(backend)
+
+
+def _lines(counts: Counter[str]) -> Iterator[str]:
+    """Yield words with their counts as SentencePiece reads them.
+
+    Its first pieces are what occurs on several lines and goes on differently, so a frequent word has several lines,
+    whose counts add up to its own, and a space, which no piece goes across, follows it on the last.
+    """
+    for word, count in sorted(counts.items()):
+        lines = count.bit_length() if len(word) <= LONGEST_WORD else 0
+        for line in range(lines):
+            last = line > 0 and line == lines - 1
+            yield f"{word}{' ' if last else ''}\t{count - lines + 1 if line == 0 else 1}"
+
+
+def learn_words(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
+    """Return the most frequent words, each with the space before it; each Han character is a word."""
+    return _frequent(texts, settings, pre_tokenizers.Sequence([EACH_HAN, GPT2_PATTERN]))
+
+
+def learn_characters(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
+    """Return the most frequent characters."""
+    return _frequent(texts, settings, pre_tokenizers.Sequence([EACH_CHARACTER, AS_BYTES]))
+
+
+def learn_bytes(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
+    """Return the 256 bytes; there is nothing to learn."""
+    return _frequent([], settings, AS_BYTES)
+
+
+def _frequent(texts: list[str], settings: TokenizerSettings, pre_tokenizer: pre_tokenizers.PreTokenizer) -> Tokenizer:
+    """Return a vocabulary of bytes and of the most frequent pieces that `pre_tokenizer` cuts; other pieces are bytes.
+
+    It is BPE without merges that looks pieces up whole first: what GPT-4's and Llama 3's vocabularies do.
+    """
+    counts = _counted(texts, pre_tokenizer)
+    frequent = sorted((word for word in counts if len(word) > 1), key=lambda word: (-counts[word], word))
+    entries = [START_TOKEN, *BYTES, *frequent][: settings.vocab_size]
+    backend = Backend(models.BPE({entry: number for number, entry in enumerate(entries)}, [], ignore_merges=True))
+    backend.pre_tokenizer = pre_tokenizer
+    return _byte_level(backend)
+
+
+def _counted(texts: Iterable[str], pre_tokenizer: pre_tokenizers.PreTokenizer) -> Counter[str]:
+    """Return how often each piece that `pre_tokenizer` cuts occurs in the texts."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(piece for piece, _ in pre_tokenizer.pre_tokenize_str(text))
+    return counts
+
+
+def _byte_level(backend: Backend) -> Tokenizer:
+    """Return a tokenizer over bytes; `<|endoftext|>`, id 0, is put before a text by a call."""
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens([START_TOKEN])
     start = (START_TOKEN, backend.token_to_id(START_TOKEN))
     backend.post_processor = processors.TemplateProcessing(
         single=f"{START_TOKEN} $A", pair=f"{START_TOKEN} $A $B", special_tokens=[start]
@@ -73,5 +174,9 @@ def _common_characters(words: Counter[str], most: int) -> set[str]:
 
 LEARNERS: dict[str, Callable[[list[str], TokenizerSettings], Tokenizer]] = {
     "bpe": learn_bpe,
+    "unigram": learn_unigram,
     "wordpiece": learn_word_pieces,
+    "word": learn_words,
+    "character": learn_characters,
+    "byte": learn_bytes,
 }

@@ -1,9 +1,9 @@
 """Settings of the tokenizer and of the mixture."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,19 +11,20 @@ from massivetext.errors import ConfigError, unknown_name
 from massivetext.settings import Settings
 from massivetext.tokens.pile import PILE, PILE_EPOCHS, plain
 
-BYTE_VALUES = 256
+BYTES = 256 + 1  # and the start token
 # Special tokens and bytes that every vocabulary of a kind holds, and room for at least one entry that is learned.
-LEAST_ENTRIES = {"bpe": BYTE_VALUES + 1, "wordpiece": 6}
+LEAST_ENTRIES = {"bpe": BYTES, "unigram": BYTES + 1, "wordpiece": 6, "word": BYTES, "character": BYTES, "byte": BYTES}
 
 
 class TokenizerSettings(Settings):
     """How the vocabulary is made, or where it comes from."""
 
-    kind: Literal["bpe", "wordpiece"] = "bpe"
-    """Kind of vocabulary: bpe (GPT-2's, from bytes: every text comes back), wordpiece (BERT's)."""
+    kind: Literal["bpe", "unigram", "wordpiece", "word", "character", "byte"] = "bpe"
+    """Kind of vocabulary: bpe (GPT-2's), unigram (SentencePiece's), word, character, byte, all from bytes, so that
+    every text comes back; wordpiece (BERT's), which loses what it does not know."""
 
     vocab_size: int = 4096
-    """Entries of the vocabulary, special tokens included, and the 256 bytes except for wordpiece."""
+    """Entries of the vocabulary, special tokens included, and the 256 bytes except for wordpiece; kind byte has 257."""
 
     lowercase: bool = False
     """Whether capitals are read as small letters; wordpiece only."""
@@ -34,6 +35,14 @@ class TokenizerSettings(Settings):
     from_: Path | None = Field(default=None, alias="from")
     """Folder or name of a tokenizer to use as it is, instead of training one."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _bytes_alone(cls, values: Any) -> Any:
+        """Return the values, with the one size that kind byte can have where none is given."""
+        if isinstance(values, Mapping) and values.get("kind") == "byte":
+            return {"vocab_size": LEAST_ENTRIES["byte"], **values}
+        return values
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """Return the settings if the vocabulary has room for what its kind always holds."""
@@ -43,8 +52,10 @@ class TokenizerSettings(Settings):
                 f"vocab_size is {self.vocab_size}; at least {least} are needed for kind {self.kind} (bytes and special "
                 f"tokens): set it to {least} or more, 4096 is usual for small models"
             )
-        if self.lowercase and self.kind == "bpe":
-            raise ValueError("lowercase is set, and kind bpe keeps every text as it is; use wordpiece")
+        if self.kind == "byte" and self.vocab_size > least:
+            raise ValueError(f"vocab_size is {self.vocab_size}; kind byte has {least} entries: leave vocab_size out")
+        if self.lowercase and self.kind != "wordpiece":
+            raise ValueError(f"lowercase is set, and kind {self.kind} keeps every text as it is; use wordpiece")
         return self
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as Backend
-from tokenizers import models, pre_tokenizers
 
 from massivetext.errors import ConfigError, DataError, unknown_name
 from massivetext.progress import log
@@ -160,7 +159,7 @@ class Tokenizer(Vocabulary):
         rows = self.encode_ordinary_batch(texts)
         for text, back in zip(texts, self.backend.decode_batch(rows, skip_special_tokens=False), strict=True):
             if back != text:
-                raise ConfigError(_not_reversible(text, back, self.name_or_path))
+                raise ConfigError(encodings.not_reversible(text, back, self.name_or_path))
         ids, offsets = self.encode_flat(pa.array(texts, pa.large_string()))
         same = all(ids[offsets[row] : offsets[row + 1]].tolist() == expected for row, expected in enumerate(rows))
         if not same:
@@ -392,23 +391,3 @@ class GPT2Tokenizer(AutoTokenizer):
 
 class T5Tokenizer(AutoTokenizer):
     """Opens T5's Unigram tokenizers: text </s>."""
-
-
-def fast_encoder_available() -> bool:
-    """Return whether fastokens works here: it gives the ids of `tokenizers` on the probes for a vocabulary of bytes."""
-    alphabet = {byte: number for number, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    backend = Backend(models.BPE(vocab=alphabet, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made = make_fast_encoder(backend.to_str(), lambda texts: [row.ids for row in backend.encode_batch_fast(texts)])
-    return isinstance(made, FastEncoder)
-
-
-def _not_reversible(text: str, back: str, name: str) -> str:
-    """Return the message for a text that its ids do not give back."""
-    place = next((i for i, (a, b) in enumerate(zip(text, back, strict=False)) if a != b), min(len(text), len(back)))
-    low = max(place - 10, 0)
-    return (
-        f"the tokenizer {name or ''!r} does not give the text back: {text[low : place + 20]!r} became "
-        f"{back[low : place + 20]!r}. A token store needs one whose decode(encode(text)) is the text, or bits per byte "
-        f"would be wrong; use a byte-level tokenizer without a normaliser, or train one"
-    )

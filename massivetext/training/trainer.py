@@ -73,9 +73,10 @@ class Trainer:
     model: one of this package's, or any `nn.Module` that is called with a batch's columns by name and returns a loss
     (or `compute_loss_func(outputs, labels)` makes it). train_dataset: a `datasets.Dataset` or DatasetDict of texts or
     of columns, a tokenizer's output, a list of texts or of rows. Causal models get texts packed, so that nothing is
-    padded; `data_collator`, where given, makes a batch of a list of rows instead. processing_class: the tokenizer;
-    unset: that in the model's folder. compute_metrics: called with an `EvalPrediction`; for rows with labels.
-    optimizers: an optimiser of one's own and None (the schedule is that of the arguments).
+    padded; masked language models get them as rows with tokens hidden. `data_collator`, where given, makes a batch of a
+    list of rows instead. processing_class: the tokenizer; unset: that in the model's folder. compute_metrics: called
+    with an `EvalPrediction`; for rows with labels. optimizers: an optimiser of one's own and None (the schedule is that
+    of the arguments).
     """
 
     def __init__(
@@ -169,12 +170,15 @@ class Trainer:
     def save_model(self, output_dir: str | Path | None = None) -> None:
         """Write the model folder, with the tokenizer where there is one; output_dir unset: the arguments'."""
         folder, model = Path(output_dir or self.args.output_dir), cast(Any, self.model)
-        if hasattr(self.model, "head_weight"):
+        tokenizer = self._tokenizer(needed=False)
+        if hasattr(self.model, "stored_weights"):
             from massivetext.models.folder import save_model_folder
 
-            save_model_folder(model, self._tokenizer(needed=False), folder)
+            save_model_folder(model, tokenizer, folder)
         elif hasattr(self.model, "save_pretrained"):
             model.save_pretrained(folder)
+            if tokenizer is not None:
+                tokenizer.save_pretrained(folder)
         else:
             from safetensors.torch import save_model
 
@@ -228,10 +232,14 @@ class Trainer:
             if ours and self.processing_class is None:
                 self.processing_class = collator.tokenizer  # type: ignore[union-attr]
             return self._packed(dataset, column, batch_rows, seed or 0)
+        if collator is None and not labelled and self._is_masked():
+            tokenizer = self._tokenizer()
+            dataset = dataset if column is None else self._masked_rows(dataset, column, tokenizer)
+            column, collator = None, DataCollatorForLanguageModeling(tokenizer)
         if column is not None and collator is None:
             raise DataError(
-                f"texts are packed for this package's causal models; {type(self.model).__name__} is none: tokenise the "
-                f"rows and pass a data_collator"
+                f"texts are packed for this package's causal models, and tokens of them hidden for its masked ones; "
+                f"{type(self.model).__name__} is neither: tokenise the rows and pass a data_collator"
             )
         own = rows.RowBatches(dataset, collator or rows.stack_rows, batch_rows, seed, 1 if native else parts)
         batches = rows.CausalRowBatches(own) if native else own
@@ -239,6 +247,20 @@ class Trainer:
         even = native and len(lengths) == 1 and len(dataset) % batch_rows == 0
         digest = f"{len(dataset)} rows"
         return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, even, digest)
+
+    def _is_masked(self) -> bool:
+        """Whether the model is one of this package's that predict masked tokens."""
+        from massivetext.models.heads import MaskedLM
+
+        return isinstance(self.model, MaskedLM)
+
+    def _masked_rows(self, dataset: Any, column: str, tokenizer: Any) -> list[dict[str, Any]]:
+        """Return texts as rows of ids; a text longer than the model's context becomes several."""
+        texts = [row if column == "" else row[column] for row in dataset]
+        most = cast(Any, self.model).config.most_tokens
+        found = tokenizer(texts, truncation=True, max_length=most, return_overflowing_tokens=True)
+        names = [name for name in found if name != "overflow_to_sample_mapping"]
+        return [dict(zip(names, row, strict=True)) for row in zip(*(found[name] for name in names), strict=True)]
 
     def _packed(self, dataset: Any, column: str | None, batch_rows: int, seed: int) -> _Data:
         config, tokenizer = getattr(self.model, "config", None), self._tokenizer(needed=column is not None)

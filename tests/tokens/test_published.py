@@ -239,9 +239,9 @@ class TestBadInput:
         with pytest.raises(ModelError, match="'cat' empty or twice"):
             mt.AutoTokenizer.from_pretrained(tmp_path)
 
-    def test_sentencepiece_files_alone_are_refused_with_the_way_out(self, tmp_path):
-        (tmp_path / "spiece.model").write_bytes(b"x")
-        with pytest.raises(ModelError, match=r"spiece\.model.*save_pretrained"):
+    def test_other_sentencepiece_files_are_refused_with_the_way_out(self, tmp_path):
+        (tmp_path / "source.spm").write_bytes(b"x")
+        with pytest.raises(ModelError, match=r"source\.spm.*save_pretrained"):
             mt.AutoTokenizer.from_pretrained(tmp_path)
 
     def test_words_that_are_one_text_are_refused(self, tmp_path):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from massivetext.errors import ConfigError, DataError, ModelError
 from massivetext.tokens import fast
-from massivetext.tokens.tokenizer import NO_LENGTH_LIMIT, AutoTokenizer, fast_encoder_available
+from massivetext.tokens.fast import fast_encoder_available
+from massivetext.tokens.tokenizer import NO_LENGTH_LIMIT, AutoTokenizer
 
 ENGLISH = "It was a bright cold day in April, and the clocks didn't strike."
 CHINESE = "话说天下大势，分久必合，合久必分。学而时习之，不亦说乎？"

@@ -1,11 +1,14 @@
 import json
 import random
+import sys
 
 import pytest
 from corpus_in_memory import CHINESE, CODE, PROSE, FakeCorpus, small_corpus, texts
 
 from massivetext.errors import ConfigError, DataError
+from massivetext.tokens.inspecting import summary, summary_text
 from massivetext.tokens.settings import TokenizerSettings
+from massivetext.tokens.store import build_store
 from massivetext.tokens.tokenizer import AutoTokenizer
 from massivetext.tokens.vocabulary import Sample, train_tokenizer
 
@@ -134,3 +137,78 @@ def test_options_and_settings_together_are_refused():
         train_tokenizer(MIXED, TokenizerSettings(), kind="wordpiece")
     with pytest.raises(ConfigError, match="vocab_size is 5; at least 6 are needed for kind wordpiece"):
         train_tokenizer(MIXED, kind="wordpiece", vocab_size=5)
+
+
+EVERYTHING = "".join(chr(code) for code in range(0x300)) + "\U0001f600漢 ▁ <|endoftext|> \r\n"
+
+
+@pytest.mark.parametrize("kind", ["unigram", "word", "character", "byte"])
+class TestKindsOfBytes:
+    def train(self, kind, given=MIXED, folder=None, **options):
+        size = {} if kind == "byte" else {"vocab_size": 600}
+        return train_tokenizer(given, folder=folder, quiet=True, kind=kind, **size, **options)
+
+    def test_every_text_comes_back(self, kind):
+        tokenizer = self.train(kind)
+        for text in [EVERYTHING, *ROUND, MIXED[0], MIXED[-1]]:
+            assert tokenizer.decode(tokenizer.encode_ordinary(text)) == text
+        assert tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id == 0
+
+    def test_the_same_texts_give_the_same_vocabulary_in_whatever_order_they_come(self, kind):
+        assert self.train(kind).digest == self.train(kind, MIXED[::-1]).digest
+
+    def test_the_folder_opens_in_transformers(self, kind, tmp_path):
+        import transformers
+
+        tokenizer = self.train(kind, folder=tmp_path)
+        theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+        for text in [*ROUND, MIXED[0], MIXED[-1]]:
+            assert theirs(text)["input_ids"] == tokenizer(text)["input_ids"]
+
+    def test_it_can_be_inspected(self, kind):
+        found = summary(self.train(kind))
+        assert all(found["samples"][language]["reversible"] for language in ("english", "chinese"))
+        assert sum(found["vocabulary"].values()) == found["vocab_size"] and summary_text(found)
+
+    def test_a_token_store_gives_every_document_back(self, kind, tmp_path):
+        corpus, tokenizer = small_corpus(), self.train(kind)
+        store = build_store(corpus, tokenizer, tmp_path, quiet=True)
+        for source, listed in corpus.by_split["train"].items():
+            assert sorted(tokenizer.batch_decode(list(store.documents("train", source)))) == sorted(listed)
+
+
+def test_words_are_whole_and_han_characters_are_words():
+    tokenizer = train_tokenizer(["the cat sat on the mat 北京很大"] * 3, kind="word", vocab_size=300, quiet=True)
+    shown = [tokenizer.decode([number]) for number in tokenizer.encode_ordinary("the cat 北大 zoo")]
+    assert shown[:5] == ["the", " cat", " ", "北", "大"] and shown[5:] == [" ", "z", "o", "o"]
+
+
+def test_characters_beyond_the_vocabulary_are_bytes():
+    tokenizer = train_tokenizer(["北京北京北海 é"], kind="character", vocab_size=258, quiet=True)
+    assert [len(tokenizer.encode_ordinary(character)) for character in "北京é a"] == [1, 3, 2, 1, 1]
+
+
+def test_unigram_is_learned_from_a_tiny_text_too():
+    tokenizer = train_tokenizer(["a"], kind="unigram", vocab_size=258, quiet=True)
+    assert tokenizer.decode(tokenizer.encode_ordinary("北 a")) == "北 a"
+
+
+def test_unigram_makes_about_as_few_tokens_as_bpe():
+    english = texts(CODE, 60)
+    sizes = {}
+    for kind in ("bpe", "unigram"):
+        tokenizer = train_tokenizer(english + MIXED, kind=kind, vocab_size=450, quiet=True)
+        sizes[kind] = sum(len(tokenizer.encode_ordinary(text)) for text in english + MIXED)
+    assert sizes["unigram"] < 1.3 * sizes["bpe"]
+
+
+def test_byte_has_one_size():
+    assert len(train_tokenizer(["any"], kind="byte", quiet=True)) == 257
+    with pytest.raises(ConfigError, match="vocab_size is 512; kind byte has 257"):
+        train_tokenizer(["any"], kind="byte", vocab_size=512)
+
+
+def test_without_sentencepiece_unigram_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(ConfigError, match="pip install sentencepiece"):
+        train_tokenizer(["any"], kind="unigram", vocab_size=300, quiet=True)

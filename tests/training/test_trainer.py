@@ -275,6 +275,44 @@ def test_save_model_writes_a_folder_that_opens_again(tmp_path, model, tokenizer)
     trainer.save_model(tmp_path / "model")
     again = mt.AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     assert torch.equal(again.head_weight, model.head_weight)
+    assert mt.AutoTokenizer.from_pretrained(tmp_path / "model").model_max_length == 32  # the model's context
+
+
+@pytest.fixture(scope="module")
+def word_pieces():
+    return mt.train_tokenizer(TEXTS, kind="wordpiece", vocab_size=120, quiet=True)
+
+
+def masked_model(word_pieces, cls=mt.BertForMaskedLM):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = mt.BertConfig(vocab_size=len(word_pieces), max_position_embeddings=24, pad_token_id=0, **sizes)
+    return cls.from_config(config)
+
+
+def test_texts_for_a_masked_model_are_cut_and_hidden_unasked(tmp_path, word_pieces):
+    seen = []
+    model = masked_model(word_pieces)
+    model.register_forward_pre_hook(lambda module, args, kwargs: seen.append(kwargs), with_kwargs=True)
+    trainer, result = trained(tmp_path / "out", model, word_pieces, {"text": TEXTS}, max_steps=3)
+    assert result.global_step == 3 and trainer.evaluate(TEXTS)["eval_loss"] > 0
+    assert max(batch["input_ids"].shape[1] for batch in seen) == 24  # longer texts became several rows
+    rows = sum(len(batch["input_ids"]) for batch in seen[3:])
+    assert rows > len(TEXTS) and {"attention_mask", "token_type_ids", "labels"} <= set(seen[0])
+    hidden = seen[0]["labels"] != -100
+    assert 0.02 < hidden.float().mean() < 0.4
+    assert bool((seen[0]["input_ids"][hidden] == word_pieces.mask_token_id).any())
+    trainer.save_model(tmp_path / "model")
+    again = mt.AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert again.model_max_length == 24 and again.get_vocab() == word_pieces.get_vocab()
+    ids = word_pieces(TEXTS[:1], truncation=True, max_length=24)
+    encoded = {"input_ids": ids["input_ids"] * 2, "attention_mask": ids["attention_mask"] * 2}
+    assert trained(tmp_path / "ids", masked_model(word_pieces), word_pieces, encoded)[1].global_step == 4
+
+
+def test_texts_for_a_model_that_labels_them_ask_for_a_collator(tmp_path, word_pieces):
+    model = masked_model(word_pieces, mt.BertForSequenceClassification)
+    with pytest.raises(DataError, match="BertForSequenceClassification is neither"):
+        trained(tmp_path, model, word_pieces, TEXTS)
 
 
 @pytest.mark.parametrize(
