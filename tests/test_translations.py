@@ -22,6 +22,11 @@ COMPUTED = {
         "empty",
         "longer than max_record_bytes",
         "broken JSON",
+        "a redirect",
+        "not an article",
+        "another language",
+        "language uncertain",
+        "holds a benchmark item",
     },
     "report/flow.py": {"train", "validation", "test"},
 }

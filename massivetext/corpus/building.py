@@ -159,7 +159,7 @@ def build_corpus(
     DataError (a path without files, no text column, no document left), and MassiveTextError where the disk is full.
     """
     settings, found_seed = _settings(recipe)
-    from massivetext.corpus.reading import load_corpus
+    from massivetext.corpus.reading import PAGE, load_corpus
 
     if settings.from_ is not None:
         return load_corpus(settings.from_)
@@ -188,6 +188,7 @@ def build_corpus(
         write_json(index_path(folder, plan.build).with_suffix(".json"), plan.files)
         write_clusters(folder, work, census, plan.build)
         write_json(manifest, values)
+        (folder / PAGE).unlink(missing_ok=True)  # it told of what the corpus was before
         del census
         shutil.rmtree(work)
     if not quiet:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from massivetext.corpus import pii
 from massivetext.corpus.readers.records import EMPTY, Fields, Record
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import Barrier, Decide, Edit, Measure, Step
@@ -195,6 +196,10 @@ class Passage:
         self.kept_schema = work_schema(measures)
         self.dropped_schema = dropped_schema(measures)
         self.counts = SourceCounts()
+        self.replaces: tuple[pii.PiiType, ...] = next(
+            (step.settings.types for step in lane.steps if isinstance(step, pii.Pii)), ()
+        )
+        """Personal data that stands in no excerpt either, whichever step dropped its document."""
         self.dropped: list[pa.RecordBatch] = []
 
     def take(self, batch: pa.RecordBatch, bad: Sequence[str], invalid: int) -> pa.RecordBatch:
@@ -289,8 +294,17 @@ class Passage:
             same = pc.equal(notes["reason"], entry["values"])
             size = pc.sum(rows.column("text_bytes").filter(same), min_count=0).as_py()
             self.counts.drop(f"{step}: {entry['values']}", entry["counts"], size)
+        if self.replaces:
+            rows = replaced(rows, "text", without_pii(rows.column("text"), self.replaces))
         self.dropped.append(as_dropped(rows, notes, self.dropped_schema))
         return batch.filter(reasons.is_null())
+
+
+def without_pii(texts: pa.Array, types: tuple[pii.PiiType, ...]) -> pa.Array:
+    """Return the beginnings of texts, enough for excerpts, without personal data of some types."""
+    # Read further than an excerpt goes, so that an address at its end is seen whole before it is replaced.
+    cut = pc.utf8_slice_codeunits(texts, 0, EXCERPT_CHARACTERS + pii.MARGIN * 4)
+    return pa.array([text and pii.replaced(text, types) for text in cut.to_pylist()], texts.type)
 
 
 def as_dropped(rows: pa.RecordBatch, notes: Mapping[str, pa.Array], schema: pa.Schema) -> pa.RecordBatch:
