@@ -17,6 +17,8 @@ COMPUTED = {
     "report/quantities.py": {
         "exact duplicate",
         "near duplicate",
+        "normalised duplicate",
+        "only repeated lines",
         "bridges two splits",
         "taken down earlier",
         "empty",

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.corpus.census import documents_digest, taken_down
 from massivetext.corpus.finishing import Output
+from massivetext.corpus.index import documents_digest, taken_down
 from massivetext.corpus.reading import PAGE, Corpus, load_corpus
 from massivetext.errors import ConfigError, DataError
 from massivetext.storage import clear_temporary, temporary_path, write_json

@@ -12,7 +12,8 @@ import xxhash
 from massivetext.corpus import pii
 from massivetext.corpus.readers.records import EMPTY, Fields, Record
 from massivetext.corpus.settings import SplitSettings
-from massivetext.corpus.steps import Barrier, Decide, Edit, Measure, Step
+from massivetext.corpus.steps import Barrier, Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
+from massivetext.text.words import hash_words
 
 EXCERPT_CHARACTERS = 500
 EDIT = pa.struct(
@@ -38,6 +39,7 @@ COLUMNS = {
     "build": pa.int32(),
 }
 """The columns of every corpus; measures follow them as `step__value`."""
+WORK_COLUMNS = {"split": pa.string(), "group": pa.uint64(), "compared": pa.string()}
 DROP_COLUMNS = {
     "step": pa.string(),
     "version": pa.int32(),
@@ -58,8 +60,9 @@ def kept_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
 
 
 def work_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
-    """Return the schema of a part's kept rows: also the split, and the hash of what falls on one side of it."""
-    return kept_schema(measures).append(pa.field("split", pa.string())).append(pa.field("group", pa.uint64()))
+    """Return the schema of a part's kept rows: also the split, the hash of what falls on one side of it, and the digest
+    that exact deduplication compares."""
+    return pa.schema([*kept_schema(measures), *WORK_COLUMNS.items()])
 
 
 def dropped_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -122,6 +125,11 @@ class Lane:
         edits = [step.name for step in self.steps if isinstance(step, Edit)]
         return bool(edits) and edits[-1] == "normalise"
 
+    @property
+    def deduplicate(self) -> DeduplicateSettings | None:
+        """How duplicates are looked for, None where they are not."""
+        return next((step.settings for step in self.steps if isinstance(step, Deduplicate)), None)
+
     def side(self, group: str) -> str:
         """Return the split of a group of documents (a file, or a record of a container)."""
         hashed = xxhash.xxh3_64_intdigest(f"{self.seed}\0split\0{group}".encode()) / 2.0**64
@@ -171,6 +179,7 @@ def batch_of(lane: Lane, records: Sequence[tuple[str, bool, Record]]) -> pa.Reco
         "build": pa.repeat(pa.scalar(lane.build, pa.int32()), count),
         "split": [lane.side(group) for group in groups],
         "group": [xxhash.xxh3_64_intdigest(group.encode(errors="surrogateescape")) for group in groups],
+        "compared": pa.nulls(count, pa.string()),
     }
     kinds = work_schema({})
     arrays = [
@@ -223,6 +232,9 @@ class Passage:
         text = batch.column("text")
         compared = text if self.lane.is_normalised else pc.utf8_normalize(text, "NFC")
         batch = replaced(batch, "text_digest", digests(compared))
+        exact = self.lane.deduplicate.exact if self.lane.deduplicate else False
+        same = word_digests(text) if exact == "normalised" else batch.column("text_digest")
+        batch = replaced(batch, "compared", same)
         counts.documents += len(batch)
         counts.document_bytes += pc.sum(batch.column("text_bytes"), min_count=0).as_py()
         return conformed(batch, self.kept_schema)
@@ -241,21 +253,14 @@ class Passage:
 
     def _edit(self, step: Edit, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with edited texts, and the edit noted where a text changed."""
-        before = batch.column("text")
         after = step.edit(batch)
-        changed = pc.not_equal(before, after)
-        if not changed.true_count:
+        changed = pc.not_equal(batch.column("text"), after).true_count
+        if not changed:
             return batch
-        sizes = pc.binary_length(after).cast(pa.int64())
-        edits = batch.column("edits").to_pylist()
-        old = batch.column("text_bytes").to_pylist()
-        new = sizes.to_pylist()
-        for row in np.flatnonzero(changed.to_numpy(zero_copy_only=False)).tolist():
-            note = {"step": step.name, "version": step.version, "bytes_before": old[row], "bytes_after": new[row]}
-            edits[row] = [*(edits[row] or ()), note]
-        self.counts.edit(step.name, changed.true_count, sum(old) - sum(new))
-        batch = replaced(replaced(batch, "text", after), "text_bytes", sizes)
-        return replaced(batch, "edits", pa.array(edits, COLUMNS["edits"]))
+        edited = noted(batch, after, step)
+        removed = pc.sum(batch.column("text_bytes")).as_py() - pc.sum(edited.column("text_bytes")).as_py()
+        self.counts.edit(step.name, changed, removed)
+        return edited
 
     def _drop_empty(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch without texts that are nothing but white space."""
@@ -300,6 +305,17 @@ class Passage:
         return batch.filter(reasons.is_null())
 
 
+def noted(batch: pa.RecordBatch, texts: pa.Array, step: Step | type[Step]) -> pa.RecordBatch:
+    """Return the batch with new texts and their sizes, the step noted where a text changed."""
+    sizes = pc.binary_length(texts).cast(pa.int64())
+    edits, old, new = (column.to_pylist() for column in (batch.column("edits"), batch.column("text_bytes"), sizes))
+    for row in np.flatnonzero(pc.not_equal(batch.column("text"), texts).to_numpy(zero_copy_only=False)).tolist():
+        note = {"step": step.name, "version": step.version, "bytes_before": old[row], "bytes_after": new[row]}
+        edits[row] = [*(edits[row] or ()), note]
+    batch = replaced(replaced(batch, "text", texts), "text_bytes", sizes)
+    return replaced(batch, "edits", pa.array(edits, COLUMNS["edits"]))
+
+
 def without_pii(texts: pa.Array, types: tuple[pii.PiiType, ...]) -> pa.Array:
     """Return the beginnings of texts, enough for excerpts, without personal data of some types."""
     # Read further than an excerpt goes, so that an address at its end is seen whole before it is replaced.
@@ -330,3 +346,18 @@ def digests(texts: pa.Array) -> pa.Array:
     """Return the xxh3-128 of each text's UTF-8 bytes, as 32 hexadecimal digits."""
     blobs: list[Any] = texts.cast(pa.binary()).to_pylist()
     return pa.array([xxhash.xxh3_128_hexdigest(blob) for blob in blobs], pa.string())
+
+
+def word_digests(texts: pa.Array) -> pa.Array:
+    """Return a digest of each text's words, without regard to case, width, white space and punctuation.
+
+    A text without words has the digest of its bytes: it equals no other but its copies.
+    """
+    words = hash_words(pc.utf8_normalize(texts, "NFKC"))
+    return pa.array(
+        [
+            xxhash.xxh3_128_hexdigest(words.hashes[start:end].tobytes()) if end > start else plain
+            for start, end, plain in zip(words.offsets, words.offsets[1:], digests(texts).to_pylist())
+        ],
+        pa.string(),
+    )

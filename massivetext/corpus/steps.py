@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -212,11 +212,27 @@ class NearSettings(Settings):
         return self
 
 
-class DeduplicateSettings(Settings):
-    """Which duplicates are dropped."""
+REPEATS = {"paragraphs": "\n\n", "lines": "\n"}
+"""What can be taken out of documents where it stood before -> what separates it, in the order in which it is done."""
 
-    exact: bool = True
-    """Drop a document whose text equals that of an earlier one in canonical order."""
+
+class RepeatSettings(Settings):
+    """Which lines or paragraphs are taken out where they stood before, in any document."""
+
+    min_words: int = Field(8, ge=1)
+    """Shorter ones are left alone; a Han character is a word."""
+
+
+class DeduplicateSettings(Settings):
+    """Which duplicates are dropped, and what is taken out of the documents that stay."""
+
+    exact: bool | Literal["normalised"] = True
+    """Drop a document whose text equals that of an earlier one in canonical order; normalised: also where they differ
+    only in case, width, white space and punctuation."""
+    paragraphs: RepeatSettings | None = None
+    """Take out paragraphs (between empty lines) that stood before in a document that stays; {} takes the defaults."""
+    lines: RepeatSettings | None = None
+    """The same for lines, after paragraphs."""
     near: NearSettings | None = None
     """Drop near-duplicates too; {} takes the defaults. Unset: do not look for them."""
     memory_bytes: int = Field(2**30, ge=2**16)
@@ -224,7 +240,8 @@ class DeduplicateSettings(Settings):
 
 
 class Deduplicate(Barrier):
-    """First seen wins: a document that duplicates any earlier one, kept or not, is dropped."""
+    """First seen wins: a document that duplicates any earlier one, kept or not, is dropped; then lines and paragraphs
+    that stood before are taken out of those that stay."""
 
     name = "deduplicate"
     version = 2
