@@ -41,6 +41,10 @@ STEPS = {
     "map_neo_quality": "massivetext.corpus.chinese:MapNeoQuality",
     "chinesewebtext_quality": "massivetext.corpus.chinese:ChineseWebTextQuality",
     "code_quality": "massivetext.corpus.web:CodeQuality",
+    "classifier": "massivetext.corpus.classifying:ClassifierScore",
+    "classifier_score": "massivetext.corpus.classifying:ClassifierLimit",
+    "perplexity": "massivetext.tokens.perplexity:Perplexity",
+    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
     "decontaminate": "massivetext.corpus.decontaminating:Decontaminate",
     "deduplicate": "massivetext.corpus.steps:Deduplicate",
 }
@@ -251,22 +255,25 @@ class Deduplicate(Barrier):
 def make_steps(listed: Sequence[str | Mapping[str, Any]], where: str = "corpus.steps") -> list[Step]:
     """Return the steps for a recipe's list, whose items are "name" or {name: settings}.
 
-    A measure that a step needs and that was not taken since the last edit is put in before it.
+    A measure that a step needs and that was not taken since the last edit is put in before it, with the settings that
+    it had where it stood before.
     where: the dotted path of the list in the recipe, for messages. Errors: ConfigError that names the place, what was
     found, the nearest and the allowed.
     """
     steps: list[Step] = []
     fresh: set[str] = set()
+    measures: dict[str, Step] = {}
     for item, place in _expanded(listed, where):
         step = _make_step(item, place)
         for needed in step.needs:
             if needed not in fresh:
-                steps.append(_make_step(needed, where))
+                steps.append(measures.get(needed) or _make_step(needed, where))
                 fresh.add(needed)
         if isinstance(step, Edit):
             fresh.clear()
         if isinstance(step, Measure):
             fresh.add(step.name)
+            measures[step.name] = step
         steps.append(step)
     return steps
 
