@@ -8,7 +8,7 @@ both classes weighing the same. Everything is NumPy and SciPy; the same examples
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import pyarrow as pa
 import xxhash
 from pydantic import Field
 
-from massivetext.corpus.gopher import LimitDecide, Values, statistic
+from massivetext.corpus.gopher import LimitDecide, Values
 from massivetext.corpus.parts import Course, batches_of
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
@@ -31,9 +31,6 @@ from massivetext.text.compiling import kernel
 from massivetext.text.minhash import shingle
 from massivetext.text.words import HAN_BIT, WORDS_VERSION, Hashes, hash_words
 from massivetext.translations import tr
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 FORMAT = "massivetext-classifier/1"
 LEAST_EXAMPLES = 10
@@ -77,9 +74,9 @@ class Classifier:
         return values
 
 
-def features(texts: pa.Array, settings: TrainingSettings) -> "csr_matrix":
+def features(texts: pa.Array, settings: TrainingSettings) -> Any:
     """Return the features of texts, a sparse matrix (texts, buckets) of float64."""
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix  # type: ignore[import-untyped, unused-ignore]
 
     words = hash_words(texts)
     most = len(words.hashes) * max(settings.ngram, settings.han_ngram)
@@ -184,7 +181,8 @@ def _examples(name: str, paths: str | Path | Sequence[str], settings: TrainingSe
     course = Course(lane, files, readers)
     pieces = [piece for file in files for piece in readers[file.format].pieces(file, 2**62)]
     measures = {key: kind for step in lane.steps if isinstance(step, Measure) for key, kind in step.columns.items()}
-    passage, texts = Passage(lane, measures), {}
+    passage = Passage(lane, measures)
+    texts: dict[str, None] = {}
     for batch, bad, invalid in batches_of(course, pieces):
         for text in passage.take(batch, bad, invalid).column("text").to_pylist():
             texts[text] = None
@@ -197,9 +195,9 @@ def _draw(text: str, seed: int) -> float:
     return xxhash.xxh3_64_intdigest(f"{seed}\0held out\0{text}".encode(errors="surrogateescape")) / 2.0**64
 
 
-def _fit(found: "csr_matrix", labels: npt.NDArray[np.bool_], penalty: float) -> tuple[npt.NDArray[np.float32], float]:
+def _fit(found: Any, labels: npt.NDArray[np.bool_], penalty: float) -> tuple[npt.NDArray[np.float32], float]:
     """Return weights and bias with the least mean loss, both classes weighing the same, and penalty."""
-    from scipy.optimize import minimize
+    from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
 
     signs = np.where(labels, 1.0, -1.0)
     shares = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
@@ -231,7 +229,7 @@ def _tested(classifier: Classifier, texts: list[str], labels: npt.NDArray[np.boo
 
 def _measured(scores: Values, labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Return accuracy, that of always saying the larger class, and the area under the ROC curve (ties count half)."""
-    from scipy.stats import rankdata
+    from scipy.stats import rankdata  # type: ignore[import-untyped, unused-ignore]
 
     good, bad = int(labels.sum()), int((~labels).sum())
     area = None
@@ -325,15 +323,7 @@ class ClassifierLimit(LimitDecide):
     name = "classifier_score"
     version = 1
     settings_type = ClassifierLimitSettings
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The measures it looks at."""
-        return ("classifier",)
-
-    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what the limit is compared with."""
-        return {"min_score": statistic(batch, "score", "classifier")}
+    needs = ("classifier",)
 
 
 def classifier_text(values: dict[str, Any]) -> str:

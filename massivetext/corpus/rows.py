@@ -50,6 +50,8 @@ DROP_COLUMNS = {
 """What a dropped row has more: which step dropped it and why."""
 READ = "read"
 READ_VERSION = 1
+NOTHING_LEFT = "nothing left"
+"""Why a document is dropped that an edit made empty."""
 """Name and version under which records are set aside before any step sees them, and under which decoding is an edit."""
 NO_FIELDS = Fields()
 
@@ -223,12 +225,11 @@ class Passage:
         counts.invalid_records += invalid
         if any(bad):
             batch = self._drop(batch, pa.array([reason or None for reason in bad], pa.string()), READ, READ_VERSION)
-        batch = self._drop_empty(batch)
+        batch = self._drop_blank(batch, EMPTY, READ, READ_VERSION)
         for step in self.lane.steps:
             if isinstance(step, Barrier):
                 continue
             batch = self._apply(step, batch)
-        batch = self._drop_empty(batch)
         text = batch.column("text")
         compared = text if self.lane.is_normalised else pc.utf8_normalize(text, "NFC")
         batch = replaced(batch, "text_digest", digests(compared))
@@ -254,15 +255,18 @@ class Passage:
     def _edit(self, step: Edit, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with edited texts, and the edit noted where a text changed."""
         after = step.edit(batch)
+        if after.null_count:
+            failed = pc.if_else(after.is_null(), pa.scalar(step.failure), pa.scalar(None, pa.string()))
+            batch, after = self._drop(batch, failed, step.name, step.version), after.drop_null()
         changed = pc.not_equal(batch.column("text"), after).true_count
         if not changed:
             return batch
         edited = noted(batch, after, step)
         removed = pc.sum(batch.column("text_bytes")).as_py() - pc.sum(edited.column("text_bytes")).as_py()
         self.counts.edit(step.name, changed, removed)
-        return edited
+        return self._drop_blank(edited, NOTHING_LEFT, step.name, step.version)
 
-    def _drop_empty(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _drop_blank(self, batch: pa.RecordBatch, reason: str, step: str, version: int) -> pa.RecordBatch:
         """Return the batch without texts that are nothing but white space."""
         text = batch.column("text")
         blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(text, 0, 64))), 0)
@@ -270,8 +274,8 @@ class Passage:
             return batch
         # Only texts that begin with much white space are looked at whole.
         blank = pc.and_(blank, pc.equal(pc.binary_length(pc.utf8_trim_whitespace(text)), 0))
-        reasons = pc.if_else(blank, pa.scalar(EMPTY), pa.scalar(None, pa.string()))
-        return self._drop(batch, reasons, READ, READ_VERSION)
+        reasons = pc.if_else(blank, pa.scalar(reason), pa.scalar(None, pa.string()))
+        return self._drop(batch, reasons, step, version)
 
     def _drop(
         self,

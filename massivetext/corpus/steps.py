@@ -153,11 +153,14 @@ class Measure(Step):
 
 
 class Edit(Step):
-    """A step that gives new text."""
+    """A step that gives new text. A document of which it leaves nothing is dropped under its name."""
+
+    failure: ClassVar[str] = "failed"
+    """The reason with which documents are dropped that it could not edit."""
 
     @abstractmethod
     def edit(self, batch: pa.RecordBatch) -> pa.Array:
-        """Return the new text, as long as the batch and of the type of its `text` column.
+        """Return the new text, as long as the batch and of the type of its `text` column; null where that failed.
 
         When nothing had to change, the result shares the buffers of the batch's column: no copy was made.
         """

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from massivetext.corpus.gopher import LimitDecide, Values, statistic
+from massivetext.corpus.gopher import LimitDecide
 from massivetext.corpus.steps import Measure
 from massivetext.errors import ConfigError
 from massivetext.settings import Settings
@@ -113,12 +113,4 @@ class MaxPerplexity(LimitDecide):
     name = "max_perplexity"
     version = 1
     settings_type = MaxPerplexitySettings
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The measures it looks at."""
-        return ("perplexity",)
-
-    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
-        return {name: statistic(batch, name[4:], "perplexity") for name in MaxPerplexitySettings.model_fields}
+    needs = ("perplexity",)
