@@ -109,6 +109,7 @@ PUBLIC_NAMES = {
     "pipeline": "massivetext.tasks.pipelines",
     "remove_documents": "massivetext.corpus.removing",
     "run": "massivetext.journey",
+    "train_classifier": "massivetext.corpus.classifying",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
 
@@ -116,6 +117,7 @@ __all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
 if TYPE_CHECKING:
     from massivetext.corpus.building import build_corpus as build_corpus
+    from massivetext.corpus.classifying import train_classifier as train_classifier
     from massivetext.corpus.datasets import load_dataset as load_dataset
     from massivetext.corpus.reading import load_corpus as load_corpus
     from massivetext.corpus.removing import remove_documents as remove_documents

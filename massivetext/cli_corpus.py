@@ -14,7 +14,7 @@ from massivetext.cli_options import (
     part_of,
     show,
 )
-from massivetext.errors import ConfigError
+from massivetext.errors import ConfigError, unknown_name
 
 corpus_app = typer.Typer(help="Build a corpus, or look into one.", rich_markup_mode=None, no_args_is_help=True)
 tokenizer_app = typer.Typer(help="Train a tokenizer, or look into one.", rich_markup_mode=None, no_args_is_help=True)
@@ -143,11 +143,36 @@ def corpus_mixture(
         show(dry_run(MixtureSettings(preset="pile"), pile_sizes(), tokens_per_byte), as_json, mixture_text)
         return
     from massivetext.corpus.readers.finding import input_files
-    from massivetext.recipe import load_recipe
+    from massivetext.recipe import BUILT_IN, load_recipe
 
+    if recipe not in BUILT_IN and not Path(recipe).is_file():
+        raise ConfigError(f"no recipe file at {recipe}, and {unknown_name('recipe', recipe, [*BUILT_IN, 'pile'])}")
     loaded = load_recipe(recipe, overrides or ())
     sizes = {source.name: sum(file.size for file in input_files(source)) for source in loaded.corpus.sources}
     show(dry_run(loaded.mixture, sizes, tokens_per_byte), as_json, mixture_text)
+
+
+@corpus_app.command("classifier")
+def corpus_classifier(
+    good: Annotated[str, typer.Argument(help="Examples of good text: a file, a folder or a pattern.")],
+    bad: Annotated[str, typer.Argument(help="Examples of bad text.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the classifier.")],
+    steps: Annotated[
+        list[str] | None, typer.Option("--step", help="Done to the examples first [default: html_to_text, normalise].")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides which examples are held out.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a classifier of quality on two sets of examples, and score it on those that were held out.
+
+    A recipe applies it: {classifier: {path: FOLDER}}, {classifier_score: {min_score: 0.5}}.
+
+    Example: massivetext corpus classifier examples/good examples/bad --out classifiers/prose
+    """
+    from massivetext.corpus.classifying import classifier_text, train_classifier
+
+    found = train_classifier(good, bad, out, settings={"steps": tuple(steps)} if steps else None, seed=seed)
+    show(found, as_json, classifier_text)
 
 
 @tokenizer_app.command("inspect")

@@ -107,17 +107,20 @@ class Journey:
 
 
 def do_corpus(journey: Journey) -> None:
-    """Build the corpus, or check the finished one that the recipe names."""
+    """Build the corpus with its page, or check the finished one that the recipe names."""
     from massivetext.corpus.building import build_corpus, inputs_digest
 
     settings = journey.recipe.corpus
+
+    def work() -> None:
+        corpus = build_corpus(settings, journey.folder / "corpus", seed=journey.recipe.seed, quiet=journey.quiet)
+        if settings.from_ is None:
+            from massivetext.report.page import write_report
+
+            write_report(corpus.folder, language_in_use())
+
     values = recipe_values(journey.recipe)["corpus"]
-    reads = [values, journey.recipe.seed, inputs_digest(settings)]
-    journey.stage(
-        "corpus",
-        reads,
-        lambda: build_corpus(settings, journey.folder / "corpus", seed=journey.recipe.seed, quiet=journey.quiet),
-    )
+    journey.stage("corpus", [values, journey.recipe.seed, inputs_digest(settings)], work)
 
 
 def do_tokenizer(journey: Journey) -> None:

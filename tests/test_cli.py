@@ -16,7 +16,8 @@ from massivetext.translations import set_language
 REPOSITORY = Path(__file__).resolve().parents[1]
 VERBS = [
     ["run"], ["train"], ["corpus", "build"], ["corpus", "inspect"], ["corpus", "append"],
-    ["corpus", "remove"], ["corpus", "diff"], ["corpus", "mixture"], ["tokenizer", "train"], ["tokenizer", "inspect"],
+    ["corpus", "remove"], ["corpus", "diff"], ["corpus", "mixture"], ["corpus", "classifier"],
+    ["tokenizer", "train"], ["tokenizer", "inspect"],
     ["evaluate"], ["generate"], ["chat"], ["explain"], ["report"], ["doctor"], ["models"], ["export"], ["schema"],
 ]  # fmt: skip
 runner = CliRunner()

@@ -13,15 +13,26 @@ from massivetext.translations import chinese, language, set_language, tr
 PACKAGE = Path(massivetext.__file__).parent
 IN_TEMPLATE = re.compile(r"""\btr\(\s*"((?:[^"\\]|\\.)*)\"""")
 COMPUTED = {
+    "corpus/classifying.py": {"all", "han", "other"},
     "journey.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
     "report/quantities.py": {
         "exact duplicate",
         "near duplicate",
+        "normalised duplicate",
+        "only repeated lines",
+        "nothing left",
+        "could not be parsed",
+        "failed",
         "bridges two splits",
         "taken down earlier",
         "empty",
         "longer than max_record_bytes",
         "broken JSON",
+        "a redirect",
+        "not an article",
+        "another language",
+        "language uncertain",
+        "holds a benchmark item",
     },
     "report/flow.py": {"train", "validation", "test"},
 }

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -29,15 +29,13 @@ from massivetext.corpus.census import (
     NEAR_ASKED,
     Census,
     drop_exact,
-    index_files,
-    index_path,
     name_clusters,
     open_census,
     totals_of,
-    write_index,
 )
 from massivetext.corpus.decontaminating import Decontaminate, drop_contaminated
 from massivetext.corpus.finishing import write_clusters, write_files
+from massivetext.corpus.index import Lists, index_files, index_path, write_index
 from massivetext.corpus.manifests import (
     check_appendable,
     check_splits,
@@ -51,9 +49,20 @@ from massivetext.corpus.parts import Course, Part, make_parts, process_part
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
+from massivetext.corpus.repeats import Repeats, take_repeats
 from massivetext.corpus.rows import Lane
-from massivetext.corpus.settings import CorpusSettings
-from massivetext.corpus.steps import Barrier, Deduplicate, DeduplicateSettings, Measure, NearSettings, Step, make_steps
+from massivetext.corpus.settings import CorpusSettings, read_settings
+from massivetext.corpus.steps import (
+    REPEATS,
+    Barrier,
+    Deduplicate,
+    DeduplicateSettings,
+    Measure,
+    NearSettings,
+    RepeatSettings,
+    Step,
+    make_steps,
+)
 from massivetext.errors import ConfigError, DataError, MassiveTextError
 from massivetext.progress import progress
 from massivetext.storage import clear_temporary, read_json, value_digest, write_json
@@ -95,7 +104,7 @@ class Plan:
     def asked(self) -> dict[str, int]:
         """What each source's steps ask for: EXACT_ASKED, NEAR_ASKED, both or 0."""
         return {
-            name: EXACT_ASKED * found.exact + NEAR_ASKED * (found.near is not None) if found else 0
+            name: EXACT_ASKED * bool(found.exact) + NEAR_ASKED * (found.near is not None) if found else 0
             for name, found in self._deduplicate.items()
         }
 
@@ -123,6 +132,16 @@ class Plan:
         return next(iter(given.values()), None)
 
     @property
+    def repeats(self) -> dict[str, dict[str, RepeatSettings]]:
+        """What is taken out where it stood before -> which sources ask for it, and how."""
+        return {
+            kind: {
+                name: asked for name, found in self._deduplicate.items() if found and (asked := getattr(found, kind))
+            }
+            for kind in REPEATS
+        }
+
+    @property
     def memory_bytes(self) -> int:
         """What sorting may take: the least that a source's steps allow."""
         return min((found.memory_bytes for found in self._deduplicate.values() if found), default=2**30)
@@ -130,7 +149,7 @@ class Plan:
     @property
     def _deduplicate(self) -> dict[str, DeduplicateSettings | None]:
         """The settings of each source's deduplication."""
-        return {name: found.settings if (found := self._barrier(name, Deduplicate)) else None for name in self.courses}
+        return {name: course.lane.deduplicate for name, course in self.courses.items()}
 
     def _barrier(self, source: str, kind: type[Barrier]) -> Any:
         """Return the barrier of that kind among a source's steps, or None."""
@@ -158,8 +177,8 @@ def build_corpus(
     each core; the files are the same however many. Raises ConfigError (a recipe that cannot be used, an empty split),
     DataError (a path without files, no text column, no document left), and MassiveTextError where the disk is full.
     """
-    settings, found_seed = _settings(recipe)
-    from massivetext.corpus.reading import load_corpus
+    settings, found_seed = read_settings(recipe)
+    from massivetext.corpus.reading import PAGE, load_corpus
 
     if settings.from_ is not None:
         return load_corpus(settings.from_)
@@ -178,25 +197,29 @@ def build_corpus(
         markers = _process(plan, work, threads, quiet)
         counts = merged_counts(plan.courses, markers)
         census = open_census(folder, work, len(plan.parts), plan.asked, settings.split.names, plan.build)
-        _decide(folder, work, plan, census, threads)
+        repeats = _decide(folder, work, plan, census, threads)
         totals = totals_of(census, work)
         count_drops(counts, totals)
         values = make_manifest(plan, counts, totals, markers, base)
         check_splits(settings, values)
         with progress(tr("Writing the corpus"), float(census.rows), tr("documents"), quiet) as task:
-            write_files(folder, work, census, plan, threads, task.advance)
+            write_files(folder, work, repeats, plan, threads, task.advance)
         write_json(index_path(folder, plan.build).with_suffix(".json"), plan.files)
         write_clusters(folder, work, census, plan.build)
         write_json(manifest, values)
-        del census
+        (folder / PAGE).unlink(missing_ok=True)  # it told of what the corpus was before
+        del census, repeats
         shutil.rmtree(work)
     if not quiet:
         say_counts(counts, values["digest"])
     return load_corpus(folder)
 
 
-def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) -> None:
-    """Carry out the barrier: decide which rows are duplicates and where the rest falls; write the build's index."""
+def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) -> Repeats:
+    """Carry out the barrier: decide which rows are duplicates, where the rest falls and which lines it repeats.
+
+    Writes the build's index; returns what is to be taken out of the rows that stay.
+    """
     near, decontaminate = plan.near, plan.decontaminate
     if decontaminate is not None:
         drop_contaminated(folder, work, census, decontaminate, plan.asks(Decontaminate), plan.build, threads)
@@ -207,28 +230,11 @@ def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) 
 
         found = drop_near(folder, work, census, near, plan.memory_bytes, plan.build, threads)
     name_clusters(census)
-    write_index(folder, census, plan.build, *((found.keys, found.kept_shingles(census)) if found else ()))
-
-
-def _settings(recipe: CorpusSettings | Mapping[str, Any] | str | Path) -> tuple[CorpusSettings, int]:
-    """Return the corpus section of a recipe and the recipe's seed."""
-    if isinstance(recipe, CorpusSettings):
-        return recipe, 0
-    if isinstance(recipe, str | Path):
-        import yaml
-
-        path: Any = Path(recipe)
-        if not path.is_file():
-            built_in = files("massivetext").joinpath("recipes", f"{recipe}.yaml")
-            if not built_in.is_file():
-                raise ConfigError(f"no recipe file at {path} and no built-in recipe of that name; check the path")
-            path = built_in
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(recipe, Mapping):
-            raise ConfigError(f"{path} holds no mapping; a recipe has a section corpus: with sources")
-    if "corpus" in recipe:
-        return CorpusSettings.parse(recipe["corpus"], "corpus"), int(recipe.get("seed", 0))
-    return CorpusSettings.parse(recipe, "corpus"), 0
+    repeats = take_repeats(folder, work, census, plan.repeats, plan.memory_bytes, plan.build, threads)
+    lists: dict[str, Lists] = {} if found is None else {"shingles": found.kept_shingles(work)}
+    lists |= {kind: partial(repeats.first_keys, kind) for kind in repeats.found}
+    write_index(folder, census, plan.build, found.keys if found else None, lists)
+    return repeats
 
 
 def inputs_digest(settings: CorpusSettings) -> str:

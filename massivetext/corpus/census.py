@@ -6,7 +6,7 @@ each build, so that new text can be appended without reading the old again.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,35 +17,40 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from massivetext.corpus.index import (
+    INDEX_COLUMNS,
+    INDEX_ROWS,
+    KEPT,
+    REPEATED,
+    Keys,
+    Numbers,
+    add_lines,
+    as_hexadecimal,
+    from_binary,
+    from_hexadecimal,
+    index_batches,
+    index_files,
+    taken_down,
+)
 from massivetext.corpus.parts import part_files
-from massivetext.storage import temporary_path
 
-KEPT, EXACT, NEAR, BRIDGE, REMOVED, REFUSED, CONTAMINATED = range(7)
-"""What became of a row; REMOVED: taken down after an earlier build; REFUSED: its text is that of one taken down."""
+EXACT, NEAR, BRIDGE, REMOVED, REFUSED, CONTAMINATED, FOLDED = range(1, 8)
+"""What became of a row (KEPT and REPEATED: see `index`). REMOVED: taken down after an earlier build; REFUSED: its text
+is that of one taken down; FOLDED: equal to another but for case, width, white space and punctuation."""
 REASONS = {
     EXACT: "exact duplicate",
     NEAR: "near duplicate",
     BRIDGE: "bridges two splits",
     REFUSED: "taken down earlier",
     CONTAMINATED: "holds a benchmark item",
+    FOLDED: "normalised duplicate",
+    REPEATED: "only repeated lines",
 }
+TWINS = (EXACT, NEAR, FOLDED)
+"""Fates of rows that belong to a cluster of duplicates."""
 DEDUPLICATE, DECONTAMINATE = "deduplicate", "decontaminate"
 EXACT_ASKED, NEAR_ASKED = 1, 2
 NOWHERE = -1
-INDEX_ROWS = 2**16
-INDEX_COLUMNS = {
-    "id": pa.binary(16),
-    "text_digest": pa.binary(16),
-    "cluster": pa.binary(16),
-    "group": pa.uint64(),
-    "fate": pa.uint8(),
-    "asked": pa.uint8(),
-    "split": pa.string(),
-}
-"""Columns of the index; where near-duplicates are dropped, `keys` (of bands) and their `shingles` follow."""
-
-Keys = npt.NDArray[np.uint64]
-Numbers = npt.NDArray[np.int64]
 
 
 class Scratch:
@@ -80,7 +85,13 @@ class Census:
     ids: Keys
     """(rows, 2), the id's 128 bits."""
     digests: Keys
-    """(rows, 2), the text's."""
+    """(rows, 2), the text's, without what was taken out of it."""
+    arrived: Keys
+    """(rows, 2), the text's as the steps gave it."""
+    compared: Keys
+    """(rows, 2), what exact deduplication compares: `arrived`, or the digest of the text's words."""
+    sizes: Numbers
+    """(rows,), bytes of the text where something was taken out of it here, else NOWHERE."""
     group: Keys
     """(rows,), rows with the same number come from one file and fall on one side."""
     asked: npt.NDArray[np.uint8]
@@ -111,6 +122,8 @@ class Totals:
     """split -> documents, bytes, and the same for each source."""
     dropped: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     """source -> reason -> documents and bytes that the barrier drops."""
+    edited: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """source -> documents out of which lines were taken, and how many bytes."""
     digest: str = ""
     """SHA-256 over (split, id, text digest) of the documents, in canonical order."""
 
@@ -135,6 +148,9 @@ def open_census(
         np.array(starts, np.int64),
         ids=scratch.array("ids", (rows, 2), np.uint64),
         digests=scratch.array("digests", (rows, 2), np.uint64),
+        arrived=scratch.array("arrived", (rows, 2), np.uint64),
+        compared=scratch.array("compared", (rows, 2), np.uint64),
+        sizes=scratch.array("sizes", (rows,), np.int64, NOWHERE),
         group=scratch.array("group", (rows,), np.uint64),
         asked=scratch.array("asked", (rows,), np.uint8),
         fate=scratch.array("fate", (rows,), np.uint8),
@@ -145,20 +161,24 @@ def open_census(
         cluster=scratch.array("cluster", (rows, 2), np.uint64),
     )
     at = 0
-    for batch in _index_batches(indices, list(INDEX_COLUMNS)):
+    for batch in index_batches(folder, build, list(INDEX_COLUMNS)):
         place = slice(at, at + len(batch))
-        census.ids[place] = _from_binary(batch.column("id"))
-        census.digests[place] = _from_binary(batch.column("text_digest"))
-        census.cluster[place] = _from_binary(batch.column("cluster"))
+        census.ids[place] = from_binary(batch.column("id"))
+        census.digests[place] = from_binary(batch.column("text_digest"))
+        for name in ("arrived", "compared"):
+            getattr(census, name)[place] = from_binary(pc.coalesce(batch.column(name), batch.column("text_digest")))
+        census.cluster[place] = from_binary(batch.column("cluster"))
         census.side[place] = _sides(batch.column("split"), splits)
         for name in ("group", "asked", "fate"):
             getattr(census, name)[place] = batch.column(name).to_numpy()
         at += len(batch)
     for number in range(parts):
-        table = part_columns(work, number, ["id", "text_digest", "source", "group", "split"])
+        table = part_columns(work, number, ["id", "text_digest", "compared", "source", "group", "split"])
         place = slice(starts[number], starts[number + 1])
-        census.ids[place] = _from_hexadecimal(table["id"])
-        census.digests[place] = _from_hexadecimal(table["text_digest"])
+        census.ids[place] = from_hexadecimal(table["id"])
+        census.digests[place] = from_hexadecimal(table["text_digest"])
+        census.arrived[place] = census.digests[place]
+        census.compared[place] = from_hexadecimal(table["compared"])
         census.group[place] = table["group"].to_numpy()
         census.side[place] = _sides(table["split"], splits)
         names = list(asked)
@@ -173,23 +193,23 @@ def open_census(
 
 
 def _refuse(census: Census, folder: Path) -> None:
-    """Decide that what was taken down stays out: earlier documents by their id, new ones by id and by text."""
+    """Decide that what was taken down stays out: earlier documents by their id, new ones by id and by text.
+
+    A text is also that of one taken down where they were equal before lines were taken out of the latter.
+    """
     taken = taken_down(folder, ["id", "text_digest"])
     if not taken.num_rows:
         return
     ids, texts = (set(taken[name].to_pylist()) for name in ("id", "text_digest"))
     for start in range(0, census.rows, INDEX_ROWS):
         place = slice(start, min(start + INDEX_ROWS, census.rows))
-        named = zip(as_hexadecimal(census.ids[place]), as_hexadecimal(census.digests[place]))
-        for row, (document, text) in enumerate(named, start):
-            if document in ids or (text in texts and row >= census.earlier):
-                census.fate[row] = REMOVED if row < census.earlier else REFUSED
-
-
-def taken_down(folder: Path, columns: list[str]) -> pa.Table:
-    """Return some columns of the takedowns in `removed/`, in the order in which they were made."""
-    tables = [pq.read_table(path, columns=columns) for path in sorted((folder / "removed").glob("*.parquet"))]
-    return pa.concat_tables(tables) if tables else pa.table({name: pa.array([], pa.string()) for name in columns})
+        named = zip(*(as_hexadecimal(part[place]) for part in (census.ids, census.digests, census.arrived)))
+        for row, (document, text, arrived) in enumerate(named, start):
+            if row < census.earlier and document in ids:
+                census.fate[row] = REMOVED
+                texts.add(arrived)
+            elif row >= census.earlier and (document in ids or text in texts):
+                census.fate[row] = REFUSED
 
 
 def equal_rows(
@@ -229,13 +249,14 @@ def equal_rows(
 def drop_exact(census: Census, memory_bytes: int) -> None:
     """Decide which rows of this build repeat the text of an earlier row whose source asks for it too."""
     asked = (census.asked & EXACT_ASKED) > 0
-    for rows, begins in equal_rows([census.digests[:, 0], census.digests[:, 1]], asked, memory_bytes):
+    for rows, begins in equal_rows([census.compared[:, 0], census.compared[:, 1]], asked, memory_bytes):
         first = rows[begins]
         new = (rows >= census.earlier) & (rows != first) & (census.fate[rows] == KEPT)
         rows, first = rows[new], first[new]
         census.like[rows] = first
-        census.similarity[rows] = 1.0
-        census.fate[rows] = EXACT
+        equal = (census.arrived[rows] == census.arrived[first]).all(axis=1)
+        census.similarity[rows] = np.where(equal, 1.0, np.nan)
+        census.fate[rows] = np.where(equal, EXACT, FOLDED)
 
 
 def name_clusters(census: Census) -> None:
@@ -252,14 +273,14 @@ def totals_of(census: Census, work: Path) -> Totals:
         rows = np.arange(start, min(start + INDEX_ROWS, census.earlier))
         rows = rows[census.fate[rows] == KEPT]
         names = [census.splits[side] for side in census.side[rows].tolist()]
-        _add_lines(digest, names, as_hexadecimal(census.ids[rows]), as_hexadecimal(census.digests[rows]))
+        add_lines(digest, names, as_hexadecimal(census.ids[rows]), as_hexadecimal(census.digests[rows]))
     for number in range(len(census.starts) - 1):
-        table = part_columns(work, number, ["id", "text_digest", "source", "text_bytes"])
         place = slice(census.starts[number], census.starts[number + 1])
+        table = _with_final_texts(part_columns(work, number, ["id", "source", "text_bytes"]), census, place, totals)
         splits = pa.array(np.array(census.splits, dtype=object)[census.side[place]], pa.string())
         table = table.append_column("split", splits).append_column("fate", pa.array(census.fate[place]))
         kept = table.filter(pc.equal(table["fate"], KEPT))
-        _add_lines(digest, *(kept[name].to_pylist() for name in ("split", "id", "text_digest")))
+        add_lines(digest, *(kept[name].to_pylist() for name in ("split", "id", "text_digest")))
         for row in _sums(kept, ["split", "source"]):
             entry = totals.splits[row["split"]]
             size = {"documents": row["text_bytes_count"], "bytes": row["text_bytes_sum"]}
@@ -279,9 +300,17 @@ def totals_of(census: Census, work: Path) -> Totals:
     return totals
 
 
-def _add_lines(digest: Any, *columns: list[str]) -> None:
-    """Add a line for each row to a digest."""
-    digest.update("".join("\t".join(row) + "\n" for row in zip(*columns)).encode())
+def _with_final_texts(table: pa.Table, census: Census, place: slice, totals: Totals) -> pa.Table:
+    """Return rows with the digests and sizes that their texts end with, after counting what was taken out of them."""
+    sizes, before = census.sizes[place], table["text_bytes"].to_numpy()
+    changed = (sizes != NOWHERE) & (census.fate[place] == KEPT)
+    edits = pa.table({"source": table["source"], "text_bytes": pa.array(before - sizes)}).filter(pa.array(changed))
+    for row in _sums(edits, ["source"]):
+        documents, removed = totals.edited.get(row["source"], (0, 0))
+        totals.edited[row["source"]] = documents + row["text_bytes_count"], removed + row["text_bytes_sum"]
+    after = pa.array(np.where(changed, sizes, before))
+    table = table.set_column(table.schema.get_field_index("text_bytes"), "text_bytes", after)
+    return table.append_column("text_digest", pa.array(as_hexadecimal(census.digests[place]), pa.string()))
 
 
 def _sums(table: pa.Table, keys: list[str]) -> list[dict[str, Any]]:
@@ -302,103 +331,7 @@ def part_columns(work: Path, number: int, names: list[str]) -> pa.Table:
         return reader.read_all().select(names)
 
 
-def documents_digest(folder: Path, build: int) -> str:
-    """Return the digest of the documents of all builds up to this one, without those that were taken down."""
-    digest, gone = hashlib.sha256(), set(taken_down(folder, ["id"])["id"].to_pylist())
-    for batch in index_batches(folder, build + 1, ["id", "text_digest", "split", "fate"]):
-        batch = batch.filter(pc.equal(batch.column("fate"), KEPT))
-        columns = [[value.hex() for value in batch.column(name).to_pylist()] for name in ("id", "text_digest")]
-        rows = [row for row in zip(batch.column("split").to_pylist(), *columns) if row[1] not in gone]
-        if rows:
-            _add_lines(digest, *map(list, zip(*rows)))
-    return digest.hexdigest()
-
-
-def index_path(folder: Path, build: int) -> Path:
-    """Return where the index of a build is."""
-    return folder / "index" / f"build-{build:04d}.parquet"
-
-
-def index_files(folder: Path, build: int) -> list[Path]:
-    """Return the indices of the builds before this one."""
-    return [index_path(folder, number) for number in range(1, build)]
-
-
-def index_batches(folder: Path, build: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Yield some columns of all rows of the builds before this one."""
-    return _index_batches(index_files(folder, build), columns)
-
-
-def _index_batches(paths: Sequence[Path], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Yield some columns of the indices, row group by row group; a column that an index has not is null."""
-    for path in paths:
-        with pq.ParquetFile(path) as opened:
-            for group in range(opened.num_row_groups):
-                yield opened.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()[0]
-
-
-def write_index(
-    folder: Path,
-    census: Census,
-    build: int,
-    keys: Keys | None = None,
-    shingles: Callable[[int], Keys | None] | None = None,
-) -> None:
-    """Write the index of this build.
-
-    keys: (bands, rows) band keys, where near-duplicates are dropped; then shingles gives what to keep of a row.
-    """
-    columns = dict(INDEX_COLUMNS)
-    if keys is not None:
-        columns |= {"keys": pa.binary(8 * len(keys)), "shingles": pa.list_(pa.uint64())}
-    schema = pa.schema(columns)
-    with (
-        temporary_path(index_path(folder, build)) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
-    ):
-        if census.rows == census.earlier:
-            writer.write_table(schema.empty_table())
-        for start in range(census.earlier, census.rows, INDEX_ROWS):
-            place = slice(start, min(start + INDEX_ROWS, census.rows))
-            fate = census.fate[place]
-            splits = np.array(census.splits, dtype=object)[census.side[place]]
-            arrays = [
-                *(_as_binary(part[place]) for part in (census.ids, census.digests, census.cluster)),
-                *(pa.array(part[place]) for part in (census.group, census.fate, census.asked)),
-                pa.array(splits, pa.string(), mask=fate != KEPT),
-            ]
-            if keys is not None and shingles is not None:
-                packed = pa.py_buffer(np.ascontiguousarray(keys[:, place].T))
-                arrays.append(pa.Array.from_buffers(pa.binary(8 * len(keys)), len(fate), [None, packed]))
-                arrays.append(pa.array(map(shingles, range(place.start, place.stop)), pa.list_(pa.uint64())))
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-
-
 def _sides(splits: Any, names: Sequence[str]) -> npt.NDArray[np.int8]:
     """Return the index of each split's name, NOWHERE for a null."""
     found = pc.index_in(splits, pa.array(list(names), pa.string())).fill_null(NOWHERE)
     return np.asarray(found.to_numpy(), dtype=np.int8)
-
-
-def _from_hexadecimal(column: pa.ChunkedArray) -> Keys:
-    """Return (rows, 2) numbers for a column of 32 hexadecimal digits."""
-    return _from_bytes(bytes.fromhex("".join(column.to_pylist())))
-
-
-def _from_binary(column: pa.Array) -> Keys:
-    """Return (rows, 2) numbers for a column of 16 bytes."""
-    return _from_bytes(b"".join(column.to_pylist()))
-
-
-def _from_bytes(data: bytes) -> Keys:
-    return np.frombuffer(data, dtype=">u8").astype(np.uint64).reshape(-1, 2)
-
-
-def _as_binary(keys: Keys) -> pa.Array:
-    """Return (rows, 2) numbers as a column of 16 bytes."""
-    return pa.Array.from_buffers(pa.binary(16), len(keys), [None, pa.py_buffer(keys.astype(">u8").tobytes())])
-
-
-def as_hexadecimal(keys: Keys) -> list[str]:
-    """Return (rows, 2) numbers as 32 hexadecimal digits each."""
-    return [f"{high:016x}{low:016x}" for high, low in keys.tolist()]

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from massivetext.corpus.census import taken_down
+from massivetext.corpus.index import taken_down
 from massivetext.corpus.inspecting import table
 from massivetext.corpus.reading import Corpus
 from massivetext.translations import tr

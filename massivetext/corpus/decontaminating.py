@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from massivetext.corpus.census import CONTAMINATED, KEPT, Census, Keys, Numbers, as_hexadecimal
+from massivetext.corpus.census import CONTAMINATED, Census
+from massivetext.corpus.index import KEPT, Keys, Numbers, as_hexadecimal
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader

@@ -12,19 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.corpus.census import (
-    CONTAMINATED,
-    EXACT,
-    KEPT,
-    NEAR,
-    REASONS,
-    REFUSED,
-    Census,
-    as_hexadecimal,
-    part_columns,
-)
+from massivetext.corpus.census import CONTAMINATED, NEAR, REASONS, REFUSED, TWINS, Census, part_columns
 from massivetext.corpus.decontaminating import COLUMN, Decontaminate
+from massivetext.corpus.index import KEPT, REPEATED, as_hexadecimal
 from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.repeats import Repeats
 from massivetext.corpus.rows import as_dropped, conformed, dropped_schema, kept_schema, replaced
 from massivetext.corpus.steps import Deduplicate
 from massivetext.storage import temporary_path, write_text
@@ -51,13 +43,14 @@ CLUSTER_SCHEMA = pa.schema(
 def write_files(
     folder: Path,
     work: Path,
-    census: Census,
+    repeats: Repeats,
     plan: "Plan",
     threads: int,
     advance: Callable[[int], None],
 ) -> None:
     """Write `documents/` and `dropped/`, one file for each part and split."""
-    writer = _Writer(folder, work, census, plan)
+    census = repeats.census
+    writer = _Writer(folder, work, repeats, plan)
     with ThreadPoolExecutor(threads) as pool:
         waiting = [pool.submit(writer.write_part, number) for number in range(len(census.starts) - 1)]
         try:
@@ -77,8 +70,9 @@ def part_name(build: int, number: int) -> str:
 class _Writer:
     """Writes the files of parts; what it holds is shared by all threads and not changed."""
 
-    def __init__(self, folder: Path, work: Path, census: Census, plan: "Plan") -> None:
-        self.folder, self.work, self.census, self.near, self.build = folder, work, census, plan.near, plan.build
+    def __init__(self, folder: Path, work: Path, repeats: Repeats, plan: "Plan") -> None:
+        self.folder, self.work, self.near, self.build = folder, work, plan.near, plan.build
+        self.repeats, self.census = repeats, repeats.census
         self.least_contamination = plan.decontaminate.settings.min_item_fraction if plan.decontaminate else np.nan
         self.kept_schema, self.dropped_schema = kept_schema(plan.measures), dropped_schema(plan.measures)
 
@@ -102,8 +96,9 @@ class _Writer:
                 fate, side = self.census.fate[place], self.census.side[place]
                 if COLUMN in self.kept_schema.names:
                     batch = replaced(batch, COLUMN, pa.array(self.census.contamination[place]))
+                kept = self._edited(batch, place)
                 for index, output in enumerate(outputs):
-                    chosen = batch.filter(pa.array((fate == KEPT) & (side == index)))
+                    chosen = kept.filter(pa.array((fate == KEPT) & (side == index)))
                     output.add(conformed(chosen, self.kept_schema))
                 gone = fate != KEPT
                 if gone.any():
@@ -112,16 +107,23 @@ class _Writer:
                 output.flush()
         write_text(files.written, "")
 
+    def _edited(self, batch: pa.RecordBatch, place: slice) -> pa.RecordBatch:
+        """Return rows without the lines that stood before."""
+        edited = self.repeats.edited(batch, place.start)
+        if edited is batch:
+            return batch
+        return replaced(edited, "text_digest", pa.array(as_hexadecimal(self.census.digests[place]), pa.string()))
+
     def _as_dropped(self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> pa.RecordBatch:
         """Return the rows that the barrier drops as they stand in `dropped/`; duplicates name their cluster."""
         census = self.census
         fate = census.fate[rows]
-        twins = np.isin(fate, (EXACT, NEAR))
+        twins = np.isin(fate, TWINS)
         clusters = pa.array(as_hexadecimal(census.cluster[rows]), pa.string(), mask=~twins)
         thresholds = np.full(len(rows), np.nan)
         if self.near is not None:
             thresholds[fate == NEAR] = self.near.threshold
-            thresholds[~twins] = self.near.split_threshold or np.nan
+            thresholds[~twins & (fate != REPEATED)] = self.near.split_threshold or np.nan
         values = census.similarity[rows]
         contaminated = fate == CONTAMINATED
         values[contaminated] = census.contamination[rows[contaminated]]
@@ -147,7 +149,7 @@ def write_clusters(folder: Path, work: Path, census: Census, build: int) -> None
     with temporary_path(path) as temporary, pq.ParquetWriter(temporary, CLUSTER_SCHEMA, compression="zstd") as writer:
         for number in range(len(census.starts) - 1):
             place = slice(census.starts[number], census.starts[number + 1])
-            twins = np.isin(census.fate[place], (EXACT, NEAR))
+            twins = np.isin(census.fate[place], TWINS)
             if not twins.any():
                 continue
             rows = place.start + np.flatnonzero(twins)

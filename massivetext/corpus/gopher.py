@@ -7,7 +7,6 @@ English prose: code, poetry and Chinese break those of quality. With `words: jie
 segmenter, and the preset `fineweb2-zh` has limits fitted on such words.
 """
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -63,9 +62,12 @@ class NGrams(Measure):
 class LimitDecide(Decide):
     """A decision by limits: each setting named `min_...` rejects below, any other above; null is no limit."""
 
-    @abstractmethod
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return for each setting that is a limit what it is compared with, one value for each document."""
+        """Return for each setting that is a limit what it is compared with, one value for each document.
+
+        Unless a step says otherwise, `min_NAME` and `max_NAME` look at the column NAME of the last measure it needs.
+        """
+        return {limit: statistic(batch, limit[4:], self.needs[-1]) for limit in self.settings_type.model_fields}
 
     @property
     def limits(self) -> Mapping[str, Any]:

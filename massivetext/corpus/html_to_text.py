@@ -8,9 +8,7 @@ import pyarrow.compute as pc
 
 from massivetext.corpus import working
 from massivetext.corpus.steps import Edit
-from massivetext.progress import log
 from massivetext.settings import Settings
-from massivetext.translations import tr
 
 MARK = '"content_type":"text/html"'
 """How readers write into `meta` that a text is HTML."""
@@ -25,14 +23,15 @@ class HtmlToTextSettings(Settings):
     """Leave alone what its reader did not mark as HTML (`content_type` in `meta`), so that one list of steps can serve
     all sources; false takes every text for HTML."""
     seconds_per_page: float = 30.0
-    """A page that takes longer is given up, in seconds: its text becomes empty."""
+    """A page that takes longer is given up, in seconds."""
 
 
 class HtmlToText(Edit):
     """Takes the main text out of HTML; pages without one become empty, and so are dropped."""
 
     name = "html_to_text"
-    version = 1
+    version = 2
+    failure = "could not be parsed"
     settings_type = HtmlToTextSettings
     settings: HtmlToTextSettings
 
@@ -55,8 +54,8 @@ class HtmlToText(Edit):
         found = pa.array([self._text(page) for page in taken], texts.type)
         return pc.replace_with_mask(texts, marked, found)
 
-    def _text(self, page: str) -> str:
-        """Return one page's text."""
+    def _text(self, page: str) -> str | None:
+        """Return one page's text, None where the library fails on it."""
         settings = self.settings
         if settings.extractor != "trafilatura":
             from massivetext.corpus.main_text import main_text
@@ -64,10 +63,7 @@ class HtmlToText(Edit):
             try:
                 return main_text(settings.extractor, page)
             except (ValueError, RuntimeError):
-                return ""
-        found = working.run(
+                return None
+        return working.run(
             "massivetext.corpus.main_text:main_text", settings.extractor, page, settings.seconds_per_page
         )
-        if found is None:
-            log(tr("  html_to_text: a page could not be parsed, and is left out: {start}", start=repr(page[:60])))
-        return found or ""

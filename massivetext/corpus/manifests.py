@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from massivetext.corpus.census import Totals
+from massivetext.corpus.census import DEDUPLICATE, Totals
 from massivetext.corpus.parts import SHOWN_RECORDS, Course
 from massivetext.corpus.rows import SourceCounts
 from massivetext.corpus.settings import CorpusSettings
@@ -35,12 +35,15 @@ def merged_counts(courses: Mapping[str, Course], markers: list[dict[str, Any]]) 
 
 
 def count_drops(counts: dict[str, SourceCounts], totals: Totals) -> None:
-    """Count what the barrier drops as dropped."""
+    """Count what the barrier drops as dropped, and what it takes out as edited."""
     for name, reasons in totals.dropped.items():
         for reason, entry in reasons.items():
             counts[name].drop(reason, entry["documents"], entry["bytes"])
             counts[name].documents -= entry["documents"]
             counts[name].document_bytes -= entry["bytes"]
+    for name, (documents, removed) in totals.edited.items():
+        counts[name].edit(DEDUPLICATE, documents, removed)
+        counts[name].document_bytes -= removed
 
 
 def check_splits(settings: CorpusSettings, manifest: Mapping[str, Any]) -> None:

@@ -20,20 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.corpus.census import (
-    BRIDGE,
-    CONTAMINATED,
-    KEPT,
-    NEAR,
-    NEAR_ASKED,
-    NOWHERE,
-    Census,
-    Keys,
-    Numbers,
-    as_hexadecimal,
-    equal_rows,
-    index_batches,
-)
+from massivetext.corpus.census import BRIDGE, CONTAMINATED, NEAR, NEAR_ASKED, NOWHERE, Census, equal_rows
+from massivetext.corpus.index import KEPT, REPEATED, Keys, Numbers, as_hexadecimal, index_batches
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.steps import NearSettings
 from massivetext.storage import write_whole
@@ -70,29 +58,94 @@ def split_banding(near: NearSettings) -> Banding:
     return Banding(hashes, 1)
 
 
+class Spool:
+    """The shingles of rows, on disk one after the other."""
+
+    def __init__(self, census: Census, near: NearSettings) -> None:
+        self.census, self.near = census, near
+        self.path = census.scratch.folder / "shingles"
+        self.path.unlink(missing_ok=True)
+        self.spans: Numbers = census.scratch.array("spans", (census.rows, 2), np.int64, NOWHERE)
+        """(rows, 2), where a row's shingles are; NOWHERE where they are not kept."""
+        self.count = 0
+
+    @property
+    def shingles(self) -> Keys:
+        """All shingles that were added."""
+        return np.asarray(np.memmap(self.path, np.uint64, "r+")) if self.count else np.zeros(0, np.uint64)
+
+    def add(self, rows: Numbers, texts: pa.Array) -> None:
+        """Add the shingles of some rows."""
+        found, offsets = shingle_sets(hash_words(texts), self.near.ngram, self.near.han_ngram)
+        self.add_shingles(rows, found, offsets)
+
+    def add_shingles(self, rows: Numbers, found: Keys, offsets: Numbers) -> None:
+        """Add shingles that are known already, by the rows' offsets in them."""
+        self.spans[rows, 0], self.spans[rows, 1] = self.count + offsets[:-1], self.count + offsets[1:]
+        with open(self.path, "ab") as stream:
+            stream.write(found.tobytes())
+        self.count += len(found)
+
+    def add_parts(self, work: Path, wanted: npt.NDArray[np.bool_]) -> None:
+        """Add the wanted rows of this build."""
+        for number in range(len(self.census.starts) - 1):
+            start = int(self.census.starts[number])
+            if not wanted[start : self.census.starts[number + 1]].any():
+                continue
+            for batch in opened(part_files(work, number).kept):
+                rows = start + np.flatnonzero(wanted[start : start + len(batch)])
+                start += len(batch)
+                if len(rows):
+                    self.add(rows, batch.column("text").take(pa.array(rows - start + len(batch))))
+
+    def add_earlier(self, folder: Path, wanted: npt.NDArray[np.bool_], build: int) -> None:
+        """Add the wanted rows of earlier builds, from their texts, or from the index if dropped or edited."""
+        if not wanted[: self.census.earlier].any():
+            return
+        for rows, texts in _earlier_texts(folder, self.census, wanted, build):
+            self.add(rows, texts)
+        at = 0
+        for batch in index_batches(folder, build, ["shingles"]):
+            column = batch.column("shingles")
+            for place in np.flatnonzero(wanted[at : at + len(batch)]).tolist():
+                if column[place].is_valid:
+                    values = column[place].values.to_numpy()
+                    self.add_shingles(np.array([at + place]), values, np.array([0, len(values)]))
+            at += len(batch)
+
+
 class NearFound(NamedTuple):
     """What the index keeps for later builds."""
 
     keys: Keys
     """(bands, rows), those for the threshold and then those for the split; 0 where a row has no shingles."""
-    shingles: Keys
-    spans: Numbers
-    """(rows, 2), where a candidate's shingles are; -1 where the row was never compared."""
+    taken: npt.NDArray[np.bool_]
+    """(rows,), those that are compared with others."""
+    spool: Spool
 
-    def kept_shingles(self, census: Census) -> Callable[[int], Keys | None]:
-        """Return a function of a row that gives its shingles where its text is dropped, and is needed later."""
+    def kept_shingles(self, work: Path) -> Callable[[int], Keys | None]:
+        """Return a function of a row: its shingles, where the text that was compared is not in the corpus."""
+        census, spans = self.spool.census, self.spool.spans
+        needed = np.isin(census.fate, (*GONE, REPEATED)) | (census.sizes != NOWHERE)
+        missing = needed & self.taken & (spans[:, 0] == NOWHERE)
+        missing[: census.earlier] = False
+        self.spool.add_parts(work, missing)
+        shingles = self.spool.shingles
 
-        def shingles(row: int) -> Keys | None:
-            start, end = self.spans[row].tolist()
-            return self.shingles[start:end] if start >= 0 and census.fate[row] in GONE else None
+        def kept(row: int) -> Keys | None:
+            start, end = spans[row].tolist()
+            return shingles[start:end] if start != NOWHERE and needed[row] else None
 
-        return shingles
+        return kept
 
 
 def drop_near(
     folder: Path, work: Path, census: Census, near: NearSettings, memory_bytes: int, build: int, threads: int
 ) -> NearFound:
     """Decide which rows of this build are near-duplicates, and on which side of the split the others fall."""
+    # Earlier rows of which nothing was left, once lines were taken out, were compared before as documents that stay.
+    emptied = np.flatnonzero(census.fate[: census.earlier] == REPEATED)
+    census.fate[emptied] = KEPT
     bandings = [Banding(near.bands, near.rows)]
     if near.split_threshold is not None and len(census.splits) > 1:
         bandings.append(split_banding(near))
@@ -104,7 +157,12 @@ def drop_near(
     for banding in bandings:
         meetings.append(_meet(census, keys[at : at + banding.bands], taken, memory_bytes, f"band-{at}"))
         at += banding.bands
-    shingles, spans = _spool(folder, work, census, near, meetings, build)
+    spool = Spool(census, near)
+    wanted = np.zeros(census.rows, bool)
+    for meeting in meetings if near.verify else meetings[1:]:
+        wanted[meeting.members] = True
+    spool.add_parts(work, wanted)
+    spool.add_earlier(folder, wanted, build)
     split = len(bandings) > 1
     group = np.unique(census.group, return_inverse=True)[1]
     decided = np.full(int(group.max(initial=-1)) + 1, NOWHERE, np.int8)
@@ -113,11 +171,12 @@ def drop_near(
     decided[group[old][kept]] = census.side[old][kept]
     _judge(
         census.earlier, census.fate, census.side, census.like, census.similarity, group, decided, taken,
-        meetings[0], meetings[-1], shingles, spans, near.threshold, near.verify,
+        meetings[0], meetings[-1], spool.shingles, spool.spans, near.threshold, near.verify,
         near.split_threshold if split and near.split_threshold is not None else 2.0,
         census.scratch.array("seen", (census.rows,), np.int64, NOWHERE),
     )  # fmt: skip
-    return NearFound(keys, shingles, spans)
+    census.fate[emptied] = REPEATED
+    return NearFound(keys, taken, spool)
 
 
 class Meeting(NamedTuple):
@@ -180,50 +239,6 @@ def _meet(census: Census, keys: Keys, taken: npt.NDArray[np.bool_], memory_bytes
                 count += len(rows)
     mapped = [np.asarray(np.memmap(path, np.int64, "r+")) if count else np.zeros(0, np.int64) for path in paths]
     return Meeting(mapped[0], mapped[1], places)
-
-
-def _spool(
-    folder: Path, work: Path, census: Census, near: NearSettings, meetings: list[Meeting], build: int
-) -> tuple[Keys, Numbers]:
-    """Return the shingles of all rows that meet another, and where each row's are."""
-    spans = census.scratch.array("spans", (census.rows, 2), np.int64, NOWHERE)
-    wanted = np.zeros(census.rows, bool)
-    for meeting in meetings if near.verify else meetings[1:]:
-        wanted[meeting.members] = True
-    path = census.scratch.folder / "shingles"
-    count = 0
-    with open(path, "wb") as stream:
-
-        def add(rows: Numbers, texts: pa.Array) -> None:
-            nonlocal count
-            found, offsets = shingle_sets(hash_words(texts), near.ngram, near.han_ngram)
-            spans[rows, 0], spans[rows, 1] = count + offsets[:-1], count + offsets[1:]
-            stream.write(found.tobytes())
-            count += len(found)
-
-        for number in range(len(census.starts) - 1):
-            start = int(census.starts[number])
-            if not wanted[start : census.starts[number + 1]].any():
-                continue
-            for batch in opened(part_files(work, number).kept):
-                rows = start + np.flatnonzero(wanted[start : start + len(batch)])
-                start += len(batch)
-                if len(rows):
-                    add(rows, batch.column("text").take(pa.array(rows - start + len(batch))))
-        if wanted[: census.earlier].any():
-            for rows, texts in _earlier_texts(folder, census, wanted, build):
-                add(rows, texts)
-            at = 0
-            for batch in index_batches(folder, build, ["shingles"]):
-                column = batch.column("shingles")
-                for place in np.flatnonzero(wanted[at : at + len(batch)]).tolist():
-                    if column[place].is_valid:
-                        values = column[place].values.to_numpy()
-                        spans[at + place] = count, count + len(values)
-                        stream.write(values.tobytes())
-                        count += len(values)
-                at += len(batch)
-    return (np.asarray(np.memmap(path, np.uint64, "r+")) if count else np.zeros(0, np.uint64)), spans
 
 
 def _earlier_texts(

@@ -118,10 +118,8 @@ def process_part(
             passage = Passage(courses[source].lane, measures)
             pieces = [piece for _, piece in group]
             for records in _batches(_records(courses[source], pieces, advance)):
-                bad = [record.bad for _, _, record in records]
                 set_aside += _listed(source, records)[: SHOWN_RECORDS - len(set_aside)]
-                invalid = sum(record.invalid for _, _, record in records)
-                rows = passage.take(batch_of(courses[source].lane, records), bad, invalid)
+                rows = passage.take(*_taken(courses[source].lane, records))
                 if len(rows):
                     kept.write_batch(rows)
                 for batch in passage.dropped:
@@ -131,6 +129,19 @@ def process_part(
     marker = {"sources": counts, "set_aside": set_aside}
     write_json(files.marker, marker)
     return marker
+
+
+def batches_of(course: Course, pieces: list[Piece]) -> Iterator[tuple[pa.RecordBatch, list[str], int]]:
+    """Yield the records of some pieces as `Passage.take` wants them: batch, why records were set aside, how many bytes
+    did not fit."""
+    for records in _batches(_records(course, pieces, lambda size: None)):
+        yield _taken(course.lane, records)
+
+
+def _taken(lane: Lane, records: list[tuple[str, bool, Record]]) -> tuple[pa.RecordBatch, list[str], int]:
+    """Return records as `Passage.take` wants them."""
+    bad = [record.bad for _, _, record in records]
+    return batch_of(lane, records), bad, sum(record.invalid for _, _, record in records)
 
 
 def _listed(source: str, records: list[tuple[str, bool, Record]]) -> list[dict[str, str]]:

@@ -14,6 +14,8 @@ from massivetext.errors import DataError, StoreError, unknown_name
 from massivetext.storage import read_json
 
 FORMAT = "massivetext-corpus/1"
+PAGE = "report.html"
+"""A corpus's page, written by `massivetext.report`."""
 BATCH_ROWS = 1024
 
 

@@ -4,7 +4,8 @@
 files, and the manifest is corrected. All of that can be done again, so a takedown that was killed is finished by any
 later one. What was taken down stays out: a later build refuses it by id and by text.
 
-Ids, digests and hashes of word sequences stay behind, in `removed/`, `index/` and `clusters/`; no text does.
+Ids, digests and hashes of word sequences stay behind, in `removed/`, `index/` and `clusters/`; no text does. Reports
+show samples of texts, so they are removed, too: write them anew with `massivetext report`.
 """
 
 import datetime
@@ -20,9 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.corpus.census import documents_digest, taken_down
 from massivetext.corpus.finishing import Output
-from massivetext.corpus.reading import Corpus, load_corpus
+from massivetext.corpus.index import documents_digest, taken_down
+from massivetext.corpus.reading import PAGE, Corpus, load_corpus
 from massivetext.errors import ConfigError, DataError
 from massivetext.storage import clear_temporary, temporary_path, write_json
 from massivetext.translations import tr
@@ -78,6 +79,7 @@ def remove_documents(
         with temporary_path(path) as temporary:
             pq.write_table(rows.select(SCHEMA.names).cast(SCHEMA), temporary, compression="zstd")
     written = _apply(corpus)
+    _forget_pages(corpus.folder)
     splits = rows["split"].to_pylist()
     return {
         "folder": str(corpus.folder),
@@ -180,6 +182,13 @@ def _apply(corpus: Corpus) -> int:
     manifest["digest"] = documents_digest(corpus.folder, manifest["build"])
     write_json(corpus.folder / "manifest.json", manifest)
     return written
+
+
+def _forget_pages(folder: Path) -> None:
+    """Remove the reports that may show what was taken down: the corpus's own and that of the run it belongs to."""
+    (folder / PAGE).unlink(missing_ok=True)
+    if (folder.parent / "recipe.yaml").is_file():
+        (folder.parent / PAGE).unlink(missing_ok=True)
 
 
 def _recount(corpus: Corpus, manifest: dict[str, Any]) -> None:

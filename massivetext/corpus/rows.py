@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from massivetext.corpus import pii
 from massivetext.corpus.readers.records import EMPTY, Fields, Record
 from massivetext.corpus.settings import SplitSettings
-from massivetext.corpus.steps import Barrier, Decide, Edit, Measure, Step
+from massivetext.corpus.steps import Barrier, Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
+from massivetext.text.words import hash_words
 
 EXCERPT_CHARACTERS = 500
 EDIT = pa.struct(
@@ -37,6 +39,7 @@ COLUMNS = {
     "build": pa.int32(),
 }
 """The columns of every corpus; measures follow them as `step__value`."""
+WORK_COLUMNS = {"split": pa.string(), "group": pa.uint64(), "compared": pa.string()}
 DROP_COLUMNS = {
     "step": pa.string(),
     "version": pa.int32(),
@@ -47,6 +50,8 @@ DROP_COLUMNS = {
 """What a dropped row has more: which step dropped it and why."""
 READ = "read"
 READ_VERSION = 1
+NOTHING_LEFT = "nothing left"
+"""Why a document is dropped that an edit made empty."""
 """Name and version under which records are set aside before any step sees them, and under which decoding is an edit."""
 NO_FIELDS = Fields()
 
@@ -57,8 +62,9 @@ def kept_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
 
 
 def work_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
-    """Return the schema of a part's kept rows: also the split, and the hash of what falls on one side of it."""
-    return kept_schema(measures).append(pa.field("split", pa.string())).append(pa.field("group", pa.uint64()))
+    """Return the schema of a part's kept rows: also the split, the hash of what falls on one side of it, and the digest
+    that exact deduplication compares."""
+    return pa.schema([*kept_schema(measures), *WORK_COLUMNS.items()])
 
 
 def dropped_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -121,6 +127,11 @@ class Lane:
         edits = [step.name for step in self.steps if isinstance(step, Edit)]
         return bool(edits) and edits[-1] == "normalise"
 
+    @property
+    def deduplicate(self) -> DeduplicateSettings | None:
+        """How duplicates are looked for, None where they are not."""
+        return next((step.settings for step in self.steps if isinstance(step, Deduplicate)), None)
+
     def side(self, group: str) -> str:
         """Return the split of a group of documents (a file, or a record of a container)."""
         hashed = xxhash.xxh3_64_intdigest(f"{self.seed}\0split\0{group}".encode()) / 2.0**64
@@ -170,6 +181,7 @@ def batch_of(lane: Lane, records: Sequence[tuple[str, bool, Record]]) -> pa.Reco
         "build": pa.repeat(pa.scalar(lane.build, pa.int32()), count),
         "split": [lane.side(group) for group in groups],
         "group": [xxhash.xxh3_64_intdigest(group.encode(errors="surrogateescape")) for group in groups],
+        "compared": pa.nulls(count, pa.string()),
     }
     kinds = work_schema({})
     arrays = [
@@ -195,6 +207,10 @@ class Passage:
         self.kept_schema = work_schema(measures)
         self.dropped_schema = dropped_schema(measures)
         self.counts = SourceCounts()
+        self.replaces: tuple[pii.PiiType, ...] = next(
+            (step.settings.types for step in lane.steps if isinstance(step, pii.Pii)), ()
+        )
+        """Personal data that stands in no excerpt either, whichever step dropped its document."""
         self.dropped: list[pa.RecordBatch] = []
 
     def take(self, batch: pa.RecordBatch, bad: Sequence[str], invalid: int) -> pa.RecordBatch:
@@ -209,15 +225,17 @@ class Passage:
         counts.invalid_records += invalid
         if any(bad):
             batch = self._drop(batch, pa.array([reason or None for reason in bad], pa.string()), READ, READ_VERSION)
-        batch = self._drop_empty(batch)
+        batch = self._drop_blank(batch, EMPTY, READ, READ_VERSION)
         for step in self.lane.steps:
             if isinstance(step, Barrier):
                 continue
             batch = self._apply(step, batch)
-        batch = self._drop_empty(batch)
         text = batch.column("text")
         compared = text if self.lane.is_normalised else pc.utf8_normalize(text, "NFC")
         batch = replaced(batch, "text_digest", digests(compared))
+        exact = self.lane.deduplicate.exact if self.lane.deduplicate else False
+        same = word_digests(text) if exact == "normalised" else batch.column("text_digest")
+        batch = replaced(batch, "compared", same)
         counts.documents += len(batch)
         counts.document_bytes += pc.sum(batch.column("text_bytes"), min_count=0).as_py()
         return conformed(batch, self.kept_schema)
@@ -236,23 +254,19 @@ class Passage:
 
     def _edit(self, step: Edit, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with edited texts, and the edit noted where a text changed."""
-        before = batch.column("text")
         after = step.edit(batch)
-        changed = pc.not_equal(before, after)
-        if not changed.true_count:
+        if after.null_count:
+            failed = pc.if_else(after.is_null(), pa.scalar(step.failure), pa.scalar(None, pa.string()))
+            batch, after = self._drop(batch, failed, step.name, step.version), after.drop_null()
+        changed = pc.not_equal(batch.column("text"), after).true_count
+        if not changed:
             return batch
-        sizes = pc.binary_length(after).cast(pa.int64())
-        edits = batch.column("edits").to_pylist()
-        old = batch.column("text_bytes").to_pylist()
-        new = sizes.to_pylist()
-        for row in np.flatnonzero(changed.to_numpy(zero_copy_only=False)).tolist():
-            note = {"step": step.name, "version": step.version, "bytes_before": old[row], "bytes_after": new[row]}
-            edits[row] = [*(edits[row] or ()), note]
-        self.counts.edit(step.name, changed.true_count, sum(old) - sum(new))
-        batch = replaced(replaced(batch, "text", after), "text_bytes", sizes)
-        return replaced(batch, "edits", pa.array(edits, COLUMNS["edits"]))
+        edited = noted(batch, after, step)
+        removed = pc.sum(batch.column("text_bytes")).as_py() - pc.sum(edited.column("text_bytes")).as_py()
+        self.counts.edit(step.name, changed, removed)
+        return self._drop_blank(edited, NOTHING_LEFT, step.name, step.version)
 
-    def _drop_empty(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _drop_blank(self, batch: pa.RecordBatch, reason: str, step: str, version: int) -> pa.RecordBatch:
         """Return the batch without texts that are nothing but white space."""
         text = batch.column("text")
         blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(text, 0, 64))), 0)
@@ -260,8 +274,8 @@ class Passage:
             return batch
         # Only texts that begin with much white space are looked at whole.
         blank = pc.and_(blank, pc.equal(pc.binary_length(pc.utf8_trim_whitespace(text)), 0))
-        reasons = pc.if_else(blank, pa.scalar(EMPTY), pa.scalar(None, pa.string()))
-        return self._drop(batch, reasons, READ, READ_VERSION)
+        reasons = pc.if_else(blank, pa.scalar(reason), pa.scalar(None, pa.string()))
+        return self._drop(batch, reasons, step, version)
 
     def _drop(
         self,
@@ -289,8 +303,28 @@ class Passage:
             same = pc.equal(notes["reason"], entry["values"])
             size = pc.sum(rows.column("text_bytes").filter(same), min_count=0).as_py()
             self.counts.drop(f"{step}: {entry['values']}", entry["counts"], size)
+        if self.replaces:
+            rows = replaced(rows, "text", without_pii(rows.column("text"), self.replaces))
         self.dropped.append(as_dropped(rows, notes, self.dropped_schema))
         return batch.filter(reasons.is_null())
+
+
+def noted(batch: pa.RecordBatch, texts: pa.Array, step: Step | type[Step]) -> pa.RecordBatch:
+    """Return the batch with new texts and their sizes, the step noted where a text changed."""
+    sizes = pc.binary_length(texts).cast(pa.int64())
+    edits, old, new = (column.to_pylist() for column in (batch.column("edits"), batch.column("text_bytes"), sizes))
+    for row in np.flatnonzero(pc.not_equal(batch.column("text"), texts).to_numpy(zero_copy_only=False)).tolist():
+        note = {"step": step.name, "version": step.version, "bytes_before": old[row], "bytes_after": new[row]}
+        edits[row] = [*(edits[row] or ()), note]
+    batch = replaced(replaced(batch, "text", texts), "text_bytes", sizes)
+    return replaced(batch, "edits", pa.array(edits, COLUMNS["edits"]))
+
+
+def without_pii(texts: pa.Array, types: tuple[pii.PiiType, ...]) -> pa.Array:
+    """Return the beginnings of texts, enough for excerpts, without personal data of some types."""
+    # Read further than an excerpt goes, so that an address at its end is seen whole before it is replaced.
+    cut = pc.utf8_slice_codeunits(texts, 0, EXCERPT_CHARACTERS + pii.MARGIN * 4)
+    return pa.array([text and pii.replaced(text, types) for text in cut.to_pylist()], texts.type)
 
 
 def as_dropped(rows: pa.RecordBatch, notes: Mapping[str, pa.Array], schema: pa.Schema) -> pa.RecordBatch:
@@ -316,3 +350,18 @@ def digests(texts: pa.Array) -> pa.Array:
     """Return the xxh3-128 of each text's UTF-8 bytes, as 32 hexadecimal digits."""
     blobs: list[Any] = texts.cast(pa.binary()).to_pylist()
     return pa.array([xxhash.xxh3_128_hexdigest(blob) for blob in blobs], pa.string())
+
+
+def word_digests(texts: pa.Array) -> pa.Array:
+    """Return a digest of each text's words, without regard to case, width, white space and punctuation.
+
+    A text without words has the digest of its bytes: it equals no other but its copies.
+    """
+    words = hash_words(pc.utf8_normalize(texts, "NFKC"))
+    return pa.array(
+        [
+            xxhash.xxh3_128_hexdigest(words.hashes[start:end].tobytes()) if end > start else plain
+            for start, end, plain in zip(words.offsets, words.offsets[1:], digests(texts).to_pylist())
+        ],
+        pa.string(),
+    )

@@ -2,12 +2,13 @@
 
 import codecs
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from massivetext.errors import unknown_name
+from massivetext.errors import ConfigError, unknown_name
 from massivetext.settings import Settings
 
 FORMATS = {
@@ -149,3 +150,24 @@ class CorpusSettings(Settings):
     def steps_of(self, source: SourceSettings) -> tuple[str | Mapping[str, Any], ...]:
         """Return the list of steps that applies to a source."""
         return self.steps if source.steps is None else source.steps
+
+
+def read_settings(recipe: CorpusSettings | Mapping[str, Any] | str | Path) -> tuple[CorpusSettings, int]:
+    """Return the corpus section of a recipe and the recipe's seed."""
+    if isinstance(recipe, CorpusSettings):
+        return recipe, 0
+    if isinstance(recipe, str | Path):
+        import yaml  # type: ignore[import-untyped, unused-ignore]
+
+        path: Any = Path(recipe)
+        if not path.is_file():
+            built_in = files("massivetext").joinpath("recipes", f"{recipe}.yaml")
+            if not built_in.is_file():
+                raise ConfigError(f"no recipe file at {path} and no built-in recipe of that name; check the path")
+            path = built_in
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(recipe, Mapping):
+            raise ConfigError(f"{path} holds no mapping; a recipe has a section corpus: with sources")
+    if "corpus" in recipe:
+        return CorpusSettings.parse(recipe["corpus"], "corpus"), int(recipe.get("seed", 0))
+    return CorpusSettings.parse(recipe, "corpus"), 0

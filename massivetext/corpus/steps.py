@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field, model_validator
@@ -41,6 +41,10 @@ STEPS = {
     "map_neo_quality": "massivetext.corpus.chinese:MapNeoQuality",
     "chinesewebtext_quality": "massivetext.corpus.chinese:ChineseWebTextQuality",
     "code_quality": "massivetext.corpus.web:CodeQuality",
+    "classifier": "massivetext.corpus.classifying:ClassifierScore",
+    "classifier_score": "massivetext.corpus.classifying:ClassifierLimit",
+    "perplexity": "massivetext.tokens.perplexity:Perplexity",
+    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
     "decontaminate": "massivetext.corpus.decontaminating:Decontaminate",
     "deduplicate": "massivetext.corpus.steps:Deduplicate",
 }
@@ -149,11 +153,14 @@ class Measure(Step):
 
 
 class Edit(Step):
-    """A step that gives new text."""
+    """A step that gives new text. A document of which it leaves nothing is dropped under its name."""
+
+    failure: ClassVar[str] = "failed"
+    """The reason with which documents are dropped that it could not edit."""
 
     @abstractmethod
     def edit(self, batch: pa.RecordBatch) -> pa.Array:
-        """Return the new text, as long as the batch and of the type of its `text` column.
+        """Return the new text, as long as the batch and of the type of its `text` column; null where that failed.
 
         When nothing had to change, the result shares the buffers of the batch's column: no copy was made.
         """
@@ -212,11 +219,27 @@ class NearSettings(Settings):
         return self
 
 
-class DeduplicateSettings(Settings):
-    """Which duplicates are dropped."""
+REPEATS = {"paragraphs": "\n\n", "lines": "\n"}
+"""What can be taken out of documents where it stood before -> what separates it, in the order in which it is done."""
 
-    exact: bool = True
-    """Drop a document whose text equals that of an earlier one in canonical order."""
+
+class RepeatSettings(Settings):
+    """Which lines or paragraphs are taken out where they stood before, in any document."""
+
+    min_words: int = Field(8, ge=1)
+    """Shorter ones are left alone; a Han character is a word."""
+
+
+class DeduplicateSettings(Settings):
+    """Which duplicates are dropped, and what is taken out of the documents that stay."""
+
+    exact: bool | Literal["normalised"] = True
+    """Drop a document whose text equals that of an earlier one in canonical order; normalised: also where they differ
+    only in case, width, white space and punctuation."""
+    paragraphs: RepeatSettings | None = None
+    """Take out paragraphs (between empty lines) that stood before in a document that stays; {} takes the defaults."""
+    lines: RepeatSettings | None = None
+    """The same for lines, after paragraphs."""
     near: NearSettings | None = None
     """Drop near-duplicates too; {} takes the defaults. Unset: do not look for them."""
     memory_bytes: int = Field(2**30, ge=2**16)
@@ -224,7 +247,8 @@ class DeduplicateSettings(Settings):
 
 
 class Deduplicate(Barrier):
-    """First seen wins: a document that duplicates any earlier one, kept or not, is dropped."""
+    """First seen wins: a document that duplicates any earlier one, kept or not, is dropped; then lines and paragraphs
+    that stood before are taken out of those that stay."""
 
     name = "deduplicate"
     version = 2
@@ -234,22 +258,25 @@ class Deduplicate(Barrier):
 def make_steps(listed: Sequence[str | Mapping[str, Any]], where: str = "corpus.steps") -> list[Step]:
     """Return the steps for a recipe's list, whose items are "name" or {name: settings}.
 
-    A measure that a step needs and that was not taken since the last edit is put in before it.
+    A measure that a step needs and that was not taken since the last edit is put in before it, with the settings that
+    it had where it stood before.
     where: the dotted path of the list in the recipe, for messages. Errors: ConfigError that names the place, what was
     found, the nearest and the allowed.
     """
     steps: list[Step] = []
     fresh: set[str] = set()
+    measures: dict[str, Step] = {}
     for item, place in _expanded(listed, where):
         step = _make_step(item, place)
         for needed in step.needs:
             if needed not in fresh:
-                steps.append(_make_step(needed, where))
+                steps.append(measures.get(needed) or _make_step(needed, where))
                 fresh.add(needed)
         if isinstance(step, Edit):
             fresh.clear()
         if isinstance(step, Measure):
             fresh.add(step.name)
+            measures[step.name] = step
         steps.append(step)
     return steps
 

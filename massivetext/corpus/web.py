@@ -102,10 +102,7 @@ class C4Pages(LimitDecide):
         flags = {name: 0 if getattr(self.settings, name) else None for name in ("lorem_ipsum", "braces")}
         return {"min_sentences": self.settings.min_sentences, **flags}
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The measures it looks at."""
-        return ("page",)
+    needs = ("page",)
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
         """Return what each limit is compared with."""
@@ -181,10 +178,7 @@ class CodeQuality(LimitDecide):
         """The limits; what must not be there at all has the limit 0."""
         return {**self.settings.model_dump(), "generated": 0 if self.settings.generated else None}
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The measures it looks at."""
-        return ("statistics", "page")
+    needs = ("statistics", "page")
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
         """Return what each limit is compared with."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from massivetext.corpus.reading import load_corpus
 from massivetext.errors import DataError
 from massivetext.storage import read_json
 
@@ -47,6 +48,7 @@ class RunFacts:
     """All that is known of a run. A part that is not there yet is empty, and its file is named in `missing`."""
 
     folder: Path
+    corpus_folder: Path
     recipe: Row = field(default_factory=dict)
     recipe_text: str = ""
     corpus: Row = field(default_factory=dict)
@@ -112,6 +114,17 @@ def count_parameters(weights: Path) -> int:
     return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
+def is_corpus(folder: str | Path) -> bool:
+    """Return whether a folder holds a corpus and no run."""
+    return (Path(folder) / "manifest.json").is_file() and not (Path(folder) / "recipe.yaml").is_file()
+
+
+def read_corpus(folder: str | Path) -> RunFacts:
+    """Return what is known of a corpus alone; raise StoreError if the folder holds none."""
+    folder = Path(folder)
+    return RunFacts(folder, folder, corpus=load_corpus(folder).manifest)
+
+
 def read_run(folder: str | Path) -> RunFacts:
     """Return what a run folder holds so far; raise DataError if it is no run folder."""
     import yaml  # type: ignore[import-untyped, unused-ignore]
@@ -122,11 +135,13 @@ def read_run(folder: str | Path) -> RunFacts:
     recipe_path = folder / "recipe.yaml"
     if not recipe_path.is_file():
         found = "has no recipe.yaml" if folder.is_dir() else "is not there"
-        raise DataError(f"{folder} {found}; give a run folder, as `massivetext run RECIPE --out FOLDER` makes it")
-    facts = RunFacts(folder)
-    facts.recipe_text = recipe_path.read_text(encoding="utf-8")
-    facts.recipe = yaml.safe_load(facts.recipe_text)
-    corpus_folder = Path((facts.recipe.get("corpus") or {}).get("from") or folder / "corpus")
+        raise DataError(
+            f"{folder} {found}; give a run folder (`massivetext run RECIPE --out FOLDER`) or a corpus folder"
+        )
+    recipe_text = recipe_path.read_text(encoding="utf-8")
+    recipe = yaml.safe_load(recipe_text)
+    corpus_folder = Path((recipe.get("corpus") or {}).get("from") or folder / "corpus")
+    facts = RunFacts(folder, corpus_folder, recipe, recipe_text)
     rows = read_rows(folder / "metrics.jsonl")
     facts.training = [row for row in rows if "loss" in row]
     facts.validation = [row for row in rows if "validation_loss" in row]

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing but itself."""
+"""The report of a run, or of a corpus alone: one HTML page that needs nothing but itself."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import Any
 
 from massivetext import __version__
 from massivetext.report import scores, sections
+from massivetext.report.corpus_sections import corpus_commands, corpus_headline, corpus_part
 from massivetext.report.flow import NARROW, journey_picture
-from massivetext.report.gathering import RunFacts, read_run
+from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
 from massivetext.report.quantities import bytes_text, count_text, duration_text
 from massivetext.storage import write_text
 from massivetext.translations import language as language_in_use
@@ -17,14 +18,14 @@ REPORT = "report.html"
 
 
 def write_report(run_folder: str | Path, language: str | None = None) -> Path:
-    """Write `report.html` into a run folder and return its path; the run may be unfinished.
+    """Write `report.html` into a run folder or a corpus folder and return its path; a run may be unfinished.
 
-    language: "en" or "zh"; None for the one in use. Raises DataError if the folder holds no run.
+    language: "en" or "zh"; None for the one in use. Raises DataError if the folder holds neither.
     """
     before = language_in_use()
     set_language(language or before)
     try:
-        facts = read_run(run_folder)
+        facts = read_corpus(run_folder) if is_corpus(run_folder) else read_run(run_folder)
         path = facts.folder / REPORT
         write_text(path, render(facts))
     finally:
@@ -33,16 +34,48 @@ def write_report(run_folder: str | Path, language: str | None = None) -> Path:
 
 
 def render(facts: RunFacts) -> str:
-    """Return the page of a run in the language in use."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
+    """Return the page of a run, or of a corpus alone, in the language in use."""
+    from jinja2 import DictLoader, Environment, StrictUndefined
+    from markupsafe import Markup, escape
 
     packaged = files("massivetext.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages = {
+        entry.name: entry.read_text(encoding="utf-8") for entry in packaged.iterdir() if entry.name[-5:] == ".html"
+    }
+    environment = Environment(
+        loader=DictLoader(pages), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["breakable"] = lambda words: escape(words).replace("_", Markup("_<wbr>"))
     environment.filters["picture"] = Markup  # pictures are made here, with every word in them escaped
-    template = environment.from_string(packaged.joinpath("template.html").read_text(encoding="utf-8"))
-    style = packaged.joinpath("style.css").read_text(encoding="utf-8")
-    return template.render(tr=tr, language=language_in_use(), style=Markup(style), **contents(facts))
+    style = Markup(packaged.joinpath("style.css").read_text(encoding="utf-8"))
+    template = environment.get_template("template.html" if facts.recipe else "corpus_page.html")
+    values = contents(facts) if facts.recipe else corpus_contents(facts)
+    return template.render(tr=tr, language=language_in_use(), style=style, **values)
+
+
+def corpus_contents(facts: RunFacts) -> dict[str, Any]:
+    """Return all that the template places on the page of a corpus alone."""
+    colours = sections.source_colours(facts)
+    return {
+        **corpus_headline(facts),
+        "title": sections.page_title(facts),
+        "digest": sections.digest_line(facts),
+        "missing": (),
+        "colours": colours,
+        "dropped": sections.dropped_rows(facts),
+        "corpus": corpus_part(facts, colours),
+        "commands": corpus_commands(facts),
+        "settings_text": _yaml({"seed": facts.corpus["seed"], "corpus": facts.corpus["settings"]}),
+        "versions_text": _yaml(facts.corpus["versions"]),
+        "version": facts.corpus["versions"]["massivetext"],
+    }
+
+
+def _yaml(value: object) -> str:
+    """Return a JSON value as YAML."""
+    import yaml  # type: ignore[import-untyped, unused-ignore]
+
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110))
 
 
 def contents(facts: RunFacts) -> dict[str, Any]:
@@ -66,6 +99,7 @@ def contents(facts: RunFacts) -> dict[str, Any]:
         "stations": sections.stations(facts),
         "colours": colours,
         "dropped": sections.dropped_rows(facts),
+        "corpus": corpus_part(facts, colours),
         "curves": sections.training_charts(facts),
         "training_notes": sections.training_notes(facts),
         "bars": scores.score_charts(facts),

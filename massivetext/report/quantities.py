@@ -88,4 +88,7 @@ def short_digest(digest: str) -> str:
 def reason_words(reason: str) -> str:
     """Return why documents were dropped, from the corpus's `step: reason`; a step's limit keeps its setting's name."""
     step, _, rest = reason.partition(": ")
-    return tr(rest) if step in ("read", "deduplicate") else reason
+    name, colon, detail = rest.partition(": ")
+    if step in ("read", "deduplicate"):
+        return tr(name) + colon + detail
+    return f"{step}: {tr(name)}{colon}{detail}" if rest else step

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from massivetext.report.figures import NARROW, WIDE, Axis, Series, line_chart, smoothed, thinned
-from massivetext.report.gathering import RunFacts
+from massivetext.report.gathering import Drop, RunFacts
 from massivetext.report.quantities import (
     MINUS,
     bytes_text,
@@ -20,6 +20,7 @@ from massivetext.report.scores import TOTAL, verdict
 from massivetext.translations import tr
 
 COLOURS = 8
+MOST_REASONS = 4
 
 
 def source_colours(facts: RunFacts) -> dict[str, str]:
@@ -94,7 +95,7 @@ def dropped_rows(facts: RunFacts) -> list[dict[str, Any]]:
     rows = []
     for flow in facts.flows:
         read = max(flow.read.size_bytes, 1)
-        reasons = sorted(flow.dropped.items(), key=lambda item: -item[1].size_bytes)
+        reasons = sorted(shown_reasons(flow.dropped).items(), key=lambda item: -item[1].size_bytes)
         rows.append(
             {
                 "name": flow.name,
@@ -117,6 +118,20 @@ def dropped_rows(facts: RunFacts) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def shown_reasons(dropped: Mapping[str, Drop]) -> dict[str, Drop]:
+    """Return what was dropped by reason; where there are many, by step."""
+    if len(dropped) <= MOST_REASONS:
+        return dict(dropped)
+    steps: dict[str, Drop] = {}
+    for reason, drop in dropped.items():
+        step, _, rest = reason.partition(": ")
+        # What could not be read is told reason by reason all the same, but for its details.
+        name = f"{step}: {rest.partition(': ')[0]}" if step in ("read", "deduplicate") else step
+        known = steps.get(name, Drop(0, 0))
+        steps[name] = Drop(known.documents + drop.documents, known.size_bytes + drop.size_bytes)
+    return steps
 
 
 def training_charts(facts: RunFacts) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from massivetext.corpus import working
+from massivetext.corpus.building import build_corpus
 from massivetext.corpus.html_to_text import HtmlToText, HtmlToTextSettings
 from massivetext.corpus.main_text import MAX_NESTING, is_too_deep, main_text
 from massivetext.corpus.readers.columns import meta_json
@@ -126,3 +127,28 @@ def test_marked_articles_are_found_as_well_as_the_benchmark_says(shared):
         words = set(marked[name]["articleBody"].split())
         found = set(main_text("trafilatura", page).split())
         assert len(words & found) >= 0.8 * len(words), name
+
+
+def test_a_page_that_fails_and_one_without_text_are_dropped_under_the_steps_name(tmp_path, monkeypatch):
+    original = HtmlToText._text
+    monkeypatch.setattr(HtmlToText, "_text", lambda self, page: None if "fails" in page else original(self, page))
+    for name, page in (("a", ENGLISH), ("b", "<html><body>fails</body></html>"), ("c", "<html><img src=x></html>")):
+        (tmp_path / f"{name}.html").write_text(page)
+    recipe = {
+        "sources": [{"name": "pages", "path": str(tmp_path / "*.html")}],
+        "steps": [{"html_to_text": {"extractor": "all"}}, "normalise", {"gopher_quality": {"min_words": 10}}],
+        "split": {"validation": 0, "test": 0},
+    }
+    corpus = build_corpus(recipe, tmp_path / "out", quiet=True)
+    gone = {row["uri"]: row for batch in corpus.dropped() for row in batch.to_pylist()}
+    assert {uri: (row["step"], row["reason"]) for uri, row in gone.items()} == {
+        "b.html": ("html_to_text", "could not be parsed"),
+        "c.html": ("html_to_text", "nothing left"),
+    }
+    assert gone["b.html"]["excerpt"] == "<html><body>fails</body></html>" and gone["c.html"]["excerpt"] == ""
+    counts = corpus.manifest["sources"]["pages"]
+    assert counts["read"]["bytes"] == (
+        counts["kept"]["bytes"]
+        + sum(entry["bytes"] for entry in counts["dropped"].values())
+        + sum(entry["removed_bytes"] for entry in counts["edited"].values())
+    )

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from corpus_rows import dropped, kept, write_lines
 from crash_harness import trials
 
 from massivetext.corpus import building, census, parts
@@ -65,29 +66,10 @@ def similarities(texts):
     return result
 
 
-def write_lines(folder, texts, name="a"):
-    folder.mkdir(exist_ok=True, parents=True)
-    (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    return {"name": name, "path": str(folder / f"{name}.jsonl")}
-
-
 def build(sources, folder, near=None, split=EVERYTHING, memory_bytes=2**30, **values):
     steps = [{"deduplicate": {"near": near or {}, "memory_bytes": memory_bytes}}]
     recipe = {"sources": sources, "steps": steps, "split": split}
     return build_corpus(recipe, folder, quiet=True, **values)
-
-
-def kept(corpus, columns=("id", "text", "source", "record")):
-    return [
-        {"split": split, **row}
-        for split in corpus.splits
-        for batch in corpus.documents(split, columns=columns)
-        for row in batch.to_pylist()
-    ]
-
-
-def dropped(corpus):
-    return [row for batch in corpus.dropped() for row in batch.to_pylist()]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -11,7 +11,7 @@ from massivetext.translations import chinese, language
 
 from .synthetic import CHINESE, ENGLISH, make_run, write_json
 
-VOID = {"meta", "br", "hr", "link", "img", "input", "line", "rect", "circle", "path"}
+VOID = {"meta", "wbr", "br", "hr", "link", "img", "input", "line", "rect", "circle", "path"}
 
 
 class Page(HTMLParser):

@@ -1,0 +1,149 @@
+"""`index/`: what appending needs of earlier builds' documents, and the forms in which ids and digests stand there.
+
+Each build writes one Parquet file with a row for every document that reached its barrier, in canonical order.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext.storage import temporary_path
+
+if TYPE_CHECKING:
+    from massivetext.corpus.census import Census
+
+KEPT, REPEATED = 0, 8
+"""Fates: a document that stays; one of which nothing is left, because all its lines stood before."""
+STAYED = (KEPT, REPEATED)
+"""Fates of rows that later ones are compared with as with documents that stay."""
+INDEX_ROWS = 2**16
+INDEX_COLUMNS = {
+    "id": pa.binary(16),
+    "text_digest": pa.binary(16),
+    "cluster": pa.binary(16),
+    "group": pa.uint64(),
+    "fate": pa.uint8(),
+    "asked": pa.uint8(),
+    "split": pa.string(),
+    "arrived": pa.binary(16),
+    "compared": pa.binary(16),
+}
+"""Columns of the index. arrived: the digest of the text before lines were taken out, compared: what exact deduplication
+compares; both null where they are the text's digest. Where
+near-duplicates are dropped, `keys` (of bands) and `shingles` follow; where lines or paragraphs are taken out, `lines`
+and `paragraphs`, the hashes of those that the row was the first to hold."""
+
+Keys = npt.NDArray[np.uint64]
+Numbers = npt.NDArray[np.int64]
+Lists = Callable[[int], Keys | None]
+"""What a column of lists holds of a row."""
+
+
+def taken_down(folder: Path, columns: list[str]) -> pa.Table:
+    """Return some columns of the takedowns in `removed/`, in the order in which they were made."""
+    tables = [pq.read_table(path, columns=columns) for path in sorted((folder / "removed").glob("*.parquet"))]
+    return pa.concat_tables(tables) if tables else pa.table({name: pa.array([], pa.string()) for name in columns})
+
+
+def documents_digest(folder: Path, build: int) -> str:
+    """Return the digest of the documents of all builds up to this one, without those that were taken down."""
+    digest, gone = hashlib.sha256(), set(taken_down(folder, ["id"])["id"].to_pylist())
+    for batch in index_batches(folder, build + 1, ["id", "text_digest", "split", "fate"]):
+        batch = batch.filter(pc.equal(batch.column("fate"), KEPT))
+        columns = [[value.hex() for value in batch.column(name).to_pylist()] for name in ("id", "text_digest")]
+        rows = [row for row in zip(batch.column("split").to_pylist(), *columns) if row[1] not in gone]
+        if rows:
+            add_lines(digest, *map(list, zip(*rows)))
+    return digest.hexdigest()
+
+
+def index_path(folder: Path, build: int) -> Path:
+    """Return where the index of a build is."""
+    return folder / "index" / f"build-{build:04d}.parquet"
+
+
+def index_files(folder: Path, build: int) -> list[Path]:
+    """Return the indices of the builds before this one."""
+    return [index_path(folder, number) for number in range(1, build)]
+
+
+def index_batches(folder: Path, build: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield some columns of all rows of the builds before this one; a column that an index has not is not there."""
+    for path in index_files(folder, build):
+        with pq.ParquetFile(path) as opened:
+            for group in range(opened.num_row_groups):
+                yield opened.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()[0]
+
+
+def write_index(folder: Path, census: "Census", build: int, keys: Keys | None, lists: Mapping[str, Lists]) -> None:
+    """Write the index of this build.
+
+    keys: (bands, rows) band keys, where near-duplicates are dropped. lists: further columns, each with what it holds of
+    a row.
+    """
+    columns = {**INDEX_COLUMNS, **({} if keys is None else {"keys": pa.binary(8 * len(keys))})}
+    schema = pa.schema({**columns, **{name: pa.list_(pa.uint64()) for name in lists}})
+    with (
+        temporary_path(index_path(folder, build)) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        if census.rows == census.earlier:
+            writer.write_table(schema.empty_table())
+        for start in range(census.earlier, census.rows, INDEX_ROWS):
+            place = slice(start, min(start + INDEX_ROWS, census.rows))
+            fate = census.fate[place]
+            splits = np.array(census.splits, dtype=object)[census.side[place]]
+            arrays = [
+                *(as_binary(part[place]) for part in (census.ids, census.digests, census.cluster)),
+                *(pa.array(part[place]) for part in (census.group, census.fate, census.asked)),
+                pa.array(splits, pa.string(), mask=~np.isin(fate, STAYED)),
+                *(unlike(part[place], census.digests[place]) for part in (census.arrived, census.compared)),
+            ]
+            if keys is not None:
+                packed = pa.py_buffer(np.ascontiguousarray(keys[:, place].T))
+                arrays.append(pa.Array.from_buffers(pa.binary(8 * len(keys)), len(fate), [None, packed]))
+            for held in lists.values():
+                arrays.append(pa.array(map(held, range(place.start, place.stop)), pa.list_(pa.uint64())))
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def add_lines(digest: Any, *columns: list[str]) -> None:
+    """Add a line for each row to a digest."""
+    digest.update("".join("\t".join(row) + "\n" for row in zip(*columns)).encode())
+
+
+def from_hexadecimal(column: pa.ChunkedArray) -> Keys:
+    """Return (rows, 2) numbers for a column of 32 hexadecimal digits."""
+    return _from_bytes(bytes.fromhex("".join(column.to_pylist())))
+
+
+def from_binary(column: pa.Array) -> Keys:
+    """Return (rows, 2) numbers for a column of 16 bytes."""
+    return _from_bytes(b"".join(column.to_pylist()))
+
+
+def _from_bytes(data: bytes) -> Keys:
+    return np.frombuffer(data, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def as_binary(keys: Keys) -> pa.Array:
+    """Return (rows, 2) numbers as a column of 16 bytes."""
+    return pa.Array.from_buffers(pa.binary(16), len(keys), [None, pa.py_buffer(keys.astype(">u8").tobytes())])
+
+
+def unlike(keys: Keys, others: Keys) -> pa.Array:
+    """Return (rows, 2) numbers as a column of 16 bytes, null where they are those of `others`."""
+    values = as_binary(keys)
+    return pc.if_else(pa.array((keys == others).all(axis=1)), pa.scalar(None, values.type), values)
+
+
+def as_hexadecimal(keys: Keys) -> list[str]:
+    """Return (rows, 2) numbers as 32 hexadecimal digits each."""
+    return [f"{high:016x}{low:016x}" for high, low in keys.tolist()]

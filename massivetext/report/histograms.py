@@ -1,0 +1,92 @@
+"""Histograms as SVG: how many documents measure how much, and the limit of the rule that looks at it."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from massivetext.report.quantities import count_text, tick_text
+from massivetext.report.svg import Drawing, text_width
+from massivetext.report.tallies import Histogram
+from massivetext.translations import tr
+
+TOP, BOTTOM = 22.0, 20.0
+
+
+def histogram_picture(
+    histogram: Histogram,
+    colour: str,
+    *,
+    width: float,
+    height: float,
+    name: str,
+    write: Callable[[float], str] = tick_text,
+) -> str:
+    """Return bars of documents over a measure, their heights logarithmic; those beyond the limit are grey.
+
+    write: writes the measure's numbers.
+    """
+    first, last = _shown(histogram)
+    counts, broken = histogram.counts[first:last].tolist(), histogram.broken()[first:last].tolist()
+    edges = histogram.edges[first : last + 1].tolist()
+    drawing = Drawing(width, height, name)
+    most = math.log10(max(counts) + 1)
+    left = 8 + max(text_width(count_text(10**power), 11.5) for power in range(int(most) + 1))
+    inside = width - left - 4
+    floor = height - BOTTOM
+
+    def across(value: float) -> float:
+        if histogram.even:
+            share = (value - edges[0]) / (edges[-1] - edges[0])
+        else:
+            share = math.log(value / edges[0]) / math.log(edges[-1] / edges[0])
+        return left + share * inside
+
+    def up(count: float) -> float:
+        return floor - math.log10(count + 1) / max(most, 0.3) * (floor - TOP)
+
+    for power in range(int(most) + 1):
+        y = up(10**power)
+        drawing.line(left, y, width - 4, y, "grid")
+        drawing.text(left - 5, y + 4, count_text(10**power), "tick", "end")
+    for count, far, start, end in zip(counts, broken, edges, edges[1:]):
+        if count:
+            x, y = across(start), up(count)
+            bar = "bar lost" if far else f"bar {colour}"
+            low, high = (write(float(f"{value:.3g}")) for value in (start, end))
+            title = tr("{low} to {high}: {count} documents", low=low, high=high, count=count_text(count))
+            drawing.add(
+                "rect", x=x + 0.5, y=y, width=max(across(end) - x - 1, 1.0), height=floor - y, class_=bar, title=title
+            )
+    drawing.line(left, floor, width - 4, floor, "axis")
+    _draw_ticks(drawing, [edges[0], edges[-1]], histogram.limit, across, write)
+    return drawing.finish()
+
+
+def _draw_ticks(
+    drawing: Drawing, ends: Sequence[float], limit: float | None, across: Callable[[float], float],
+    write: Callable[[float], str],
+) -> None:  # fmt: skip
+    """Write the ends of the axis, and draw the limit."""
+    taken, floor = None, drawing.height - BOTTOM
+    if limit is not None:
+        x = across(limit)
+        words = write(limit)
+        drawing.line(x, TOP - 8, x, floor + 4, "limit")
+        anchor = "start" if x < 40 else "end" if x > drawing.width - 40 else "middle"
+        drawing.text(x, TOP - 11, words, "small ink-model strong", anchor)
+        taken = x
+    for value, anchor in zip(ends, ("start", "end")):
+        x = across(value)
+        if taken is None or abs(taken - x) > 14:
+            drawing.text(x, floor + 15, write(float(f"{value:.2g}")), "tick", anchor)
+
+
+def _shown(histogram: Histogram) -> tuple[int, int]:
+    """Return the first bin to show and the one after the last: those with documents, and the limit."""
+    occupied = histogram.counts.nonzero()[0].tolist()
+    if histogram.limit is not None:
+        limit = int(abs(histogram.edges - histogram.limit).argmin())
+        occupied += [max(limit - 1, 0), min(limit, len(histogram.counts) - 1)]
+    if histogram.even:
+        # From zero, so that pictures of fractions can be compared at a glance.
+        return 0, min(max(occupied) + 2, len(histogram.counts))
+    return max(min(occupied) - 1, 0), min(max(occupied) + 2, len(histogram.counts))

@@ -1,0 +1,74 @@
+"""Counts that grow batch by batch: documents and bytes, and histograms whose bins are fixed before anything is seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FRACTION_BINS = 40
+DECADE_BINS = 6
+DECADES = 6
+
+
+@dataclass
+class Tally:
+    """Documents and their bytes."""
+
+    documents: int = 0
+    size_bytes: int = 0
+
+    def add(self, documents: int, size_bytes: int) -> None:
+        """Count more."""
+        self.documents += documents
+        self.size_bytes += size_bytes
+
+
+def logarithmic(middle: float, decades: float = DECADES, per_decade: int = DECADE_BINS) -> npt.NDArray[np.float64]:
+    """Return edges in equal proportions, `middle` among them."""
+    steps = round(decades * per_decade)
+    return middle * 10.0 ** (np.arange(-steps, steps + 1) / per_decade)
+
+
+LENGTHS = logarithmic(1000.0, 3, 4)
+LENGTHS = np.concatenate([LENGTHS, LENGTHS[-1] * 10.0 ** (np.arange(1, 13) / 4)])
+"""Edges for bytes of documents: from one to a thousand million."""
+
+
+class Histogram:
+    """How many values lie between each two edges; those outside count in the outermost bins."""
+
+    def __init__(self, edges: npt.NDArray[np.float64], limit: float | None = None, above: bool = True) -> None:
+        self.edges, self.limit, self.above = edges, limit, above
+        self.counts = np.zeros(len(edges) - 1, np.int64)
+
+    @classmethod
+    def for_limit(cls, name: str, limit: float) -> "Histogram":
+        """Return an empty histogram for a rule `min_...` (rejects below) or other (rejects above), the limit an edge.
+
+        Fractions have even bins from 0 to 1, other measures bins of even proportions.
+        """
+        above = not name.startswith("min_")
+        if ("fraction" in name or "_per_" in name) and 0 < limit < 1:
+            left = min(max(round(FRACTION_BINS * limit), 2), FRACTION_BINS - 2)
+            edges = np.append(np.linspace(0, limit, left, endpoint=False), np.linspace(limit, 1, FRACTION_BINS - left))
+        else:
+            edges = logarithmic(limit if limit > 0 else 1.0)
+        return cls(edges, limit, above)
+
+    @property
+    def even(self) -> bool:
+        """Whether the bins are (nearly) of one width, not of one proportion."""
+        return bool(self.edges[0] == 0)
+
+    def add(self, values: npt.NDArray[np.float64]) -> None:
+        """Count values; nan is none. What lies on the limit counts on the side that is kept."""
+        values = values[~np.isnan(values)]
+        places = np.searchsorted(self.edges, values, "left" if self.above else "right") - 1
+        self.counts += np.bincount(np.clip(places, 0, len(self.counts) - 1), minlength=len(self.counts))
+
+    def broken(self) -> npt.NDArray[np.bool_]:
+        """Return which bins lie beyond the limit."""
+        if self.limit is None:
+            return np.zeros(len(self.counts), bool)
+        middles = (self.edges[1:] + self.edges[:-1]) / 2
+        return middles > self.limit if self.above else middles < self.limit
