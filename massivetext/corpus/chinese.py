@@ -221,9 +221,11 @@ class ChineseWebTextQuality(LimitDecide):
     @property
     def needs(self) -> tuple[str, ...]:
         """The measures it looks at."""
-        return ("page",)
+        return ("page", "character_grams")
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
         """Return what each limit is compared with."""
-        measured = {limit: statistic(batch, limit[4:], "page") for limit in ChineseWebTextSettings.model_fields}
+        measured = {}
+        for limit in ChineseWebTextSettings.model_fields:
+            measured[limit] = statistic(batch, limit[4:], self.needs["13_gram" in limit])
         return measured
