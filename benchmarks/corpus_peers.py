@@ -107,7 +107,10 @@ def real_texts(data: Path, size: int) -> list[str]:
     Articles of news sites and of Wikipedia, questions and answers, cleaned web pages, plays, stories.
     """
     texts = english_texts(data)
-    texts += [entry["articleBody"] for entry in json.loads((data / "article-extraction/ground-truth.json").read_text()).values()]  # noqa: E501
+    texts += [
+        entry["articleBody"]
+        for entry in json.loads((data / "article-extraction/ground-truth.json").read_text()).values()
+    ]  # noqa: E501
     texts += read_texts(data / "wikipedia", "mediawiki") + read_texts(data / "stackexchange", "stackexchange")
     for path in sorted((data / "c4-sample").glob("*.json.gz")):
         texts += [json.loads(line)["text"] for line in gzip.open(path)]

@@ -194,9 +194,7 @@ def _fill_slots(word_bytes: Bytes, word_offsets: Offsets, slots: Integers) -> No
 
 
 @kernel
-def _word_number(
-    data: Bytes, start: int, end: int, slots: Integers, word_bytes: Bytes, word_offsets: Offsets
-) -> int:
+def _word_number(data: Bytes, start: int, end: int, slots: Integers, word_bytes: Bytes, word_offsets: Offsets) -> int:
     """Return the number of the word data[start:end], or -1."""
     slot = np.int64(_hash(data, start, end)) & (len(slots) - 1)
     while slots[slot] >= 0:

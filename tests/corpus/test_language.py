@@ -96,7 +96,21 @@ def slow_told(text):
     return code, score
 
 
-PIECES = ("HELLO WORLD ", "The cat ", "ПРИВЕТ ", "привет ", "Ⅳ", "１２", "12", "。", "\n", "\0", "É", *JAPANESE, *CHINESE)
+PIECES = (
+    "HELLO WORLD ",
+    "The cat ",
+    "ПРИВЕТ ",
+    "привет ",
+    "Ⅳ",
+    "１２",
+    "12",
+    "。",
+    "\n",
+    "\0",
+    "É",
+    *JAPANESE,
+    *CHINESE,
+)
 
 
 @settings(max_examples=150, deadline=None)
