@@ -3,6 +3,9 @@
     python benchmarks/corpus.py [--data ../shared/data] [--out benchmarks/results/corpus.json]
 
 `steps`: each step alone and the chain of them on Arrow batches in memory, by the processor time of one thread.
+`filters`: language, Gopher, C4, FineWeb, pattern PII and MinHash-112 one after the other, on texts of web page length;
+a decision is taken and nothing removed, so that every filter sees every text. `archive`: the same filters from JSON
+lines in zstd to a finished corpus in Parquet, near-duplicates dropped.
 `plain_python`: such statistics with `str`, `re` and `collections`, as they are usually written, on a part of the text.
 `build`: `build_corpus` from files to Parquet (read, decode, normalise, measure, digests, split, zstd), for the ways in
 which documents lie in files, by the processor time of all threads and by the clock. Each number is the best of several
@@ -23,10 +26,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import zstandard
 
 from massivetext.corpus.building import build_corpus
+from massivetext.corpus.rows import replaced
 from massivetext.corpus.steps import Decide, Edit, Measure, Step, make_steps
 from massivetext.storage import write_json
+from massivetext.text.minhash import signatures
+from massivetext.text.words import hash_words
 
 ROUNDS = 7
 TEXT_BYTES = 20_000_000
@@ -34,6 +41,13 @@ PLAIN_BYTES = 1_000_000
 BATCH_ROWS = 1024
 CHAIN = ["normalise", "gopher_quality", {"length": {"min_characters": 100}}]
 WITH_REPETITION = [*CHAIN, "gopher_repetition"]
+PII = {"pii": {"types": ["email", "phone", "ip", "card", "iban", "resident_id"]}}
+FILTERS = {
+    "english": ["normalise", "in_language", "fineweb", PII],
+    "chinese_characters": ["normalise", "in_language", "fineweb", "chinesewebtext", PII],
+    "chinese_words": ["normalise", "in_language", "fineweb2-zh", {"c4_lines": {"ended": False}}, "c4_pages", PII],
+}
+"""All filters; `fineweb` is Gopher's two, C4's and FineWeb's own. Chinese by characters, and by a segmenter's words."""
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 
@@ -67,7 +81,7 @@ def take(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch.set_column(batch.schema.get_field_index("text"), "text", step.edit(batch))
     if isinstance(step, Measure):
         for name, values in step.measure(batch).items():
-            batch = batch.append_column(name, values)
+            batch = replaced(batch, name, values)
     if isinstance(step, Decide):
         step.decide(batch)
     return batch
@@ -102,6 +116,56 @@ def measure_steps(batches: list[pa.RecordBatch]) -> dict[str, float]:
     rates["chain"] = best_rate(lambda: chain(CHAIN), size)
     rates["chain_with_repetition"] = best_rate(lambda: chain(WITH_REPETITION), size)
     return {f"{name}_mb_per_second": round(rate / 1e6, 1) for name, rate in rates.items()}
+
+
+def measure_filters(batches: list[pa.RecordBatch], listed: list[object]) -> dict[str, float]:
+    """Return MB/s of one core for all filters and MinHash, and for each of their steps where it stands in the chain."""
+    size = sum(batch.column("text").nbytes for batch in batches)
+    steps = make_steps(listed)
+
+    def sign(batch: pa.RecordBatch) -> None:
+        signatures(hash_words(batch.column("text")), 112, 5, 8)
+
+    def chain() -> None:
+        for batch in batches:
+            for step in steps:
+                batch = take(step, batch)
+            sign(batch)
+
+    rates = {"all": best_rate(chain, size)}
+    state = batches
+    for step in steps:
+        now = state
+        name = f"{step.name} again" if step.name in rates else step.name
+        rates[name] = best_rate(lambda now=now, step=step: [take(step, batch) for batch in now] and None, size)
+        state = [take(step, batch) for batch in state]
+    rates["minhash_112"] = best_rate(lambda: [sign(batch) for batch in state] and None, size)
+    return {f"{name}_mb_per_second": round(rate / 1e6, 1) for name, rate in rates.items()}
+
+
+def measure_archive(texts: list[str], listed: list[object], threads: int) -> dict[str, float]:
+    """Return MB/s (of text) of a build from JSON lines in zstd, by processor time of all threads and by the clock."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch, "source")
+        source.mkdir()
+        packer = zstandard.ZstdCompressor(3)
+        size, number = 0, 0
+        while size < TEXT_BYTES:
+            # Each copy is told apart by its beginning, and stays a near-duplicate of the others.
+            lines = [json.dumps({"text": f"{number} {text}", "url": "http://a.example/"}) for text in texts]
+            Path(source, f"{number:03d}.jsonl.zst").write_bytes(packer.compress("\n".join(lines).encode()))
+            size += sum(len(text.encode()) for text in texts)
+            number += 1
+        steps = [*listed, {"deduplicate": {"near": {}}}]
+        recipe = {"sources": [{"name": "text", "path": str(source)}], "steps": steps}
+        rates: dict[str, float] = {}
+        for attempt in range(3):
+            used, began = time.process_time(), time.perf_counter()
+            build_corpus(recipe, Path(scratch, f"corpus-{attempt}"), quiet=True, threads=threads)
+            used, took = time.process_time() - used, time.perf_counter() - began
+            for name, seconds in (("mb_per_core_second", used), ("mb_per_second", took)):
+                rates[name] = max(rates.get(name, 0), round(size / seconds / 1e6, 1))
+        return {"bytes": size, **rates}
 
 
 def plain_statistics(text: str) -> dict[str, float]:
@@ -204,7 +268,18 @@ def main() -> None:
             "build_threads": threads,
             "build": {kind: measure_build(texts, kind, threads) for kind in ("file", "block", "jsonl")},
         }
-        print(language, json.dumps(results[language], indent=2))
+        web = web_texts(options.data) if language == "english" else texts
+        web_batches = as_batches(web, TEXT_BYTES)
+        for name, listed in FILTERS.items():
+            if name.startswith(language):
+                results[name] = {
+                    "documents": sum(map(len, web_batches)),
+                    "bytes": sum(batch.column("text").nbytes for batch in web_batches),
+                    "filters": measure_filters(web_batches, listed),
+                    "archive": measure_archive(web, listed, threads),
+                }
+                print(name, json.dumps(results[name], indent=2), flush=True)
+        print(language, json.dumps(results[language], indent=2), flush=True)
     write_json(options.out, results)
 
 

@@ -1,6 +1,7 @@
 """How fast the filters are beside datatrove's and rensa's on the same documents, and where the decisions differ.
 
-    python benchmarks/corpus_peers.py [--data ../shared/data] [--megabytes 4] [--out benchmarks/results/corpus_peers.json]
+    python benchmarks/corpus_peers.py [--data ../shared/data] [--megabytes 2] [--agreement-megabytes 0]
+        [--out benchmarks/results/corpus_peers.json]
 
 `speed`: Gopher's quality and repetition rules and the MinHash of word 5-grams by 112 functions, MB/s of one core by
 processor time, datatrove and this package in turn, each the best of its rounds; datatrove as its users run it (its
@@ -110,10 +111,10 @@ def real_texts(data: Path, size: int) -> list[str]:
     texts += [
         entry["articleBody"]
         for entry in json.loads((data / "article-extraction/ground-truth.json").read_text()).values()
-    ]  # noqa: E501
+    ]
     texts += read_texts(data / "wikipedia", "mediawiki") + read_texts(data / "stackexchange", "stackexchange")
     for path in sorted((data / "c4-sample").glob("*.json.gz")):
-        texts += [json.loads(line)["text"] for line in gzip.open(path)]
+        texts += [json.loads(line)["text"] for line in gzip.decompress(path.read_bytes()).splitlines()]
     texts = [text for text in texts if text.strip()]
     random.Random(0).shuffle(texts)
     sizes = np.cumsum([len(text.encode()) for text in texts])

@@ -104,7 +104,7 @@ def _citation_size(data: Bytes, at: int, end: int) -> int:
 
 @kernel
 def _is_letter(data: Bytes, at: int, end: int) -> bool:
-    """Return whether no Chinese punctuation begins at `at`, beyond ASCII; other scripts' punctuation counts as letters."""
+    """Return whether a letter begins at `at`, beyond ASCII; of punctuation only Chinese is told from letters."""
     byte = data[at]
     if byte < 0xC3 or at + 1 == end:
         return False
