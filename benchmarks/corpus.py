@@ -13,23 +13,30 @@ rounds, because other processes disturb one.
 """
 
 import argparse
+import gzip
 import importlib.metadata
 import json
 import os
 import platform
+import random
 import re
 import tempfile
 import time
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
 import zstandard
 
 from massivetext.corpus.building import build_corpus
+from massivetext.corpus.readers.finding import input_files
+from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.rows import replaced
+from massivetext.corpus.settings import SourceSettings
 from massivetext.corpus.steps import Decide, Edit, Measure, Step, make_steps
 from massivetext.storage import write_json
 from massivetext.text.minhash import signatures
@@ -65,6 +72,38 @@ def chinese_texts(data: Path) -> list[str]:
     files = ("zh/cmrc2018_dev.json", "zh/cmrc2018_trial.json")
     found = [json.loads((data / file).read_text())["data"] for file in files]
     return [paragraph["context"] for file in found for entry in file for paragraph in entry["paragraphs"]]
+
+
+def read_texts(path: Path, form: str) -> list[str]:
+    """Return the texts of the files at a path, by the package's own reader."""
+    source = SourceSettings(name="s", path=str(path), format=form)
+    found = []
+    for file in input_files(source):
+        reader = make_reader(file.format, source)
+        reader.check([file])
+        for piece in reader.pieces(file, 2**62):
+            found += [record.text for record in reader.read(piece) if not record.bad]
+    return found
+
+
+def real_texts(data: Path, size: int) -> list[str]:
+    """Return English documents of all kinds in random order, until they hold `size` bytes; 0 takes all.
+
+    Articles of news sites and of Wikipedia, questions and answers, cleaned web pages, plays, stories.
+    """
+    articles = [(data / f"wikitext-2/{name}.txt").read_text() for name in ("valid", "test")]
+    texts = [text for part in articles for text in re.split(r"(?m)^(?= = [^=]+ = $)", part)]
+    texts += (data / "tinyshakespeare/input.txt").read_text().split("\n\n\n")
+    texts += [json.loads(line)["text"] for line in (data / "eval/lambada_test.jsonl").read_text().splitlines()]
+    gold = json.loads((data / "article-extraction/ground-truth.json").read_text())
+    texts += [entry["articleBody"] for entry in gold.values()]
+    texts += read_texts(data / "wikipedia", "mediawiki") + read_texts(data / "stackexchange", "stackexchange")
+    for path in sorted((data / "c4-sample").glob("*.json.gz")):
+        texts += [json.loads(line)["text"] for line in gzip.decompress(path.read_bytes()).splitlines()]
+    texts = [text for text in texts if text.strip()]
+    random.Random(0).shuffle(texts)
+    sizes = list(accumulate(len(text.encode()) for text in texts))
+    return texts[: bisect_left(sizes, size) + 1] if size else texts
 
 
 def as_batches(texts: list[str], size: int) -> list[pa.RecordBatch]:
@@ -268,7 +307,7 @@ def main() -> None:
             "build_threads": threads,
             "build": {kind: measure_build(texts, kind, threads) for kind in ("file", "block", "jsonl")},
         }
-        web = web_texts(options.data) if language == "english" else texts
+        web = real_texts(options.data, 0) if language == "english" else texts
         web_batches = as_batches(web, TEXT_BYTES)
         for name, listed in FILTERS.items():
             if name.startswith(language):
