@@ -3,10 +3,10 @@
     python benchmarks/decontamination.py [--data ../shared/data] [--out benchmarks/results/decontamination.json]
 
 Items are the questions of GSM8K and, in Chinese, of MGSM, and those of XQuAD, which are shorter; documents are articles
-that these questions are not about. An item is put into every second document, whole, or with a tenth of its words (Chinese: characters)
-replaced, deleted or swapped with their neighbour at random. Recall is by length in words of the package (a Han character
-is one); precision is the part of the removed documents into which an item was put. Items shorter than
-`min_item_words` are not looked for; they are counted as `too_short`.
+that these questions are not about. An item is put into every second document, whole, or with a tenth of its words
+(Chinese: characters) replaced, deleted or swapped with their neighbour at random. Recall is by length in words of the
+package (a Han character is one); precision is the part of the removed documents into which an item was put. Items
+shorter than `min_item_words` are not looked for; they are counted as `too_short`.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import random
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def measure(data: Path, language: str, change: bool) -> dict[str, Any]:
         kept = {text for batch in corpus.documents("train") for text in batch.column("text").to_pylist()}
     gone = set(texts) - kept
     table = {}
-    for low, top in zip(LENGTHS, LENGTHS[1:]):
+    for low, top in pairwise(LENGTHS):
         rows = [text for text, row in held.items() if low <= words[row] < top]
         name = f"{low} words or more" if top == LENGTHS[-1] else f"{low} to {top - 1} words"
         table[name] = {"items": len(rows), "recall": round(len(gone & set(rows)) / max(len(rows), 1), 4)}
