@@ -79,7 +79,8 @@ PHONES = tuple(re.compile(pattern) for pattern in (
 ))  # fmt: skip
 NUMBER_OF_PHONE = r"((?:\+|\()?[0-9](?:[ ().-]{0,2}[0-9]){6,14})"
 CUED_PHONE = re.compile(
-    r"(?:\b(?:tele?phone|phone|mobile|cell|desk|fax|tel|call(?: me| us)?(?: at| on)?|answering at|whatsapp|contact)\b"
+    r"(?:\b(?:tele?phone|phone|mobile|cell|desk|fax|tel|call(?: me| us)?(?: at| on)?|answering at|whatsapp"
+    r"|contact)\b"
     r"(?: (?:no|number|is))*|电话|電話|手机|手機|联系方式|传真|座机)[.:：是为 ]{0,4}\n?"
     + NUMBER_OF_PHONE
     + r"(?![0-9A-Za-z])",
@@ -92,8 +93,8 @@ NAMED_PHONE = re.compile(
 """A number before the word that says what it is."""
 MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 7, 15
 KEYS = (
-    "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "gldt-", "glft-", "glsoat-",
-    "glrt-", "aws_secret", "AWS_SECRET", "awsSecret", "eyJ",
+    "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "gldt-", "glft-",
+    "glsoat-", "glrt-", "aws_secret", "AWS_SECRET", "awsSecret", "eyJ",
     "xox", "hooks.slack.com", "k_live_", "SG.", "_authToken", "pypi-Ag", "sk-", "sq0csp-", "AccountKey=",
     "-----BEGIN ",
 )  # fmt: skip
