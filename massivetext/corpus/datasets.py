@@ -26,10 +26,10 @@ def load_dataset(
     """Return a `datasets.DatasetDict`, or with `split` a `datasets.Dataset`.
 
     name: "text", "csv", "json" or "parquet" for local `data_files` (paths, globs, lists of them, or a mapping from
-    split to them); "pile" for its JSON lines, given or in $MASSIVETEXT_DATA/pile; a folder; or a data set's name on the hub, which is
-    asked once with a short time limit. Other arguments go to `datasets.load_dataset` as they are; note that its "text"
-    makes an example of every line unless sample_by="document" or "paragraph" is given. Raises DataError for files that
-    are missing and for a hub that cannot be reached, MissingPackageError without the `datasets` package.
+    split to them); "pile" for its JSON lines, given or in $MASSIVETEXT_DATA/pile; a folder; or a data set's name on the
+    hub, which is asked once with a short time limit. Other arguments go to `datasets.load_dataset` as they are; note
+    that its "text" makes an example of every line unless sample_by="document" or "paragraph" is given. Raises DataError
+    for files that are missing and for a hub that cannot be reached, MissingPackageError without the package.
     """
     try:
         import datasets
