@@ -12,6 +12,7 @@ import xxhash
 from massivetext.corpus.readers.records import EMPTY, Fields, Record
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import Barrier, Decide, Edit, Measure, Step
+from massivetext.text.normalising import compose_text
 
 EXCERPT_CHARACTERS = 500
 EDIT = pa.struct(
@@ -216,7 +217,7 @@ class Passage:
             batch = self._apply(step, batch)
         batch = self._drop_empty(batch)
         text = batch.column("text")
-        compared = text if self.lane.is_normalised else pc.utf8_normalize(text, "NFC")
+        compared = text if self.lane.is_normalised else compose_text(text)
         batch = replaced(batch, "text_digest", digests(compared))
         counts.documents += len(batch)
         counts.document_bytes += pc.sum(batch.column("text_bytes"), min_count=0).as_py()
