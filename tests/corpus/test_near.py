@@ -348,5 +348,7 @@ def test_killed_at_any_moment_a_build_and_an_append_end_with_the_same_bytes(tmp_
     ]  # fmt: skip
     write_json(tmp_path / "recipes.json", recipes)
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "recipes.json"), "{folder}"]
-    found = trials(command, tmp_path, kills=kills, seed=kills, patterns=("corpus/**/*.parquet", "corpus/manifest.json"))
+    patterns = ("corpus/**/*.parquet", "corpus/manifest.json")
+    found = trials(command, tmp_path, kills, seed=kills, patterns=patterns, warm_up=True)
     assert [trial.different for trial in found] == [()] * kills
+    assert sum(not trial.finished_before_the_kill for trial in found) > kills // 2
