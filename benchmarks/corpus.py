@@ -3,6 +3,9 @@
     python benchmarks/corpus.py [--data ../shared/data] [--out benchmarks/results/corpus.json]
 
 `steps`: each step alone and the chain of them on Arrow batches in memory, by the processor time of one thread.
+`filters`: language, Gopher, C4, FineWeb, pattern PII and MinHash-112 one after the other, on texts of web page length;
+a decision is taken and nothing removed, so that every filter sees every text. `archive`: the same filters from JSON
+lines in zstd to a finished corpus in Parquet, near-duplicates dropped.
 `plain_python`: such statistics with `str`, `re` and `collections`, as they are usually written, on a part of the text.
 `build`: `build_corpus` from files to Parquet (read, decode, normalise, measure, digests, split, zstd), for the ways in
 which documents lie in files, by the processor time of all threads and by the clock. Each number is the best of several
@@ -10,23 +13,34 @@ rounds, because other processes disturb one.
 """
 
 import argparse
+import gzip
 import importlib.metadata
 import json
 import os
 import platform
+import random
 import re
 import tempfile
 import time
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
+import zstandard
 
 from massivetext.corpus.building import build_corpus
+from massivetext.corpus.readers.finding import input_files
+from massivetext.corpus.readers.records import make_reader
+from massivetext.corpus.rows import replaced
+from massivetext.corpus.settings import SourceSettings
 from massivetext.corpus.steps import Decide, Edit, Measure, Step, make_steps
 from massivetext.storage import write_json
+from massivetext.text.minhash import signatures
+from massivetext.text.words import hash_words
 
 ROUNDS = 7
 TEXT_BYTES = 20_000_000
@@ -34,6 +48,13 @@ PLAIN_BYTES = 1_000_000
 BATCH_ROWS = 1024
 CHAIN = ["normalise", "gopher_quality", {"length": {"min_characters": 100}}]
 WITH_REPETITION = [*CHAIN, "gopher_repetition"]
+PII = {"pii": {"types": ["email", "phone", "ip", "card", "iban", "resident_id"]}}
+FILTERS = {
+    "english": ["normalise", "in_language", "fineweb", PII],
+    "chinese_characters": ["normalise", "in_language", "fineweb", "chinesewebtext", PII],
+    "chinese_words": ["normalise", "in_language", "fineweb2-zh", {"c4_lines": {"ended": False}}, "c4_pages", PII],
+}
+"""All filters; `fineweb` is Gopher's two, C4's and FineWeb's own. Chinese by characters, and by a segmenter's words."""
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 
@@ -53,6 +74,38 @@ def chinese_texts(data: Path) -> list[str]:
     return [paragraph["context"] for file in found for entry in file for paragraph in entry["paragraphs"]]
 
 
+def read_texts(path: Path, form: str) -> list[str]:
+    """Return the texts of the files at a path, by the package's own reader."""
+    source = SourceSettings(name="s", path=str(path), format=form)
+    found = []
+    for file in input_files(source):
+        reader = make_reader(file.format, source)
+        reader.check([file])
+        for piece in reader.pieces(file, 2**62):
+            found += [record.text for record in reader.read(piece) if not record.bad]
+    return found
+
+
+def real_texts(data: Path, size: int) -> list[str]:
+    """Return English documents of all kinds in random order, until they hold `size` bytes; 0 takes all.
+
+    Articles of news sites and of Wikipedia, questions and answers, cleaned web pages, plays, stories.
+    """
+    articles = [(data / f"wikitext-2/{name}.txt").read_text() for name in ("valid", "test")]
+    texts = [text for part in articles for text in re.split(r"(?m)^(?= = [^=]+ = $)", part)]
+    texts += (data / "tinyshakespeare/input.txt").read_text().split("\n\n\n")
+    texts += [json.loads(line)["text"] for line in (data / "eval/lambada_test.jsonl").read_text().splitlines()]
+    gold = json.loads((data / "article-extraction/ground-truth.json").read_text())
+    texts += [entry["articleBody"] for entry in gold.values()]
+    texts += read_texts(data / "wikipedia", "mediawiki") + read_texts(data / "stackexchange", "stackexchange")
+    for path in sorted((data / "c4-sample").glob("*.json.gz")):
+        texts += [json.loads(line)["text"] for line in gzip.decompress(path.read_bytes()).splitlines()]
+    texts = [text for text in texts if text.strip()]
+    random.Random(0).shuffle(texts)
+    sizes = list(accumulate(len(text.encode()) for text in texts))
+    return texts[: bisect_left(sizes, size) + 1] if size else texts
+
+
 def as_batches(texts: list[str], size: int) -> list[pa.RecordBatch]:
     """Return record batches of the texts, over and over until they hold `size` bytes."""
     total = sum(len(text.encode()) for text in texts)
@@ -67,7 +120,7 @@ def take(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch.set_column(batch.schema.get_field_index("text"), "text", step.edit(batch))
     if isinstance(step, Measure):
         for name, values in step.measure(batch).items():
-            batch = batch.append_column(name, values)
+            batch = replaced(batch, name, values)
     if isinstance(step, Decide):
         step.decide(batch)
     return batch
@@ -102,6 +155,56 @@ def measure_steps(batches: list[pa.RecordBatch]) -> dict[str, float]:
     rates["chain"] = best_rate(lambda: chain(CHAIN), size)
     rates["chain_with_repetition"] = best_rate(lambda: chain(WITH_REPETITION), size)
     return {f"{name}_mb_per_second": round(rate / 1e6, 1) for name, rate in rates.items()}
+
+
+def measure_filters(batches: list[pa.RecordBatch], listed: list[object]) -> dict[str, float]:
+    """Return MB/s of one core for all filters and MinHash, and for each of their steps where it stands in the chain."""
+    size = sum(batch.column("text").nbytes for batch in batches)
+    steps = make_steps(listed)
+
+    def sign(batch: pa.RecordBatch) -> None:
+        signatures(hash_words(batch.column("text")), 112, 5, 8)
+
+    def chain() -> None:
+        for batch in batches:
+            for step in steps:
+                batch = take(step, batch)
+            sign(batch)
+
+    rates = {"all": best_rate(chain, size)}
+    state = batches
+    for step in steps:
+        now = state
+        name = f"{step.name} again" if step.name in rates else step.name
+        rates[name] = best_rate(lambda now=now, step=step: [take(step, batch) for batch in now] and None, size)
+        state = [take(step, batch) for batch in state]
+    rates["minhash_112"] = best_rate(lambda: [sign(batch) for batch in state] and None, size)
+    return {f"{name}_mb_per_second": round(rate / 1e6, 1) for name, rate in rates.items()}
+
+
+def measure_archive(texts: list[str], listed: list[object], threads: int) -> dict[str, float]:
+    """Return MB/s (of text) of a build from JSON lines in zstd, by processor time of all threads and by the clock."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch, "source")
+        source.mkdir()
+        packer = zstandard.ZstdCompressor(3)
+        size, number = 0, 0
+        while size < TEXT_BYTES:
+            # Each copy is told apart by its beginning, and stays a near-duplicate of the others.
+            lines = [json.dumps({"text": f"{number} {text}", "url": "http://a.example/"}) for text in texts]
+            Path(source, f"{number:03d}.jsonl.zst").write_bytes(packer.compress("\n".join(lines).encode()))
+            size += sum(len(text.encode()) for text in texts)
+            number += 1
+        steps = [*listed, {"deduplicate": {"near": {}}}]
+        recipe = {"sources": [{"name": "text", "path": str(source)}], "steps": steps}
+        rates: dict[str, float] = {}
+        for attempt in range(3):
+            used, began = time.process_time(), time.perf_counter()
+            build_corpus(recipe, Path(scratch, f"corpus-{attempt}"), quiet=True, threads=threads)
+            used, took = time.process_time() - used, time.perf_counter() - began
+            for name, seconds in (("mb_per_core_second", used), ("mb_per_second", took)):
+                rates[name] = max(rates.get(name, 0), round(size / seconds / 1e6, 1))
+        return {"bytes": size, **rates}
 
 
 def plain_statistics(text: str) -> dict[str, float]:
@@ -204,7 +307,18 @@ def main() -> None:
             "build_threads": threads,
             "build": {kind: measure_build(texts, kind, threads) for kind in ("file", "block", "jsonl")},
         }
-        print(language, json.dumps(results[language], indent=2))
+        web = real_texts(options.data, 0) if language == "english" else texts
+        web_batches = as_batches(web, TEXT_BYTES)
+        for name, listed in FILTERS.items():
+            if name.startswith(language):
+                results[name] = {
+                    "documents": sum(map(len, web_batches)),
+                    "bytes": sum(batch.column("text").nbytes for batch in web_batches),
+                    "filters": measure_filters(web_batches, listed),
+                    "archive": measure_archive(web, listed, threads),
+                }
+                print(name, json.dumps(results[name], indent=2), flush=True)
+        print(language, json.dumps(results[language], indent=2), flush=True)
     write_json(options.out, results)
 
 

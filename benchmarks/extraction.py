@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from massivetext.corpus.main_text import main_text
+from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.html_file import declared_encoding
-from massivetext.corpus.readers.streams import decode_file
 from massivetext.storage import write_json
 
 WORD = re.compile(r"\w+")

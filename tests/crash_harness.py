@@ -78,14 +78,24 @@ def run_and_kill(command: Sequence[str], after_seconds: float) -> bool:
 
 
 def trials(
-    command: Sequence[str], scratch: Path, kills: int, seed: int = 0, patterns: Iterable[str] = COMPARED
+    command: Sequence[str],
+    scratch: Path,
+    kills: int,
+    seed: int = 0,
+    patterns: Iterable[str] = COMPARED,
+    warm_up: bool = False,
 ) -> list[Trial]:
-    """Run `command` undisturbed once, then `kills` trials; `{folder}` in it is replaced by each trial's own folder."""
+    """Run `command` undisturbed once, then `kills` trials; `{folder}` in it is replaced by each trial's own folder.
+
+    warm_up: run it once before, so that what the first run alone does (compiling kernels) is no part of its length.
+    """
 
     def filled(folder: Path) -> list[str]:
         return [part.replace("{folder}", str(folder)) for part in command]
 
     whole = scratch / "undisturbed"
+    if warm_up:
+        run_to_the_end(filled(scratch / "warm-up"))
     length_seconds = run_to_the_end(filled(whole))
     expected = folder_digests(whole, patterns)
     if not expected:

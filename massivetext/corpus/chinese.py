@@ -17,28 +17,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from massivetext.corpus.gopher import LimitDecide, Values, statistic
 from massivetext.corpus.steps import Measure
 from massivetext.settings import Settings
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
-from massivetext.text.unicode_table import HAN, IGNORED, LETTER, MARK, SPACE, WORD_CLASSES, class_table
-from massivetext.text.words import Words
+from massivetext.text.segments import COUNTED, SEGMENTS_VERSION, segment
 
-STOP_WORDS = frozenset("的年在月是和日了於·為有被人中为他與後也而由")
 COUNTS = {"words": pa.int64(), "symbols": pa.int64(), "stop_words": pa.int64(), "mean_word_characters": pa.float64(),
           "alphabetic_word_fraction": pa.float64()}  # fmt: skip
 
 
 class Jieba(Measure):
-    """Counts the words of the segmenter jieba, and measures their n-grams as `ngrams` does for those of the text.
-
-    A token of the segmenter with a letter or number is a word, one of other characters a symbol, white space neither.
-    """
+    """Counts the words of a segmenter (`massivetext.text.segments`), and measures their n-grams as `ngrams` does."""
 
     name = "jieba"
-    version = 100 * REPETITION_VERSION + 1
+    version = 100 * REPETITION_VERSION + SEGMENTS_VERSION
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -48,72 +42,16 @@ class Jieba(Measure):
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """Return one array per column, as long as the batch."""
         texts = batch.column("text")
-        known = _Tokens()
-        counts = np.zeros((len(texts), 6), np.int64)
-        parts = [known.segment(text or "", counts[row]) for row, text in enumerate(texts.to_pylist())]
-        joined = np.concatenate([np.zeros((3, 0), np.int64), *parts], axis=1)
-        offsets = np.cumsum([0, *(part.shape[1] for part in parts)])
-        lengths = pc.utf8_length(texts).fill_null(0).cast(pa.int64()).to_numpy()
-        words = Words(
-            joined[0].astype(np.uint64),
-            joined[1].astype(np.int32),
-            joined[2].astype(np.int32),
-            offsets.astype(np.int64),
-            lengths,
-        )
+        words, counts = segment(texts)
+        column = dict(zip(COUNTED, counts.T))
         values: dict[str, Any] = {
-            "words": counts[:, 0],
-            "symbols": counts[:, 1],
-            "stop_words": counts[:, 2],
-            "mean_word_characters": counts[:, 3] / np.maximum(counts[:, 0], 1),
-            "alphabetic_word_fraction": counts[:, 4] / np.maximum(counts[:, 0] + counts[:, 1], 1),
+            **column,
+            "mean_word_characters": column["word_characters"] / np.maximum(column["words"], 1),
+            "alphabetic_word_fraction": column["alphabetic_words"] / np.maximum(column["words"] + column["symbols"], 1),
         }
         missing = texts.is_null().to_numpy(zero_copy_only=False)
         found = {name: pa.array(values[name], kind, mask=missing) for name, kind in COUNTS.items()}
         return {f"{self.name}__{name}": array for name, array in (found | repetition_statistics(words, texts)).items()}
-
-
-class _Tokens:
-    """The tokens met in a batch, each with a number and its kind."""
-
-    def __init__(self) -> None:
-        import rjieba
-
-        self.cut = rjieba.cut
-        self.known: dict[str, tuple[int, int, bool, bool]] = {}
-
-    def look_up(self, token: str) -> tuple[int, int, bool, bool]:
-        """Return (number, 1 word or 0 symbol or -1 neither, with a letter, a stop word)."""
-        entry = self.known.get(token)
-        if entry is None:
-            table = class_table()
-            bits = [int(table[ord(character)]) for character in token]
-            word = any(bit & (WORD_CLASSES | HAN) for bit in bits)
-            blank = all(bit & (SPACE | IGNORED | MARK) for bit in bits)
-            entry = (len(self.known), 1 if word else -1 if blank else 0, any(bit & (LETTER | HAN) for bit in bits),
-                     token in STOP_WORDS)  # fmt: skip
-            self.known[token] = entry
-        return entry
-
-    def segment(self, text: str, counts: Any) -> Any:
-        """Return (3, words): number, first character and character after the last of each word; add to the counts.
-
-        counts: words, symbols, different stop words, characters of words, words with a letter.
-        """
-        words, at, stops = [], 0, set()
-        for token in self.cut(text):
-            number, kind, alphabetic, stop = self.look_up(token)
-            if stop:
-                stops.add(number)
-            if kind == 1:
-                words.append((number, at, at + len(token)))
-                counts[3] += len(token)
-                counts[4] += alphabetic
-            elif kind == 0:
-                counts[1] += 1
-            at += len(token)
-        counts[0], counts[2] = len(words), len(stops)
-        return np.array(words, np.int64).reshape(-1, 3).T
 
 
 class MapNeoSettings(Settings):
@@ -217,4 +155,9 @@ class ChineseWebTextQuality(LimitDecide):
     name = "chinesewebtext_quality"
     version = 1
     settings_type = ChineseWebTextSettings
-    needs = ("page",)
+    needs = ("page", "character_grams")
+
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
+        fields = ChineseWebTextSettings.model_fields
+        return {limit: statistic(batch, limit[4:], self.needs["13_gram" in limit]) for limit in fields}

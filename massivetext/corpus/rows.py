@@ -13,6 +13,7 @@ from massivetext.corpus import pii
 from massivetext.corpus.readers.records import EMPTY, Fields, Record
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import Barrier, Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
+from massivetext.text.normalising import compose_text
 from massivetext.text.words import hash_words
 
 EXCERPT_CHARACTERS = 500
@@ -231,7 +232,7 @@ class Passage:
                 continue
             batch = self._apply(step, batch)
         text = batch.column("text")
-        compared = text if self.lane.is_normalised else pc.utf8_normalize(text, "NFC")
+        compared = text if self.lane.is_normalised else compose_text(text)
         batch = replaced(batch, "text_digest", digests(compared))
         exact = self.lane.deduplicate.exact if self.lane.deduplicate else False
         same = word_digests(text) if exact == "normalised" else batch.column("text_digest")

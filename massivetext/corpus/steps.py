@@ -25,6 +25,7 @@ STEPS = {
     "statistics": "massivetext.corpus.gopher:Statistics",
     "ngrams": "massivetext.corpus.gopher:NGrams",
     "page": "massivetext.corpus.web:Page",
+    "character_grams": "massivetext.corpus.web:CharacterGrams",
     "jieba": "massivetext.corpus.chinese:Jieba",
     "gopher_quality": "massivetext.corpus.gopher:GopherQuality",
     "gopher_repetition": "massivetext.corpus.gopher:GopherRepetition",

@@ -29,7 +29,7 @@ from massivetext.corpus.steps import Edit, Measure
 from massivetext.errors import DataError
 from massivetext.settings import Settings
 from massivetext.storage import file_digest
-from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics
+from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics, repeated_grams
 from massivetext.text.web_lines import LINES_VERSION, keep_lines
 
 HEAD_CHARACTERS = 1000
@@ -51,6 +51,22 @@ class Page(Measure):
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """Return one array per column, as long as the batch."""
         return {f"{self.name}__{name}": values for name, values in page_statistics(batch.column("text")).items()}
+
+
+class CharacterGrams(Measure):
+    """Measures how many runs of 13 characters occur more than once; `massivetext.text.pages` defines it."""
+
+    name = "character_grams"
+    version = PAGE_VERSION
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """The one column."""
+        return {f"{self.name}__repeated_13_gram_fraction": pa.float64()}
+
+    def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Return the column."""
+        return dict.fromkeys(self.columns, repeated_grams(batch.column("text")))
 
 
 class C4LinesSettings(Settings):

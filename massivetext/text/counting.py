@@ -49,6 +49,7 @@ CLASS_MASK = 0xFF & ~UNSETTLED
 NEW_LINE, HASH, APOSTROPHE, COMMA, HYPHEN, FULL_STOP, UNDERSCORE = (ord(character) for character in "\n#',-._")
 CURLY_APOSTROPHE, BULLET, ELLIPSIS = ord("’"), ord("•"), ord("…")
 HASH_START, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
+LINE_FACTORS = np.array([pow(0x9E3779B97F4A7C15, power, 2**64) for power in (1, 2, 3, 4)], dtype=np.uint64)
 SLOT_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, from the golden ratio: spreads near hashes over the table
 
 Characters = npt.NDArray[np.int32]
@@ -88,8 +89,16 @@ def joins(characters: Characters, at: int, count: int) -> bool:
 
 
 @kernel
-def stop_word_bit(key: int) -> int:
-    """Return the bit of the stop word whose bytes, first one highest, are `key`; 0 if there is none."""
+def stop_word_bit(characters: Characters, start: int, end: int) -> int:
+    """Return the bit of the stop word that a short word is, invisible characters left out; 0 if it is none."""
+    key = 0
+    for at in range(start, end):
+        code = characters[at] & CODE_MASK
+        if code >= 0x80:
+            if (characters[at] >> CODE_BITS) & IGNORED:
+                continue
+            return 0
+        key = key << 8 | code
     for index in range(len(STOP_KEYS)):
         if STOP_KEYS[index] == key:
             return 1 << index
@@ -99,53 +108,69 @@ def stop_word_bit(key: int) -> int:
 @kernel
 def count_words(characters: Characters, count: int, out: Counts) -> None:
     """Add words, symbols and single characters of one document to its row of counts."""
+    words, word_characters, symbols, alphabetic_words, digits, spaces, hans = 0, 0, 0, 0, 0, 0, 0
+    hashes, ellipses, full_stops, stop_words = 0, 0, 0, 0
     in_word, in_symbol, alphabetic = False, False, False
-    length, key, stop_words, full_stops = 0, 0, 0, 0
-    for at in range(count):
+    first, length, at = 0, 0, 0
+    while at < count:
+        if in_word:
+            # Most characters are letters inside a word: nothing else is asked of them.
+            start = at
+            while at < count and characters[at] >> CODE_BITS == LETTER:
+                at += 1
+            if at > start:
+                length += at - start
+                word_characters += at - start
+                alphabetic_words += not alphabetic
+                alphabetic = True
+                if at == count:
+                    break
         code = characters[at] & CODE_MASK
         bits = characters[at] >> CODE_BITS
         if bits & (MARK | IGNORED):  # extends whatever stands before it, and starts nothing
             if in_word and bits & MARK:
-                out[WORD_CHARACTERS] += 1
+                word_characters += 1
                 length = LONGEST_STOP_WORD + 1
+            at += 1
             continue
         inside = (bits & WORD_CLASSES != 0 and not bits & HAN) or (
             in_word and bits == 0 and joins(characters, at, count)
         )
         if in_word and not inside and length <= LONGEST_STOP_WORD:
-            stop_words |= stop_word_bit(key)
+            stop_words |= stop_word_bit(characters, first, at)
         if inside:
             if not in_word:
-                out[WORDS] += 1
-                alphabetic, length, key = False, 0, 0
-            out[WORD_CHARACTERS] += 1
-            out[DIGITS] += bits & DIGIT != 0
-            if bits & LETTER and not alphabetic:
-                out[ALPHABETIC_WORDS] += 1
-                alphabetic = True
+                words += 1
+                alphabetic, length, first = False, 0, at
+            word_characters += 1
             length += 1
-            if length <= LONGEST_STOP_WORD:
-                key = key << 8 | code if code < 0x80 else -1
-        elif bits & HAN:
-            out[HANS] += 1
-            out[WORDS] += 1
-            out[WORD_CHARACTERS] += 1
-            out[ALPHABETIC_WORDS] += bits & LETTER != 0
+            digits += bits & DIGIT != 0
+            if bits & LETTER and not alphabetic:
+                alphabetic_words += 1
+                alphabetic = True
         elif bits & SPACE:
-            out[SPACES] += 1
+            spaces += 1
+        elif bits & HAN:
+            hans += 1
+            words += 1
+            word_characters += 1
+            alphabetic_words += bits & LETTER != 0
         else:
-            out[SYMBOLS] += not in_symbol
-            out[HASHES] += code == HASH
+            symbols += not in_symbol
+            hashes += code == HASH
             full_stops = full_stops + 1 if at > 0 and characters[at - 1] & CODE_MASK == FULL_STOP else 1
-            out[ELLIPSES] += code == ELLIPSIS or (code == FULL_STOP and full_stops % 3 == 0)
+            ellipses += code == ELLIPSIS or (code == FULL_STOP and full_stops % 3 == 0)
         in_symbol = bits == 0 and not inside
         in_word = inside
+        at += 1
     if in_word and length <= LONGEST_STOP_WORD:
-        stop_words |= stop_word_bit(key)
+        stop_words |= stop_word_bit(characters, first, count)
     while stop_words:
         out[STOP_WORDS] += stop_words & 1
         stop_words >>= 1
-    out[CHARACTERS] = count
+    out[CHARACTERS], out[WORDS], out[WORD_CHARACTERS], out[SYMBOLS] = count, words, word_characters, symbols
+    out[ALPHABETIC_WORDS], out[DIGITS], out[SPACES], out[HANS] = alphabetic_words, digits, spaces, hans
+    out[HASHES], out[ELLIPSES] = hashes, ellipses
 
 
 @kernel
@@ -181,10 +206,26 @@ def count_line(characters: Characters, start: int, end: int, out: Counts) -> np.
     while dots < 3 and end - dots > start and characters[end - 1 - dots] & CODE_MASK == FULL_STOP:
         dots += 1
     out[ELLIPSIS_LINES] += last == ELLIPSIS or dots == 3
-    value = HASH_START
-    for at in range(start, end):
+    return hash_line(characters, start, end)
+
+
+@kernel
+def hash_line(characters: Characters, start: int, end: int) -> np.uint64:
+    """Return a hash of characters[start:end], four at a time: a polynomial in LINE_FACTOR."""
+    value, at = HASH_START, start
+    while at + 4 <= end:
+        four = (
+            np.uint64(characters[at]) * LINE_FACTORS[3]
+            + np.uint64(characters[at + 1]) * LINE_FACTORS[2]
+            + np.uint64(characters[at + 2]) * LINE_FACTORS[1]
+            + np.uint64(characters[at + 3]) * LINE_FACTORS[0]
+        )
+        value = value * LINE_FACTORS[3] + (four ^ (four >> np.uint64(29)))
+        at += 4
+    while at < end:
         value = (value ^ np.uint64(characters[at])) * HASH_FACTOR
-    return value
+        at += 1
+    return value ^ (value >> np.uint64(31))
 
 
 @kernel

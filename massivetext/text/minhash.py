@@ -87,21 +87,34 @@ def _sign(
     counts: Offsets,
 ) -> None:
     """Write signatures and numbers of shingles."""
-    functions = len(factors)
+    longest = 0
+    for document in range(len(offsets) - 1):
+        longest = max(longest, offsets[document + 1] - offsets[document])
+    values = np.empty(longest, np.uint32)
     for document in range(len(offsets) - 1):
         start, end = offsets[document], offsets[document + 1]
-        smallest = found[document]
+        count = 0
         for at in range(start, end):
             stop = shingle_end(hashes, at, end, ngram, han_ngram)
-            if stop < 0:
-                if counts[document] or at + 1 < end:
-                    continue
-                at, stop = start, end
-            counts[document] += 1
-            value = np.uint32(shingle(hashes, at, stop) >> UPPER_HALF)
-            for function in range(functions):
-                hashed = np.uint32(factors[function] * value + summands[function])
-                smallest[function] = hashed if hashed < smallest[function] else smallest[function]
+            if stop >= 0:
+                values[count] = np.uint32(shingle(hashes, at, stop) >> UPPER_HALF)
+                count += 1
+        if not count and start < end:
+            values[0] = np.uint32(shingle(hashes, start, end) >> UPPER_HALF)
+            count = 1
+        counts[document] = count
+        for function in range(len(factors)):
+            found[document, function] = smallest(values[:count], factors[function], summands[function])
+
+
+@kernel
+def smallest(values: Signatures, factor: np.uint32, summand: np.uint32) -> np.uint32:
+    """Return the smallest value of one hash function; a loop of its own, which the compiler turns into vectors."""
+    least = MOST
+    for at in range(len(values)):
+        hashed = np.uint32(factor * values[at] + summand)
+        least = min(least, hashed)
+    return least
 
 
 @kernel

@@ -35,6 +35,12 @@ def _table(texts: tuple[str, ...]) -> tuple[Bytes, Bytes]:
 POLICY_BYTES, POLICY_SIZES = _table(POLICIES)
 CITATION_BYTES, CITATION_SIZES = _table(CITATIONS)
 END_BYTES, END_SIZES = _table(ENDS)
+POLICY_FIRST, END_LAST = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
+"""Bytes with which a policy begins, in any case, and with which an end ends: at others nothing is looked for."""
+for _text in POLICIES:
+    POLICY_FIRST[[ord(_text[0]), ord(_text[0].upper())]] = True
+for _text in ENDS:
+    END_LAST[_text.encode()[-1]] = True
 
 
 def keep_lines(array: pa.Array, ended: bool, min_words: int, max_word_characters: int, policies: bool) -> pa.Array:
@@ -98,10 +104,8 @@ def _citation_size(data: Bytes, at: int, end: int) -> int:
 
 @kernel
 def _is_letter(data: Bytes, at: int, end: int) -> bool:
-    """Return whether no ASCII or Chinese punctuation begins at `at`; other scripts' punctuation counts as letters."""
+    """Return whether a letter begins at `at`, beyond ASCII; of punctuation only Chinese is told from letters."""
     byte = data[at]
-    if byte < 0x80:
-        return ZERO <= byte <= NINE or ord("a") <= byte | 32 <= ord("z")
     if byte < 0xC3 or at + 1 == end:
         return False
     after = data[at + 1]
@@ -113,7 +117,7 @@ def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, long
     """Return whether a trimmed line is kept."""
     if ended:
         found = False
-        for row in range(len(END_BYTES)):
+        for row in range(len(END_BYTES) if END_LAST[data[end - 1]] else 0):
             begin = end - np.int64(END_SIZES[row])
             if begin >= start and _begins(data, begin, end, END_BYTES[row : row + 1], END_SIZES[row:]):
                 found = True
@@ -122,16 +126,28 @@ def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, long
             return False
     words, length, counted, at = 0, 0, False, start
     while at < end:
-        if policies and _begins(data, at, end, POLICY_BYTES, POLICY_SIZES):
+        byte = data[at]
+        if policies and POLICY_FIRST[byte] and _begins(data, at, end, POLICY_BYTES, POLICY_SIZES):
             return False
+        if byte < 0x80:
+            if byte == SPACE or TAB <= byte <= RETURN:
+                length, counted = 0, False
+            else:
+                length += 1
+                if length > longest:
+                    return False
+                if not counted and (ZERO <= byte <= NINE or ord("a") <= byte | 32 <= ord("z")):
+                    words += 1
+                    counted = True
+            at += 1
+            continue
         space = _space_size(data, at, end)
         if space:
             length, counted = 0, False
             at += space
             continue
         # U+3400 to U+9FFF: each ideograph is a word of its own.
-        ideograph = 0xE4 <= data[at] <= 0xE9 or (data[at] == 0xE3 and at + 1 < end and data[at + 1] >= 0x90)
-        if ideograph:
+        if 0xE4 <= byte <= 0xE9 or (byte == 0xE3 and at + 1 < end and data[at + 1] >= 0x90):
             words += 1
             length, counted = 0, False
             at += 3
@@ -139,7 +155,7 @@ def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, long
         if not counted and _is_letter(data, at, end):
             words += 1
             counted = True
-        length += data[at] & 0xC0 != 0x80
+        length += byte & 0xC0 != 0x80
         if length > longest:
             return False
         at += 1
@@ -163,20 +179,26 @@ def _keep_lines(
         start, stop = offsets[document], offsets[document + 1]
         begin = out
         while start < stop:
-            end = start
+            end, bracket = start, False
             while end < stop and data[end] != LINE_FEED:
+                bracket |= data[end] == OPEN
                 end += 1
+            # Room for the line feed is there: the line before this one ended with one.
             first = out + (out > begin)
-            at, last = start, first
-            while at < end:
-                size = _citation_size(data, at, end)
-                if size:
-                    at += size
-                    continue
-                # Room for the line feed is there: the line before this one ended with one.
-                new_data[last] = data[at]
-                last += 1
-                at += 1
+            last = first
+            if bracket:
+                at = start
+                while at < end:
+                    size = _citation_size(data, at, end)
+                    if size:
+                        at += size
+                        continue
+                    new_data[last] = data[at]
+                    last += 1
+                    at += 1
+            else:
+                new_data[first : first + end - start] = data[start:end]
+                last += end - start
             head = first
             while head < last and _space_size(new_data, head, last):
                 head += _space_size(new_data, head, last)
@@ -189,8 +211,11 @@ def _keep_lines(
                 if out > begin:
                     new_data[out] = LINE_FEED
                     out += 1
-                for at in range(head, last):
-                    new_data[out] = new_data[at]
-                    out += 1
+                if head == out:
+                    out = last
+                else:
+                    for at in range(head, last):
+                        new_data[out] = new_data[at]
+                        out += 1
             start = end + 1
         new_offsets[document + 1] = out

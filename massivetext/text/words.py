@@ -18,7 +18,7 @@ from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.compiling import kernel
 from massivetext.text.counting import decode_document, joins
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
-from massivetext.text.unicode_table import HAN, IGNORED, MARK, WORD_CLASSES, class_table
+from massivetext.text.unicode_table import HAN, IGNORED, LETTER, MARK, WORD_CLASSES, class_table
 
 WORDS_VERSION = 1
 """Grows whenever the same text could give other words or hashes."""
@@ -92,28 +92,40 @@ def _hash_words(
     word = 0
     for document in range(len(offsets) - 1):
         count = decode_document(data, offsets[document], offsets[document + 1], table, characters)
-        in_word, value = False, HASH_START
-        for at in range(count):
+        in_word, value, at = False, HASH_START, 0
+        while at < count:
+            if in_word:
+                # Most characters are letters inside a word: nothing else is asked of them.
+                first = at
+                while at < count and characters[at] >> CODE_BITS == LETTER:
+                    code = characters[at] & CODE_MASK
+                    value = (value ^ np.uint64(code + folds[code])) * HASH_FACTOR
+                    at += 1
+                if at > first:
+                    ends[word] = at
+                    if at == count:
+                        break
             code = characters[at] & CODE_MASK
             bits = characters[at] >> CODE_BITS
+            at += 1
             if bits & (MARK | IGNORED):
                 if in_word and bits & MARK:
                     value = (value ^ np.uint64(code)) * HASH_FACTOR
-                    ends[word] = at + 1
+                    ends[word] = at
                 continue
             inside = (bits & WORD_CLASSES != 0 and not bits & HAN) or (
-                in_word and bits == 0 and joins(characters, at, count)
+                in_word and bits == 0 and joins(characters, at - 1, count)
             )
             if in_word and not inside:
                 hashes[word] = mix(value) & ~HAN_BIT
                 word += 1
             if inside:
                 if not in_word:
-                    starts[word], value = at, HASH_START
+                    starts[word], value = at - 1, HASH_START
                 value = (value ^ np.uint64(code + folds[code])) * HASH_FACTOR
-                ends[word] = at + 1
+                ends[word] = at
             elif bits & HAN:
-                starts[word], ends[word] = at, at + 1
+                starts[word], ends[word] = at - 1, at
                 hashes[word] = mix((HASH_START ^ np.uint64(code + folds[code])) * HASH_FACTOR) | HAN_BIT
                 word += 1
             in_word = inside

@@ -58,6 +58,15 @@ def test_the_pile_is_looked_for_in_the_data_folder(tmp_path, monkeypatch):
     assert (data["train"]["text"][:], data["validation"]["text"][:]) == (["a"], ["b"])
 
 
+def test_the_piles_files_can_be_given(tmp_path):
+    line = json.dumps({"text": "甲", "meta": {"pile_set_name": "Books3"}}, ensure_ascii=False) + "\n"
+    (tmp_path / "00.jsonl").write_text(line * 3)
+    data = mt.load_dataset("pile", data_files={"test": str(tmp_path / "*.jsonl")}, split="test")
+    assert data["text"][:] == ["甲"] * 3 and data[0]["meta"] == {"pile_set_name": "Books3"}
+    with pytest.raises(DataError, match="nothing at"):
+        mt.load_dataset("pile", data_files=str(tmp_path / "none.jsonl"))
+
+
 def test_a_hub_that_cannot_be_reached_is_said_after_one_try(monkeypatch):
     tries = []
 

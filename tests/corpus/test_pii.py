@@ -134,3 +134,27 @@ def test_nothing_crashes_and_spans_do_not_overlap(text):
 )
 def test_long_repetitions_take_no_long_time(part):
     find_pii(part * 5_000)
+
+
+@pytest.mark.parametrize(("text", "number"), [
+    ("Phone:\n60-56-85-91\n", "60-56-85-91"), ("Reach us: 28-64-66-98 office\n", "28-64-66-98"),
+    ("781 1704-Fax", "781 1704"), ("+447700677662 mobile", "+447700677662"), ("手机：\n6056 8591", "6056 8591"),
+])  # fmt: skip
+def test_a_word_on_the_line_before_or_after_the_number_makes_it_a_telephone(text, number):
+    (span,) = find_pii(text)
+    assert (text[span[0] : span[1]], span[2]) == (number, "phone")
+
+
+@pytest.mark.parametrize("text", ["60-56-85-91", "It has 6056 8591 officers.", "page 781 1704"])
+def test_without_such_a_word_a_number_without_form_is_none(text):
+    assert find_pii(text) == []
+
+
+def test_all_three_parts_of_a_web_token_go():
+    token = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{'a1B2' * 10}"
+    assert find_pii(f"token: {token} end") == [(7, 7 + len(token), "secret")]
+
+
+def test_a_secret_of_aws_is_found_by_its_name():
+    text = f'aws_secret_access_key = "{"a1B2" * 10}"'
+    assert [name for _, _, name in find_pii(text)] == ["secret"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.text.normalising import normalise_text
+from massivetext.text.normalising import compose_text, normalise_text
 
 HOSTILE = (
     *(
@@ -90,3 +90,10 @@ def test_full_width_and_ligatures_stay_because_the_form_is_nfc() -> None:
 def test_other_types_are_refused_by_name() -> None:
     with pytest.raises(TypeError, match="found an array of type binary"):
         normalise_text(pa.array([b"a"]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.none(), texts), max_size=5))
+def test_composing_changes_nothing_but_the_form(documents: list[str | None]) -> None:
+    found = compose_text(pa.array(documents, pa.string())).to_pylist()
+    assert found == [None if text is None else unicodedata.normalize("NFC", text) for text in documents]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.text.pages import CLOSING, ENDS, MORE_ENDS, PAGES, WIDE_ENDS, page_statistics
+from massivetext.text.pages import CLOSING, ENDS, MORE_ENDS, PAGES, WIDE_ENDS, page_statistics, repeated_grams
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
 from massivetext.text.web_lines import POLICIES, keep_lines
 from massivetext.text.words import fold_table
@@ -101,9 +101,7 @@ def slow_pages(text: str) -> dict[str, float]:
             after = text[at + 1] if at + 1 < len(text) else " "
             free = bits(after) & SPACE or ord(after) in CLOSING or ord(character) in WIDE_ENDS
             sentences += bool(ord(after) not in ENDS and free)
-    bare = fold("".join(c for c in text if not bits(c) & SPACE))
-    grams = [bare[at : at + 13] for at in range(len(bare) - 12)]
-    counts, gram_counts = Counter(text), Counter(grams)
+    counts = Counter(text)
     return {
         "characters": len(text),
         "line_feeds": text.count("\n"),
@@ -119,9 +117,16 @@ def slow_pages(text: str) -> dict[str, float]:
         "digit_fraction": share(sum(bool(bits(c) & DIGIT) for c in text), len(text) - punctuation),
         "bracketed_fraction": share(sum(map(len, re.findall("(?s)【(.*?)】", text))), len(text)),
         "unique_character_fraction": share(len(counts), len(text)),
-        "repeated_13_gram_fraction": share(sum(gram_counts[gram] > 1 for gram in grams), len(grams)),
         "character_entropy_nats": -sum(n / len(text) * log(n / len(text)) for n in counts.values()),
     }
+
+
+def slow_repeated_grams(text: str) -> float:
+    """The twin of repeated_grams for one text."""
+    bare = fold("".join(c for c in text if not bits(c) & SPACE))
+    grams = [bare[at : at + 13] for at in range(len(bare) - 12)]
+    counts = Counter(grams)
+    return sum(counts[gram] > 1 for gram in grams) / max(len(grams), 1)
 
 
 def rows(*documents: str) -> list[dict[str, float]]:
@@ -134,6 +139,8 @@ def rows(*documents: str) -> list[dict[str, float]]:
 def test_pages_are_measured_as_the_slow_twin_measures_them(documents: list[str]) -> None:
     for found, text in zip(rows(*documents), documents, strict=True):
         assert found == pytest.approx(slow_pages(text))
+    fractions = repeated_grams(pa.array(documents, pa.string())).to_pylist()
+    assert fractions == pytest.approx([slow_repeated_grams(text) for text in documents])
 
 
 @settings(max_examples=60, deadline=None)

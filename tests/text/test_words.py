@@ -64,9 +64,11 @@ def slow_repetition(text: str) -> dict[str, float]:
         covered: set[int] = set()
         most = max(counts.values(), default=0)
         top = next((gram for gram in grams if counts[gram] == most), None) if most > 1 else None
+        seen = set()
         for at, gram in enumerate(grams):
-            if gram == top if order in TOP_ORDERS else gram in grams[:at]:
+            if gram == top if order in TOP_ORDERS else gram in seen:
                 covered.update(range(words[at][1], words[at + order - 1][2]))
+            seen.add(gram)
         kind = "top" if order in TOP_ORDERS else "duplicate"
         found[f"{kind}_{order}_gram_character_fraction"] = len(covered) / max(len(text), 1)
     return found

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
+from massivetext.corpus.readers.decoding import clean_surrogates
 from massivetext.corpus.readers.records import Fields
-from massivetext.corpus.readers.streams import clean_surrogates
 from massivetext.errors import DataError
 
 NAMED = ("language", "license", "url", "created_at")

@@ -4,8 +4,9 @@ import csv
 from collections.abc import Generator, Iterator
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
+from massivetext.corpus.readers.decoding import decode
 from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import Line, Piece, SourceFile, decode, open_lines, read_lines
+from massivetext.corpus.readers.streams import Line, Piece, SourceFile, open_lines, read_lines
 from massivetext.errors import BadDocument
 
 

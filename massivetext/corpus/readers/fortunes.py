@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from massivetext.corpus.readers.decoding import decode
 from massivetext.corpus.readers.records import (
     TOO_LONG,
     Reader,
@@ -10,7 +11,7 @@ from massivetext.corpus.readers.records import (
     bad_record,
     digest,
 )
-from massivetext.corpus.readers.streams import Line, Piece, decode, open_lines, read_lines
+from massivetext.corpus.readers.streams import Line, Piece, open_lines, read_lines
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Colours and the like, which belong to the terminal and not to the text."""

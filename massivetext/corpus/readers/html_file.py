@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 from massivetext.corpus.readers.columns import meta_json
+from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.records import Fields, Reader, Record, bad_record
-from massivetext.corpus.readers.streams import Piece, decode_file
+from massivetext.corpus.readers.streams import Piece
 from massivetext.corpus.readers.text import read_bytes, whole_record
 from massivetext.errors import BadDocument
 

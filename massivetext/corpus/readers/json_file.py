@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of
+from massivetext.corpus.readers.decoding import clean_surrogates
 from massivetext.corpus.readers.records import Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import Piece, SourceFile, clean_surrogates
+from massivetext.corpus.readers.streams import Piece, SourceFile
 from massivetext.corpus.readers.text import read_whole
 from massivetext.errors import DataError
 

@@ -11,17 +11,9 @@ from typing import Any
 import orjson
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
-from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import (
-    Line,
-    Piece,
-    SourceFile,
-    clean_surrogates,
-    cut_at_lines,
-    decode,
-    open_lines,
-    read_lines,
-)
+from massivetext.corpus.readers.decoding import clean_surrogates, decode
+from massivetext.corpus.readers.records import EMPTY, Reader, Record, digest, line_records
+from massivetext.corpus.readers.streams import Line, Piece, SourceFile, cut_at_lines, open_lines, read_lines
 from massivetext.errors import BadDocument, DataError
 
 LINES_LOOKED_AT = 100
@@ -77,27 +69,16 @@ class JsonLinesReader(Reader):
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """Yield one record a line; blank lines, and those of other sources (`where`), are skipped."""
-        stream, encoding = open_lines(piece.file, self.source.encoding)
-        with stream:
-            if piece.start:
-                stream.seek(piece.start)
-            for line in read_lines(stream, piece.start, piece.end, self.source.max_record_bytes):
-                if line.data is None:
-                    yield bad_record(str(line.start), line.size, TOO_LONG)
-                elif not line.data.isspace():
-                    record = self._record(line, line.data, encoding)
-                    if record is not None:
-                        yield record
+        return line_records(piece, self.source, self._record)
 
     def _record(self, line: Line, data: bytes, encoding: str) -> Record | None:
-        """Return the record of one line; None if it is another source's."""
-        try:
-            value, invalid = _loaded(data, encoding)
-            if self.source.where and not matches(value, self.source.where):
-                return None
-            text = self._text(value)
-        except BadDocument as error:
-            return bad_record(str(line.start), line.size, str(error), data)
+        """Return the record of one line; None if it is blank or another source's."""
+        if data.isspace():
+            return None
+        value, invalid = _loaded(data, encoding)
+        if self.source.where and not matches(value, self.source.where):
+            return None
+        text = self._text(value)
         if b"\\u" in data:
             text = clean_surrogates(text)
         fields = fields_of(value, self._path[0]) if len(self._path) == 1 else None

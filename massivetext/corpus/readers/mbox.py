@@ -13,8 +13,9 @@ from email.parser import BytesParser
 
 from massivetext.corpus.main_text import plain_text
 from massivetext.corpus.readers.columns import meta_json
+from massivetext.corpus.readers.decoding import clean_surrogates, decode_file
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import Piece, clean_surrogates, decode_file, open_stream, read_lines
+from massivetext.corpus.readers.streams import Piece, open_stream, read_lines
 
 ENVELOPE = re.compile(rb"From \S+.*\d{4}")
 QUOTED_ENVELOPE = re.compile(r"^>(>*From )", re.MULTILINE)

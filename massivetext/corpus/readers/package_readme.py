@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesParser
 
+from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import Piece, decode_file
+from massivetext.corpus.readers.streams import Piece
 
 PICTURES = re.compile(
     r"\[?!\[[^\[\]]*\](?:\([^()\s]*(?:\s\"[^\"]*\")?\)|\[[^\]]*\])(?:\](?:\([^()]*\)|\[[^\]]*\]))?"

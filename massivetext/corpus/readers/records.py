@@ -1,14 +1,15 @@
 """What all readers share: records, what is said of them, and how a reader is asked for them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import ClassVar, NamedTuple
 
 import xxhash
 
-from massivetext.corpus.readers.streams import Piece, SourceFile, plain_suffix
+from massivetext.corpus.readers.streams import Line, Piece, SourceFile, open_lines, plain_suffix, read_lines
 from massivetext.corpus.settings import FORMATS, SourceSettings
+from massivetext.errors import BadDocument
 
 TOO_LONG = "longer than max_record_bytes"
 EMPTY = "empty"
@@ -98,3 +99,26 @@ def digest(data: bytes) -> str:
 def bad_record(place: str, raw_bytes: int, reason: str, raw: bytes = b"", member: str = "") -> Record:
     """Return a record that is set aside; `raw` is digested where it was read."""
     return Record(place, raw_bytes, digest(raw) if raw else "", "", reason, member=member)
+
+
+def line_records(
+    piece: Piece, source: SourceSettings, record_of: Callable[[Line, bytes, str], Record | None]
+) -> Iterator[Record]:
+    """Yield what `record_of` (line, bytes, encoding) makes of each line of a piece, but for None.
+
+    A line that is too long, and one for which it raises BadDocument, is set aside.
+    """
+    stream, encoding = open_lines(piece.file, source.encoding)
+    with stream:
+        if piece.start:
+            stream.seek(piece.start)
+        for line in read_lines(stream, piece.start, piece.end, source.max_record_bytes):
+            if line.data is None:
+                yield bad_record(str(line.start), line.size, TOO_LONG)
+                continue
+            try:
+                record = record_of(line, line.data, encoding)
+            except BadDocument as error:
+                record = bad_record(str(line.start), line.size, str(error), line.data)
+            if record is not None:
+                yield record

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from massivetext.corpus.main_text import plain_text
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.elements import parse_element
-from massivetext.corpus.readers.records import NO_ARTICLE, TOO_LONG, Fields, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import Line, Piece, SourceFile, cut_at_lines, open_lines, read_lines
-from massivetext.errors import BadDocument
+from massivetext.corpus.readers.records import NO_ARTICLE, Fields, Reader, Record, bad_record, digest, line_records
+from massivetext.corpus.readers.streams import Line, Piece, SourceFile, cut_at_lines
 
 QUESTION, ANSWER = "1", "2"
 
@@ -29,21 +28,12 @@ class StackExchangeReader(Reader):
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """Yield one record for each post."""
-        stream, _ = open_lines(piece.file, self.source.encoding)
-        with stream:
-            if piece.start:
-                stream.seek(piece.start)
-            for line in read_lines(stream, piece.start, piece.end, self.source.max_record_bytes):
-                if line.data is None:
-                    yield bad_record(str(line.start), line.size, TOO_LONG)
-                elif line.data.lstrip().startswith(b"<row"):
-                    try:
-                        yield self._record(line, line.data)
-                    except BadDocument as error:
-                        yield bad_record(str(line.start), line.size, str(error), line.data)
+        return line_records(piece, self.source, self._record)
 
-    def _record(self, line: Line, data: bytes) -> Record:
-        """Return the record of one post, whose body is HTML."""
+    def _record(self, line: Line, data: bytes, encoding: str) -> Record | None:
+        """Return the record of one post, whose body is HTML; None if the line holds none."""
+        if not data.lstrip().startswith(b"<row"):
+            return None
         post = parse_element(data.strip())
         kind = post.get("PostTypeId")
         if kind not in (QUESTION, ANSWER):

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 from massivetext.corpus.readers.columns import noting
+from massivetext.corpus.readers.decoding import Decoded, decode, decode_file
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import (
-    Decoded,
     Line,
     Piece,
     SourceFile,
     cut_at_lines,
-    decode,
-    decode_file,
     open_lines,
     open_stream,
     read_lines,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from massivetext.corpus.readers.columns import meta_json
+from massivetext.corpus.readers.decoding import clean_surrogates, decode_file
 from massivetext.corpus.readers.html_file import HTML, declared_encoding, declared_language
 from massivetext.corpus.readers.records import (
     EMPTY,
@@ -20,15 +21,7 @@ from massivetext.corpus.readers.records import (
     bad_record,
     digest,
 )
-from massivetext.corpus.readers.streams import (
-    SKIP_BYTES,
-    Piece,
-    clean_surrogates,
-    compression_of,
-    decode_file,
-    is_damage,
-    open_stream,
-)
+from massivetext.corpus.readers.streams import SKIP_BYTES, Piece, compression_of, is_damage, open_stream
 from massivetext.errors import BadDocument
 
 TEXT_TYPES = {HTML, "application/xhtml+xml", "text/plain"}

@@ -8,7 +8,8 @@ import pytest
 import zstandard
 from corpus.readers.reading import read
 
-from massivetext.corpus.readers.streams import Budget, detect_encoding
+from massivetext.corpus.readers.decoding import detect_encoding
+from massivetext.corpus.readers.streams import Budget
 from massivetext.errors import BadDocument
 
 PACKERS = {

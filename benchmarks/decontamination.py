@@ -1,0 +1,135 @@
+"""How surely benchmark items are found in documents, whole and edited: recall by the item's length, and precision.
+
+    python benchmarks/decontamination.py [--data ../shared/data] [--out benchmarks/results/decontamination.json]
+
+Items are the questions of GSM8K and, in Chinese, of MGSM, and those of XQuAD, which are shorter; documents are articles
+that these questions are not about. An item is put into every second document, whole, or with a tenth of its words
+(Chinese: characters) replaced, deleted or swapped with their neighbour at random. Recall is by length in words of the
+package (a Han character is one); precision is the part of the removed documents into which an item was put. Items
+shorter than `min_item_words` are not looked for; they are counted as `too_short`.
+"""
+
+import argparse
+import json
+import random
+import tempfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from corpus import chinese_texts, describe_machine, real_texts
+
+from massivetext.corpus.building import build_corpus
+from massivetext.corpus.decontaminating import DecontaminateSettings
+from massivetext.storage import write_json
+from massivetext.text.words import hash_words
+
+LENGTHS = (6, 8, 13, 20, 30, 50, 10**9)
+SHARE = 0.1
+DOCUMENTS = 1200
+
+
+def questions(data: Path, language: str) -> list[str]:
+    """Return the items of one language."""
+    if language == "english":
+        found = [json.loads(line)["question"] for line in (data / "eval/gsm8k/test.jsonl").read_text().splitlines()]
+        files = ["xquad/xquad.en.json"]
+    else:
+        found = [line.split("\t")[0] for line in (data / "eval/mgsm_zh.tsv").read_text().splitlines()]
+        files = ["xquad/xquad.zh.json"]
+    for file in files:
+        for entry in json.loads((data / file).read_text())["data"]:
+            found += [item["question"] for paragraph in entry["paragraphs"] for item in paragraph["qas"]]
+    return list(dict.fromkeys(found))
+
+
+def edited(chance: random.Random, item: str, language: str) -> str:
+    """Return an item of which a tenth of the units, one at least, was replaced, deleted or swapped."""
+    units = item.split() if language == "english" else list(item)
+    for at in chance.sample(range(len(units)), max(1, round(SHARE * len(units)))):
+        kind = chance.randrange(3)
+        if kind == 0:
+            units[at] = f"x{chance.randrange(10**6)}"
+        elif kind == 1:
+            units[at] = ""
+        elif at + 1 < len(units):
+            units[at], units[at + 1] = units[at + 1], units[at]
+    return (" " if language == "english" else "").join(filter(None, units))
+
+
+def write_lines(path: Path, texts: list[str]) -> dict[str, str]:
+    """Return a source of these texts."""
+    path.write_text("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts))
+    return {"name": path.stem, "path": str(path)}
+
+
+def measure(data: Path, language: str, change: bool) -> dict[str, Any]:
+    """Return recall by length, and precision."""
+    chance = random.Random(0)
+    items = questions(data, language)
+    documents = real_texts(data, 0) if language == "english" else chinese_texts(data)
+    documents = [text for text in dict.fromkeys(documents) if 400 < len(text) < 20_000][:DOCUMENTS]
+    chance.shuffle(items)
+    words = np.diff(hash_words(pa.array(items)).offsets)
+    by_length: dict[int, list[int]] = {}
+    for row in range(len(items)):
+        by_length.setdefault(next(top for top in LENGTHS if words[row] < top), []).append(row)
+    # Of each length as many items as there are, up to its share of the documents.
+    share = len(documents) // 2 // (len(LENGTHS) - 1)
+    chosen = [row for top in LENGTHS[1:] for row in by_length.get(top, [])[:share]]
+    texts, held = list(documents), {}
+    for place, row in enumerate(chosen):
+        part = edited(chance, items[row], language) if change else items[row]
+        lines = texts[2 * place].split("\n")
+        lines.insert(chance.randrange(len(lines) + 1), part)
+        texts[2 * place] = "\n".join(lines)
+        held[texts[2 * place]] = row
+    with tempfile.TemporaryDirectory() as scratch:
+        benchmark = write_lines(Path(scratch, "benchmark.jsonl"), items)
+        steps = [{"decontaminate": {"benchmarks": [benchmark]}}]
+        recipe = {"sources": [write_lines(Path(scratch, "texts.jsonl"), texts)], "steps": steps,
+                  "split": {"validation": 0, "test": 0}}  # fmt: skip
+        corpus = build_corpus(recipe, Path(scratch, "corpus"), quiet=True)
+        kept = {text for batch in corpus.documents("train") for text in batch.column("text").to_pylist()}
+    gone = set(texts) - kept
+    table = {}
+    for low, top in pairwise(LENGTHS):
+        rows = [text for text, row in held.items() if low <= words[row] < top]
+        name = f"{low} words or more" if top == LENGTHS[-1] else f"{low} to {top - 1} words"
+        table[name] = {"items": len(rows), "recall": round(len(gone & set(rows)) / max(len(rows), 1), 4)}
+    return {
+        "documents": len(texts),
+        "planted": len(held),
+        "too_short": int((words < DecontaminateSettings.model_fields["min_item_words"].default).sum()),
+        "recall": round(len(gone & held.keys()) / len(held), 4),
+        "precision": round(len(gone & held.keys()) / max(len(gone), 1), 4),
+        "by_length": table,
+    }
+
+
+def tables(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the rows of the results."""
+    for language in ("english", "chinese"):
+        yield language, {"exact": measure(data, language, False), "tenth_edited": measure(data, language, True)}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/decontamination.json")
+    options = parser.parse_args()
+    results: dict[str, Any] = {"benchmark": "decontamination", "machine": describe_machine()}
+    results["settings"] = {name: field.default for name, field in DecontaminateSettings.model_fields.items()
+                           if name != "benchmarks"}  # fmt: skip
+    for language, found in tables(options.data):
+        results[language] = found
+        print(language, json.dumps(found, indent=1), flush=True)
+    write_json(options.out, results)
+
+
+if __name__ == "__main__":
+    main()
