@@ -101,6 +101,16 @@ def training_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def generation_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on greedy decoding."""
+    rows = []
+    for part in found["results"]:
+        text = f"{part['tokens_per_second']:,.0f} tokens/s; transformers {part['peer_tokens_per_second']:,.0f}"
+        what = f"greedy decoding, small `{part['family']}`, batch {part['batch']}, equal ids"
+        rows.append((what, text, "≥ 5 x", f"{reached(part['ratio'] >= 5)}, {part['ratio']:.1f} x"))
+    return rows
+
+
 def model_rows(found: dict[str, Any]) -> list[Row]:
     """Return the rows on forward and backward of every family, against transformers with the same weights."""
     rows = []
@@ -140,6 +150,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
     "corpus": corpus_rows,
     "tokenising": tokenising_rows,
     "training": training_rows,
+    "generation": generation_rows,
     "models": model_rows,
 }
 
