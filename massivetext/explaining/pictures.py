@@ -16,8 +16,8 @@ from massivetext.translations import tr
 
 INK = (194, 73, 29)  # seen on light and on dark paper
 LONGEST_LABEL = 16
-LARGE, SMALL, ROW = 24.0, 11.0, 640.0  # a cell's side in pixels: at most, at least, and what a row shares
-TILE, SHEET = 110.0, 880.0  # a small map's side at most, and the width that they share
+LARGE, SMALL, ROW = 30.0, 11.0, 640.0  # a cell's side in pixels: at most, at least, and what a row shares
+TILE, SHEET, TALL = 110.0, 880.0, 1500.0  # a small map's side at most, the width and height that they share
 
 Weights = NDArray[np.float32]
 
@@ -62,7 +62,7 @@ def sheet(found: AttentionMap, title: str) -> str:
     pixels = np.zeros((layers, rows + gap, heads, columns + gap), dtype=np.uint8)
     pixels[:, :rows, :, :columns] = np.rint(255 * np.sqrt(found.weights)).astype(np.uint8).transpose(0, 2, 1, 3)
     flat = pixels.reshape(layers * (rows + gap), heads * (columns + gap))
-    scale = min(TILE, SHEET / heads) / (max(rows, columns) + gap)
+    scale = min(TILE, SHEET / heads, max(TALL / layers, 30.0)) / (max(rows, columns) + gap)
     width, height, left, top = flat.shape[1] * scale, flat.shape[0] * scale, 62.0, 22.0
     drawing = Drawing(left + width, top + height, title)
     for head in range(heads):
