@@ -31,8 +31,8 @@ def heat_map(weights: Weights, readers: Sequence[Piece], read: Sequence[Piece], 
     rows, columns = [short(piece.label) for piece in readers], [short(piece.label) for piece in read]
     side = max(SMALL, min(LARGE, ROW / max(len(rows), len(columns))))
     font = min(13.0, side * 0.85)
-    left = max(text_width(name, font) for name in rows) + 10
-    top = max(text_width(name, font) for name in columns) * 0.8 + 14  # the words above lean by 53 degrees
+    left = max(text_width(name, font * 1.2) for name in rows) + 12  # capitals and brackets are wider than most letters
+    top = max(text_width(name, font * 1.2) for name in columns) * 0.8 + 14  # the words above lean by 53 degrees
     right = text_width(columns[-1], font) * 0.6 + 6
     drawing = Drawing(left + side * len(columns) + right, top + side * len(rows) + 4, title)
     for number, name in enumerate(rows):
