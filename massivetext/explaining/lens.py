@@ -63,8 +63,7 @@ def logit_lens(
 
 def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) -> LogitLens:
     """Return the lens of one text, in evaluation mode."""
-    states, read_out, pieces, truth = _layers(model, tokenizer, given)
-    actual = [-1 if piece is None else piece.id for piece in truth]
+    states, read_out, pieces, actual = _layers(model, tokenizer, given)
     wanted = torch.tensor(actual, device=model.device)
     known = wanted >= 0
     rows: list[list[Tensor]] = [[], [], [], []]
@@ -77,27 +76,29 @@ def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) 
         for column, value in zip(rows, shown, strict=True):
             column.append(value)
     ids, values, shares, ranks = (torch.stack(column).cpu().numpy() for column in rows)
-    named = ["" if piece is None else piece.label for piece in truth]
+    whole = [pieces[0].id, *(number for number in actual if number >= 0)]  # a text from its first character on
+    known_labels = iter([piece.label for piece in pieces_of(tokenizer, whole)][1:])
+    actual_labels = [next(known_labels) if number >= 0 else "" for number in actual]
     labels = token_labels(tokenizer, ids.ravel().tolist())
-    return LogitLens(pieces, np.array(actual), named, ids, values, shares, ranks, labels)
+    return LogitLens(pieces, np.array(actual), actual_labels, ids, values, shares, ranks, labels)
 
 
 def _layers(
     model: Model, tokenizer: Tokenizer, given: Given
-) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[Piece], list[Piece | None]]:
+) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[Piece], list[int]]:
     """Return the hidden states, the way from one to logits (told whether it is the last), the tokens, what is right."""
     if isinstance(model, MaskedLM):
         states = model(**given.inputs(), output_hidden_states=True).hidden_states
         masked = given.input_ids == (-1 if tokenizer.mask_token_id is None else tokenizer.mask_token_id)
-        truth = [None if hidden else piece for piece, hidden in zip(given.pieces, masked[0].tolist(), strict=True)]
-        return states, lambda hidden, _: model.predict(hidden), given.pieces, truth
+        actual = given.input_ids.masked_fill(masked, -1)[0].tolist()
+        return states, lambda hidden, _: model.predict(hidden), given.pieces, actual
     if isinstance(model, CausalDecoder):
         states = model(given.input_ids, output_hidden_states=True).hidden_states
-        pieces, truth = given.pieces, [*given.pieces[1:], None]
+        pieces, actual = given.pieces, [*given.input_ids[0, 1:].tolist(), -1]
     elif isinstance(model, EncoderDecoder):
         states = model(**given.inputs(), output_hidden_states=True).decoder_hidden_states
-        pieces, truth = list(given.written), [*pieces_of(tokenizer, given.following)]
+        pieces, actual = list(given.written), list(given.following)
     else:
         raise ModelError(f"a {type(model).__name__} predicts no tokens, which the logit lens shows; use {WITH_HEADS}")
     known: CausalDecoder | EncoderDecoder = model  # their last hidden state has been through the final norm
-    return states, lambda hidden, last: known.head(hidden if last else known.leave(hidden)), pieces, truth
+    return states, lambda hidden, last: known.head(hidden if last else known.leave(hidden)), pieces, actual
