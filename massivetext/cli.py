@@ -131,6 +131,7 @@ def explain_command(
     target_text: Annotated[str | None, typer.Option(help="Encoder-decoders: what is written of the text.")] = None,
     target: Annotated[str | None, typer.Option(help="Token or label to explain [default: the likeliest].")] = None,
     place: Annotated[int | None, typer.Option(help="Number of the token to explain [default: the next].")] = None,
+    steps: Annotated[int, typer.Option(help="Points of the path along which shares are found.", min=1)] = 64,
     layer: Annotated[int, typer.Option(help="Layer whose attention is shown; negative: from the last.")] = -1,
     head: Annotated[int | None, typer.Option(help="Its head [default: the mean over all].")] = None,
     language: LanguageOption = None,
@@ -147,9 +148,9 @@ def explain_command(
     set_language(language)
     loaded = open_model(part_of(model, "model"))
     tokenizer = AutoTokenizer.from_pretrained(loaded.tokenizer_folder or model)
-    options = {"target_text": target_text, "target": target, "place": place, "layer": layer, "head": head}
+    asked = {"target_text": target_text, "target": target, "place": place, "steps": steps}
     given = sys.stdin.read() if text == "-" else text
-    found = explanation.explain(loaded, tokenizer, given, out, **options).as_values()
+    found = explanation.explain(loaded, tokenizer, given, out, **asked, layer=layer, head=head).as_values()
     show({**found, "out": None if out is None else str(out)}, as_json, explanation.explanation_text)
 
 

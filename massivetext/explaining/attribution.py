@@ -53,6 +53,15 @@ class Attribution:
         """score - baseline_score - the sum of all values; more steps make it smaller."""
         return self.score - self.baseline_score - float(self.values.sum())
 
+    @property
+    def rough(self) -> bool:
+        """Whether more than a tenth of what was to be shared out is missing, so that the values are not to be trusted.
+
+        Always False for gradient_times_input, whose values add up to nothing in particular.
+        """
+        missing = abs(self.unexplained) > 0.1 * abs(self.score - self.baseline_score)
+        return missing and self.method == "integrated_gradients"
+
 
 class Question(NamedTuple):
     """One prediction: the scores of all answers, (N, answers), as a function of embeddings, and the answer asked for.
@@ -84,7 +93,8 @@ def attribute_tokens(
     to explain, by id or name; None: the one that stands at `place`, else the likeliest.
 
     method: integrated_gradients (arXiv:1703.01365) along `steps` points from a text of nothing but masks (where the
-    tokenizer has none: padding, else end signs) to this one, special tokens staying; or gradient_times_input, one pass.
+    tokenizer has none: padding, else end signs) to this one; special tokens, and the first one that a causal model
+    reads, stay, so they get nothing. Or gradient_times_input, one pass.
     """
     if method not in METHODS:
         raise ConfigError(unknown_name("method", method, METHODS))
@@ -101,6 +111,8 @@ def _explained(model: Model, tokenizer: Tokenizer, question: Question, method: s
 
     table = _embedding(model)
     nothing = [_without_words(ids, tokenizer) for ids in question.ids]
+    if isinstance(model, CausalDecoder):  # later tokens rest their attention on the first (arXiv:2309.17453): where it
+        nothing[0][0, 0] = question.ids[0][0, 0]  # moves, the path jumps, and gradients along it say little
     with torch.no_grad():
         inputs, baselines = (tuple(table(ids) for ids in rows) for rows in (question.ids, nothing))
         scores = question.score(*inputs)[0]

@@ -60,7 +60,7 @@ class Explanation:
         """Return everything as numbers, texts and lists, for JSON; of the attention what is drawn large."""
         found: dict[str, Any] = {"model": self.model, "text": self.text, "attribution": None, "lens": None}
         if self.attribution is not None:
-            names = ("target", "target_id", "score", "baseline_score", "unexplained", "method")
+            names = ("target", "target_id", "score", "baseline_score", "unexplained", "rough", "method")
             found["attribution"] = {name: getattr(self.attribution, name) for name in names}
             pieces = [*self.attribution.pieces, *self.attribution.written]
             pairs = zip(pieces, self.attribution.values.tolist(), strict=True)
@@ -141,6 +141,9 @@ def explanation_text(found: dict[str, Any]) -> str:
             )
         )
         lines += [f"  {token['value']:+8.3f}  {token['token']}" for token in answer["tokens"]]
+        lines.append(f"  {answer['unexplained']:+8.3f}  {tr('(unexplained)')}")
+        if answer["rough"]:
+            lines.append(tr("The numbers are rough: more than a tenth is unexplained. More steps may help."))
     if found["lens"] is not None:
         lens = found["lens"]
         asked = next((i for i, actual in enumerate(lens["actual"]) if actual is None), -1)  # the end, or a mask

@@ -77,7 +77,8 @@ def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) 
         for column, value in zip(rows, shown, strict=True):
             column.append(value)
     ids, values, shares, ranks = (torch.stack(column).cpu().numpy() for column in rows)
-    known_labels = iter([piece.label for piece in pieces_of(tokenizer, [number for number in actual if number >= 0])])
+    whole = [pieces[0].id, *(number for number in actual if number >= 0)]  # a text from its first character on
+    known_labels = iter([piece.label for piece in pieces_of(tokenizer, whole)][1:])
     actual_labels = [next(known_labels) if number >= 0 else "" for number in actual]
     labels = token_labels(tokenizer, ids.ravel().tolist())
     return LogitLens(pieces, np.array(actual), actual_labels, ids, values, shares, ranks, labels)

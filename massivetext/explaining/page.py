@@ -69,6 +69,7 @@ def answer_words(answer: Attribution) -> dict[str, Any]:
         "baseline": signed(answer.baseline_score),
         "sum": signed(float(answer.values.sum())),
         "unexplained": signed(answer.unexplained),
+        "rough": answer.rough,
         "method": answer.method,
         "sides": [coloured(pieces, values.tolist(), strongest) for pieces, values in sides if pieces],
     }

@@ -16,8 +16,8 @@ from massivetext.translations import tr
 
 INK = (194, 73, 29)  # seen on light and on dark paper
 LONGEST_LABEL = 16
-LARGE, SMALL, ROW = 24.0, 11.0, 640.0  # a cell's side in pixels: at most, at least, and what a row shares
-TILE, SHEET = 110.0, 880.0  # a small map's side at most, and the width that they share
+LARGE, SMALL, ROW = 30.0, 11.0, 640.0  # a cell's side in pixels: at most, at least, and what a row shares
+TILE, SHEET, TALL = 110.0, 880.0, 1500.0  # a small map's side at most, the width and height that they share
 
 Weights = NDArray[np.float32]
 
@@ -31,8 +31,8 @@ def heat_map(weights: Weights, readers: Sequence[Piece], read: Sequence[Piece], 
     rows, columns = [short(piece.label) for piece in readers], [short(piece.label) for piece in read]
     side = max(SMALL, min(LARGE, ROW / max(len(rows), len(columns))))
     font = min(13.0, side * 0.85)
-    left = max(text_width(name, font) for name in rows) + 10
-    top = max(text_width(name, font) for name in columns) * 0.8 + 14  # the words above lean by 53 degrees
+    left = max(text_width(name, font * 1.2) for name in rows) + 12  # capitals and brackets are wider than most letters
+    top = max(text_width(name, font * 1.2) for name in columns) * 0.8 + 14  # the words above lean by 53 degrees
     right = text_width(columns[-1], font) * 0.6 + 6
     drawing = Drawing(left + side * len(columns) + right, top + side * len(rows) + 4, title)
     for number, name in enumerate(rows):
@@ -62,7 +62,7 @@ def sheet(found: AttentionMap, title: str) -> str:
     pixels = np.zeros((layers, rows + gap, heads, columns + gap), dtype=np.uint8)
     pixels[:, :rows, :, :columns] = np.rint(255 * np.sqrt(found.weights)).astype(np.uint8).transpose(0, 2, 1, 3)
     flat = pixels.reshape(layers * (rows + gap), heads * (columns + gap))
-    scale = min(TILE, SHEET / heads) / (max(rows, columns) + gap)
+    scale = min(TILE, SHEET / heads, max(TALL / layers, 30.0)) / (max(rows, columns) + gap)
     width, height, left, top = flat.shape[1] * scale, flat.shape[0] * scale, 62.0, 22.0
     drawing = Drawing(left + width, top + height, title)
     for head in range(heads):

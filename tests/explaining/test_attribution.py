@@ -25,12 +25,15 @@ def test_the_values_of_a_next_token_add_up_to_what_the_text_changed(family, text
     ids = torch.tensor([byte_tokenizer.encode(text)])
     with torch.no_grad():
         logits = model(ids).logits[0, -1].log_softmax(-1)
-        nothing = model(torch.full_like(ids, byte_tokenizer.mask_token_id)).logits[0, -1].log_softmax(-1)
+        masked = torch.full_like(ids, byte_tokenizer.mask_token_id)
+        masked[0, 0] = ids[0, 0]  # all tokens rest on the first
+        nothing = model(masked).logits[0, -1].log_softmax(-1)
     assert found.target_id == int(logits.argmax())
     assert found.score == pytest.approx(float(logits.max()), abs=1e-5)
     assert found.baseline_score == pytest.approx(float(nothing[found.target_id]), abs=1e-5)
     assert_adds_up(found)
-    assert [piece.id for piece in found.pieces] == ids[0].tolist() and np.abs(found.values).max() > 0.005
+    assert [piece.id for piece in found.pieces] == ids[0].tolist()
+    assert found.values[0] == 0 and np.abs(found.values).max() > 0.005
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])

@@ -167,6 +167,17 @@ def test_the_deepest_colour_is_the_strongest_token():
     assert depths[1] == max(depths) and depths[2] == 0 and "--c0" in words[1]["background"]
 
 
+def test_values_that_miss_a_tenth_are_called_rough(byte_tokenizer, tmp_path):
+    model = tiny_model("llama")
+    rough = mt.explain(model, byte_tokenizer, ENGLISH, tmp_path / "rough.html", steps=1)
+    fine = mt.explain(model, byte_tokenizer, ENGLISH, tmp_path / "fine.html", steps=100)
+    assert rough.attribution.rough and not fine.attribution.rough
+    warning = "The numbers are rough"
+    for found, said in ((rough, True), (fine, False)):
+        assert (warning in explanation_text(found.as_values())) == said
+    assert warning in read_page(tmp_path / "rough.html")[1] and warning not in read_page(tmp_path / "fine.html")[1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
