@@ -13,9 +13,9 @@ from massivetext.models.naming import to_stored
 
 from .conftest import TRANSFORMERS_FAMILIES, tiny_config, tiny_model
 
-CLASSIFIERS = [name for name in TRANSFORMERS_FAMILIES if name != "nanochat"]  # transformers has none for it
-CASES = [*(("base", name) for name in TRANSFORMERS_FAMILIES), *(("sequence-classification", n) for n in CLASSIFIERS)]
 AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceClassification"}
+CASES = [(task, name) for task in AUTO for name in TRANSFORMERS_FAMILIES if name in ARCHITECTURES[task]]
+CLASSIFIERS = [name for task, name in CASES if task == "sequence-classification"]
 PAD = 5
 
 
