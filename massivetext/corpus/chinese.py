@@ -217,4 +217,13 @@ class ChineseWebTextQuality(LimitDecide):
     name = "chinesewebtext_quality"
     version = 1
     settings_type = ChineseWebTextSettings
-    needs = ("page",)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The measures it looks at."""
+        return ("page",)
+
+    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
+        """Return what each limit is compared with."""
+        measured = {limit: statistic(batch, limit[4:], "page") for limit in ChineseWebTextSettings.model_fields}
+        return measured
