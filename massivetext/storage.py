@@ -83,7 +83,12 @@ def clear_temporary(folder: Path) -> None:
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as stream:
+    return stream_digest(open(path, "rb"))
+
+
+def stream_digest(stream: Any) -> str:
+    """Return the SHA-256 of the bytes of a stream, in hexadecimal, and close it."""
+    with stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

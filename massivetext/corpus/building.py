@@ -370,13 +370,15 @@ def _prepare(folder: Path, plan: Plan) -> None:
 
 def _process(plan: Plan, work: Path, threads: int, quiet: bool) -> list[dict[str, Any]]:
     """Return the counts of all parts, in order, once threads have taken them through reader and steps."""
-    lock = Lock()
+    lock, done_records = Lock(), 0
     total = sum(part.input_bytes for part in plan.parts)
     with progress(tr("Reading and cleaning"), float(total), "B", quiet) as task, ThreadPoolExecutor(threads) as pool:
 
-        def advance(amount: int) -> None:
+        def advance(amount: int, records: int) -> None:
+            nonlocal done_records
             with lock:
-                task.advance(amount)
+                done_records += records
+                task.advance(amount, tr("{count} documents", count=f"{done_records:,}"))
 
         waiting = [pool.submit(process_part, part, plan.courses, plan.measures, work, advance) for part in plan.parts]
         try:

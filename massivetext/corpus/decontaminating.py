@@ -28,7 +28,7 @@ from massivetext.corpus.settings import SourceSettings
 from massivetext.corpus.steps import Barrier
 from massivetext.errors import ConfigError
 from massivetext.settings import Settings
-from massivetext.storage import file_digest, temporary_path, write_json
+from massivetext.storage import stream_digest, temporary_path, write_json
 from massivetext.text.compiling import kernel
 from massivetext.text.minhash import shingle
 from massivetext.text.words import Hashes, hash_words
@@ -78,7 +78,7 @@ class Decontaminate(Barrier):
     def describe(self) -> dict[str, Any]:
         """Return also the digests of the benchmark files: with other items it is another step."""
         files = {
-            f"{source.name}/{file.uri}": file_digest(file.path)
+            f"{source.name}/{file.uri}": stream_digest(file.open())
             for source in self.settings.benchmarks
             for file in input_files(source)
         }

@@ -100,13 +100,17 @@ def process_part(
     courses: dict[str, Course],
     measures: dict[str, pa.DataType],
     work: Path,
-    advance: Callable[[int], None],
+    advance: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    """Return a part's counts after writing its work files; a part that has them is not done again."""
+    """Return a part's counts after writing its work files; a part that has them is not done again.
+
+    advance: told how many bytes of the input and how many records are done.
+    """
     files = part_files(work, part.number)
     if files.marker.is_file():
-        advance(part.input_bytes)
-        return dict(read_json(files.marker))
+        known = dict(read_json(files.marker))
+        advance(part.input_bytes, sum(counts["records"] for counts in known["sources"].values()))
+        return known
     counts: dict[str, Any] = {}
     set_aside: list[dict[str, str]] = []
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -120,6 +124,7 @@ def process_part(
             for records in _batches(_records(courses[source], pieces, advance)):
                 set_aside += _listed(source, records)[: SHOWN_RECORDS - len(set_aside)]
                 rows = passage.take(*_taken(courses[source].lane, records))
+                advance(0, len(records))
                 if len(rows):
                     kept.write_batch(rows)
                 for batch in passage.dropped:
@@ -134,7 +139,7 @@ def process_part(
 def batches_of(course: Course, pieces: list[Piece]) -> Iterator[tuple[pa.RecordBatch, list[str], int]]:
     """Yield the records of some pieces as `Passage.take` wants them: batch, why records were set aside, how many bytes
     did not fit."""
-    for records in _batches(_records(course, pieces, lambda size: None)):
+    for records in _batches(_records(course, pieces)):
         yield _taken(course.lane, records)
 
 
@@ -158,7 +163,9 @@ def _listed(source: str, records: list[tuple[str, bool, Record]]) -> list[dict[s
     ]
 
 
-def _records(course: Course, pieces: list[Piece], advance: Callable[[int], None]) -> Iterator[tuple[str, bool, Record]]:
+def _records(
+    course: Course, pieces: list[Piece], advance: Callable[[int, int], None] = lambda size, records: None
+) -> Iterator[tuple[str, bool, Record]]:
     """Yield (uri, whether a file is one record, record) for the records of some pieces."""
     for piece in pieces:
         reader = course.readers[piece.file.format]
@@ -169,7 +176,7 @@ def _records(course: Course, pieces: list[Piece], advance: Callable[[int], None]
                 yield uri, whole, record
         except (BadDocument, DataError) as error:
             yield uri, whole, bad_record(f"after {place}", 0, str(error))
-        advance(piece_bytes(piece))
+        advance(piece_bytes(piece), 0)
 
 
 def _batches(records: Iterator[tuple[str, bool, Record]]) -> Iterator[list[tuple[str, bool, Record]]]:

@@ -5,10 +5,11 @@ import json
 import os
 import sysconfig
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from massivetext.corpus.readers.records import Reader, make_reader
+from massivetext.corpus.readers.remote import is_remote, remote_files
 from massivetext.corpus.readers.streams import SourceFile, is_archive, open_stream, plain_suffix
 from massivetext.corpus.settings import FORMATS, SourceSettings
 from massivetext.errors import BadDocument, ConfigError, DataError, unknown_name
@@ -53,28 +54,39 @@ def input_files(source: SourceSettings) -> list[SourceFile]:
     Raises DataError for a path that does not exist or that holds no file of the source's format, and ConfigError for a
     file whose format cannot be told.
     """
-    named = [(path, *_expand(path, source)) for path in source.paths]
+    named = [(path, *_expand(path, source)) for path in source.paths if not is_remote(path)]
     plain_roots = [root for _, kind, root, _ in named if not kind]
     plain_root = Path(os.path.commonpath(plain_roots)) if plain_roots else Path()
     readers = possible_readers(source)
     files: dict[str, SourceFile] = {}
+
+    def choose(written: str, candidates: Iterable[tuple[SourceFile, bool]], alone: bool) -> None:
+        """Add the files that can be read; candidates: each with whether the path named it."""
+        before, seen = len(files), Counter[str]()
+        for file, given in candidates:
+            chosen = format_of(file, source, readers, given, alone and given)
+            seen[plain_suffix(file.path.name) or "no suffix"] += 1
+            if chosen is not None:
+                files[file.uri] = file._replace(format=chosen)
+        if len(files) == before and not any(file.uri in files for file, _ in candidates):
+            raise DataError(_nothing_found(source, written, seen))
+
     for written, kind, root, paths in named:
         base = root if kind else plain_root
-        alone = paths == [_resolved(written)[2]]
-        found = 0
-        seen: Counter[str] = Counter()
-        for path, given in _walk(paths, LEFT_OUT[kind if kind in LEFT_OUT else ""]):
-            uri = "/".join(filter(None, (kind, path.relative_to(base).as_posix())))
-            status = path.stat()
-            file = SourceFile(path, uri, status.st_size, status.st_mtime_ns, "", source.max_expansion)
-            chosen = format_of(file, source, readers, given, alone and given)
-            seen[plain_suffix(path.name) or "no suffix"] += 1
-            if chosen is not None:
-                files[uri] = file._replace(format=chosen)
-                found += 1
-        if not found:
-            raise DataError(_nothing_found(source, written, seen))
+        walked = _walk(paths, LEFT_OUT[kind if kind in LEFT_OUT else ""])
+        local = [(_local_file(path, base, kind, source), given) for path, given in walked]
+        choose(written, local, paths == [_resolved(written)[2]])
+    for written in filter(is_remote, source.paths):
+        remote = remote_files(written, source)
+        choose(written, remote, len(remote) == 1)
     return [files[uri] for uri in sorted(files)]
+
+
+def _local_file(path: Path, base: Path, kind: str, source: SourceSettings) -> SourceFile:
+    """Return a file on disk; kind: the built-in root's name or ""."""
+    uri = "/".join(filter(None, (kind, path.relative_to(base).as_posix())))
+    status = path.stat()
+    return SourceFile(path, uri, status.st_size, status.st_mtime_ns, "", source.max_expansion)
 
 
 def possible_readers(source: SourceSettings) -> dict[str, Reader]:
