@@ -50,9 +50,16 @@ CHAIN = ["normalise", "gopher_quality", {"length": {"min_characters": 100}}]
 WITH_REPETITION = [*CHAIN, "gopher_repetition"]
 PII = {"pii": {"types": ["email", "phone", "ip", "card", "iban", "resident_id"]}}
 FILTERS = {
-    "english": ["normalise", "in_language", "fineweb", PII],
-    "chinese_characters": ["normalise", "in_language", "fineweb", "chinesewebtext", PII],
-    "chinese_words": ["normalise", "in_language", "fineweb2-zh", {"c4_lines": {"ended": False}}, "c4_pages", PII],
+    "english_filters": ["normalise", "in_language", "fineweb", PII],
+    "chinese_filters_by_characters": ["normalise", "in_language", "fineweb", "chinesewebtext", PII],
+    "chinese_filters_by_words": [
+        "normalise",
+        "in_language",
+        "fineweb2-zh",
+        {"c4_lines": {"ended": False}},
+        "c4_pages",
+        PII,
+    ],
 }
 """All filters; `fineweb` is Gopher's two, C4's and FineWeb's own. Chinese by characters, and by a segmenter's words."""
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}

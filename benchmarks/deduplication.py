@@ -3,10 +3,18 @@
     python benchmarks/deduplication.py [--data ../shared/data] [--documents 5000] [--generated 1000000]
         [--out benchmarks/results/deduplication.json]
 
-`english`, `chinese`: real documents, and copies of them with planted edits (stretches of words replaced, inserted,
-deleted), through the barrier with 16 bands of 7; all pairs are compared by true Jaccard similarity as the truth. A pair
-counts as found when its later document was dropped. `before_verification`: the same without comparing candidates.
+`english`, `chinese`: real documents (Chinese: halves of passages), and copies of them with planted edits (stretches of
+words replaced, inserted, deleted), through the barrier with 16 bands of 7; all pairs are compared by true Jaccard
+similarity as the truth. A pair counts as found when its later document was dropped. `before_verification`: the same
+without comparing candidates.
 `generated`: so many short documents, half of them near-duplicates, in a process of its own, with its peak memory.
+
+    python benchmarks/deduplication.py --large 5 [--out benchmarks/results/large_corpus.json]
+
+`large`: so many GB of generated pages of some thousand characters, English-like and Chinese-like, a tenth of them
+earlier ones with a sentence more, in JSON lines with zstd; normalised, measured for Gopher's rules and deduplicated,
+exactly and nearly, in a process of its own: seconds, MB/s of text, peak memory. It needs
+about as much room on the disk, in --scratch.
 """
 
 import argparse
@@ -19,8 +27,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pyarrow as pa
-from corpus import chinese_texts, describe_machine, english_texts
+import zstandard
+from corpus import chinese_texts, describe_machine, real_texts
 from numba import njit
 
 from massivetext.corpus.building import build_corpus
@@ -41,6 +51,12 @@ def edited(chance: random.Random, units: list[str], joiner: str) -> str:
         kind = chance.randrange(3)
         units[at : at + (0 if kind == 1 else size)] = [] if kind == 2 else fresh
     return joiner.join(units)
+
+
+def halved(text: str) -> list[str]:
+    """Return a Chinese text in two parts, cut at the end of the sentence in the middle; a short one whole."""
+    cut = text.find("。", len(text) // 2) + 1
+    return [text[:cut], text[cut:]] if cut and len(text) - cut >= SHORTEST_UNITS else [text]
 
 
 def planted(texts: list[str], documents: int, by_character: bool) -> list[str]:
@@ -128,22 +144,98 @@ def measure_generated(documents: int) -> dict[str, object]:
         return {"documents": documents, "bytes": path.stat().st_size, **json.loads(done.stdout)}
 
 
+FILE_BYTES = 128 * 2**20
+SENTENCES, SENTENCE_WORDS = 100_000, 20
+
+
+def sentences(numbers: np.random.Generator) -> tuple[list[str], list[str]]:
+    """Return English-like and Chinese-like sentences, the n-th word with a weight of 1 / n."""
+    bounds = np.cumsum(1 / np.arange(1, 20_001))
+    letters = np.array(list("etaoinshrdlucmfwypvbgkjqxz"))
+    english = ["".join(letters[numbers.integers(0, 26, 2 + rank.bit_length() // 2)]) for rank in range(1, 20_001)]
+    chinese = [chr(0x4E00 + int(code)) for code in numbers.permutation(20_000)]
+    found = []
+    for words, joiner, end in ((english, " ", "."), (chinese, "", "。")):
+        ranks = np.searchsorted(bounds, numbers.random((SENTENCES, SENTENCE_WORDS)) * bounds[-1])
+        found.append([joiner.join(words[rank] for rank in row) + end for row in ranks.tolist()])
+    return found[0], found[1]
+
+
+def write_pages(folder: Path, size: int) -> int:
+    """Write JSON lines in zstd until their texts hold `size` bytes, and return how many documents they are.
+
+    A page is some dozens of sentences drawn from many; every fourth one is Chinese, every tenth one a page of before
+    with one more sentence.
+    """
+    numbers = np.random.Generator(np.random.PCG64(0))
+    english, chinese = sentences(numbers)
+    packer = zstandard.ZstdCompressor(3)
+    written, documents, number = 0, 0, 0
+    recent: list[str] = []
+    while written < size:
+        with open(folder / f"{number:04d}.jsonl.zst", "wb") as stream, packer.stream_writer(stream) as packed:
+            held = 0
+            while held < FILE_BYTES and written < size:
+                if len(recent) == 1000 and documents % 10 == 9:
+                    text = f"{recent[int(numbers.integers(1000))]} {english[documents % SENTENCES]}"
+                else:
+                    chosen, joiner = (chinese, "") if documents % 4 == 3 else (english, " ")
+                    places = numbers.integers(0, SENTENCES, int(numbers.integers(20, 60)))
+                    text = joiner.join([chosen[place] for place in places.tolist()])
+                    recent = recent if len(recent) == 1000 else [*recent, text]
+                    recent[documents % len(recent)] = text
+                data = orjson.dumps({"text": text, "n": documents})
+                packed.write(data + b"\n")
+                held, written, documents = held + len(data), written + len(text.encode()), documents + 1
+        number += 1
+    return documents
+
+
+def measure_large(gigabytes: float, scratch: Path | None) -> dict[str, object]:
+    """Return time, speed and peak memory for a large generated corpus."""
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        source = Path(folder, "pages")
+        source.mkdir()
+        size = int(gigabytes * 1e9)
+        documents = write_pages(source, size)
+        packed = sum(path.stat().st_size for path in source.iterdir())
+        steps = ["normalise", "statistics", "ngrams", {"deduplicate": {"near": {}, "memory_bytes": 2**28}}]
+        recipe = {"sources": [{"name": "pages", "path": str(source)}], "steps": steps}
+        command = [sys.executable, "-c", PROGRAM, json.dumps(recipe), str(Path(folder, "out"))]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout)
+        rate = round(size / found["seconds"] / 1e6, 1)
+        return {"documents": documents, "bytes": size, "packed_bytes": packed, "mb_per_second": rate, **found}
+
+
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--generated", type=int, default=1_000_000, help="0 leaves it out")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/deduplication.json")
+    parser.add_argument("--large", type=float, default=0, help="GB of a large corpus, which is then measured alone")
+    parser.add_argument(
+        "--scratch", type=Path, help="folder for what --large writes, where that of the system is small"
+    )
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    name = "large_corpus" if options.large else "deduplication"
+    out = options.out or Path(__file__).parent / f"results/{name}.json"
+    if options.large:
+        large = {"benchmark": name, "machine": describe_machine(), **measure_large(options.large, options.scratch)}
+        print(json.dumps(large, indent=2))
+        write_json(out, large)
+        return
     results: dict[str, object] = {"benchmark": "deduplication", "machine": describe_machine(), "threshold": THRESHOLD}
-    for language, texts in (("english", english_texts(options.data)), ("chinese", chinese_texts(options.data))):
+    halves = [half for text in chinese_texts(options.data) for half in halved(text)]
+    for language, texts in (("english", real_texts(options.data, 0)), ("chinese", halves)):
         results[language] = measure(planted(texts, options.documents, language == "chinese"))
         print(language, json.dumps(results[language], indent=2))
     if options.generated:
         results["generated"] = measure_generated(options.generated)
         print("generated", json.dumps(results["generated"], indent=2))
-    write_json(options.out, results)
+    write_json(out, results)
 
 
 if __name__ == "__main__":

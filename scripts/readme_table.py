@@ -69,6 +69,152 @@ def corpus_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+FILTERS = {
+    "english_filters": ("English", 20),
+    "chinese_filters_by_characters": ("Chinese by characters", 20),
+    "chinese_filters_by_words": ("Chinese by a segmenter's words", 4),
+}
+
+
+def filter_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on all filters together, and on the way from packed JSON lines to a corpus."""
+    rows = []
+    for name, (title, target) in FILTERS.items():
+        if name not in found:
+            continue
+        rate = found[name]["filters"]["all_mb_per_second"]
+        whole = found[name]["archive"]["mb_per_core_second"]
+        what = f"{title}: language, Gopher, C4, FineWeb, PII, MinHash-112, one core"
+        rows.append((what, f"{rate:.1f} MB/s", f"≥ {target} MB/s", reached(rate >= target)))
+        what = f"{title}: the same from .jsonl.zst to Parquet, near-duplicates dropped"
+        wanted = "" if target < 20 else "≥ 12 MB/s a core"
+        rows.append((what, f"{whole:.1f} MB per core second", wanted, reached(whole >= 12) if wanted else ""))
+    return rows
+
+
+def peer_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows beside datatrove and rensa."""
+    speed, minhash, twin = found["speed"], found["minhash"], found["slow_twin"]
+    own, peer = speed["mb_per_second"]["massivetext"], speed["mb_per_second"]["datatrove_defaults"]
+    ratio, best = speed["ratio_to_defaults"], speed["ratio_to_best_settings"]
+    rules = found["agreement"]["rules"]
+    least, mean = min(rules.values(), key=by_agreement), sum(map(by_agreement, rules.values())) / len(rules)
+    name = next(name for name, rule in rules.items() if rule is least)
+    text = f"{own:.0f} MB/s; datatrove {peer:.2f}"
+    verdict = f"{reached(ratio >= 300 and own >= 25)}, {ratio:.0f} x (its best settings {best:.0f} x)"
+    signed = minhash["mb_per_second"]
+    return [
+        ("Gopher quality and repetition, MinHash-112, one core", text, "≥ 300 x, ≥ 25 MB/s", verdict),
+        (
+            "MinHash-112 of word 5-grams alone",
+            f"{signed['massivetext']:.0f} MB/s; rensa {signed['rensa_5_grams']:.0f}",
+            "",
+            f"{minhash['ratio_to_5_grams']:.1f} x (rensa on bare words {minhash['ratio_to_words']:.1f} x)",
+        ),
+        (
+            "decisions equal to the slow twin's",
+            f"{twin['equal']:,} of {twin['documents']:,} documents",
+            "all",
+            reached(twin["equal"] == twin["documents"]),
+        ),
+        (
+            f"decisions equal to datatrove's, mean of {len(rules)} rules",
+            f"{100 * mean:.1f} %; least {100 * by_agreement(least):.1f} % ({name})",
+            "each class explained",
+            "in the JSON",
+        ),
+    ]
+
+
+def by_agreement(rule: dict[str, Any]) -> float:
+    """Return the part of the documents on which a rule and datatrove's agree."""
+    return float(rule["agree_fraction"])
+
+
+def deduplication_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on near-duplicates."""
+    rows = []
+    for language in ("english", "chinese"):
+        part = found[language]["after_verification"]
+        recall, precision = part["recall"], part["precision"]
+        what = f"near-duplicates, {language}, {found[language]['documents']:,} documents beside brute force"
+        text = f"recall {recall:.3f}, precision {precision:.3f}"
+        rows.append((what, text, "≥ 0.95, 1.0", reached(recall >= 0.95 and precision == 1.0)))
+    if "generated" in found:
+        part = found["generated"]
+        memory = part["peak_memory_bytes"] / 1e9
+        what = f"{part['documents']:,} short documents deduplicated, peak memory"
+        text = f"{memory:.2f} GB, {part['seconds']:.0f} s"
+        full = part["documents"] >= 1_000_000
+        rows.append((what, text, "< 2 GB for 1,000,000", reached(memory < 2) if full else "in part"))
+    return rows
+
+
+def large_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the row on a large corpus."""
+    memory, size = found["peak_memory_bytes"] / 1e9, found["bytes"] / 1e9
+    text = f"{memory:.2f} GB, {found['mb_per_second']:.1f} MB/s"
+    verdict = reached(memory < 2) if size >= 5 else "in part"
+    return [(f"{size:.1f} GB generated corpus, peak memory", text, "< 2 GB for 5 GB", verdict)]
+
+
+def extraction_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the row on main text."""
+    name = next(name for name in found["extractors"] if "default" in name)
+    value, peer = found["extractors"][name]["f1"], found["published"]["readability"]["f1"]
+    text = f"F1 {value:.3f}; readability {peer:.3f}"
+    return [(f"main text of {found['pages']} gold pages", text, "≥ 0.94", reached(value >= 0.94))]
+
+
+def pii_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on personal data."""
+    kinds = ("card", "iban", "email", "ip")
+    values = {name: found["types"][name]["f1"] for name in (*kinds, "phone")}
+    text = ", ".join(f"{name} {values[name]:.3f}" for name in kinds)
+    identity, keys = found["resident_id"], found["secret_generated"]["f1"]
+    right = identity["valid_found"] == identity["generated"] and not identity["broken_found"]
+    return [
+        ("personal data, F1", text, "≥ 0.95", reached(min(values[name] for name in kinds) >= 0.95)),
+        ("telephone numbers, F1 (patterns completed on these texts)", f"{values['phone']:.3f}", "reported apart", ""),
+        ("keys and tokens, F1 on generated ones", f"{keys:.3f}", "", ""),
+        (
+            "Chinese identity numbers, generated",
+            f"{identity['valid_found']:,} of {identity['generated']:,} valid, {identity['broken_found']} broken ones",
+            "exactly",
+            reached(right),
+        ),
+    ]
+
+
+def language_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on language identification."""
+    english, chinese = (found["tatoeba"][name]["right_fraction"] for name in ("english", "chinese"))
+    japanese = found["japanese_told_chinese"]
+    return [
+        (
+            "language of Tatoeba's lines of 20 characters or more",
+            f"English {english:.4f}, Chinese {chinese:.4f}",
+            "≥ 0.98",
+            reached(min(english, chinese) >= 0.98),
+        ),
+        ("Japanese taken for Chinese", f"{japanese} of {found['japanese']}", "none", reached(not japanese)),
+    ]
+
+
+def decontamination_rows(found: dict[str, Any]) -> list[Row]:
+    """Return the rows on planted benchmark items."""
+    rows = []
+    for language in ("english", "chinese"):
+        exact, changed = found[language]["exact"], found[language]["tenth_edited"]
+        lengths = changed["by_length"]
+        long = min(entry["recall"] for name, entry in lengths.items() if int(name.split()[0]) >= 30)
+        precision = min(exact["precision"], changed["precision"])
+        text = f"exact {exact['recall']:.3f}; a tenth edited, from 30 words {long:.3f}; precision {precision:.3f}"
+        right = exact["recall"] == 1 and long >= 0.9 and precision >= 0.95
+        rows.append((f"planted benchmark items, {language}, recall", text, "1.0; ≥ 0.9; ≥ 0.95", reached(right)))
+    return rows
+
+
 def tokenising_rows(found: dict[str, Any]) -> list[Row]:
     """Return the rows on building a token store."""
     rows = []
@@ -147,7 +293,14 @@ def quickstart_rows(found: dict[str, Any]) -> list[Row]:
 TABLES: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
     "quickstart": quickstart_rows,
     "startup": startup_rows,
-    "corpus": corpus_rows,
+    "corpus": lambda found: corpus_rows(found) + filter_rows(found),
+    "corpus_peers": peer_rows,
+    "deduplication": deduplication_rows,
+    "large_corpus": large_rows,
+    "extraction": extraction_rows,
+    "pii": pii_rows,
+    "language": language_rows,
+    "decontamination": decontamination_rows,
     "tokenising": tokenising_rows,
     "training": training_rows,
     "generation": generation_rows,
