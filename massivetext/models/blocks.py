@@ -6,7 +6,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from massivetext.generation.stepping import LayerPlan, Norm, affine_of
+from massivetext.generation.kernels import ACTIVATION_CODES, NO_NORM, NORM_AFTER, NORM_BEFORE
+from massivetext.generation.stepping import LayerPlan, Norm, StepPlan, affine_of
 from massivetext.layers.attention import Context, SelfAttention
 from massivetext.layers.feedforward import GatedFeedForward
 from massivetext.layers.norms import RMSNorm
@@ -107,3 +108,25 @@ class DecoderStack(nn.Module):
         self.dropout = nn.Dropout(config.dropouts.embedding)
         self.layers = nn.ModuleList(block(config) for _ in range(config.num_hidden_layers))
         self.norm = block.make_norm(config)
+
+    def step_plan(self, config: Any, head: Tensor, frequencies: Tensor | None) -> StepPlan | None:
+        """Return what the fast decoding step needs; None where it does not know the blocks."""
+        layers = [cast(DecoderBlock, block).step_plan() for block in self.layers]
+        known = [layer for layer in layers if layer is not None]
+        if len(known) < len(layers):
+            return None
+        norm: Any = self.norm
+        table, shape = getattr(self, "embed_positions", None), config.attention_shape()
+        return StepPlan(
+            known,
+            norm_of(norm),
+            head,
+            frequencies,
+            None if table is None else table.weight.detach()[table.offset :],
+            ACTIVATION_CODES[config.hidden_act],
+            {"none": NO_NORM, "before_rotary": NORM_BEFORE, "after_rotary": NORM_AFTER}[shape.norm],
+            isinstance(norm, nn.LayerNorm),
+            norm.eps if isinstance(norm, nn.LayerNorm) else norm.epsilon,
+            shape.reverse_rotary,
+            config.softcap,
+        )

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.generation.kernels import ACTIVATION_CODES, NO_NORM, NORM_AFTER, NORM_BEFORE
-from massivetext.generation.stepping import LayerPlan, StepPlan
+from massivetext.generation.stepping import StepPlan
 from massivetext.layers.attention import Context, causal_mask, padding_mask, segment_mask
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.loss import next_token_loss, soft_capped
@@ -30,7 +29,6 @@ from massivetext.models.blocks import (
     DecoderBlock,
     DecoderStack,
     RunBlock,
-    norm_of,
     run_block,
 )
 from massivetext.models.configuration import DecoderConfig
@@ -290,28 +288,8 @@ class CausalDecoder(nn.Module):
 
         It knows float32 on a CPU, without a window, and blocks that norm what they read.
         """
-        config: Any = self.config
-        shape = config.attention_shape()
-        if self.device.type != "cpu" or self.dtype != torch.float32 or config.attention_window is not None:
-            return None
-        layers = [block.step_plan() for block in cast("list[DecoderBlock]", self.model.layers)]
-        if None in layers:
-            return None
-        norm: Any = self.model.norm
-        table = getattr(self.model, "embed_positions", None)
-        return StepPlan(
-            cast("list[LayerPlan]", layers),
-            norm_of(norm),
-            self.head_weight.detach(),
-            self.frequencies,
-            None if table is None else table.weight.detach()[table.offset :],
-            ACTIVATION_CODES[config.hidden_act],
-            {"none": NO_NORM, "before_rotary": NORM_BEFORE, "after_rotary": NORM_AFTER}[shape.norm],
-            isinstance(norm, nn.LayerNorm),
-            norm.eps if isinstance(norm, nn.LayerNorm) else norm.epsilon,
-            shape.reverse_rotary,
-            config.softcap,
-        )
+        plain = self.device.type == "cpu" and self.dtype == torch.float32 and self.config.attention_window is None
+        return self.model.step_plan(self.config, self.head_weight.detach(), self.frequencies) if plain else None
 
     def new_cache(self, batch: int, slots: int) -> StaticCache:
         """Return an empty key-value cache for `batch` rows of at most `slots` tokens."""
