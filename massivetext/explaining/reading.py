@@ -67,7 +67,8 @@ def read_text(model: Model, tokenizer: Tokenizer, text: str, target_text: str | 
     if target_text is None:
         most = model.config.most_tokens
         length = WRITTEN_TOKENS if most is None else min(WRITTEN_TOKENS, most - 1)
-        written = model.generate(ids, max_new_tokens=length, do_sample=False, num_beams=1)
+        with evaluating(model):
+            written = model.generate(ids, max_new_tokens=length, do_sample=False, num_beams=1)
         decoder_ids, following = written[:, :-1], written[0, 1:]
     else:
         labels, _ = _checked(model, tokenizer, target_text, "target_text")
@@ -114,9 +115,9 @@ def open_model(name: str | Path) -> Model:
 
 def _checked(model: Model, tokenizer: Tokenizer, text: str, what: str) -> tuple[Tensor, Tensor | None]:
     """Return ids and kinds of a text, (1, T) each; raise DataError where it cannot be read."""
-    if not text:
-        raise DataError(f"{what} is empty; give at least one character to explain")
     row: Any = tokenizer(text)
+    if not text or not row["input_ids"]:
+        raise DataError(f"{what} is empty, or no token is left of it; give at least one character to explain")
     ids = torch.tensor([row["input_ids"]], device=model.device)
     most, tokens = most_tokens(model), ids.shape[1]
     if most is not None and tokens > most:
