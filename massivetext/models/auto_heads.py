@@ -1,4 +1,4 @@
-"""The Auto classes of encoders and encoder-decoders: the folder's configuration says which family it is."""
+"""The Auto classes but AutoModelForCausalLM: the folder's configuration says which family it is."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ from massivetext.hub import find_folder
 from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.pretrained import PretrainedModel
-from massivetext.models.published import PublishedConfig
+from massivetext.models.published import LabelledConfig
 from massivetext.models.weights import CONFIG_FILE, read_object
 
 
@@ -16,6 +16,10 @@ class AutoHead:
     """Base of the Auto classes: makes models for one task, from a folder with weights or fresh."""
 
     task: ClassVar[str]
+
+    def __init_subclass__(cls, task: str) -> None:
+        """Note which task of `ARCHITECTURES` the class makes models for."""
+        cls.task = task
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **options: Any) -> PretrainedModel:
@@ -31,7 +35,7 @@ class AutoHead:
         return cls._class(str(family), str(folder / CONFIG_FILE)).from_pretrained(folder, **options)
 
     @classmethod
-    def from_config(cls, config: PublishedConfig, seed: int = 0) -> PretrainedModel:
+    def from_config(cls, config: LabelledConfig, seed: int = 0) -> PretrainedModel:
         """Return a model with fresh weights, a function of `config` and `seed` alone, in training mode."""
         family = getattr(config, "model_type", None)
         if family is None:
@@ -52,43 +56,29 @@ class AutoHead:
         raise ModelError(f"{where}: {reason}")
 
 
-class AutoModel(AutoHead):
+class AutoModel(AutoHead, task="base"):
     """Models without a head: `last_hidden_state`, `pooler_output`."""
 
-    task = "base"
 
-
-class AutoModelForMaskedLM(AutoHead):
+class AutoModelForMaskedLM(AutoHead, task="masked-lm"):
     """Models that predict masked tokens."""
 
-    task = "masked-lm"
 
-
-class AutoModelForSequenceClassification(AutoHead):
+class AutoModelForSequenceClassification(AutoHead, task="sequence-classification"):
     """Models that label texts."""
 
-    task = "sequence-classification"
 
-
-class AutoModelForTokenClassification(AutoHead):
+class AutoModelForTokenClassification(AutoHead, task="token-classification"):
     """Models that label tokens."""
 
-    task = "token-classification"
 
-
-class AutoModelForQuestionAnswering(AutoHead):
+class AutoModelForQuestionAnswering(AutoHead, task="question-answering"):
     """Models that find answers inside a text."""
 
-    task = "question-answering"
 
-
-class AutoModelForMultipleChoice(AutoHead):
+class AutoModelForMultipleChoice(AutoHead, task="multiple-choice"):
     """Models that choose one of several continuations."""
 
-    task = "multiple-choice"
 
-
-class AutoModelForSeq2SeqLM(AutoHead):
+class AutoModelForSeq2SeqLM(AutoHead, task="seq2seq-lm"):
     """Models that read one text and write another."""
-
-    task = "seq2seq-lm"

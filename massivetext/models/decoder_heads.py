@@ -37,6 +37,11 @@ class DecoderModel(PretrainedModel):
     decoder_class: ClassVar[type[CausalDecoder]]
     heads = ("score.", "lm_head.", "embed_out.", "classifier.", "qa_outputs.")
 
+    def __init_subclass__(cls, of: type[CausalDecoder] | None = None) -> None:
+        """Note whose decoder it is."""
+        if of is not None:
+            cls.decoder_class, cls.config_class = of, of.config_class
+
     def build(self, config: Any) -> None:
         """Make the decoder."""
         with torch.device("cpu"):  # rotary frequencies follow from the configuration: they are numbers from the start
@@ -119,121 +124,81 @@ class DecoderForSequenceClassification(DecoderModel):
         return places[:, -1] if padding is None else (places * (input_ids != padding)).argmax(dim=1)
 
 
-class ArceeModel(DecoderModel):
+class ArceeModel(DecoderModel, of=ArceeForCausalLM):
     """Arcee without a head."""
 
-    decoder_class, config_class = ArceeForCausalLM, ArceeForCausalLM.config_class
 
-
-class GPT2Model(DecoderModel):
+class GPT2Model(DecoderModel, of=GPT2LMHeadModel):
     """GPT-2 without a head."""
 
-    decoder_class, config_class = GPT2LMHeadModel, GPT2LMHeadModel.config_class
 
-
-class GPTNeoXModel(DecoderModel):
+class GPTNeoXModel(DecoderModel, of=GPTNeoXForCausalLM):
     """GPT-NeoX without a head."""
 
-    decoder_class, config_class = GPTNeoXForCausalLM, GPTNeoXForCausalLM.config_class
 
-
-class LlamaModel(DecoderModel):
+class LlamaModel(DecoderModel, of=LlamaForCausalLM):
     """Llama without a head."""
 
-    decoder_class, config_class = LlamaForCausalLM, LlamaForCausalLM.config_class
 
-
-class MistralModel(DecoderModel):
+class MistralModel(DecoderModel, of=MistralForCausalLM):
     """Mistral without a head."""
 
-    decoder_class, config_class = MistralForCausalLM, MistralForCausalLM.config_class
 
-
-class NanoChatModel(DecoderModel):
+class NanoChatModel(DecoderModel, of=NanoChatForCausalLM):
     """nanochat without a head."""
 
-    decoder_class, config_class = NanoChatForCausalLM, NanoChatForCausalLM.config_class
 
-
-class OPTModel(DecoderModel):
+class OPTModel(DecoderModel, of=OPTForCausalLM):
     """OPT without a head."""
 
-    decoder_class, config_class = OPTForCausalLM, OPTForCausalLM.config_class
 
-
-class OpenAIGPTModel(DecoderModel):
+class OpenAIGPTModel(DecoderModel, of=OpenAIGPTLMHeadModel):
     """GPT without a head."""
 
-    decoder_class, config_class = OpenAIGPTLMHeadModel, OpenAIGPTLMHeadModel.config_class
 
-
-class PaLMModel(DecoderModel):
+class PaLMModel(DecoderModel, of=PaLMForCausalLM):
     """PaLM without a head."""
 
-    decoder_class, config_class = PaLMForCausalLM, PaLMForCausalLM.config_class
 
-
-class Qwen2Model(DecoderModel):
+class Qwen2Model(DecoderModel, of=Qwen2ForCausalLM):
     """Qwen2 without a head."""
 
-    decoder_class, config_class = Qwen2ForCausalLM, Qwen2ForCausalLM.config_class
 
-
-class Qwen3Model(DecoderModel):
+class Qwen3Model(DecoderModel, of=Qwen3ForCausalLM):
     """Qwen3 without a head."""
 
-    decoder_class, config_class = Qwen3ForCausalLM, Qwen3ForCausalLM.config_class
 
-
-class ArceeForSequenceClassification(DecoderForSequenceClassification):
+class ArceeForSequenceClassification(DecoderForSequenceClassification, of=ArceeForCausalLM):
     """Arcee that labels texts."""
 
-    decoder_class, config_class = ArceeForCausalLM, ArceeForCausalLM.config_class
 
-
-class GPT2ForSequenceClassification(DecoderForSequenceClassification):
+class GPT2ForSequenceClassification(DecoderForSequenceClassification, of=GPT2LMHeadModel):
     """GPT-2 that labels texts."""
 
-    decoder_class, config_class = GPT2LMHeadModel, GPT2LMHeadModel.config_class
 
-
-class GPTNeoXForSequenceClassification(DecoderForSequenceClassification):
+class GPTNeoXForSequenceClassification(DecoderForSequenceClassification, of=GPTNeoXForCausalLM):
     """GPT-NeoX that labels texts."""
 
-    decoder_class, config_class = GPTNeoXForCausalLM, GPTNeoXForCausalLM.config_class
 
-
-class LlamaForSequenceClassification(DecoderForSequenceClassification):
+class LlamaForSequenceClassification(DecoderForSequenceClassification, of=LlamaForCausalLM):
     """Llama that labels texts."""
 
-    decoder_class, config_class = LlamaForCausalLM, LlamaForCausalLM.config_class
 
-
-class MistralForSequenceClassification(DecoderForSequenceClassification):
+class MistralForSequenceClassification(DecoderForSequenceClassification, of=MistralForCausalLM):
     """Mistral that labels texts."""
 
-    decoder_class, config_class = MistralForCausalLM, MistralForCausalLM.config_class
 
-
-class OPTForSequenceClassification(DecoderForSequenceClassification):
+class OPTForSequenceClassification(DecoderForSequenceClassification, of=OPTForCausalLM):
     """OPT that labels texts."""
 
-    decoder_class, config_class = OPTForCausalLM, OPTForCausalLM.config_class
 
-
-class OpenAIGPTForSequenceClassification(DecoderForSequenceClassification):
+class OpenAIGPTForSequenceClassification(DecoderForSequenceClassification, of=OpenAIGPTLMHeadModel):
     """GPT that labels texts."""
 
-    decoder_class, config_class = OpenAIGPTLMHeadModel, OpenAIGPTLMHeadModel.config_class
 
-
-class Qwen2ForSequenceClassification(DecoderForSequenceClassification):
+class Qwen2ForSequenceClassification(DecoderForSequenceClassification, of=Qwen2ForCausalLM):
     """Qwen2 that labels texts."""
 
-    decoder_class, config_class = Qwen2ForCausalLM, Qwen2ForCausalLM.config_class
 
-
-class Qwen3ForSequenceClassification(DecoderForSequenceClassification):
+class Qwen3ForSequenceClassification(DecoderForSequenceClassification, of=Qwen3ForCausalLM):
     """Qwen3 that labels texts."""
-
-    decoder_class, config_class = Qwen3ForCausalLM, Qwen3ForCausalLM.config_class

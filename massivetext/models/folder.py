@@ -115,8 +115,13 @@ def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.
     return model
 
 
-def check_folder(folder: Path, config_class: type[PublishedConfig]) -> tuple[PublishedConfig, dict[str, Tensor]]:
-    """Return configuration and tensors of a folder of an encoder or encoder-decoder, checked as `load_model_folder`."""
+def check_folder(
+    folder: Path, config_class: type[DecoderConfig | PublishedConfig]
+) -> tuple[DecoderConfig | PublishedConfig, dict[str, Tensor]]:
+    """Return configuration and tensors of a folder for a class of that configuration; checked as `load_model_folder`.
+
+    The tensors are those of the file; what the class makes of their names is its own matter.
+    """
     path = _folder(folder) / CONFIG_FILE
     values = read_object(path)
     if values.get("model_type") != config_class.model_type:

@@ -16,7 +16,7 @@ from massivetext.hub import find_folder
 from massivetext.models.folder import check_folder, check_probes, save_model_folder, wanted_dtype
 from massivetext.models.naming import check_fit
 from massivetext.models.outputs import Output
-from massivetext.models.published import GENERATION, PublishedConfig
+from massivetext.models.published import GENERATION, LabelledConfig
 from massivetext.models.weights import CONFIG_FILE, check_finite, read_object, seeded_normal
 from massivetext.progress import log
 from massivetext.translations import tr
@@ -57,7 +57,7 @@ class PretrainedModel(nn.Module):
         raise NotImplementedError
 
     @classmethod
-    def from_config(cls, config: PublishedConfig, seed: int = 0) -> Self:
+    def from_config(cls, config: LabelledConfig, seed: int = 0) -> Self:
         """Return a model with fresh weights, a function of `config` and `seed` alone, in training mode."""
         return cls(config, seed)
 

@@ -18,7 +18,7 @@ from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.tokenizer import Tokenizer
 
 START_TOKEN = "<|endoftext|>"
-LONGEST_WORD = 1024  # bytes; SentencePiece leaves out longer lines, and so do we, lest it says so
+LONGEST_WORD = 1024  # bytes; SentencePiece leaves out much longer ones, so they are cut
 ALPHABET_SHARE = 0.5  # of a WordPiece vocabulary, at most, goes to single characters
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())  # the 256 characters that GPT-2 writes for bytes
 GPT2_PATTERN = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -47,7 +47,11 @@ def learn_unigram(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
         from sentencepiece import SentencePieceTrainer
     except ImportError:
         raise ConfigError("kind unigram is learned by sentencepiece; pip install sentencepiece, or use bpe") from None
-    written, counts = io.BytesIO(), _counted(texts, GPT2_PATTERN)
+    written = io.BytesIO()
+    counts: Counter[str] = Counter()
+    for word, count in _counted(texts, GPT2_PATTERN).items():
+        for start in range(0, len(word), LONGEST_WORD):
+            counts[word[start : start + LONGEST_WORD]] += count
     unseen = sorted(set(BYTES).difference(*counts))
     SentencePieceTrainer.train(
         sentence_iterator=_lines(counts),
@@ -84,7 +88,7 @@ def _lines(counts: Counter[str]) -> Iterator[str]:
     whose counts add up to its own, and a space, which no piece goes across, follows it on the last.
     """
     for word, count in sorted(counts.items()):
-        lines = count.bit_length() if len(word) <= LONGEST_WORD else 0
+        lines = count.bit_length()
         for line in range(lines):
             last = line > 0 and line == lines - 1
             yield f"{word}{' ' if last else ''}\t{count - lines + 1 if line == 0 else 1}"

@@ -7,12 +7,10 @@ import massivetext as mt
 
 from .conftest import tiny_config
 
-SEQUENCE = {"vocab_size": 300, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 1, "num_heads": 4}
 ENCODER = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
 MODELS = {
     "llama": lambda: mt.AutoModelForCausalLM.from_config(tiny_config("llama", num_hidden_layers=1)),
     "bert": lambda: mt.AutoModelForMaskedLM.from_config(mt.AutoConfig.for_model("bert", **ENCODER)),
-    "t5": lambda: mt.AutoModelForSeq2SeqLM.from_config(mt.AutoConfig.for_model("t5", **SEQUENCE)),
 }
 
 

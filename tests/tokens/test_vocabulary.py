@@ -188,9 +188,17 @@ def test_characters_beyond_the_vocabulary_are_bytes():
     assert [len(tokenizer.encode_ordinary(character)) for character in "北京é a"] == [1, 3, 2, 1, 1]
 
 
-def test_unigram_is_learned_from_a_tiny_text_too():
-    tokenizer = train_tokenizer(["a"], kind="unigram", vocab_size=258, quiet=True)
-    assert tokenizer.decode(tokenizer.encode_ordinary("北 a")) == "北 a"
+@pytest.mark.parametrize("text", ["a", "a " + "═" * 3000, "=" * 5000 + " b"])
+def test_unigram_is_learned_from_tiny_and_odd_texts_too(text):
+    tokenizer = train_tokenizer([text], kind="unigram", vocab_size=258, quiet=True)
+    assert len(tokenizer) <= 258
+    for back in (text, "北 a"):
+        assert tokenizer.decode(tokenizer.encode_ordinary(back)) == back
+
+
+def test_unigram_without_a_word_is_the_bytes():
+    tokenizer = train_tokenizer(["=" * 5000], kind="unigram", vocab_size=300, quiet=True)
+    assert tokenizer.decode(tokenizer.encode_ordinary("== 北")) == "== 北"
 
 
 def test_unigram_makes_about_as_few_tokens_as_bpe():
