@@ -107,10 +107,10 @@ class Spool:
         at = 0
         for batch in index_batches(folder, build, ["shingles"]):
             column = batch.column("shingles")
-            for place in np.flatnonzero(wanted[at : at + len(batch)]).tolist():
-                if column[place].is_valid:
-                    values = column[place].values.to_numpy()
-                    self.add_shingles(np.array([at + place]), values, np.array([0, len(values)]))
+            places = np.flatnonzero(wanted[at : at + len(batch)] & column.is_valid().to_numpy(zero_copy_only=False))
+            lists = column.take(pa.array(places))
+            offsets = lists.offsets.to_numpy().astype(np.int64)
+            self.add_shingles(at + places, lists.flatten().to_numpy(), offsets - offsets[0])
             at += len(batch)
 
 

@@ -57,8 +57,9 @@ class Repeats:
 
     def edited(self, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
         """Return rows without what stood before, the edit noted; start: the number of the first."""
-        texts = self._texts(batch.column("text"), start)
-        return batch if texts is batch.column("text") else noted(batch, texts, Deduplicate)
+        before = batch.column("text")
+        texts = self._texts(before, start)
+        return batch if texts is before else noted(batch, texts, Deduplicate)
 
     def _texts(self, texts: pa.Array, start: int) -> pa.Array:
         """Return the texts of rows from `start` on without what was found so far; the same array if that is nothing."""
@@ -109,7 +110,9 @@ def take_repeats(
         if asked:
             keys, begins, earlier = _spool(folder, work, repeats, kind, build, threads)
             repeated = census.scratch.array(f"{kind}-repeated", (len(keys),), np.bool_)
-            for pieces, first in equal_rows([keys], keys > SHORT, memory_bytes):
+            long = census.scratch.array(f"{kind}-long", (len(keys),), np.bool_)
+            np.greater(keys, SHORT, out=long)
+            for pieces, first in equal_rows([keys], long, memory_bytes):
                 again = (pieces[first] != pieces) & (pieces >= earlier)
                 repeated[pieces[again]] = True
             repeats.found[kind] = Pieces(keys, begins, repeated)

@@ -20,6 +20,8 @@ from massivetext.tokens.settings import MixtureSettings
 from massivetext.translations import tr
 
 SHOWN_ROWS = 12
+SHOWN_RULES = 60
+"""Those that dropped most; a step of the user's own may give any number of reasons."""
 SHOWN_SET_ASIDE = 20
 CHART, CHART_HEIGHT = 300.0, 132.0
 
@@ -30,11 +32,15 @@ def corpus_part(facts: RunFacts, colours: Mapping[str, str]) -> dict[str, Any]:
         return {}
     corpus = load_corpus(facts.corpus_folder)
     found = survey(corpus)
+    dropping = [rule for rule in found.rules if rule.dropped.documents]
+    least = sorted((rule.dropped.documents for rule in dropping), reverse=True)[:SHOWN_RULES][-1:]
+    shown = [rule for rule in dropping if rule.dropped.documents >= least[0]][:SHOWN_RULES]
     manifest = corpus.manifest
     return {
         "flow": {"wide": corpus_flow(manifest, colours), "narrow": corpus_flow(manifest, colours, narrow=True)},
         "sources": [(name, colours[name]) for name in manifest["sources"]],
-        "rules": [rule_card(rule) for rule in found.rules if rule.dropped.documents],
+        "rules": [rule_card(rule) for rule in shown],
+        "more_rules": len(dropping) - len(shown),
         "idle": [rule_card(rule) for rule in found.rules if not rule.dropped.documents],
         "clusters": cluster_section(found.clusters),
         "languages": language_rows(found),

@@ -1,5 +1,6 @@
 """Repeated lines and paragraphs are taken out as brute force does it, however a corpus was built."""
 
+import hashlib
 import random
 from itertools import pairwise
 
@@ -167,6 +168,11 @@ def test_what_was_taken_down_is_refused_even_if_lines_were_taken_out_of_it(tmp_p
     texts = [f"{line}\nfirst", f"{line}\nsecond of them"]
     build([write_lines(tmp_path / "in", texts)], tmp_path / "out", lines={})
     remove_documents(tmp_path / "out", "asked", pattern="second of them")
+    left = [
+        ("train", row["id"], row["text_digest"]) for row in kept(load_corpus(tmp_path / "out"), ("id", "text_digest"))
+    ]
+    lines = "".join("\t".join(row) + "\n" for row in left)
+    assert load_corpus(tmp_path / "out").digest == hashlib.sha256(lines.encode()).hexdigest()
     more = write_lines(tmp_path / "in", [texts[1], "something else"], "b")
     corpus = build([more], tmp_path / "out", lines={}, append=True)
     assert texts_of(corpus) == [texts[0], "something else"]

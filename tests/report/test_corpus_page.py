@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from small_run import small_recipe, write_texts
 
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.reading import load_corpus
@@ -159,6 +160,34 @@ def test_the_flow_follows_every_record(folder):
     left = sum(sum(stage.documents.values()) for stage in stages)
     read = sum(entry["read"]["records"] for entry in manifest["sources"].values())
     assert read - left == sum(entry["kept"]["documents"] for entry in manifest["sources"].values())
+
+
+def test_control_characters_and_markup_of_a_text_do_no_harm_to_the_page(tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "\x1b[31m<script>alert(1)</script>\x00\u202e"}) + "\n" * 2)
+    (tmp_path / "b.jsonl").write_text(json.dumps({"text": "a text that is long enough to stay here"}) + "\n")
+    recipe = {
+        "sources": [{"name": "i", "path": str(tmp_path / "*.jsonl")}],
+        "steps": ["statistics", {"gopher_quality": {"min_words": 8, "min_stop_words": None}}],
+        "split": {"validation": 0, "test": 0},
+    }
+    build_corpus(recipe, tmp_path / "out", quiet=True, threads=1)
+    source = write_report(tmp_path / "out", "en").read_text(encoding="utf-8")
+    assert "<script" not in source and "\x1b" not in source and "\x00" not in source
+    assert "\ufffd[31m&lt;script&gt;" in source
+
+
+def test_only_the_reasons_that_dropped_most_are_shown(folder, monkeypatch):
+    monkeypatch.setattr("massivetext.report.corpus_sections.SHOWN_RULES", 1)
+    text = Page(write_report(folder, "en").read_text(encoding="utf-8")).text
+    assert "2 other reasons dropped fewer documents." in text
+
+
+def test_building_a_corpus_with_a_recipe_writes_its_page(tmp_path):
+    from massivetext.journey import run
+
+    write_texts(tmp_path / "texts")
+    run(small_recipe(tmp_path / "texts"), tmp_path / "run", until="corpus", quiet=True)
+    assert "corpus report" in (tmp_path / "run" / "corpus" / "report.html").read_text(encoding="utf-8")
 
 
 def test_steps_of_sources_that_differ_are_put_in_one_order():
