@@ -101,8 +101,9 @@ EXPLAINED = {
     "repetition rules, formula": (
         "in datatrove an n-gram that occurs once is the most frequent one of a short text, and its length over the "
         "text's breaks the limit; overlapping occurrences count twice. Here what occurs once repeats nothing, and each "
-        "character counts once, as the paper words it. Lines and paragraphs are compared there with the white space at "
-        "their ends and parted by an empty line, here without it and parted by any blank line."
+        "character counts once, the spaces between words too, as the paper words it; there a repeated n-gram counts "
+        "without its spaces. Lines and paragraphs are compared there with the white space at their ends, a line of "
+        "white space alone being a line; here without it, blank lines left out."
     ),
 }
 """What the classes of disagreement are, as seen in the documents of each."""

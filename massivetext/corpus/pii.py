@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 
 from massivetext.corpus.steps import Edit, Measure
 from massivetext.settings import Settings
+from massivetext.text.arrays import Bytes, Offsets
+from massivetext.text.compiling import kernel
 
 PiiType = Literal["secret", "email", "iban", "resident_id", "card", "ip", "phone"]
 TYPES: tuple[PiiType, ...] = ("secret", "email", "iban", "resident_id", "card", "ip", "phone")
@@ -37,6 +39,11 @@ COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
 CANDIDATE = "|".join(["[0-9A-Za-z_+-]@[0-9A-Za-z]", COLONS.pattern, DIGITS.pattern.replace("{5,}", "{5}")])
 """What a text must hold to be looked at, as a pattern of RE2, which is many times as fast as Python's."""
 MARGIN = 48
+MIN_DIGITS, COLON, FULL_STOP = 6, ord(":"), ord(".")
+SIGNS, HEXADECIMAL = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
+SIGNS[list(b" ().:/+-")] = True
+HEXADECIMAL[list(b"0123456789abcdefABCDEF")] = True
+"""The classes of DIGITS and COLONS, for the kernel."""
 EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9](?:[A-Za-z0-9._%+'-]{0,62}[A-Za-z0-9_+-])?"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
@@ -137,8 +144,7 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
         if text[place + 1 : place + 2].isalnum() and place and not text[place - 1].isspace():
             marks.append((place - 20, place + 200))
         place = text.find("@", place + 1)
-    marks += [found.span() for found in DIGITS.finditer(text)]
-    marks += [found.span() for found in COLONS.finditer(text)]
+    marks += number_marks(text)
     marks.sort()
     begun: tuple[int, int] | None = None
     for start, end in marks:
@@ -151,6 +157,85 @@ def _stretches(text: str) -> Iterator[tuple[int, int]]:
         begun = start, end
     if begun is not None:
         yield begun
+
+
+def number_marks(text: str) -> list[tuple[int, int]]:
+    """Return where DIGITS and COLONS match in a text: what their `finditer` gives, many times as fast."""
+    data = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+    found = np.empty((len(data) + 1, 2), np.int64)
+    return [(start, end) for start, end in found[: _mark_numbers(data, found)].tolist()]
+
+
+@kernel
+def _is_digit(byte: int) -> bool:
+    """Return whether a byte is one of 0 to 9."""
+    return 48 <= byte <= 57
+
+
+@kernel
+def _address_end(data: Bytes, at: int) -> int:
+    """Return where a digit, two groups of one to three digits and a digit, parted by full stops, end; else 0."""
+    for group in range(4):
+        digits, most = 0, 1 if group in (0, 3) else 3
+        while digits < most and at < len(data) and _is_digit(data[at]):
+            digits, at = digits + 1, at + 1
+        if digits == 0:
+            return 0
+        if group < 3:
+            if at >= len(data) or data[at] != FULL_STOP:
+                return 0
+            at += 1
+    return at
+
+
+@kernel
+def _mark_numbers(data: Bytes, found: Offsets) -> int:
+    """Write (start, end) in characters of what DIGITS and COLONS match, and return how many there are."""
+    count, skipped, at = 0, 0, 0
+    colons_from = 0
+    while at < len(data):
+        byte = data[at]
+        if byte & 0xC0 == 0x80:
+            skipped += 1
+        elif byte == COLON and at >= colons_from:
+            end = at + 1
+            while end < len(data) and end - at <= 4 and HEXADECIMAL[data[end]]:
+                end += 1
+            if end < len(data) and data[end] == COLON:
+                found[count, 0], found[count, 1] = at - skipped, end + 1 - skipped
+                count, colons_from = count + 1, end + 1
+        elif _is_digit(byte) and (at == 0 or not _in_chain(data, at)):
+            # A chain of digits with at most three signs between two of them: whole, or addresses inside it.
+            digits, last, end = 1, at, at + 1
+            while end < len(data) and end - last <= 4:
+                if _is_digit(data[end]):
+                    digits, last = digits + 1, end
+                elif not SIGNS[data[end]]:
+                    break
+                end += 1
+            if digits >= MIN_DIGITS:
+                found[count, 0], found[count, 1] = at - skipped, last + 1 - skipped
+                count += 1
+            else:
+                inside = at
+                while inside <= last:
+                    end = _address_end(data, inside) if _is_digit(data[inside]) else 0
+                    if end:
+                        found[count, 0], found[count, 1] = inside - skipped, end - skipped
+                        count, inside = count + 1, end
+                    else:
+                        inside += 1
+        at += 1
+    return count
+
+
+@kernel
+def _in_chain(data: Bytes, at: int) -> bool:
+    """Return whether the digit at `at` belongs to a chain that began before."""
+    before = at - 1
+    while before >= 0 and at - before <= 3 and SIGNS[data[before]]:
+        before -= 1
+    return before >= 0 and _is_digit(data[before])
 
 
 def _parted(found: list[Span]) -> list[Span]:

@@ -37,6 +37,9 @@ class LanguageModel(NamedTuple):
     """Codes of the languages."""
     vectors: Floats
     """(words + runs, dimensions): the words' vectors, then those of the runs that were kept."""
+    word_sums: Floats
+    """(words, dimensions), the sum of each known word's vector and those of its runs, and how many these are:"""
+    word_counts: Integers
     word_slots: Integers
     """Word numbers in an open hash table by the words' hashes; -1 is free."""
     word_bytes: Bytes
@@ -117,8 +120,11 @@ def parse_model(data: bytes) -> LanguageModel:
     word_bytes = np.frombuffer(b"".join(names[:words]), np.uint8)
     _fill_slots(word_bytes, word_offsets, word_slots)
     labels = tuple(name.decode().removeprefix("__label__") for name in names[words:])
+    run_bits = np.packbits(run_rows >= 0, bitorder="little")
+    word_sums, word_counts = vectors[:words].copy(), np.ones(words, np.int32)
+    _sum_words(word_bytes, word_offsets, vectors, run_rows, run_bits, shortest, longest, word_sums, word_counts)
     return LanguageModel(
-        labels, vectors, word_slots, word_bytes, word_offsets, run_rows, np.packbits(run_rows >= 0, bitorder="little"),
+        labels, vectors, word_sums, word_counts, word_slots, word_bytes, word_offsets, run_rows, run_bits,
         np.ascontiguousarray(tree), _huffman(counts[words:]), (shortest, longest),
     )  # fmt: skip
 
@@ -163,8 +169,8 @@ def identify(model: LanguageModel, array: pa.Array) -> tuple[Integers, npt.NDArr
     data, offsets = string_buffers(array)
     found, scores = np.full(len(array), NOTHING, np.int32), np.zeros(len(array))
     _identify(
-        data, offsets, model.vectors, model.word_slots, model.word_bytes, model.word_offsets, model.run_rows,
-        model.run_bits, model.tree, model.children, model.lengths[0], model.lengths[1], found, scores,
+        data, offsets, model.vectors, model.word_sums, model.word_counts, model.word_slots, model.word_bytes,
+        model.word_offsets, model.run_rows, model.run_bits, model.tree, model.children, *model.lengths, found, scores,
     )  # fmt: skip
     return found, scores
 
@@ -248,6 +254,30 @@ def _add_runs(
 
 
 @kernel
+def _sum_words(
+    word_bytes: Bytes,
+    word_offsets: Offsets,
+    vectors: Floats,
+    run_rows: Integers,
+    run_bits: Bytes,
+    shortest: int,
+    longest: int,
+    sums: Floats,
+    counts: Integers,
+) -> None:
+    """Add the runs of each known word to its row of `sums`, which holds its own vector, and their number to `counts`.
+
+    The first one, the end of a line, has no runs.
+    """
+    word = np.empty(len(word_bytes) + 2, np.uint8)
+    for number in range(1, len(word_offsets) - 1):
+        start, end = word_offsets[number], word_offsets[number + 1]
+        word[0], word[end - start + 1] = OPEN, CLOSE
+        word[1 : end - start + 1] = word_bytes[start:end]
+        counts[number] += _add_runs(word, end - start + 2, vectors, run_rows, run_bits, shortest, longest, sums[number])
+
+
+@kernel
 def _likeliest(hidden: Floats, tree: Floats, children: Integers, stack: Integers, logs: npt.NDArray[np.float64]) -> int:
     """Return the likeliest leaf below the root, its log-probability at logs[-1]."""
     leaves = len(tree) + 1
@@ -278,6 +308,8 @@ def _identify(
     data: Bytes,
     offsets: Offsets,
     vectors: Floats,
+    word_sums: Floats,
+    word_counts: Integers,
     slots: Integers,
     word_bytes: Bytes,
     word_offsets: Offsets,
@@ -311,8 +343,9 @@ def _identify(
             number = _word_number(data, start, at, slots, word_bytes, word_offsets)
             if number >= 0:
                 for dimension in range(DIMENSIONS):
-                    total[dimension] += vectors[number, dimension]
-                added += 1
+                    total[dimension] += word_sums[number, dimension]
+                added += word_counts[number]
+                continue
             word[0], word[at - start + 1] = OPEN, CLOSE
             word[1 : at - start + 1] = data[start:at]
             added += _add_runs(word, at - start + 2, vectors, run_rows, run_bits, shortest, longest, total)

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massivetext.corpus.pii import (
+    COLONS,
+    DIGITS,
     PLACEHOLDERS,
     RESIDENT_CHECKS,
     RESIDENT_WEIGHTS,
@@ -17,6 +19,7 @@ from massivetext.corpus.pii import (
     is_card,
     is_iban,
     is_resident_id,
+    number_marks,
     replaced,
 )
 from massivetext.corpus.steps import make_steps
@@ -158,3 +161,35 @@ def test_all_three_parts_of_a_web_token_go():
 def test_a_secret_of_aws_is_found_by_its_name():
     text = f'aws_secret_access_key = "{"a1B2" * 10}"'
     assert [name for _, _, name in find_pii(text)] == ["secret"]
+
+
+PARTS = (
+    "1",
+    "23",
+    "4567",
+    " ",
+    "-",
+    ". ",
+    ".",
+    "1.2.3.4",
+    "10.20.30.4",
+    ":",
+    "::",
+    "ab:",
+    "f",
+    "g",
+    "(0)",
+    "中",
+    "\n",
+    "+",
+    "   ",
+    "    ",
+    "/",
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PARTS), max_size=25).map("".join))
+def test_the_kernel_marks_what_the_patterns_match(text):
+    expected = [found.span() for pattern in (DIGITS, COLONS) for found in pattern.finditer(text)]
+    assert sorted(number_marks(text)) == sorted(expected)
