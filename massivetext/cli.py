@@ -156,11 +156,11 @@ def explain_command(
 
 @app.command("report")
 def report_command(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    folder: Annotated[Path, typer.Argument(help="A run folder, or a corpus folder.")],
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's report.html anew, e.g. in another language or while it is still training.
+    """Write the report.html of a run, or of a corpus alone, anew: in another language, while it is still training.
 
     Example: massivetext report runs/quickstart --language zh
     """

@@ -78,6 +78,7 @@ WORK = ".work"
 WRITTEN = ("documents", "dropped", "index", "clusters", "contamination")
 """Folders that a build writes files `build-0001...` into."""
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 
 @dataclass(frozen=True)
@@ -335,10 +336,15 @@ def _versions(courses: Mapping[str, Course]) -> dict[str, Any]:
 
 @contextmanager
 def _full_disk_said(folder: Path) -> Iterator[None]:
-    """Turn a full disk into a message that says what to do."""
+    """Turn a full disk, and a folder that cannot be written to, into a message that says what to do."""
     try:
         yield
     except OSError as error:
+        if error.errno in FOLDER_ERRORS:
+            raise MassiveTextError(
+                f"the corpus cannot be written to {folder} ({error.filename}: {os.strerror(error.errno)}); "
+                "name a folder that you may write to"
+            ) from error
         if error.errno not in DISK_ERRORS:
             raise
         free = shutil.disk_usage(folder).free if folder.is_dir() else 0

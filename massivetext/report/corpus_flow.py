@@ -67,9 +67,10 @@ def merged_order(orders: Sequence[Sequence[str]]) -> list[str]:
     merged: list[str] = []
     for order in sorted(orders, key=len, reverse=True):
         at = 0
-        for name in order:
+        # A measure that is taken again stands in a list twice.
+        for name in dict.fromkeys(order):
             if name in merged:
-                at = merged.index(name) + 1
+                at = max(at, merged.index(name) + 1)
             else:
                 merged.insert(at, name)
                 at += 1

@@ -11,7 +11,7 @@ from massivetext.report.clusters import SIMILARITIES, SIZES, Clusters
 from massivetext.report.corpus_flow import corpus_flow
 from massivetext.report.gathering import RunFacts
 from massivetext.report.histograms import histogram_picture
-from massivetext.report.quantities import bytes_text, count_text, reason_words, share_text, tick_text
+from massivetext.report.quantities import bytes_text, count_text, joined, reason_words, share_text, tick_text
 from massivetext.report.surveying import Rule, Survey, survey
 from massivetext.report.tallies import Histogram, Tally
 from massivetext.storage import read_json
@@ -39,9 +39,9 @@ def corpus_part(facts: RunFacts, colours: Mapping[str, str]) -> dict[str, Any]:
     return {
         "flow": {"wide": corpus_flow(manifest, colours), "narrow": corpus_flow(manifest, colours, narrow=True)},
         "sources": [(name, colours[name]) for name in manifest["sources"]],
-        "rules": [rule_card(rule) for rule in shown],
+        "rules": [rule_card(rule, *_other_limits(rule, found.rules)) for rule in shown],
         "more_rules": len(dropping) - len(shown),
-        "idle": [rule_card(rule) for rule in found.rules if not rule.dropped.documents],
+        "idle": [rule_card(rule, *_other_limits(rule, found.rules)) for rule in found.rules if rule not in dropping],
         "clusters": cluster_section(found.clusters),
         "languages": language_rows(found),
         "licenses": license_rows(found),
@@ -90,8 +90,14 @@ def corpus_commands(facts: RunFacts) -> list[tuple[str, str]]:
     ]
 
 
-def rule_card(rule: Rule) -> dict[str, Any]:
-    """Return a rule as the page shows it: what it dropped, its picture, its samples."""
+def _other_limits(rule: Rule, rules: Sequence[Rule]) -> tuple[str, ...]:
+    """Return the sources of a rule that is held against others with another limit; nothing for other rules."""
+    same = [other for other in rules if (other.step, other.name) == (rule.step, rule.name)]
+    return tuple(sorted(rule.sources)) if len(same) > 1 else ()
+
+
+def rule_card(rule: Rule, *sources: str) -> dict[str, Any]:
+    """Return a rule as the page shows it: what it dropped, its picture, its samples; sources: if it is only theirs."""
     words = reason_words(f"{rule.step}: {rule.name}").removeprefix(f"{rule.step}: ")
     picture = ""
     if rule.histogram is not None and rule.histogram.counts.any():
@@ -99,6 +105,7 @@ def rule_card(rule: Rule) -> dict[str, Any]:
         picture = histogram_picture(rule.histogram, "c0", width=CHART, height=CHART_HEIGHT, name=name)
     return {
         "step": rule.step,
+        "sources": joined(sources),
         "name": words,
         "limit": "" if rule.limit is None or picture else tick_text(rule.limit),
         "documents": count_text(rule.dropped.documents),

@@ -23,6 +23,7 @@ from massivetext.report.sampling import Draw, Place, Sample, Values, id_hashes, 
 from massivetext.report.tallies import LENGTHS, Histogram, Tally
 
 SAMPLES = 20
+RuleKey = tuple[str, str, float | None]
 BATCH_ROWS = 2**16
 PLAIN_COLUMNS = ("id", "source", "language", "license", "text_bytes", "build")
 WHY_COLUMNS = ("step", "reason", "value", "threshold")
@@ -36,10 +37,17 @@ class Rule:
     step: str
     name: str
     limit: float | None = None
+    sources: set[str] = field(default_factory=set)
+    """Whose documents it was held against, or dropped."""
     dropped: Tally = field(default_factory=Tally)
     histogram: Histogram | None = None
     dropped_samples: list[Sample] = field(default_factory=list)
     kept_samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def key(self) -> RuleKey:
+        """What tells it from other rules."""
+        return self.step, self.name, self.limit
 
 
 @dataclass
@@ -70,10 +78,10 @@ class _Surveyor:
         self.corpus, self.seed = corpus, int(corpus.manifest["seed"])
         self.steps = steps_by_source(corpus)
         self.survey = Survey(clusters=read_clusters(corpus, self.seed))
-        self.rules: dict[tuple[str, str, float | None], Rule] = {}
-        self.draws: dict[tuple[str, str], Draw] = {}
-        """Of dropped rows, by step and reason without what follows a colon."""
-        self.kept_draws: dict[tuple[str, str], Draw] = {}
+        self.rules: dict[RuleKey, Rule] = {}
+        self.draws: dict[RuleKey, Draw] = {}
+        """Of dropped rows, by step, reason without what follows a colon, and limit."""
+        self.kept_draws: dict[RuleKey, Draw] = {}
 
     def found(self) -> Survey:
         """Return the finished survey."""
@@ -122,8 +130,8 @@ class _Surveyor:
             rows = np.flatnonzero(pc.and_(here, pc.fill_null(same, False)).to_numpy(zero_copy_only=False))
             rule = self._rule(entry["step"], entry["reason"], limit)
             rule.dropped.add(len(rows), int(batch.column("text_bytes").to_numpy(zero_copy_only=False)[rows].sum()))
-            key = (rule.step, rule.name)
-            draw = self.draws.setdefault(key, Draw(f"{self.seed}\0dropped\0{rule.step}\0{rule.name}", SAMPLES))
+            rule.sources.add(batch.column("source")[0].as_py())
+            draw = self.draws.setdefault(rule.key, Draw(f"{self.seed}\0dropped\0{rule.key}", SAMPLES))
             draw.offer(hashes[rows], rows + place[1], path, place[0])
         self._measure(batch)
 
@@ -143,13 +151,14 @@ class _Surveyor:
                 known = self.survey.placeholders.get(name[len(PII) :], 0)
                 self.survey.placeholders[name[len(PII) :]] = known + total
         measured = self._measure(batch)
-        own = {step.name for step in self.steps.get((batch.column("build")[0].as_py(), source), ())}
+        own = {step.name: step for step in self.steps.get((batch.column("build")[0].as_py(), source), ())}
         rows = np.arange(len(batch)) + place[1]
-        for step, name in self.draws:
-            if step in own:
-                seed = f"{self.seed}\0kept\0{step}\0{name}"
-                draw = self.kept_draws.setdefault((step, name), Draw(seed, SAMPLES))
-                draw.offer(hashes, rows, path, place[0], measured.get((step, name)))
+        for key in self.draws:
+            step = own.get(key[0])
+            # Sources may hold the same rule with other limits.
+            if step is not None and (not isinstance(step, LimitDecide) or step.limits.get(key[1]) == key[2]):
+                draw = self.kept_draws.setdefault(key, Draw(f"{self.seed}\0kept\0{key}", SAMPLES))
+                draw.offer(hashes, rows, path, place[0], measured.get(key[:2]))
 
     def _count_languages(self, batch: pa.RecordBatch, which: int) -> None:
         for entry in _sums(batch, "language"):
@@ -170,6 +179,7 @@ class _Surveyor:
                     continue
                 found[step.name, name] = values
                 rule = self._rule(step.name, name, float(limit))
+                rule.sources.add(key[1])
                 if rule.histogram is None:
                     rule.histogram = Histogram.for_limit(name, float(limit))
                 rule.histogram.add(values)
@@ -188,7 +198,7 @@ class _Surveyor:
                 texts[Place(path, group, row)] = sample
         for rule in self.rules.values():
             for name, draws in (("dropped_samples", self.draws), ("kept_samples", self.kept_draws)):
-                draw = draws.get((rule.step, rule.name))
+                draw = draws.get(rule.key)
                 if rule.dropped.documents and draw:
                     setattr(rule, name, [with_value(texts[place], value) for _, place, value in draw.held])
         self.survey.clusters.show(texts)

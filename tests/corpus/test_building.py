@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -287,6 +288,35 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(recipe, tmp_path, s
     monkeypatch.undo()
     monkeypatch.setattr(building, "PART_BYTES", 2000)
     assert all_documents(build(recipe, tmp_path / "out"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(recipe, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(MassiveTextError, match=r"cannot be written to .*file .*Not a directory\); name a folder"):
+        build(recipe, tmp_path / "file")
+
+    def refuse(*arguments, **values):
+        raise OSError(errno.EROFS, "Read-only file system", "x")
+
+    monkeypatch.setattr(building, "write_json", refuse)
+    with pytest.raises(MassiveTextError, match="Read-only file system"):
+        build(recipe, tmp_path / "out")
+
+
+def test_a_parquet_file_with_another_schema_is_listed_and_the_others_read(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    tables = {"a": {"text": ["one", "two"]}, "b": {"body": ["another"]}, "c": {"text": [1, 2]}}
+    for name, columns in tables.items():
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    (folder / "d.parquet").write_bytes(b"PAR1 and nothing else")
+    source = {"name": "s", "path": str(folder)}
+    recipe = {"sources": [source], "steps": ["normalise"], "split": {"validation": 0, "test": 0}}
+    corpus = build(recipe, tmp_path / "out")
+    assert sorted(row["text"] for row in all_documents(corpus)) == ["one", "two"]
+    listed = {entry["uri"]: entry["reason"] for entry in corpus.manifest["set_aside"]}
+    assert sorted(listed) == ["b.parquet", "c.parquet", "d.parquet"]
+    assert listed["b.parquet"].startswith("b.parquet has no column 'text'") and "holds int64" in listed["c.parquet"]
 
 
 LIMITED = """

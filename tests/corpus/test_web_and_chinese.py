@@ -1,9 +1,13 @@
 """C4, FineWeb, code, word lists, and the Chinese rules: both sides of each threshold."""
 
+import random
+import re
+
 import pyarrow as pa
 import pytest
 from deciding import decide, reasons
 
+from massivetext.corpus import web
 from massivetext.corpus.chinese import ChineseWebTextSettings, MapNeoSettings
 from massivetext.corpus.steps import Edit, Measure, make_steps
 from massivetext.corpus.web import CodeSettings, FineWebSettings
@@ -178,3 +182,23 @@ def test_a_word_list_drops_by_hits_and_by_different_words_per_line(tmp_path) -> 
     assert reasons({"word_list": different}, "bad\nbad", "bad\n坏话") == [None, "max_different_per_line"]
     with pytest.raises(DataError, match=r"none\.txt cannot be read"):
         reasons({"word_list": {"path": str(tmp_path / "none.txt")}}, "text")
+
+
+def test_words_of_a_list_are_found_as_plain_patterns_find_them(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(web, "WORDS_IN_PATTERN", 3)
+    words = ["bad", "Worse", "very bad", "c++", "ſtraße", "a.b", "坏", "坏话", "很 坏"]
+    (tmp_path / "list.txt").write_text("\n".join(words), encoding="utf-8")
+    chance = random.Random(0)
+    pieces = [*words, "BAD", "badly", "not", "worse-bad", "好坏", "坏话连篇", "STRASSE", "c+", "axb", " ", "\n", "，"]
+    texts = ["".join(chance.choices(pieces, k=12)) + " ".join(chance.choices(pieces, k=12)) for _ in range(200)]
+    escaped = [re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word))]
+    chinese = [word for word in escaped if "坏" in word]
+    others = [word for word in escaped if "坏" not in word]
+    patterns = "|".join(chinese), rf"(?<!\w)(?:{'|'.join(others)})(?!\w)"
+
+    def plainly(text: str) -> list[str]:
+        return [hit for pattern in patterns for hit in re.findall(pattern, text.lower(), re.IGNORECASE)]
+
+    found = web.list_hits(pa.array([*texts, "", None, "nothing"]), tmp_path / "list.txt")
+    assert found == [*map(plainly, texts), [], [], []]
+    assert sum(map(len, found)) > 500

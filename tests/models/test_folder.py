@@ -33,6 +33,19 @@ def refusal(folder):
     return str(error.value)
 
 
+def test_a_folder_saved_before_a_field_existed_loads_at_its_default_only(folder):
+    change_json(folder / "massivetext.json", lambda record: record["config"].pop("num_labels"))
+    assert AutoModelForCausalLM.from_pretrained(folder).config.num_labels == 2
+    change_json(folder / "config.json", lambda values: values.update(id2label={"0": "a"}))
+    assert "num_labels is 1, was 2" in refusal(folder)
+
+
+def test_a_saved_tokenizer_knows_the_models_context(folder, tokenizer):
+    assert mt.AutoTokenizer.from_pretrained(folder).model_max_length == 128
+    assert transformers.AutoTokenizer.from_pretrained(folder).model_max_length == 128
+    assert tokenizer.model_max_length > 10**9  # the one that was given is left as it was
+
+
 def test_save_and_load_are_exact(folder):
     saved, loaded = tiny_model("llama").state_dict(), AutoModelForCausalLM.from_pretrained(folder, verify=True)
     assert not loaded.training

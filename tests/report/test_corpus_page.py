@@ -193,6 +193,27 @@ def test_building_a_corpus_with_a_recipe_writes_its_page(tmp_path):
 def test_steps_of_sources_that_differ_are_put_in_one_order():
     order = merged_order([["read"], ["normalise", "deduplicate"], ["normalise", "length", "pii", "deduplicate"]])
     assert order == ["read", "normalise", "length", "pii", "deduplicate"]
+    again = merged_order(
+        [["page", "lines", "page", "pages", "deduplicate"], ["page", "quality", "page", "deduplicate"]]
+    )
+    assert again == ["read", "page", "quality", "lines", "pages", "deduplicate"]
+
+
+def test_a_rule_with_two_limits_is_two_rules_each_with_its_own_samples(tmp_path):
+    for name in "ab":
+        rows = [{"text": "word " * count} for count in range(1, 31)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    steps = {
+        name: [{"gopher_quality": {"min_words": limit, "min_stop_words": None}}] for name, limit in (("a", 5), ("b", 9))
+    }
+    sources = [{"name": name, "path": str(tmp_path / f"{name}.jsonl"), "steps": steps[name]} for name in "ab"]
+    corpus = build_corpus({"sources": sources, "split": {"validation": 0, "test": 0}}, tmp_path / "out", quiet=True)
+    five, nine = (entry for entry in survey(corpus).rules if entry.name == "min_words")
+    assert {five.limit, nine.limit} == {5, 9}
+    for entry in (five, nine):
+        assert entry.sources == ({"a"} if entry.limit == 5 else {"b"})
+        assert len(entry.dropped_samples) == entry.dropped.documents == entry.limit - 1
+        assert {sample.source for sample in (*entry.dropped_samples, *entry.kept_samples)} == entry.sources
 
 
 def test_a_takedown_removes_the_page_that_may_show_the_text(folder, tmp_path):

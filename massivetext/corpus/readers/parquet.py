@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece, SourceFile, is_damage
-from massivetext.errors import DataError
+from massivetext.errors import BadDocument, DataError
 
 BATCH_ROWS = 1024
 
@@ -19,10 +19,22 @@ class ParquetReader(Reader):
 
     suffixes = (".parquet",)
 
+    version = 2
+
     def check(self, files: list[SourceFile]) -> None:
-        """Look for the text column in every file."""
+        """Choose the text column: that of the first file which has one. What other files lack is said on reading them.
+
+        Raises DataError if no file has one.
+        """
+        refused: list[DataError] = []
         for file in files:
-            self._column(self._schema(file), file)
+            try:
+                self._chosen = self._column(self._schema(file), file, self.source.text_column)
+                return
+            except DataError as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
 
     def _schema(self, file: SourceFile) -> pa.Schema:
         """Return a file's schema; raise DataError if it is no Parquet file."""
@@ -34,10 +46,10 @@ class ParquetReader(Reader):
                 raise
             raise DataError(f"{file.path} is no readable Parquet file ({error}); remove it or write it again") from None
 
-    def _column(self, schema: pa.Schema, file: SourceFile) -> str:
-        """Return the name of the text column."""
+    def _column(self, schema: pa.Schema, file: SourceFile, wanted: str | None) -> str:
+        """Return the name of the text column; raise DataError if there is none, or if it holds no strings."""
         columns = {field.name: _is_string(field.type) for field in schema}
-        column = choose_text_column(self.source.text_column, columns, str(file.path))
+        column = choose_text_column(wanted, columns, str(file.path))
         if not columns[column]:
             strings = ", ".join(name for name, holds in columns.items() if holds) or "none"
             raise DataError(
@@ -48,8 +60,14 @@ class ParquetReader(Reader):
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
         """Return runs of row groups of about `piece_bytes` each."""
-        with file.open() as stream:
-            metadata = pq.read_metadata(stream)
+        try:
+            with file.open() as stream:
+                metadata = pq.read_metadata(stream)
+        except (pa.ArrowInvalid, OSError) as error:
+            if not is_damage(error):
+                raise
+            # Reading will list it.
+            return [Piece(file)]
         starts, size = [0], 0
         for group in range(metadata.num_row_groups):
             if size >= piece_bytes:
@@ -60,8 +78,12 @@ class ParquetReader(Reader):
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """Yield one record a row."""
-        schema = self._schema(piece.file)
-        column = self._column(schema, piece.file)
+        try:
+            schema = self._schema(piece.file)
+            column = self._column(schema, piece.file, self._chosen)
+        except DataError as error:
+            # What is listed in a corpus does not tell where its sources lay.
+            raise BadDocument(str(error).replace(str(piece.file.path), piece.file.path.name)) from None
         kept = [field.name for field in schema if field.name == column or _is_scalar(field.type)]
         with piece.file.open() as stream, pq.ParquetFile(stream) as opened:
             for group in range(piece.start, opened.num_row_groups if piece.end is None else piece.end):
