@@ -18,12 +18,14 @@ from massivetext.explaining.pieces import Piece, pieces_of, token_labels
 from massivetext.explaining.reading import Given, Model, chosen, evaluating, read_text
 from massivetext.layers.attention import causal_mask
 from massivetext.models.decoder import CausalDecoder
+from massivetext.models.decoder_heads import DecoderForSequenceClassification
 from massivetext.models.encoder import EncoderModel
 from massivetext.models.heads import MaskedLM, SequenceClassification
 from massivetext.models.outputs import EncoderOutput
 from massivetext.models.seq2seq import EncoderDecoder, Memory, Reading
 from massivetext.tokens.tokenizer import Tokenizer
 
+CLASSIFIERS = (SequenceClassification, DecoderForSequenceClassification)
 METHODS = ("integrated_gradients", "gradient_times_input")
 ROWS_AT_ONCE = 16  # points of the path from nothing to the text that are run together
 Score = Callable[..., Tensor]
@@ -140,7 +142,7 @@ def _question(
     model: Model, tokenizer: Tokenizer, given: Given, target: int | str | None, place: int | None
 ) -> Question:
     """Return what is asked of a model about a text."""
-    if isinstance(model, SequenceClassification):
+    if isinstance(model, CLASSIFIERS):
         if place is not None:
             raise ConfigError("place is for predicted tokens, and a classifier labels the whole text; leave it out")
         return _label_question(model, given, target)
@@ -177,7 +179,9 @@ def _question(
     )
 
 
-def _label_question(model: SequenceClassification, given: Given, target: int | str | None) -> Question:
+def _label_question(
+    model: SequenceClassification | DecoderForSequenceClassification, given: Given, target: int | str | None
+) -> Question:
     """Return the question after a label: its log-probability, or the value of a regression."""
     names = {number: str(name) for number, name in model.config.labels.items()}
     if isinstance(target, str) and target not in names.values():
@@ -185,10 +189,13 @@ def _label_question(model: SequenceClassification, given: Given, target: int | s
     if isinstance(target, str):
         target = next(number for number, name in names.items() if name == target)
     answer = None if target is None else chosen("target", target, len(names))
-    encode, problem = _encoding(model, given), model.config.problem_type
+    problem = model.config.problem_type
 
     def scores(embeddings: Tensor) -> Tensor:
-        logits = model.predict(encode(embeddings)).float()  # (N, labels)
+        if isinstance(model, DecoderForSequenceClassification):
+            logits = model.score(model.decoder.hidden(embeddings)[:, -1]).float()  # (N, labels)
+        else:
+            logits = model.predict(_encoding(model, given)(embeddings)).float()
         if problem == "regression" or len(names) == 1:
             return logits
         several = problem == "multi_label_classification"
@@ -229,6 +236,8 @@ def _embedding(model: Model) -> Callable[[Tensor], Tensor]:
     """Return the function from ids (1, T) to embeddings (1, T, D)."""
     if isinstance(model, CausalDecoder | EncoderDecoder):
         return model.embed
+    if isinstance(model, DecoderForSequenceClassification):
+        return model.decoder.embed
     return cast(Any, getattr(model, model.body)).embeddings.word_embeddings
 
 

@@ -17,6 +17,7 @@ from massivetext.hub import find_folder
 from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.decoder import CausalDecoder
+from massivetext.models.decoder_heads import DecoderModel
 from massivetext.models.encoder import EncoderModel
 from massivetext.models.heads import EncoderWithHead
 from massivetext.models.pretrained import PretrainedModel
@@ -95,6 +96,8 @@ def bare(model: Model) -> Model:
 
 def most_tokens(model: Model) -> int | None:
     """Return the most tokens that a model reads at once; None: it knows no limit."""
+    if isinstance(model, DecoderModel):
+        model = model.decoder
     if isinstance(model, CausalDecoder):
         return None if model.frequencies is not None else model.config.max_position_embeddings
     return cast("int | None", model.config.most_tokens)

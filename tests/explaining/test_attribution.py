@@ -73,6 +73,16 @@ def test_a_regression_is_explained_by_its_value(word_tokenizer):
     assert found.score == pytest.approx(value, abs=1e-5)
 
 
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_a_causal_classifier_is_explained_by_its_label(family, byte_tokenizer):
+    model = tiny_model(family, "AutoModelForSequenceClassification", num_labels=3)
+    found = mt.attribute_tokens(model, byte_tokenizer, CHINESE, target="LABEL_2", steps=300)
+    with torch.no_grad():
+        logits = model(torch.tensor([byte_tokenizer.encode(CHINESE)])).logits
+    assert found.score == pytest.approx(float(logits.log_softmax(-1)[0, 2]), abs=1e-5)
+    assert_adds_up(found)
+
+
 def test_gradient_times_input_is_that_product(byte_tokenizer):
     model = tiny_model("gpt_neox")
     found = mt.attribute_tokens(model, byte_tokenizer, CHINESE, method="gradient_times_input")

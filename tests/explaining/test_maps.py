@@ -114,3 +114,10 @@ def test_a_text_longer_than_the_model_reads_says_both_numbers(family, tokenizer_
 def test_a_target_text_is_for_encoder_decoders(byte_tokenizer):
     with pytest.raises(ConfigError, match=r"target_text is for .*GPT2LMHeadModel reads the text alone: leave it out"):
         mt.attention_maps(tiny_model("gpt2"), byte_tokenizer, ENGLISH, CHINESE)
+
+
+def test_a_causal_classifier_has_the_maps_of_its_decoder(byte_tokenizer):
+    model = tiny_model("qwen3", "AutoModelForSequenceClassification")
+    found = mt.attention_maps(model, byte_tokenizer, CHINESE)["self"]
+    expected = mt.attention_maps(model.decoder, byte_tokenizer, CHINESE)["self"]
+    assert np.array_equal(found.weights, expected.weights)
