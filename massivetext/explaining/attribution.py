@@ -4,7 +4,7 @@ Legend: N texts, T tokens, D features, V vocabulary.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -15,17 +15,15 @@ from torch.nn import functional
 
 from massivetext.errors import ConfigError, DataError, ModelError, unknown_name
 from massivetext.explaining.pieces import Piece, pieces_of, token_labels
-from massivetext.explaining.reading import Given, Model, chosen, evaluating, read_text
+from massivetext.explaining.reading import Given, Model, chosen, evaluating, predicts_tokens, read_text
 from massivetext.layers.attention import causal_mask
 from massivetext.models.decoder import CausalDecoder
-from massivetext.models.decoder_heads import DecoderForSequenceClassification
+from massivetext.models.decoder_heads import DecoderForSequenceClassification, DecoderModel
 from massivetext.models.encoder import EncoderModel
 from massivetext.models.heads import MaskedLM, SequenceClassification
-from massivetext.models.outputs import EncoderOutput
 from massivetext.models.seq2seq import EncoderDecoder, Memory, Reading
 from massivetext.tokens.tokenizer import Tokenizer
 
-CLASSIFIERS = (SequenceClassification, DecoderForSequenceClassification)
 METHODS = ("integrated_gradients", "gradient_times_input")
 ROWS_AT_ONCE = 16  # points of the path from nothing to the text that are run together
 Score = Callable[..., Tensor]
@@ -113,8 +111,10 @@ def _explained(model: Model, tokenizer: Tokenizer, question: Question, method: s
 
     table = _embedding(model)
     nothing = [_without_words(ids, tokenizer) for ids in question.ids]
-    if isinstance(model, CausalDecoder):  # later tokens rest their attention on the first (arXiv:2309.17453): where it
-        nothing[0][0, 0] = question.ids[0][0, 0]  # moves, the path jumps, and gradients along it say little
+    if isinstance(model, CausalDecoder | DecoderModel):
+        # Later tokens rest their attention on the first (arXiv:2309.17453): where it moves, the path jumps, and the
+        # gradients along it say little.
+        nothing[0][0, 0] = question.ids[0][0, 0]
     with torch.no_grad():
         inputs, baselines = (tuple(table(ids) for ids in rows) for rows in (question.ids, nothing))
         scores = question.score(*inputs)[0]
@@ -142,10 +142,15 @@ def _question(
     model: Model, tokenizer: Tokenizer, given: Given, target: int | str | None, place: int | None
 ) -> Question:
     """Return what is asked of a model about a text."""
-    if isinstance(model, CLASSIFIERS):
+    if isinstance(model, SequenceClassification | DecoderForSequenceClassification):
         if place is not None:
             raise ConfigError("place is for predicted tokens, and a classifier labels the whole text; leave it out")
         return _label_question(model, given, target)
+    if not predicts_tokens(model):
+        raise ModelError(
+            f"attribution is not known for a {type(model).__name__}; allowed: causal and masked language models, "
+            f"encoder-decoders, sequence classifiers"
+        )
     answer = None if target is None else _token(tokenizer, model.config.vocab_size, target)
 
     def names(number: int) -> str:
@@ -164,19 +169,11 @@ def _question(
         answer = given.following[place] if answer is None else answer
         assert given.decoder_ids is not None
         return Question(_writing(model), (given.input_ids, given.decoder_ids[:, : place + 1]), answer, names)
-    if isinstance(model, MaskedLM):
-        ids, place, stood = _masked(tokenizer, given.input_ids, place)
-        answer = stood if answer is None else answer
-        encode, masked = _encoding(model, given._replace(input_ids=ids)), model
-
-        def guesses(embeddings: Tensor) -> Tensor:
-            return masked.predict(encode(embeddings))[:, place].float().log_softmax(-1)
-
-        return Question(guesses, (ids,), answer, names)
-    raise ModelError(
-        f"attribution is not known for a {type(model).__name__}; allowed: causal and masked language models, "
-        f"encoder-decoders, sequence classifiers"
-    )
+    assert isinstance(model, MaskedLM)
+    ids, place, stood = _masked(tokenizer, given.input_ids, place)
+    logits = _encoding(model, given._replace(input_ids=ids), place)
+    answer = stood if answer is None else answer
+    return Question(lambda e: logits(e).float().log_softmax(-1), (ids,), answer, names)
 
 
 def _label_question(
@@ -189,13 +186,11 @@ def _label_question(
     if isinstance(target, str):
         target = next(number for number, name in names.items() if name == target)
     answer = None if target is None else chosen("target", target, len(names))
+    read = _deciding(model, given) if isinstance(model, DecoderForSequenceClassification) else _encoding(model, given)
     problem = model.config.problem_type
 
     def scores(embeddings: Tensor) -> Tensor:
-        if isinstance(model, DecoderForSequenceClassification):
-            logits = model.score(model.decoder.hidden(embeddings)[:, -1]).float()  # (N, labels)
-        else:
-            logits = model.predict(_encoding(model, given)(embeddings)).float()
+        logits = read(embeddings).float()  # (N, labels)
         if problem == "regression" or len(names) == 1:
             return logits
         several = problem == "multi_label_classification"
@@ -204,19 +199,27 @@ def _label_question(
     return Question(scores, (given.input_ids,), answer, names.__getitem__)
 
 
-def _encoding(model: MaskedLM | SequenceClassification, given: Given) -> Callable[[Tensor], EncoderOutput]:
-    """Return the encoder's output as a function of the word embeddings (N, T, D)."""
+def _encoding(model: MaskedLM | SequenceClassification, given: Given, place: int | None = None) -> Score:
+    """Return an encoder's logits as a function of its word embeddings (N, T, D), all, or those of one token, (N, V)."""
     words = cast(EncoderModel, getattr(model, model.body)).embeddings.word_embeddings
 
-    def encoded(embeddings: Tensor) -> EncoderOutput:
+    def logits(embeddings: Tensor) -> Tensor:
         hook = words.register_forward_hook(lambda *_: embeddings)  # stands in for the lookup
         try:
-            inputs = {name: rows.expand(len(embeddings), -1) for name, rows in given.inputs().items()}
-            return model.encode(**inputs)
+            encoded = model.encode(**{name: rows.expand(len(embeddings), -1) for name, rows in given.inputs().items()})
         finally:
             hook.remove()
+        if place is not None:  # a vocabulary's logits for all tokens of all rows would fill the memory
+            encoded = replace(encoded, last_hidden_state=encoded.last_hidden_state[:, place])
+        return model.predict(encoded)
 
-    return encoded
+    return logits
+
+
+def _deciding(model: DecoderForSequenceClassification, given: Given) -> Score:
+    """Return a causal classifier's logits (N, labels) as a function of its embeddings (N, T, D)."""
+    last = int(model.last_tokens(given.input_ids))
+    return lambda embeddings: model.score(model.decoder.hidden(embeddings)[:, last])
 
 
 def _writing(model: EncoderDecoder) -> Score:
@@ -234,10 +237,10 @@ def _writing(model: EncoderDecoder) -> Score:
 
 def _embedding(model: Model) -> Callable[[Tensor], Tensor]:
     """Return the function from ids (1, T) to embeddings (1, T, D)."""
+    if isinstance(model, DecoderModel):
+        return model.decoder.embed
     if isinstance(model, CausalDecoder | EncoderDecoder):
         return model.embed
-    if isinstance(model, DecoderForSequenceClassification):
-        return model.decoder.embed
     return cast(Any, getattr(model, model.body)).embeddings.word_embeddings
 
 

@@ -8,13 +8,12 @@ from typing import Any, Literal
 import numpy as np
 
 from massivetext.errors import ConfigError, DataError
-from massivetext.explaining.attribution import CLASSIFIERS, Attribution, attribute_tokens
+from massivetext.explaining.attribution import Attribution, attribute_tokens
 from massivetext.explaining.lens import LogitLens, logit_lens
 from massivetext.explaining.maps import AttentionMap, attention_maps
-from massivetext.explaining.reading import Model
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.heads import MaskedLM
-from massivetext.models.seq2seq import EncoderDecoder
+from massivetext.explaining.reading import Model, predicts_tokens
+from massivetext.models.decoder_heads import DecoderForSequenceClassification
+from massivetext.models.heads import MaskedLM, SequenceClassification
 from massivetext.settings import Settings
 from massivetext.storage import write_text
 from massivetext.tokens.tokenizer import Tokenizer
@@ -112,10 +111,12 @@ def explain(
                 f"{MOST_SHOWN}; explain a shorter piece, or leave `out` away and use the numbers"
             )
     lens = attribution = None
-    if isinstance(model, CausalDecoder | MaskedLM | EncoderDecoder):
+    if predicts_tokens(model):
         lens = logit_lens(model, tokenizer, text, settings.target_text, settings.top)
-    hidden = isinstance(model, MaskedLM) and (settings.place is not None or str(tokenizer.mask_token) in text)
-    if hidden or isinstance(model, (CausalDecoder, EncoderDecoder, *CLASSIFIERS)):
+    asked = predicts_tokens(model) or isinstance(model, SequenceClassification | DecoderForSequenceClassification)
+    if isinstance(model, MaskedLM):
+        asked = settings.place is not None or str(tokenizer.mask_token) in text
+    if asked:
         names = ("target", "target_text", "place", "method", "steps")
         attribution = attribute_tokens(model, tokenizer, text, **{name: getattr(settings, name) for name in names})
     name = tokenizer.name_or_path or type(model).__name__

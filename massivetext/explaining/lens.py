@@ -13,7 +13,7 @@ from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError
 from massivetext.explaining.pieces import Piece, pieces_of, token_labels
-from massivetext.explaining.reading import Given, Model, evaluating, read_text
+from massivetext.explaining.reading import Given, Model, evaluating, predicts_tokens, read_text
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.heads import MaskedLM
 from massivetext.models.outputs import EncoderOutput
@@ -88,6 +88,8 @@ def _layers(
     model: Model, tokenizer: Tokenizer, given: Given
 ) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[Piece], list[int]]:
     """Return the hidden states, the way from one to logits (told whether it is the last), the tokens, what is right."""
+    if not predicts_tokens(model):
+        raise ModelError(f"a {type(model).__name__} predicts no tokens, which the logit lens shows; use {WITH_HEADS}")
     if isinstance(model, MaskedLM):
         states = model(**given.inputs(), output_hidden_states=True).hidden_states
         masked = given.input_ids == (-1 if tokenizer.mask_token_id is None else tokenizer.mask_token_id)
@@ -96,10 +98,9 @@ def _layers(
     if isinstance(model, CausalDecoder):
         states = model(given.input_ids, output_hidden_states=True).hidden_states
         pieces, actual = given.pieces, [*given.input_ids[0, 1:].tolist(), -1]
-    elif isinstance(model, EncoderDecoder):
+    else:
+        assert isinstance(model, EncoderDecoder)
         states = model(**given.inputs(), output_hidden_states=True).decoder_hidden_states
         pieces, actual = list(given.written), list(given.following)
-    else:
-        raise ModelError(f"a {type(model).__name__} predicts no tokens, which the logit lens shows; use {WITH_HEADS}")
     known: CausalDecoder | EncoderDecoder = model  # their last hidden state has been through the final norm
     return states, lambda hidden, last: known.head(hidden if last else known.leave(hidden)), pieces, actual

@@ -19,9 +19,10 @@ from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.decoder_heads import DecoderModel
 from massivetext.models.encoder import EncoderModel
-from massivetext.models.heads import EncoderWithHead
+from massivetext.models.heads import EncoderWithHead, MaskedLM
 from massivetext.models.pretrained import PretrainedModel
 from massivetext.models.seq2seq import EncoderDecoder
+from massivetext.models.sequence_models import SequenceModel
 from massivetext.models.weights import CONFIG_FILE, read_object
 from massivetext.tokens.tokenizer import Tokenizer
 
@@ -94,10 +95,15 @@ def bare(model: Model) -> Model:
     return cast(Model, getattr(model, model.body)) if isinstance(model, EncoderWithHead) else model
 
 
+def predicts_tokens(model: Model) -> bool:
+    """Return whether a model has a language model's head."""
+    return isinstance(model, CausalDecoder | MaskedLM | EncoderDecoder) and not isinstance(model, SequenceModel)
+
+
 def most_tokens(model: Model) -> int | None:
     """Return the most tokens that a model reads at once; None: it knows no limit."""
     if isinstance(model, DecoderModel):
-        model = model.decoder
+        return most_tokens(model.decoder)
     if isinstance(model, CausalDecoder):
         return None if model.frequencies is not None else model.config.max_position_embeddings
     return cast("int | None", model.config.most_tokens)

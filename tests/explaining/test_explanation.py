@@ -123,6 +123,19 @@ def test_encoders_are_explained_as_far_as_their_heads_allow(
     assert explanation_text(found.as_values())
 
 
+@pytest.mark.parametrize(("family", "auto"), [("gpt2", "AutoModelForSequenceClassification"), ("llama", "AutoModel")])
+def test_causal_families_with_another_head_or_none_are_explained(family, auto, byte_tokenizer, tmp_path):
+    found = mt.explain(tiny_model(family, auto), byte_tokenizer, CHINESE, tmp_path / "page.html", **QUICK)
+    assert (found.attribution is not None) == (auto != "AutoModel") and found.lens is None
+    read_page(tmp_path / "page.html")
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_an_encoder_decoder_without_a_head_has_its_maps(family, byte_tokenizer):
+    found = mt.explain(tiny_model(family, "AutoModel"), byte_tokenizer, CHINESE, target_text=ENGLISH)
+    assert found.lens is None and found.attribution is None and list(found.maps) == ["encoder", "decoder", "cross"]
+
+
 def test_an_encoder_decoder_has_three_maps_and_both_texts(byte_tokenizer, tmp_path):
     model = tiny_model("t5")
     found = mt.explain(model, byte_tokenizer, CHINESE, tmp_path / "page.html", target_text="the cat", **QUICK)

@@ -102,6 +102,8 @@ def test_palm_divides_its_logits_at_every_layer(byte_tokenizer):
 def test_models_that_predict_no_tokens_are_refused(word_tokenizer):
     with pytest.raises(ModelError, match=r"BertForSequenceClassification predicts no tokens.*use a causal or masked"):
         mt.logit_lens(tiny_model("bert", "AutoModelForSequenceClassification"), word_tokenizer, ENGLISH)
+    with pytest.raises(ModelError, match="T5Model predicts no tokens"):
+        mt.logit_lens(tiny_model("t5", "AutoModel"), word_tokenizer, ENGLISH, CHINESE)
 
 
 @pytest.mark.parametrize("top", [0, 321])
