@@ -84,6 +84,7 @@ def corpus_append(
     for override in overrides or ():
         values = overridden(values, override)
     corpus = build_corpus(values, _corpus_of(folder), append=True, quiet=quiet)
+    _renew_page(corpus.folder)
     show(inspecting.summary(corpus), as_json, inspecting.summary_text)
 
 
@@ -104,6 +105,7 @@ def corpus_remove(
     from massivetext.corpus.removing import removal_text, remove_documents
 
     found = remove_documents(_corpus_of(folder), reason, ids=ids or (), url=url, license=license, pattern=pattern)
+    _renew_page(_corpus_of(folder))
     show(found, as_json, removal_text)
 
 
@@ -195,3 +197,11 @@ def tokenizer_inspect(
 def _corpus_of(folder: Path) -> Path:
     """Return the corpus folder of a run folder where `folder` is one, else `folder` itself."""
     return folder / "corpus" if (folder / "corpus").is_dir() else folder
+
+
+def _renew_page(corpus: Path) -> None:
+    """Write a corpus's page again after its documents have changed."""
+    from massivetext.report.page import write_report
+    from massivetext.translations import language
+
+    write_report(corpus, language())
