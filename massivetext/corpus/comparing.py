@@ -13,6 +13,7 @@ from massivetext.translations import tr
 
 EXAMPLES = 3
 ABSENT = "not read"
+UNSET = "(not set)"
 
 
 def compare(left: Corpus, right: Corpus) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def compare(left: Corpus, right: Corpus) -> dict[str, Any]:
         ],
         "settings": [
             {"key": key, "before": old, "after": new}
-            for key, old, new in _differences("", _settings(left), _settings(right))
+            for key, old, new in differences("", _settings(left), _settings(right))
         ],
     }
 
@@ -77,13 +78,15 @@ def _settings(corpus: Corpus) -> dict[str, Any]:
     return {"seed": manifest["seed"], "corpus": manifest["settings"], "versions": versions, "steps": steps}
 
 
-def _differences(key: str, left: Any, right: Any) -> list[tuple[str, Any, Any]]:
-    """Return (key, left, right) for all that differs between two JSON values."""
+def differences(key: str, left: Any, right: Any) -> list[tuple[str, Any, Any]]:
+    """Return (key, left, right) for all that differs between two JSON values; items of a list are named by number."""
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        left, right = ({str(place): item for place, item in enumerate(items)} for items in (left, right))
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         names = sorted(left.keys() | right.keys())
         return [
             entry for name in names
-            for entry in _differences(f"{key}.{name}" if key else name, left.get(name), right.get(name))
+            for entry in differences(f"{key}.{name}" if key else name, left.get(name, UNSET), right.get(name, UNSET))
         ]  # fmt: skip
     return [] if left == right else [(key, left, right)]
 

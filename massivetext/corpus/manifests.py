@@ -80,12 +80,16 @@ def check_appendable(base: Mapping[str, Any], settings: CorpusSettings, seed: in
         steps,
         {name: base["versions"]["steps"][name] for name in steps},
     )
-    for name, value in found.items():
-        if value != expected[name]:
-            raise ConfigError(
-                f"the corpus was built with {name} {expected[name]!r}, and the text to append asks for {value!r}; "
-                "ask for the same, or build the corpus anew in another folder"
-            )
+    from massivetext.corpus.comparing import differences
+
+    differing = differences("", expected, found)
+    if differing:
+        key, built, wanted = differing[0]
+        more = f" (and {len(differing) - 1} more differences)" if len(differing) > 1 else ""
+        raise ConfigError(
+            f"the corpus was built with {key} {built!r}, and the text to append asks for {wanted!r}{more}; ask for the "
+            f"same, or build the corpus anew in another folder"
+        )
 
 
 def make_manifest(
