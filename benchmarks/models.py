@@ -178,12 +178,14 @@ def main():
     results = {
         "what": f"{ROWS} rows of {TOKENS} tokens, {LAYERS} layers (each side) of {FEATURES} features, float32",
         "rounds": options.rounds,
-        "families": {family: measure_family(family, options) for family in options.families},
+        "families": {},
         "machine": {"processor": cpu_type(), "cores": usable_threads(), "threads": options.threads},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
         | {"python": platform.python_version()},
     }
-    write_json(options.out, results)
+    for family in options.families:
+        results["families"][family] = measure_family(family, options)
+        write_json(options.out, results)  # after each, as a run takes long
 
 
 if __name__ == "__main__":
