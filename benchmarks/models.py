@@ -47,6 +47,7 @@ BART = {
     "vocab_size": VOCABULARY, "d_model": FEATURES, "encoder_layers": LAYERS, "encoder_ffn_dim": 1024, "dropout": 0.0,
     "encoder_attention_heads": HEADS, "decoder_layers": LAYERS, "decoder_ffn_dim": 1024,
     "decoder_attention_heads": HEADS, "max_position_embeddings": 2 * TOKENS, "decoder_start_token_id": 2,
+    "pad_token_id": 1,
 }  # fmt: skip
 FAMILIES = {
     **dict.fromkeys(sorted(set(CAUSAL_FAMILIES) - {"palm"}), "AutoModelForCausalLM"),
