@@ -47,6 +47,7 @@ BART = {
     "vocab_size": VOCABULARY, "d_model": FEATURES, "encoder_layers": LAYERS, "encoder_ffn_dim": 1024, "dropout": 0.0,
     "encoder_attention_heads": HEADS, "decoder_layers": LAYERS, "decoder_ffn_dim": 1024,
     "decoder_attention_heads": HEADS, "max_position_embeddings": 2 * TOKENS, "decoder_start_token_id": 2,
+    "pad_token_id": 1,
 }  # fmt: skip
 FAMILIES = {
     **dict.fromkeys(sorted(set(CAUSAL_FAMILIES) - {"palm"}), "AutoModelForCausalLM"),
@@ -178,12 +179,14 @@ def main():
     results = {
         "what": f"{ROWS} rows of {TOKENS} tokens, {LAYERS} layers (each side) of {FEATURES} features, float32",
         "rounds": options.rounds,
-        "families": {family: measure_family(family, options) for family in options.families},
+        "families": {},
         "machine": {"processor": cpu_type(), "cores": usable_threads(), "threads": options.threads},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers")}
         | {"python": platform.python_version()},
     }
-    write_json(options.out, results)
+    for family in options.families:
+        results["families"][family] = measure_family(family, options)
+        write_json(options.out, results)  # after each, as a run takes long
 
 
 if __name__ == "__main__":
