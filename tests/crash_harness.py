@@ -101,8 +101,8 @@ def trials(
 ) -> list[Trial]:
     """Run `command` undisturbed once, then `kills` trials; `{folder}` in it is replaced by each trial's own folder.
 
-    by_files: the moments are told by how many files have been seen in the folder, not by the clock: on a busy machine, or
-    where the first run compiles kernels, no run is as long as the one before.
+    by_files: the moments are told by how many files have been seen in the folder, not by the clock: on a busy machine,
+    or where the first run compiles kernels, no run is as long as the one before.
     """
 
     def filled(folder: Path) -> list[str]:
