@@ -77,35 +77,56 @@ def run_and_kill(command: Sequence[str], after_seconds: float) -> bool:
     return True
 
 
+def watch(command: Sequence[str], folder: Path, kill_at: int = sys.maxsize) -> int:
+    """Run `command`, SIGKILL its process group once so many different files were seen in `folder`; return how many."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    seen: set[str] = set()
+    while process.poll() is None and len(seen) < kill_at:
+        for path, _, names in os.walk(folder):
+            seen.update(f"{path}/{name}" for name in names)
+        time.sleep(0.001)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return len(seen)
+
+
 def trials(
     command: Sequence[str],
     scratch: Path,
     kills: int,
     seed: int = 0,
     patterns: Iterable[str] = COMPARED,
-    warm_up: bool = False,
+    by_files: bool = False,
 ) -> list[Trial]:
     """Run `command` undisturbed once, then `kills` trials; `{folder}` in it is replaced by each trial's own folder.
 
-    warm_up: run it once before, so that what the first run alone does (compiling kernels) is no part of its length.
+    by_files: the moments are told by how many files have been seen in the folder, not by the clock: on a busy machine,
+    or where the first run compiles kernels, no run is as long as the one before.
     """
 
     def filled(folder: Path) -> list[str]:
         return [part.replace("{folder}", str(folder)) for part in command]
 
     whole = scratch / "undisturbed"
-    if warm_up:
-        run_to_the_end(filled(scratch / "warm-up"))
     length_seconds = run_to_the_end(filled(whole))
+    length_files = watch(filled(scratch / "watched"), scratch / "watched") if by_files else 0
     expected = folder_digests(whole, patterns)
     if not expected:
         raise AssertionError(f"{' '.join(command)} left no file to compare in {whole}")
     chance = random.Random(seed)
     results = []
     for number in range(kills):
-        moment = length_seconds * (number + chance.random()) / kills
+        share = (number + chance.random()) / kills
         folder = scratch / f"killed-{number:02d}"
-        finished = run_and_kill(filled(folder), moment)
+        started_at = time.monotonic()
+        if by_files:
+            wanted = 1 + int(share * length_files)
+            finished = watch(filled(folder), folder, wanted) < wanted
+            moment = time.monotonic() - started_at
+        else:
+            moment = length_seconds * share
+            finished = run_and_kill(filled(folder), moment)
         run_to_the_end(filled(folder))
         results.append(Trial(moment, finished, differences(expected, folder_digests(folder, patterns))))
     return results

@@ -93,10 +93,10 @@ def stop_word_bit(characters: Characters, start: int, end: int) -> int:
     """Return the bit of the stop word that a short word is, invisible characters left out; 0 if it is none."""
     key = 0
     for at in range(start, end):
+        if (characters[at] >> CODE_BITS) & IGNORED:
+            continue
         code = characters[at] & CODE_MASK
         if code >= 0x80:
-            if (characters[at] >> CODE_BITS) & IGNORED:
-                continue
             return 0
         key = key << 8 | code
     for index in range(len(STOP_KEYS)):

@@ -331,6 +331,6 @@ def test_killed_at_any_moment_a_build_and_an_append_end_with_the_same_bytes(tmp_
     write_json(tmp_path / "recipes.json", recipes)
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "recipes.json"), "{folder}"]
     patterns = ("corpus/**/*.parquet", "corpus/manifest.json")
-    found = trials(command, tmp_path, kills, seed=kills, patterns=patterns, warm_up=True)
+    found = trials(command, tmp_path, kills, seed=kills, patterns=patterns, by_files=True)
     assert [trial.different for trial in found] == [()] * kills
-    assert sum(not trial.finished_before_the_kill for trial in found) > kills // 2
+    assert sum(not trial.finished_before_the_kill for trial in found) >= 0.6 * kills

@@ -189,6 +189,10 @@ def test_six_full_stops_are_two_ellipses_and_five_are_one() -> None:
     assert (one("......")["ellipses"], one(".....")["ellipses"], one("……")["ellipses"]) == (2, 1, 2)
 
 
+def test_stop_words_count_with_what_is_invisible_in_them() -> None:
+    assert one("have\x00 th\u200be \x00to be\u0301")["stop_words"] == 3
+
+
 def test_stop_words_count_once_each_and_only_as_written() -> None:
     assert one("the the The of OF other thesis")["stop_words"] == 2
 
