@@ -49,9 +49,13 @@ BATCH_ROWS = 1024
 CHAIN = ["normalise", "gopher_quality", {"length": {"min_characters": 100}}]
 WITH_REPETITION = [*CHAIN, "gopher_repetition"]
 PII = {"pii": {"types": ["email", "phone", "ip", "card", "iban", "resident_id"]}}
+PROSE_LIMITS_OFF = {
+    "gopher_quality": dict.fromkeys(("min_mean_word_characters", "min_stop_words", "min_alphabetic_word_fraction"))
+}
+"""Limits fitted on English, which all Chinese text breaks; what they look at is measured all the same."""
 FILTERS = {
     "english_filters": ["normalise", "in_language", "fineweb", PII],
-    "chinese_filters_by_characters": ["normalise", "in_language", "fineweb", "chinesewebtext", PII],
+    "chinese_filters_by_characters": ["normalise", "in_language", {"fineweb": PROSE_LIMITS_OFF}, "chinesewebtext", PII],
     "chinese_filters_by_words": [
         "normalise",
         "in_language",

@@ -382,7 +382,7 @@ class Pii(Edit):
     def edit(self, batch: pa.RecordBatch) -> pa.Array:
         """Return the texts with placeholders; only texts in which something was counted are looked at again."""
         texts = batch.column("text")
-        hit = pa.array([False] * len(batch))
+        hit = pa.array(np.zeros(len(batch), np.bool_))
         for name in self.settings.types:
             hit = pc.or_(hit, pc.fill_null(pc.greater(batch.column(f"pii_counts__{name}"), 0), False))
         if not pc.any(hit).as_py():

@@ -5,7 +5,9 @@ from importlib import import_module
 import pyarrow as pa
 import pytest
 
-from massivetext.corpus.steps import STEPS, Barrier, Decide, Edit, Measure, make_steps
+from massivetext.corpus.rows import Lane, batch_of, replaced
+from massivetext.corpus.settings import SplitSettings
+from massivetext.corpus.steps import PRESETS, STEPS, Barrier, Decide, Edit, Measure, make_steps
 from massivetext.errors import ConfigError
 
 
@@ -72,3 +74,24 @@ def test_a_measure_gives_the_columns_it_promises() -> None:
     measure = make_steps(["statistics"])[0]
     assert isinstance(measure, Measure)
     assert {name: values.type for name, values in measure.measure(batch).items()} == measure.columns
+
+
+def has_defaults(name: str) -> bool:
+    try:
+        return bool(make_steps([name]))
+    except ConfigError:
+        return False
+
+
+@pytest.mark.parametrize("name", [name for name in sorted({*STEPS, *PRESETS}) if has_defaults(name)])
+def test_every_step_takes_a_batch_from_which_all_documents_have_gone(name: str) -> None:
+    batch = batch_of(Lane("s", (), SplitSettings(), 0), [])
+    for step in make_steps(["normalise", name]):
+        if isinstance(step, Measure):
+            for column, values in step.measure(batch).items():
+                batch = replaced(batch, column, values)
+        elif isinstance(step, Edit):
+            batch = replaced(batch, "text", step.edit(batch))
+        elif isinstance(step, Decide):
+            assert len(step.decide(batch).reason) == 0
+    assert batch.num_rows == 0 and batch.schema.field("text").type == pa.string()
