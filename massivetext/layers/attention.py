@@ -4,7 +4,7 @@ Legend: B batch, T tokens that read, S tokens that are read, H query heads, D fe
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,18 +33,32 @@ class AttentionShape(NamedTuple):
     dropout: float = 0.0
 
 
+class Packing(NamedTuple):
+    """Where documents stand in packed rows that are laid end to end, for kernels that take documents of any length.
+
+    bounds: (N + 1,) int32, document n is tokens bounds[n] to bounds[n + 1]; empty ones stand at the end. window: see
+    `causal_mask`.
+    """
+
+    bounds: Tensor
+    window: int | None = None
+
+
+Mask = Tensor | Packing | None
+
+
 class Context(NamedTuple):
     """What all layers of one forward pass share: where tokens stand and what they may read.
 
     cosine, sine: (B, 1, T, turned features of a head); None: positions are not rotary. mask: (B, 1, T, S) boolean, True
-    where a query may read a key; None: causal.
+    where a query may read a key, or the documents of packed rows; None: causal.
     cache, slots and layer: the key-value cache, where in it the new tokens go, (T,) int64, and the layer that asks;
     None: no cache. weights: where each layer puts its attention weights, see `attend`; None: they are not kept.
     """
 
     cosine: Tensor | None
     sine: Tensor | None
-    mask: Tensor | None = None
+    mask: Mask = None
     cache: StaticCache | None = None
     slots: Tensor | None = None
     layer: int = 0
@@ -86,7 +100,7 @@ def attend(
     queries: Tensor,
     keys: Tensor,
     values: Tensor,
-    mask: Tensor | None = None,
+    mask: Mask = None,
     causal: bool = True,
     scale: float | None = None,
     dropout: float = 0.0,
@@ -95,11 +109,13 @@ def attend(
     """Return softmax(scale q k^T + mask) v, (B, H, T, head_dim): the attention of every family.
 
     queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, True
-    where a token may be read, or numbers (B or 1, H or 1, T, S) added to the scores; None: as `causal` says, which
-    wants S = T, or one query, which reads every key. scale: None for 1 / sqrt(head_dim). dropout: share of weights set
-    to zero. weights: a list that gets the softmax, (B, H, T, S); the fused kernels never form it, so the plain formula
-    is computed then.
+    where a token may be read, or numbers (B or 1, H or 1, T, S) added to the scores; or a `Packing`, without dropout and
+    weights; None: as `causal` says, which wants S = T, or one query, which reads every key. scale: None for
+    1 / sqrt(head_dim). dropout: share of weights set to zero. weights: a list that gets the softmax, (B, H, T, S); the
+    fused kernels never form it, so the plain formula is computed then.
     """
+    if isinstance(mask, Packing):
+        return attend_packed(queries, keys, values, mask, scale)
     if weights is not None:
         weights.append(attention_weights(queries, keys, mask, causal, scale))
         dropped = functional.dropout(weights[-1], dropout)
@@ -130,6 +146,50 @@ def attention_weights(
     if mask is not None:
         scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
     return scores.softmax(dim=-1, dtype=torch.float32).to(queries.dtype)
+
+
+def document_bounds(segments: Tensor) -> Tensor:
+    """Return the bounds of the documents in rows laid end to end, (N + 1,) int32; see `Packing`.
+
+    segments: (B, T), see `segment_mask`. N is a power of two, so that compiled code meets few shapes.
+    """
+    batch, tokens = segments.shape
+    starts = torch.ones_like(segments, dtype=torch.bool)
+    starts[:, 1:] = segments[:, 1:] != segments[:, :-1]
+    places = starts.flatten().nonzero()[:, 0].to(torch.int32)
+    documents = 1 << max(len(places) - 1, 0).bit_length()
+    bounds = places.new_full((documents + 1,), batch * tokens)
+    bounds[: len(places)] = places
+    return bounds
+
+
+def kernel_packs(embeddings: Tensor) -> bool:
+    """Return whether packed documents can go through `attend_packed`: in half precision on a GPU."""
+    if embeddings.device.type != "cuda":
+        return False
+    dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else embeddings.dtype
+    return dtype in (torch.bfloat16, torch.float16)
+
+
+def attend_packed(
+    queries: Tensor, keys: Tensor, values: Tensor, packing: Packing, scale: float | None = None
+) -> Tensor:
+    """Return what `attend` gives with the mask of packed documents, (B, H, T, head_dim), without making that mask.
+
+    Work grows with the squared length of documents, not of rows. Arguments as for `attend`; the documents never reach
+    over the end of a row.
+    """
+    from torch.nn.attention import varlen
+
+    batch, heads, tokens, features = queries.shape
+    # Values come straight from a projection, so they have autocast's dtype; queries and keys that were turned may not.
+    laid = [part.transpose(1, 2).flatten(0, 1).to(values.dtype) for part in (queries, keys, values)]  # (B * T, H, ...)
+    window = (-1 if packing.window is None else packing.window - 1, 0)
+    ends = (packing.bounds, packing.bounds, tokens, tokens)
+    mixed: Any = varlen.varlen_attn(
+        laid[0], laid[1], laid[2], *ends, scale=scale, window_size=window, enable_gqa=heads != keys.shape[1]
+    )
+    return cast(Tensor, mixed.view(batch, tokens, heads, features).transpose(1, 2))
 
 
 class SelfAttention(nn.Module):

@@ -19,7 +19,16 @@ from torch.nn import functional
 
 from massivetext.errors import ModelError
 from massivetext.generation.stepping import StepPlan
-from massivetext.layers.attention import Context, causal_mask, padding_mask, segment_mask
+from massivetext.layers.attention import (
+    Context,
+    Mask,
+    Packing,
+    causal_mask,
+    document_bounds,
+    kernel_packs,
+    padding_mask,
+    segment_mask,
+)
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.loss import next_token_loss, soft_capped
 from massivetext.layers.positions import LearnedPositions
@@ -232,8 +241,11 @@ class CausalDecoder(nn.Module):
         self.check_length(tokens)
         if positions is None:
             positions = torch.arange(tokens, device=embeddings.device)[None]
-        mask = None
-        if segments is not None:
+        mask: Mask = None
+        dropped = self.training and self.config.dropouts.attention > 0
+        if segments is not None and record is None and not dropped and kernel_packs(embeddings):
+            mask = Packing(document_bounds(segments), window)
+        elif segments is not None:
             mask = segment_mask(segments, window)
             if mask.device.type == "cpu":  # numbers are faster there than booleans
                 mask = torch.zeros(mask.shape, dtype=embeddings.dtype).masked_fill_(~mask, -math.inf)
@@ -245,7 +257,7 @@ class CausalDecoder(nn.Module):
         self,
         embeddings: Tensor,
         positions: Tensor,
-        mask: Tensor | None,
+        mask: Mask,
         cache: StaticCache | None = None,
         slots: Tensor | None = None,
         run_block: RunBlock = run_block,

@@ -1,6 +1,9 @@
 """The shared layers: each against its formula or a plain twin."""
 
+import itertools
 import math
+import unittest.mock
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massivetext.errors import ConfigError
-from massivetext.layers.attention import AttentionShape, Context, SelfAttention, attend, padding_mask, segment_mask
+from massivetext.layers.attention import (
+    AttentionShape,
+    Context,
+    Packing,
+    SelfAttention,
+    attend,
+    causal_mask,
+    document_bounds,
+    kernel_packs,
+    padding_mask,
+    segment_mask,
+)
 from massivetext.layers.cache import StaticCache, slot_mask
 from massivetext.layers.feedforward import ACTIVATIONS, activation
 from massivetext.layers.loss import chunked_cross_entropy, mean_cross_entropy, token_losses
@@ -166,3 +180,44 @@ def test_activations_are_those_of_transformers():
 def test_an_unknown_activation_names_the_nearest():
     with pytest.raises(ConfigError, match="did you mean 'silu'"):
         activation("slu")
+
+
+def one_document_after_the_other(queries, keys, values, bounds, bounds_k, most, most_k, **options):
+    """What the kernel for documents of any length does, (B * T, H, head_dim), in plain loops."""
+    left = options["window_size"][0]
+    mixed = torch.zeros_like(queries)
+    assert options["enable_gqa"] == (queries.shape[1] != keys.shape[1]) and options["window_size"][1] == 0
+    for start, end in itertools.pairwise(bounds.tolist()):
+        assert end - start <= most
+        if end > start:
+            mask = causal_mask(end - start, queries.device, None if left < 0 else left + 1)[None, None]
+            parts = [part[None, start:end].transpose(1, 2) for part in (queries, keys, values)]
+            mixed[start:end] = attend(*parts, mask)[0].transpose(0, 1)
+    return mixed
+
+
+@given(
+    lengths=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=5), min_size=1, max_size=3),
+    window=st.sampled_from([None, 1, 3]),
+    key_heads=st.sampled_from([1, 2, 4]),
+)
+@settings(max_examples=30, deadline=None)
+def test_packed_documents_read_what_the_mask_lets_them_read(lengths, window, key_heads):
+    tokens = max(sum(row) for row in lengths)
+    segments = torch.zeros(len(lengths), tokens, dtype=torch.long)
+    for row, documents in enumerate(lengths):
+        numbers = [number for number, length in enumerate(documents) for _ in range(length)]
+        segments[row] = torch.tensor(numbers + [len(documents)] * (tokens - len(numbers)))
+    bounds = document_bounds(segments)
+    assert bounds.dtype == torch.int32 and bounds[0] == 0 and bounds[-1] == segments.numel()
+    assert (len(bounds) - 1).bit_count() == 1 and bool((bounds.diff() >= 0).all())
+    queries, keys, values = (torch.randn(len(lengths), heads, tokens, 8) for heads in (4, key_heads, key_heads))
+    with unittest.mock.patch("torch.nn.attention.varlen.varlen_attn", one_document_after_the_other):
+        packed = attend(queries, keys, values, Packing(bounds, window))
+    assert (packed - attend(queries, keys, values, segment_mask(segments, window))).abs().max() <= 1e-5
+
+
+def test_packing_is_for_half_precision_on_a_gpu():
+    assert not kernel_packs(torch.zeros(1, 2, 4, dtype=torch.bfloat16))
+    on_gpu = SimpleNamespace(device=torch.device("cuda"), dtype=torch.bfloat16)
+    assert kernel_packs(on_gpu) and not kernel_packs(SimpleNamespace(device=on_gpu.device, dtype=torch.float32))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from massivetext.errors import ModelError
+from massivetext.layers.attention import attend, segment_mask
 from massivetext.layers.loss import chunked_cross_entropy
 from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.families import CAUSAL_FAMILIES
@@ -189,3 +190,20 @@ def test_outputs_open_by_name_and_by_place():
 
 def test_from_config_finds_the_family(family):
     assert type(AutoModelForCausalLM.from_config(tiny_config(family))) is CAUSAL_FAMILIES[family]
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "palm"])
+def test_packed_documents_need_no_mask_where_a_kernel_takes_them_as_they_are(family, monkeypatch):
+    model = tiny_model(family).eval()
+    ids, segments = torch.randint(0, 90, (2, 12)), torch.tensor([[0] * 5 + [1] * 7, [0] * 2 + [1] * 4 + [2] * 6])
+    masked = model.hidden(model.embed(ids), segments=segments)
+    seen = []
+
+    def packed(queries, keys, values, packing, scale):
+        seen.append(packing.bounds.tolist())
+        return attend(queries, keys, values, segment_mask(segments, packing.window))
+
+    monkeypatch.setattr("massivetext.models.decoder.kernel_packs", lambda embeddings: True)
+    monkeypatch.setattr("massivetext.layers.attention.attend_packed", packed)
+    assert torch.allclose(model.hidden(model.embed(ids), segments=segments), masked, atol=1e-6)
+    assert seen[0] == [0, 5, 12, 14, 18, 24, 24, 24, 24]
