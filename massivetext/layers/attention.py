@@ -109,8 +109,8 @@ def attend(
     """Return softmax(scale q k^T + mask) v, (B, H, T, head_dim): the attention of every family.
 
     queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, True
-    where a token may be read, or numbers (B or 1, H or 1, T, S) added to the scores; or a `Packing`, without dropout and
-    weights; None: as `causal` says, which wants S = T, or one query, which reads every key. scale: None for
+    where a token may be read, or numbers (B or 1, H or 1, T, S) added to the scores; or a `Packing`, with neither
+    dropout nor weights; None: as `causal` says, which wants S = T, or one query, which reads every key. scale: None for
     1 / sqrt(head_dim). dropout: share of weights set to zero. weights: a list that gets the softmax, (B, H, T, S); the
     fused kernels never form it, so the plain formula is computed then.
     """

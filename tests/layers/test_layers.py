@@ -217,6 +217,15 @@ def test_packed_documents_read_what_the_mask_lets_them_read(lengths, window, key
     assert (packed - attend(queries, keys, values, segment_mask(segments, window))).abs().max() <= 1e-5
 
 
+def test_the_kernel_for_packed_documents_takes_what_it_is_given():
+    shapes = ((2, 4, 16, 64), (2, 2, 16, 64), (2, 2, 16, 64))
+    parts = [torch.empty(shape, dtype=torch.bfloat16, device="meta", requires_grad=True) for shape in shapes]
+    bounds = document_bounds(torch.zeros(2, 16, dtype=torch.long)).to("meta")
+    mixed = attend(*parts, Packing(bounds, 5))
+    mixed.sum().backward()
+    assert mixed.shape == shapes[0] and all(part.grad.shape == part.shape for part in parts)
+
+
 def test_packing_is_for_half_precision_on_a_gpu():
     assert not kernel_packs(torch.zeros(1, 2, 4, dtype=torch.bfloat16))
     on_gpu = SimpleNamespace(device=torch.device("cuda"), dtype=torch.bfloat16)
