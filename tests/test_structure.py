@@ -1,8 +1,10 @@
 """The shape of the package: imports point one way, public names are lazy, the rooms are nouns."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,24 @@ def test_peers_are_never_imported_by_the_package(path):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert not {name.split(".")[0] for name in names} & peers
+
+
+def test_what_the_package_imports_is_among_its_dependencies():
+    table = PACKAGE.parent / "pyproject.toml"
+    if not table.is_file():
+        pytest.skip("the package is installed, not checked out")
+    listed = tomllib.loads(table.read_text())["project"]["dependencies"]
+    declared = {re.split(r"[<>=!~;\[ ]", line)[0].lower().replace("-", "_") for line in listed}
+    distributions = {"yaml": "pyyaml", "markupsafe": "jinja2"}
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            found |= {name.split(".")[0] for name in names}
+    others = {distributions.get(name, name) for name in found - set(sys.stdlib_module_names) - {"massivetext"}}
+    assert others <= declared, sorted(others - declared)
 
 
 @pytest.mark.parametrize("name", sorted(mt.PUBLIC_NAMES))
