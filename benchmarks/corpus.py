@@ -193,6 +193,18 @@ def measure_filters(batches: list[pa.RecordBatch], listed: list[object]) -> dict
     return {f"{name}_mb_per_second": round(rate / 1e6, 1) for name, rate in rates.items()}
 
 
+def build_rates(recipe: dict[str, object], size: int, scratch: Path, attempts: int, threads: int) -> dict[str, float]:
+    """Return the best MB/s of several builds, by processor time of all threads and by the clock."""
+    rates: dict[str, float] = {}
+    for attempt in range(attempts):
+        used, began = time.process_time(), time.perf_counter()
+        build_corpus(recipe, scratch / f"corpus-{attempt}", quiet=True, threads=threads)
+        used, took = time.process_time() - used, time.perf_counter() - began
+        for name, seconds in (("mb_per_core_second", used), ("mb_per_second", took)):
+            rates[name] = max(rates.get(name, 0), round(size / seconds / 1e6, 1))
+    return rates
+
+
 def measure_archive(texts: list[str], listed: list[object], threads: int) -> dict[str, float]:
     """Return MB/s (of text) of a build from JSON lines in zstd, by processor time of all threads and by the clock."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -208,14 +220,7 @@ def measure_archive(texts: list[str], listed: list[object], threads: int) -> dic
             number += 1
         steps = [*listed, {"deduplicate": {"near": {}}}]
         recipe = {"sources": [{"name": "text", "path": str(source)}], "steps": steps}
-        rates: dict[str, float] = {}
-        for attempt in range(3):
-            used, began = time.process_time(), time.perf_counter()
-            build_corpus(recipe, Path(scratch, f"corpus-{attempt}"), quiet=True, threads=threads)
-            used, took = time.process_time() - used, time.perf_counter() - began
-            for name, seconds in (("mb_per_core_second", used), ("mb_per_second", took)):
-                rates[name] = max(rates.get(name, 0), round(size / seconds / 1e6, 1))
-        return {"bytes": size, **rates}
+        return {"bytes": size, **build_rates(recipe, size, Path(scratch), attempts=3, threads=threads)}
 
 
 def plain_statistics(text: str) -> dict[str, float]:
@@ -274,14 +279,7 @@ def measure_build(texts: list[str], kind: str, threads: int) -> dict[str, float]
             "steps": ["normalise", "statistics"],
             "split": {"validation": 0, "test": 0},
         }
-        rates: dict[str, float] = {}
-        for attempt in range(4):
-            used, began = time.process_time(), time.perf_counter()
-            build_corpus(recipe, Path(scratch, f"corpus-{attempt}"), quiet=True, threads=threads)
-            used, took = time.process_time() - used, time.perf_counter() - began
-            for name, seconds in (("mb_per_core_second", used), ("mb_per_second", took)):
-                rates[name] = max(rates.get(name, 0), round(size / seconds / 1e6, 1))
-        return {"bytes": size, **rates}
+        return {"bytes": size, **build_rates(recipe, size, Path(scratch), attempts=4, threads=threads)}
 
 
 def describe_machine() -> dict[str, object]:
