@@ -1,7 +1,7 @@
 """Kernels that count words, symbols, lines and repeated lines in one document after another.
 
-What is counted is defined in `massivetext.text.statistics`. A document is decoded once into `characters`, int32 of
-`class << CODE_BITS | code point`; then words and lines are counted from it.
+What is counted is defined in `massivetext.text.statistics`. A document is decoded once (`massivetext.text.characters`);
+then one loop after the other counts from that, each so plain that it has few branches or becomes vectors.
 """
 
 import numpy as np
@@ -9,8 +9,20 @@ import numpy.typing as npt
 
 from massivetext.text.arrays import Bytes, Offsets
 from massivetext.text.compiling import kernel
-from massivetext.text.kernels import CODE_BITS, CODE_MASK, decode_at
-from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, LETTER, MARK, SPACE, UNSETTLED, WORD_CLASSES
+from massivetext.text.characters import (
+    FULL_STOP,
+    HAN_WORD,
+    SYMBOL,
+    WORD,
+    word_borders,
+    At,
+    Characters,
+    Positions,
+    decode_document,
+    mark_parts,
+)
+from massivetext.text.kernels import CODE_BITS, CODE_MASK
+from massivetext.text.unicode_table import DIGIT, LETTER, SPACE
 
 COUNTS = (
     "characters",
@@ -42,135 +54,96 @@ COUNTS = (
 ) = range(len(COUNTS))  # fmt: skip
 
 STOP_WORD_LIST = ("the", "be", "to", "of", "and", "that", "have", "with")
-LONGEST_STOP_WORD = max(map(len, STOP_WORD_LIST))
-STOP_KEYS = np.array([int.from_bytes(word.encode(), "big") for word in STOP_WORD_LIST], dtype=np.int64)
-CLASS_MASK = 0xFF & ~UNSETTLED
+LONGEST_STOP_WORD = max(map(len, STOP_WORD_LIST))  # 4: a word's characters, 16 bits each, are one key
+STOP_MASKS = np.array([(1 << 16 * size) - 1 if size <= LONGEST_STOP_WORD else 0 for size in range(6)], dtype=np.uint64)
 
-NEW_LINE, HASH, APOSTROPHE, COMMA, HYPHEN, FULL_STOP, UNDERSCORE = (ord(character) for character in "\n#',-._")
-CURLY_APOSTROPHE, BULLET, ELLIPSIS = ord("’"), ord("•"), ord("…")
+NEW_LINE, HASH, HYPHEN, BULLET, ELLIPSIS = (ord(character) for character in "\n#-•…")
 HASH_START, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
 LINE_FACTORS = np.array([pow(0x9E3779B97F4A7C15, power, 2**64) for power in (1, 2, 3, 4)], dtype=np.uint64)
 SLOT_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, from the golden ratio: spreads near hashes over the table
+STOP_SHIFT = 58
+STOP_KEYS, STOP_BITS = np.zeros(64, np.uint64), np.zeros(64, np.int64)
+"""Stop words, 16 bits a character, at their own places: the upper bits of key * SLOT_FACTOR, different for all."""
+for _index, _word in enumerate(STOP_WORD_LIST):
+    _key = sum(ord(_character) << 16 * _at for _at, _character in enumerate(_word))
+    _place = _key * int(SLOT_FACTOR) % 2**64 >> STOP_SHIFT
+    assert _place and not STOP_KEYS[_place]
+    STOP_KEYS[_place], STOP_BITS[_place] = _key, 1 << _index
 
-Characters = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 
 
 @kernel
-def decode_document(data: Bytes, at: int, end: int, table: Bytes, characters: Characters) -> int:
-    """Write the characters of data[at:end] to `characters` and return how many they are."""
-    count = 0
-    while at < end:
-        code = np.int32(data[at])
-        size = 1
-        if code >= 0x80:
-            code, size = decode_at(data, at, end)
-        characters[count] = np.int32(table[code] & CLASS_MASK) << CODE_BITS | code
-        count += 1
-        at += size
-    return count
-
-
-@kernel
-def joins(characters: Characters, at: int, count: int) -> bool:
-    """Return whether the symbol at `at`, which follows a word, belongs to it because of what comes next."""
-    if at + 1 >= count:
-        return False
-    code = characters[at] & CODE_MASK
-    after = characters[at + 1] >> CODE_BITS
-    if after & HAN or not after & WORD_CLASSES:
-        return False
-    if code in (APOSTROPHE, CURLY_APOSTROPHE):
-        return bool(after & LETTER)
-    if code in (FULL_STOP, COMMA):
-        return bool(after & (characters[at - 1] >> CODE_BITS) & DIGIT)
-    return bool(code == UNDERSCORE)
-
-
-@kernel
-def stop_word_bit(characters: Characters, start: int, end: int) -> int:
-    """Return the bit of the stop word that a short word is, invisible characters left out; 0 if it is none."""
-    key = 0
-    for at in range(start, end):
-        if (characters[at] >> CODE_BITS) & IGNORED:
-            continue
-        code = characters[at] & CODE_MASK
-        if code >= 0x80:
-            return 0
-        key = key << 8 | code
-    for index in range(len(STOP_KEYS)):
-        if STOP_KEYS[index] == key:
-            return 1 << index
-    return 0
-
-
-@kernel
-def count_words(characters: Characters, count: int, out: Counts) -> None:
-    """Add words, symbols and single characters of one document to its row of counts."""
-    words, word_characters, symbols, alphabetic_words, digits, spaces, hans = 0, 0, 0, 0, 0, 0, 0
-    hashes, ellipses, full_stops, stop_words = 0, 0, 0, 0
-    in_word, in_symbol, alphabetic = False, False, False
-    first, length, at = 0, 0, 0
-    while at < count:
-        if in_word:
-            # Most characters are letters inside a word: nothing else is asked of them.
-            start = at
-            while at < count and characters[at] >> CODE_BITS == LETTER:
-                at += 1
-            if at > start:
-                length += at - start
-                word_characters += at - start
-                alphabetic_words += not alphabetic
-                alphabetic = True
-                if at == count:
-                    break
-        code = characters[at] & CODE_MASK
-        bits = characters[at] >> CODE_BITS
-        if bits & (MARK | IGNORED):  # extends whatever stands before it, and starts nothing
-            if in_word and bits & MARK:
-                word_characters += 1
-                length = LONGEST_STOP_WORD + 1
-            at += 1
-            continue
-        inside = (bits & WORD_CLASSES != 0 and not bits & HAN) or (
-            in_word and bits == 0 and joins(characters, at, count)
-        )
-        if in_word and not inside and length <= LONGEST_STOP_WORD:
-            stop_words |= stop_word_bit(characters, first, at)
-        if inside:
-            if not in_word:
-                words += 1
-                alphabetic, length, first = False, 0, at
-            word_characters += 1
-            length += 1
-            digits += bits & DIGIT != 0
-            if bits & LETTER and not alphabetic:
-                alphabetic_words += 1
-                alphabetic = True
-        elif bits & SPACE:
-            spaces += 1
-        elif bits & HAN:
-            hans += 1
-            words += 1
-            word_characters += 1
-            alphabetic_words += bits & LETTER != 0
-        else:
-            symbols += not in_symbol
-            hashes += code == HASH
-            full_stops = full_stops + 1 if at > 0 and characters[at - 1] & CODE_MASK == FULL_STOP else 1
-            ellipses += code == ELLIPSIS or (code == FULL_STOP and full_stops % 3 == 0)
-        in_symbol = bits == 0 and not inside
-        in_word = inside
-        at += 1
-    if in_word and length <= LONGEST_STOP_WORD:
-        stop_words |= stop_word_bit(characters, first, count)
-    while stop_words:
-        out[STOP_WORDS] += stop_words & 1
-        stop_words >>= 1
-    out[CHARACTERS], out[WORDS], out[WORD_CHARACTERS], out[SYMBOLS] = count, words, word_characters, symbols
-    out[ALPHABETIC_WORDS], out[DIGITS], out[SPACES], out[HANS] = alphabetic_words, digits, spaces, hans
+def count_marks(characters: Characters, count: int, out: Counts) -> None:
+    """Add hash signs and ellipses of one document, as it was decoded, to its row of counts."""
+    hashes, ellipses, pairs = np.int32(0), np.int32(0), np.int32(0)
+    for at in range(count):
+        hashes += np.int32(characters[at] == HASH)
+        ellipses += np.int32(characters[at] == ELLIPSIS)
+    for at in range(1, count):
+        pairs += np.int32((characters[at] == FULL_STOP) & (characters[at - 1] == FULL_STOP))
     out[HASHES], out[ELLIPSES] = hashes, ellipses
+    if pairs > 1:
+        full_stops = 0
+        for at in range(count):
+            full_stops = full_stops + 1 if characters[at] == FULL_STOP else 0
+            out[ELLIPSES] += full_stops > 0 and full_stops % 3 == 0
+
+
+@kernel
+def count_words(characters: Characters, parts: Bytes, count: int, borders: Positions, out: Counts) -> None:
+    """Add words, symbols and single characters of one document to its row of counts.
+
+    characters, parts: of `mark_parts`, without what stands before the first. borders: (count + 2,), room to work in.
+    """
+    digits, spaces, hans, han_letters = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+    for at in range(count):
+        digits += np.int32(characters[at] >> CODE_BITS & DIGIT != 0)
+        spaces += np.int32(characters[at] >> CODE_BITS & SPACE != 0)
+    symbols, word_characters = np.int32(count > 0 and parts[0] == SYMBOL), np.int32(0)
+    for at in range(count):
+        word_characters += np.int32(parts[at] == WORD)
+        hans += np.int32(parts[at] == HAN_WORD)
+    for at in range(count if hans else 0):
+        han_letters += np.int32((parts[at] == HAN_WORD) & (characters[at] >> CODE_BITS & LETTER != 0))
+    for at in range(1, count):
+        symbols += np.int32((parts[at] == SYMBOL) & (parts[at - 1] != SYMBOL))
+    words = word_borders(parts, count, borders)
+    alphabetic_words = 0
+    for word in range(words):
+        start = borders[2 * word]
+        alphabetic = characters[start] >> CODE_BITS & LETTER
+        if not alphabetic:
+            for at in range(start, borders[2 * word + 1]):
+                alphabetic |= characters[at] >> CODE_BITS & LETTER
+        alphabetic_words += alphabetic
+    out[DIGITS], out[SPACES], out[HANS], out[SYMBOLS] = digits, spaces, hans, symbols
+    out[WORDS], out[WORD_CHARACTERS] = words + hans, word_characters + hans
+    out[ALPHABETIC_WORDS] = alphabetic_words + han_letters
+    out[STOP_WORDS] = count_stop_words(characters, borders, words)
+
+
+@kernel
+def count_stop_words(characters: Characters, borders: Positions, words: int) -> int:
+    """Return how many different stop words there are among words; characters: 3 more than the last word has.
+
+    Each word is looked up in a table that gives every stop word a place of its own, without a branch.
+    """
+    found = 0
+    for word in range(words):
+        start, size = borders[At(2 * word)], borders[At(2 * word + 1)] - borders[At(2 * word)]
+        key = At(0)
+        for at in range(LONGEST_STOP_WORD):
+            key |= At(min(characters[At(start + at)] & CODE_MASK, 0xFFFF)) << At(16 * at)
+        key &= STOP_MASKS[At(min(size, LONGEST_STOP_WORD + 1))]
+        place = key * SLOT_FACTOR >> At(STOP_SHIFT)
+        found |= STOP_BITS[place] if STOP_KEYS[place] == key else 0
+    count = 0
+    while found:
+        count += found & 1
+        found >>= 1
+    return count
 
 
 @kernel
@@ -215,35 +188,37 @@ def hash_line(characters: Characters, start: int, end: int) -> np.uint64:
     value, at = HASH_START, start
     while at + 4 <= end:
         four = (
-            np.uint64(characters[at]) * LINE_FACTORS[3]
-            + np.uint64(characters[at + 1]) * LINE_FACTORS[2]
-            + np.uint64(characters[at + 2]) * LINE_FACTORS[1]
-            + np.uint64(characters[at + 3]) * LINE_FACTORS[0]
+            np.uint64(characters[At(at)]) * LINE_FACTORS[3]
+            + np.uint64(characters[At(at + 1)]) * LINE_FACTORS[2]
+            + np.uint64(characters[At(at + 2)]) * LINE_FACTORS[1]
+            + np.uint64(characters[At(at + 3)]) * LINE_FACTORS[0]
         )
         value = value * LINE_FACTORS[3] + (four ^ (four >> np.uint64(29)))
         at += 4
     while at < end:
-        value = (value ^ np.uint64(characters[at])) * HASH_FACTOR
+        value = (value ^ np.uint64(characters[At(at)])) * HASH_FACTOR
         at += 1
     return value ^ (value >> np.uint64(31))
 
 
 @kernel
-def count_lines(characters: Characters, count: int, out: Counts) -> None:
-    """Add lines, paragraphs and their repetitions of one document to its row of counts."""
-    capacity = 1
+def count_lines(characters: Characters, count: int, breaks: Positions, out: Counts) -> None:
+    """Add lines, paragraphs and their repetitions of one document to its row of counts.
+
+    breaks: (count + 1,), room to work in.
+    """
+    found = 0
     for at in range(count):
-        capacity += characters[at] & CODE_MASK == NEW_LINE
-    capacity = min(capacity, count // 2 + 1)
-    lines, line_lengths = np.empty(capacity, dtype=np.uint64), np.empty(capacity, dtype=np.int64)
-    paragraphs, paragraph_lengths = np.empty(capacity, dtype=np.uint64), np.empty(capacity, dtype=np.int64)
+        # Written everywhere, and kept where a line ends: no branch that is guessed wrong.
+        breaks[At(found)] = at
+        found += characters[at] & CODE_MASK == NEW_LINE
+    breaks[At(found)] = count
+    lines, line_lengths = np.empty(found + 1, dtype=np.uint64), np.empty(found + 1, dtype=np.int64)
+    paragraphs, paragraph_lengths = np.empty(found + 1, dtype=np.uint64), np.empty(found + 1, dtype=np.int64)
     paragraph_open = False
     start = 0
-    while start < count:
-        end = start
-        while end < count and characters[end] & CODE_MASK != NEW_LINE:
-            end += 1
-        after = end + 1
+    for index in range(found + 1):
+        end, after = breaks[index], breaks[index] + 1
         while start < end and (characters[start] >> CODE_BITS) & SPACE:
             start += 1
         while start < end and (characters[end - 1] >> CODE_BITS) & SPACE:
@@ -273,8 +248,13 @@ def count_documents(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts)
     longest = 0
     for document in range(len(offsets) - 1):
         longest = max(longest, offsets[document + 1] - offsets[document])
-    characters = np.empty(longest, dtype=np.int32)
+    characters, parts = np.zeros(longest + 2 + LONGEST_STOP_WORD, np.int32), np.empty(longest, np.uint8)
+    places, room = np.empty(longest, np.int32), np.empty(longest + 2, np.int32)
     for document in range(len(offsets) - 1):
-        count = decode_document(data, offsets[document], offsets[document + 1], table, characters)
-        count_words(characters, count, counts[document])
-        count_lines(characters, count, counts[document])
+        out = counts[document]
+        count = decode_document(data, offsets[document], offsets[document + 1], table, characters[1:])
+        out[CHARACTERS] = count
+        count_marks(characters[1:], count, out)
+        count_lines(characters[1:], count, room, out)
+        count = mark_parts(characters, count, parts, places)
+        count_words(characters[1:], parts, count, room, out)

@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from massivetext.text.arrays import Offsets
+from massivetext.text.arrays import Bytes, Offsets
+from massivetext.text.characters import At
 from massivetext.text.compiling import kernel
 from massivetext.text.words import Hashes, Positions, Words, mix
 
 REPETITION_VERSION = 1
 """Grows whenever the same text could give other fractions."""
+SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, from the golden ratio: near numbers differ in the upper bits of products
 TOP_ORDERS = (2, 3, 4)
 DUPLICATE_ORDERS = (5, 6, 7, 8, 9, 10)
 FIRST_ORDER, FIRST_DUPLICATE, LAST_ORDER = TOP_ORDERS[0], DUPLICATE_ORDERS[0], DUPLICATE_ORDERS[-1]
@@ -57,26 +59,55 @@ def group_equal(
     size = 1
     while size < 2 * count:
         size *= 2
-    slots[:size] = -1
+    for slot in range(size):
+        slots[slot] = -1
     for index in range(count):
-        slot = np.int64(mix(keys[index])) & (size - 1)
-        while slots[slot] >= 0 and keys[slots[slot]] != keys[index]:
+        key = keys[index]
+        slot = np.int64(mix(key)) & (size - 1)
+        found = slots[At(slot)]
+        while found >= 0 and keys[At(found)] != key:
             slot = (slot + 1) & (size - 1)
-        if slots[slot] < 0:
-            slots[slot] = index
-            sizes[positions[index]] = 0
-        groups[index] = positions[slots[slot]]
-        sizes[groups[index]] += 1
+            found = slots[At(slot)]
+        if found < 0:
+            found = index
+            slots[At(slot)] = index
+            sizes[At(positions[index])] = 0
+        groups[index] = positions[At(found)]
+        sizes[At(groups[index])] += 1
 
 
 @kernel
-def _keep_repeated(count: int, positions: Positions, groups: Positions, sizes: Positions) -> int:
+def keep_repeated(keys: Hashes, count: int, positions: Positions, seen: Bytes) -> int:
+    """Move the keys that may occur more than once to the front, with their positions, and return how many they are.
+
+    All that do are among them, and about one in ten of the others. seen: (16 * count,), room to work in. No branch
+    depends on a key, as it does in a table of the keys themselves, which then holds few.
+    """
+    bits = 3
+    while 1 << bits < 8 * count:
+        bits += 1
+    for place in range(1 << bits):
+        seen[place] = 0
+    shift = At(64 - bits)
+    for index in range(count):
+        place = keys[index] * SPREAD >> shift
+        seen[place] = (seen[place] << 1 | 1) & 3
+    kept = 0
+    for index in range(count):
+        key, position = keys[index], positions[index]
+        keys[At(kept)], positions[At(kept)] = key, position
+        kept += seen[key * SPREAD >> shift] == 3
+    return kept
+
+
+@kernel
+def _keep_grouped(count: int, positions: Positions, groups: Positions, sizes: Positions) -> int:
     """Move the positions whose group has more than one member to the front and return how many they are."""
     kept = 0
     for index in range(count):
-        if sizes[groups[index]] > 1:
-            positions[kept], groups[kept] = positions[index], groups[index]
-            kept += 1
+        position, group = positions[index], groups[index]
+        positions[At(kept)], groups[At(kept)] = position, group
+        kept += sizes[At(group)] > 1
     return kept
 
 
@@ -105,32 +136,33 @@ def _cover(
     """Write the characters covered, (documents, len(REPETITIONS)).
 
     An n-gram can only be repeated where both (n-1)-grams in it are, so each order looks at what the one before left.
-    It is known by the positions at which these two first occurred: no hash but that of the words is involved.
+    A pair of words is known by their hashes, a longer n-gram by the positions at which the two first occurred.
     """
-    longest = 0
+    longest = 1
     for document in range(len(offsets) - 1):
         longest = max(longest, offsets[document + 1] - offsets[document])
-    keys = np.empty(longest, np.uint64)
+    keys, seen = np.empty(longest, np.uint64), np.empty(16 * longest, np.uint8)
     positions, groups = np.empty(longest, np.int32), np.empty(longest, np.int32)
     sizes, slots = np.empty(longest, np.int32), np.empty(4 * longest + 1, np.int32)
     for document in range(len(offsets) - 1):
         first, end = offsets[document], offsets[document + 1]
-        count = end - first
-        for index in range(count):
-            keys[index], positions[index] = hashes[first + index], index
-        group_equal(keys, count, positions, groups, slots, sizes)
-        count = _keep_repeated(count, positions, groups, sizes)
+        count, pairs = end - first, end - first - 1
+        for index in range(pairs):
+            keys[index] = (hashes[first + index] * SPREAD) ^ hashes[first + index + 1]
+            positions[index] = index
         for order in range(FIRST_ORDER, LAST_ORDER + 1):
-            pairs = 0
-            for index in range(count - 1):
-                if positions[index + 1] == positions[index] + 1:
-                    keys[pairs] = np.uint64(groups[index]) << np.uint64(32) | np.uint64(groups[index + 1])
-                    positions[pairs] = positions[index]
-                    pairs += 1
+            if order > FIRST_ORDER:
+                pairs = 0
+                for index in range(count - 1):
+                    keys[At(pairs)] = np.uint64(groups[index]) << np.uint64(32) | np.uint64(groups[index + 1])
+                    at = positions[index]
+                    positions[At(pairs)] = at
+                    pairs += positions[index + 1] == at + 1
             if pairs < 2:
                 break
-            group_equal(keys, pairs, positions, groups, slots, sizes)
-            count = _keep_repeated(pairs, positions, groups, sizes)
+            count = keep_repeated(keys, pairs, positions, seen)
+            group_equal(keys, count, positions, groups, slots, sizes)
+            count = _keep_grouped(count, positions, groups, sizes)
             wanted = -1
             if order < FIRST_DUPLICATE:
                 most = 1

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.compiling import kernel
-from massivetext.text.counting import decode_document, joins
-from massivetext.text.kernels import CODE_BITS, CODE_MASK
-from massivetext.text.unicode_table import HAN, IGNORED, LETTER, MARK, WORD_CLASSES, class_table
+from massivetext.text.characters import GAP, HAN_WORD, WORD, At, Characters, decode_document, mark_parts
+from massivetext.text.kernels import CODE_MASK
+from massivetext.text.unicode_table import MARK, class_table
 
 WORDS_VERSION = 1
 """Grows whenever the same text could give other words or hashes."""
@@ -55,13 +55,20 @@ def fold_table() -> Positions:
 def hash_words(array: pa.Array) -> Words:
     """Return the words of each text of a string or large_string array; a null has none."""
     data, offsets = string_buffers(array)
-    # A word that is no Han character (three bytes or more) has another character after it, or the end of the text.
-    most = int(offsets[-1] - offsets[0]) // 2 + len(array) + 1
+    # A word that is no Han character (three bytes or more) has another character after it, or the end of the text; and
+    # the kernel writes up to two places further than the words it finds.
+    most = int(offsets[-1] - offsets[0]) // 2 + len(array) + 3
     hashes, starts, ends = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int32)
     word_offsets, characters = np.zeros(len(array) + 1, np.int64), np.zeros(len(array), np.int64)
-    _hash_words(data, offsets, class_table(), fold_table(), hashes, starts, ends, word_offsets, characters)
+    _hash_words(data, offsets, class_table(), word_folds(), hashes, starts, ends, word_offsets, characters)
     count = word_offsets[-1]
     return Words(hashes[:count], starts[:count], ends[:count], word_offsets, characters)
+
+
+@cache
+def word_folds() -> Positions:
+    """Return `fold_table`, but for combining marks, which are compared as they are."""
+    return np.where(class_table() & MARK > 0, np.int32(0), fold_table())
 
 
 @kernel
@@ -88,49 +95,55 @@ def _hash_words(
     longest = 0
     for document in range(len(offsets) - 1):
         longest = max(longest, offsets[document + 1] - offsets[document])
-    characters = np.empty(longest, dtype=np.int32)
+    characters, parts = np.empty(longest + 2, np.int32), np.empty(longest + 1, np.uint8)
+    places = np.empty(longest, np.int32)
     word = 0
     for document in range(len(offsets) - 1):
-        count = decode_document(data, offsets[document], offsets[document + 1], table, characters)
-        in_word, value, at = False, HASH_START, 0
-        while at < count:
-            if in_word:
-                # Most characters are letters inside a word: nothing else is asked of them.
-                first = at
-                while at < count and characters[at] >> CODE_BITS == LETTER:
-                    code = characters[at] & CODE_MASK
-                    value = (value ^ np.uint64(code + folds[code])) * HASH_FACTOR
-                    at += 1
-                if at > first:
-                    ends[word] = at
-                    if at == count:
-                        break
-            code = characters[at] & CODE_MASK
-            bits = characters[at] >> CODE_BITS
-            at += 1
-            if bits & (MARK | IGNORED):
-                if in_word and bits & MARK:
-                    value = (value ^ np.uint64(code)) * HASH_FACTOR
-                    ends[word] = at
-                continue
-            inside = (bits & WORD_CLASSES != 0 and not bits & HAN) or (
-                in_word and bits == 0 and joins(characters, at - 1, count)
-            )
-            if in_word and not inside:
-                hashes[word] = mix(value) & ~HAN_BIT
-                word += 1
-            if inside:
-                if not in_word:
-                    starts[word], value = at - 1, HASH_START
-                value = (value ^ np.uint64(code + folds[code])) * HASH_FACTOR
-                ends[word] = at
-            elif bits & HAN:
-                starts[word], ends[word] = at - 1, at
-                hashes[word] = mix((HASH_START ^ np.uint64(code + folds[code])) * HASH_FACTOR) | HAN_BIT
-                word += 1
-            in_word = inside
-        if in_word:
-            hashes[word] = mix(value) & ~HAN_BIT
-            word += 1
+        length = decode_document(data, offsets[document], offsets[document + 1], table, characters[1:])
+        count = mark_parts(characters, length, parts, places)
+        parts[count] = GAP
+        first = word
+        word += _hash_parts(characters[1:], parts, count + 1, folds, hashes[first:], starts[first:], ends[first:])
+        if count < length:
+            for index in range(first, word):
+                starts[index], ends[index] = places[starts[index]], places[ends[index] - 1] + 1
         word_offsets[document + 1] = word
-        lengths[document] = count
+        lengths[document] = length
+
+
+@kernel
+def _hash_parts(
+    characters: Characters,
+    parts: Bytes,
+    count: int,
+    folds: Positions,
+    hashes: Hashes,
+    starts: Positions,
+    ends: Positions,
+) -> int:
+    """Write the words of one document and return how many there are; its last part is a gap.
+
+    Hash, start and end of the word at hand are written at every character that is not Han, and what is written outside
+    a word is overwritten by the next: a branch would be guessed wrong at every word.
+    """
+    words, value, before = At(0), At(0), At(0)
+    for at in range(count):
+        code = characters[at] & CODE_MASK
+        folded = HASH_START ^ At(code + folds[At(code)])
+        if parts[at] == HAN_WORD:
+            words += before
+            starts[words], ends[words], hashes[words] = at, at + 1, folded * HASH_FACTOR
+            words, value, before = words + At(1), At(0), At(0)
+            continue
+        inside = At(parts[at] == WORD)
+        words += before & ~inside
+        starts[words + before] = at
+        # The value is kept as what differs from HASH_START, so that a mask sets it back.
+        value = (value ^ folded) * HASH_FACTOR
+        hashes[words], ends[words] = value, at + 1
+        value = (value ^ HASH_START) & (At(0) - inside)
+        before = inside
+    for word in range(words):
+        han = At(parts[starts[word]] == HAN_WORD)
+        hashes[word] = mix(hashes[word]) & ~HAN_BIT | han * HAN_BIT
+    return np.int64(words)
