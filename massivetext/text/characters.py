@@ -9,10 +9,20 @@ neighbours alone, and the compiler turns the loop into vectors.
 import numpy as np
 import numpy.typing as npt
 
-from massivetext.text.arrays import Bytes
+from massivetext.text.arrays import Bytes, Offsets
 from massivetext.text.compiling import kernel
-from massivetext.text.kernels import CODE_BITS, CODE_MASK, decode_at
-from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, LETTER, MARK, SPACE, UNSETTLED, WORD_CLASSES, class_table
+from massivetext.text.kernels import CODE_BITS, decode_at
+from massivetext.text.unicode_table import (
+    DIGIT,
+    HAN,
+    IGNORED,
+    LETTER,
+    MARK,
+    SPACE,
+    UNSETTLED,
+    WORD_CLASSES,
+    class_table,
+)
 
 CLASS_MASK = 0xFF & ~UNSETTLED
 APOSTROPHE, COMMA, FULL_STOP, UNDERSCORE, CURLY_APOSTROPHE = (ord(character) for character in "',._’")
@@ -27,6 +37,15 @@ Characters = npt.NDArray[np.int32]
 Positions = npt.NDArray[np.int32]
 At = np.uint64
 """An index as unsigned: Numba then leaves out its test for negative ones, which costs half of a tight loop's time."""
+
+
+@kernel
+def longest_document(offsets: Offsets) -> int:
+    """Return the size of the longest document, at least 1."""
+    longest = 1
+    for document in range(len(offsets) - 1):
+        longest = max(longest, offsets[document + 1] - offsets[document])
+    return longest
 
 
 @kernel

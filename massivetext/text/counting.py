@@ -8,19 +8,20 @@ import numpy as np
 import numpy.typing as npt
 
 from massivetext.text.arrays import Bytes, Offsets
-from massivetext.text.compiling import kernel
 from massivetext.text.characters import (
     FULL_STOP,
     HAN_WORD,
     SYMBOL,
     WORD,
-    word_borders,
     At,
     Characters,
     Positions,
     decode_document,
+    longest_document,
     mark_parts,
+    word_borders,
 )
+from massivetext.text.compiling import kernel
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
 from massivetext.text.unicode_table import DIGIT, LETTER, SPACE
 
@@ -245,9 +246,7 @@ def count_lines(characters: Characters, count: int, breaks: Positions, out: Coun
 @kernel
 def count_documents(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts) -> None:
     """Write the counts of each document to its row of `counts`, (documents, len(COUNTS)) int64, zeros before."""
-    longest = 0
-    for document in range(len(offsets) - 1):
-        longest = max(longest, offsets[document + 1] - offsets[document])
+    longest = longest_document(offsets)
     characters, parts = np.zeros(longest + 2 + LONGEST_STOP_WORD, np.int32), np.empty(longest, np.uint8)
     places, room = np.empty(longest, np.int32), np.empty(longest + 2, np.int32)
     for document in range(len(offsets) - 1):

@@ -13,14 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from massivetext.text.arrays import Offsets
+from massivetext.text.characters import longest_document
 from massivetext.text.compiling import kernel
 from massivetext.text.words import HAN_BIT, HASH_START, Hashes, Words, mix
 
-MINHASH_VERSION = 1
+MINHASH_VERSION = 2
 """Grows whenever the same text could give other shingles or signatures."""
 MOST = np.uint32(0xFFFFFFFF)
 SHINGLE_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 UPPER_HALF = np.uint64(32)
+TOGETHER = 4
+"""Hash functions for which the shingles are read once."""
 
 Signatures = npt.NDArray[np.uint32]
 
@@ -33,11 +36,11 @@ def hash_functions(count: int) -> tuple[Signatures, Signatures]:
 
 def signatures(words: Words, hashes: int, ngram: int, han_ngram: int) -> tuple[Signatures, Offsets]:
     """Return (texts, hashes) MinHash signatures, and how many shingles each text has; one without words has 0."""
-    factors, summands = hash_functions(hashes)
+    factors, summands = hash_functions(-(-hashes // TOGETHER) * TOGETHER)
     texts = len(words.offsets) - 1
-    found, counts = np.full((texts, hashes), MOST, np.uint32), np.zeros(texts, np.int64)
+    found, counts = np.empty((texts, len(factors)), np.uint32), np.zeros(texts, np.int64)
     _sign(words.hashes, words.offsets, ngram, han_ngram, factors, summands, found, counts)
-    return found, counts
+    return np.ascontiguousarray(found[:, :hashes]), counts
 
 
 def shingle_sets(words: Words, ngram: int, han_ngram: int) -> tuple[Hashes, Offsets]:
@@ -60,19 +63,46 @@ def band_keys(signed: Signatures, bands: int, rows: int) -> Hashes:
 
 @kernel
 def shingle(hashes: Hashes, start: int, end: int) -> np.uint64:
-    """Return the hash of the words start to end, in their order."""
-    value = HASH_START
+    """Return the hash of the words start to end, in their order: the polynomial of their hashes, mixed."""
+    value = np.uint64(0)
     for at in range(start, end):
-        value = (value ^ hashes[at]) * SHINGLE_FACTOR
-        value ^= value >> UPPER_HALF
+        value = value * SHINGLE_FACTOR + hashes[at]
     return mix(value)
 
 
 @kernel
-def shingle_end(hashes: Hashes, start: int, end: int, ngram: int, han_ngram: int) -> int:
-    """Return where the shingle that begins at word `start` ends, or -1 if the text ends before."""
-    stop = start + (han_ngram if hashes[start] & HAN_BIT else ngram)
-    return stop if stop <= end else -1
+def powers(most: int) -> Hashes:
+    """Return SHINGLE_FACTOR to the powers 0 to `most`."""
+    found = np.ones(most + 1, np.uint64)
+    for power in range(most):
+        found[power + 1] = found[power] * SHINGLE_FACTOR
+    return found
+
+
+@kernel
+def shingle_document(
+    hashes: Hashes, start: int, end: int, ngram: int, han_ngram: int, factors: Hashes, sums: Hashes, out: Hashes
+) -> int:
+    """Write the hashes of the shingles of the words start to end and return how many they are.
+
+    Each is that of `shingle`, from the difference of two sums from the document's beginning, so that its length costs
+    nothing. sums: (words + 1,), room to work in; factors: `powers` of the longer length.
+    """
+    words = end - start
+    total = np.uint64(0)
+    sums[0] = total
+    for at in range(words):
+        total = total * SHINGLE_FACTOR + hashes[start + at]
+        sums[at + 1] = total
+    count = 0
+    for at in range(words):
+        size = han_ngram if hashes[start + at] & HAN_BIT else ngram
+        if at + size <= words:
+            out[count] = mix(sums[at + size] - sums[at] * factors[size])
+            count += 1
+    if words and not count:
+        out[0], count = mix(total), 1
+    return count
 
 
 @kernel
@@ -87,52 +117,49 @@ def _sign(
     counts: Offsets,
 ) -> None:
     """Write signatures and numbers of shingles."""
-    longest = 0
-    for document in range(len(offsets) - 1):
-        longest = max(longest, offsets[document + 1] - offsets[document])
-    values = np.empty(longest, np.uint32)
+    longest = longest_document(offsets)
+    sums, shingles, values = (
+        np.empty(longest + 1, np.uint64),
+        np.empty(longest, np.uint64),
+        np.empty(longest, np.uint32),
+    )
+    powered = powers(max(ngram, han_ngram))
     for document in range(len(offsets) - 1):
         start, end = offsets[document], offsets[document + 1]
-        count = 0
-        for at in range(start, end):
-            stop = shingle_end(hashes, at, end, ngram, han_ngram)
-            if stop >= 0:
-                values[count] = np.uint32(shingle(hashes, at, stop) >> UPPER_HALF)
-                count += 1
-        if not count and start < end:
-            values[0] = np.uint32(shingle(hashes, start, end) >> UPPER_HALF)
-            count = 1
+        count = shingle_document(hashes, start, end, ngram, han_ngram, powered, sums, shingles)
+        for at in range(count):
+            values[at] = np.uint32(shingles[at] >> UPPER_HALF)
         counts[document] = count
-        for function in range(len(factors)):
-            found[document, function] = smallest(values[:count], factors[function], summands[function])
+        for function in range(0, len(factors), TOGETHER):
+            part = slice(function, function + TOGETHER)
+            write_smallest(values[:count], factors[part], summands[part], found[document, part])
 
 
 @kernel
-def smallest(values: Signatures, factor: np.uint32, summand: np.uint32) -> np.uint32:
-    """Return the smallest value of one hash function; a loop of its own, which the compiler turns into vectors."""
-    least = MOST
+def write_smallest(values: Signatures, factors: Signatures, summands: Signatures, found: Signatures) -> None:
+    """Write the smallest value of each of TOGETHER hash functions; the compiler turns the loop into vectors."""
+    least_0, least_1, least_2, least_3 = MOST, MOST, MOST, MOST
     for at in range(len(values)):
-        hashed = np.uint32(factor * values[at] + summand)
-        least = min(least, hashed)
-    return least
+        value = values[at]
+        least_0 = min(least_0, np.uint32(factors[0] * value + summands[0]))
+        least_1 = min(least_1, np.uint32(factors[1] * value + summands[1]))
+        least_2 = min(least_2, np.uint32(factors[2] * value + summands[2]))
+        least_3 = min(least_3, np.uint32(factors[3] * value + summands[3]))
+    found[0], found[1], found[2], found[3] = least_0, least_1, least_2, least_3
 
 
 @kernel
 def _collect(hashes: Hashes, offsets: Offsets, ngram: int, han_ngram: int, found: Hashes, set_offsets: Offsets) -> None:
     """Write each document's different shingles, sorted."""
     out = 0
+    longest = longest_document(offsets)
+    sums, shingles = np.empty(longest + 1, np.uint64), np.empty(longest, np.uint64)
+    powered = powers(max(ngram, han_ngram))
     for document in range(len(offsets) - 1):
         start, end = offsets[document], offsets[document + 1]
         begin = out
-        for at in range(start, end):
-            stop = shingle_end(hashes, at, end, ngram, han_ngram)
-            if stop >= 0:
-                found[out] = shingle(hashes, at, stop)
-                out += 1
-        if out == begin and start < end:
-            found[out] = shingle(hashes, start, end)
-            out += 1
-        found[begin:out] = np.sort(found[begin:out])
+        out += shingle_document(hashes, start, end, ngram, han_ngram, powered, sums, shingles)
+        found[begin:out] = np.sort(shingles[: out - begin])
         last = begin
         for at in range(begin, out):
             if at == begin or found[at] != found[at - 1]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets
-from massivetext.text.characters import At
+from massivetext.text.characters import At, longest_document
 from massivetext.text.compiling import kernel
 from massivetext.text.words import Hashes, Positions, Words, mix
 
@@ -138,9 +138,7 @@ def _cover(
     An n-gram can only be repeated where both (n-1)-grams in it are, so each order looks at what the one before left.
     A pair of words is known by their hashes, a longer n-gram by the positions at which the two first occurred.
     """
-    longest = 1
-    for document in range(len(offsets) - 1):
-        longest = max(longest, offsets[document + 1] - offsets[document])
+    longest = longest_document(offsets)
     keys, seen = np.empty(longest, np.uint64), np.empty(16 * longest, np.uint8)
     positions, groups = np.empty(longest, np.int32), np.empty(longest, np.int32)
     sizes, slots = np.empty(longest, np.int32), np.empty(4 * longest + 1, np.int32)

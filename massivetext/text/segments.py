@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
+from massivetext.text.characters import decode_document, longest_document
 from massivetext.text.compiling import kernel
-from massivetext.text.counting import HASH_FACTOR, HASH_START, Counts, Hashes, decode_document
+from massivetext.text.counting import HASH_FACTOR, HASH_START, Counts, Hashes
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
 from massivetext.text.unicode_table import HAN, IGNORED, LETTER, MARK, SPACE, WORD_CLASSES, class_table
 from massivetext.text.words import Positions, Words, mix
@@ -60,9 +61,7 @@ def _segment(
     counts: Counts,
 ) -> None:
     """Write words and counts of all documents."""
-    longest = 0
-    for document in range(len(offsets) - 1):
-        longest = max(longest, offsets[document + 1] - offsets[document])
+    longest = longest_document(offsets)
     characters = np.empty(longest, np.int32)
     word = 0
     for document in range(len(offsets) - 1):

@@ -15,8 +15,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
+from massivetext.text.characters import (
+    GAP,
+    HAN_WORD,
+    WORD,
+    At,
+    Characters,
+    decode_document,
+    longest_document,
+    mark_parts,
+)
 from massivetext.text.compiling import kernel
-from massivetext.text.characters import GAP, HAN_WORD, WORD, At, Characters, decode_document, mark_parts
 from massivetext.text.kernels import CODE_MASK
 from massivetext.text.unicode_table import MARK, class_table
 
@@ -92,9 +101,7 @@ def _hash_words(
     lengths: Offsets,
 ) -> None:
     """Write the words of all documents."""
-    longest = 0
-    for document in range(len(offsets) - 1):
-        longest = max(longest, offsets[document + 1] - offsets[document])
+    longest = longest_document(offsets)
     characters, parts = np.empty(longest + 2, np.int32), np.empty(longest + 1, np.uint8)
     places = np.empty(longest, np.int32)
     word = 0
