@@ -62,7 +62,7 @@ NEW_LINE, HASH, HYPHEN, BULLET, ELLIPSIS = (ord(character) for character in "\n#
 HASH_START, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
 LINE_FACTORS = np.array([pow(0x9E3779B97F4A7C15, power, 2**64) for power in (1, 2, 3, 4)], dtype=np.uint64)
 SLOT_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, from the golden ratio: spreads near hashes over the table
-STOP_SHIFT = 58
+STOP_SHIFT, ALL_STOP_WORDS = 58, (1 << len(STOP_WORD_LIST)) - 1
 STOP_KEYS, STOP_BITS = np.zeros(64, np.uint64), np.zeros(64, np.int64)
 """Stop words, 16 bits a character, at their own places: the upper bits of key * SLOT_FACTOR, different for all."""
 for _index, _word in enumerate(STOP_WORD_LIST):
@@ -140,6 +140,8 @@ def count_stop_words(characters: Characters, borders: Positions, words: int) -> 
         key &= STOP_MASKS[At(min(size, LONGEST_STOP_WORD + 1))]
         place = key * SLOT_FACTOR >> At(STOP_SHIFT)
         found |= STOP_BITS[place] if STOP_KEYS[place] == key else 0
+        if found == ALL_STOP_WORDS:
+            break
     count = 0
     while found:
         count += found & 1

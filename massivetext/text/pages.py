@@ -16,16 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
+from massivetext.text.characters import Characters, decode_document
 from massivetext.text.compiling import kernel
-from massivetext.text.counting import (
-    HASH_FACTOR,
-    NEW_LINE,
-    Characters,
-    Counts,
-    count_repeated,
-    decode_document,
-    hash_line,
-)
+from massivetext.text.counting import HASH_FACTOR, NEW_LINE, Counts, count_repeated, hash_line
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
 from massivetext.text.repetition import group_equal
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table

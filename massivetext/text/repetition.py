@@ -64,10 +64,10 @@ def group_equal(
     for index in range(count):
         key = keys[index]
         slot = np.int64(mix(key)) & (size - 1)
-        found = slots[At(slot)]
+        found = int(slots[At(slot)])
         while found >= 0 and keys[At(found)] != key:
             slot = (slot + 1) & (size - 1)
-            found = slots[At(slot)]
+            found = int(slots[At(slot)])
         if found < 0:
             found = index
             slots[At(slot)] = index

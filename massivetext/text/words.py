@@ -153,4 +153,4 @@ def _hash_parts(
     for word in range(words):
         han = At(parts[starts[word]] == HAN_WORD)
         hashes[word] = mix(hashes[word]) & ~HAN_BIT | han * HAN_BIT
-    return np.int64(words)
+    return int(words)
