@@ -64,5 +64,7 @@ class PlainFeedForward(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the block's output, shape of `hidden` (..., D)."""
-        output: Tensor = getattr(self, self.down_name)(self.act(getattr(self, self.up_name)(hidden)))
-        return output
+        # As rows: between views of other shapes the compiler keeps ReLU's mask for the backward pass, byte by byte.
+        rows = getattr(self, self.up_name)(hidden.flatten(0, -2))
+        output: Tensor = getattr(self, self.down_name)(self.act(rows))
+        return output.view(hidden.shape)
