@@ -1,9 +1,14 @@
 """How the package's Numba kernels are compiled: free of the interpreter's lock, and kept on disk where possible."""
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from numba import njit
+
+SHARED_FOLDERS = ("text", "generation")
+"""Folders of the package with kernels that kernels in other files call."""
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -14,8 +19,21 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     same results.
     """
     try:
-        return njit(nogil=True, cache=True)(function)
+        compiled = njit(nogil=True, cache=True)(function)
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
         return njit(nogil=True)(function)
+    # Numba asks whether the kernel's own file has changed, and would go on with old code of the kernels it calls.
+    index = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if index is not None:
+        index._source_stamp = (index._source_stamp, shared_stamp())
+    return compiled
+
+
+@cache
+def shared_stamp() -> tuple[tuple[str, int, int], ...]:
+    """Return name, size and time of change of each file whose kernels others call."""
+    package = Path(__file__).parents[1]
+    files = sorted(path for folder in SHARED_FOLDERS for path in (package / folder).glob("*.py"))
+    return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)

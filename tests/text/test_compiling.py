@@ -44,3 +44,25 @@ def test_a_fresh_machine_compiles_all_kernels_in_less_than_twenty_seconds(tmp_pa
     environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert float(done.stdout) < 20
+
+
+def test_machine_code_is_dropped_when_a_file_with_kernels_that_it_calls_has_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "massivetext"
+    (folder / "text").mkdir(parents=True)
+    for name in ("__init__.py", "text/__init__.py"):
+        (folder / name).touch()
+    (folder / "text/compiling.py").write_bytes(Path(compiling.__file__).read_bytes())
+    head = "from massivetext.text.compiling import kernel\n"
+    (folder / "outer.py").write_text(
+        f"{head}from massivetext.text.inner import inner\n@kernel\ndef outer():\n    return inner()\nprint(outer())\n"
+    )
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+    said = []
+    for value in (1, 22, 22):
+        if said[-1:] != [str(value)]:
+            (folder / "text/inner.py").write_text(f"{head}@kernel\ndef inner():\n    return {value}\n")
+        program = [sys.executable, "-c", "import massivetext.outer"]
+        done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        said.append(done.stdout.strip())
+    assert said == ["1", "22", "22"]
+    assert list((tmp_path / "cache").rglob("*.nbi"))
