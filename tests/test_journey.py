@@ -90,6 +90,14 @@ def test_a_folder_that_another_process_writes_is_refused(texts, tmp_path):
         mt.run(small_recipe(texts), tmp_path, quiet=True)
 
 
+def test_a_vocabulary_that_loses_text_is_refused_before_anything_is_done(texts, tmp_path):
+    recipe = {**small_recipe(texts), "tokenizer": {"kind": "wordpiece", "vocab_size": 300}}
+    with pytest.raises(ConfigError, match="wordpiece, which loses"):
+        mt.run(recipe, tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+    assert mt.run(recipe, tmp_path / "run", until="tokenizer", quiet=True)["stages_done"] == ["corpus", "tokenizer"]
+
+
 def test_minutes_become_steps_once(texts, tmp_path):
     recipe = small_recipe(texts)
     del recipe["train"]["steps"]
