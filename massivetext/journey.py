@@ -40,8 +40,8 @@ def run(
     resolved = load_recipe(recipe, overrides)
     if until not in ("corpus", "tokenizer") and resolved.tokenizer.kind == "wordpiece":
         raise ConfigError(
-            "tokenizer.kind is wordpiece, which loses what it does not know; a language model learns from bpe, unigram, "
-            "word, character or byte. `massivetext tokenizer train` makes a wordpiece vocabulary alone"
+            "tokenizer.kind is wordpiece, which loses what it does not know; a language model learns from bpe, "
+            "unigram, word, character or byte. `massivetext tokenizer train` makes a wordpiece vocabulary alone"
         )
     set_language(language or resolved.language)
     name = "recipe" if isinstance(recipe, Mapping) else Path(recipe).stem
