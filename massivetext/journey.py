@@ -12,7 +12,7 @@ from typing import Any
 
 from massivetext import __version__
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.recipe import load_recipe
+from massivetext.recipe import load_corpus_recipe, load_recipe
 from massivetext.stages import OUTPUTS, STAGES, Journey, corpus_digest, write_final_report
 from massivetext.storage import clear_temporary, locked_folder, read_json, write_json
 from massivetext.translations import set_language, tr
@@ -37,8 +37,9 @@ def run(
     """
     if until not in OUTPUTS:
         raise ConfigError(unknown_name("stage", until, OUTPUTS))
-    resolved = load_recipe(recipe, overrides)
-    if until not in ("corpus", "tokenizer") and resolved.tokenizer.kind == "wordpiece":
+    trains = until not in ("corpus", "tokenizer")
+    resolved = (load_recipe if trains else load_corpus_recipe)(recipe, overrides)
+    if trains and resolved.tokenizer.kind == "wordpiece":
         raise ConfigError(
             "tokenizer.kind is wordpiece, which loses what it does not know; a language model learns from bpe, "
             "unigram, word, character or byte. `massivetext tokenizer train` makes a wordpiece vocabulary alone"

@@ -66,8 +66,11 @@ class GenerateSettings(Settings):
     """Nucleus: sample among the likeliest tokens that together hold this probability."""
 
 
-class Recipe(Settings):
-    """A whole run. Sections without a word in the recipe keep their components' defaults."""
+class CorpusRecipe(Settings):
+    """A run, or its beginning: the corpus and the tokenizer need neither `model` nor `train`.
+
+    Sections without a word in the recipe keep their components' defaults.
+    """
 
     format: Literal["massivetext-recipe/1"] = FORMAT
     """Format name and version."""
@@ -80,8 +83,8 @@ class Recipe(Settings):
     corpus: CorpusSettings
     tokenizer: TokenizerSettings = TokenizerSettings()
     mixture: MixtureSettings = MixtureSettings()
-    model: ModelSettings
-    train: TrainSettings
+    model: ModelSettings | None = None
+    train: TrainSettings | None = None
     evaluate: EvaluateSettings = EvaluateSettings()
     generate: GenerateSettings = GenerateSettings()
 
@@ -94,18 +97,36 @@ class Recipe(Settings):
         return values
 
 
+class Recipe(CorpusRecipe):
+    """A whole run, from raw text to a report."""
+
+    model: ModelSettings
+    train: TrainSettings
+
+
 def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe named by a built-in name, a YAML file or a mapping, with `KEY=VALUE` overrides applied.
 
     Relative paths inside a recipe are relative to the current folder.
     """
+    return Recipe.parse(_values(source, overrides))
+
+
+def load_corpus_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> CorpusRecipe:
+    """Return a recipe as `load_recipe` does, which may end with the tokenizer: without a model and a training."""
+    values = _values(source, overrides)
+    return (Recipe if {"model", "train"} <= set(values) else CorpusRecipe).parse(values)
+
+
+def _values(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the values of a recipe in this version's format, with overrides applied."""
     values = dict(source) if isinstance(source, Mapping) else read_yaml(source)
     for override in overrides:
         values = overridden(values, override)
     found = values.get("format", FORMAT)
     if found != FORMAT:
         raise ConfigError(f"the recipe's format is {found!r}; this version reads {FORMAT!r}: change its first line")
-    return Recipe.parse(values)
+    return values
 
 
 def read_yaml(source: str | Path) -> dict[str, Any]:
@@ -150,11 +171,11 @@ def _set(node: Any, path: list[str], value: Any, key: str) -> Any:
     return mapping
 
 
-def recipe_values(recipe: Recipe) -> dict[str, Any]:
+def recipe_values(recipe: CorpusRecipe) -> dict[str, Any]:
     """Return the resolved recipe as plain values, keys as written in YAML."""
     return recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def recipe_yaml(recipe: Recipe) -> str:
+def recipe_yaml(recipe: CorpusRecipe) -> str:
     """Return the resolved recipe as YAML text."""
     return yaml.safe_dump(recipe_values(recipe), sort_keys=False, allow_unicode=True, width=120)

@@ -40,6 +40,8 @@ def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> 
             parent = ".".join(([where] if where else []) + path[:-1]) or "the top level"
             allowed = allowed_keys(model, finding["loc"][:-1])
             lines.append(unknown_name(f"key in {parent}:", path[-1], allowed))
+        elif finding["type"] == "missing":
+            lines.append(f"{key} is missing, and nothing stands in for it")
         else:
             shown = repr(finding.get("input"))
             lines.append(f"{key or 'the settings'}: {finding['msg']} (found {shown[:200]})")

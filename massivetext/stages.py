@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from massivetext import __version__
 from massivetext.errors import CheckpointError, ConfigError
 from massivetext.progress import log
-from massivetext.recipe import Recipe, recipe_values, recipe_yaml
+from massivetext.recipe import CorpusRecipe, Recipe, recipe_values, recipe_yaml
 from massivetext.storage import read_json, value_digest, write_json, write_text
 from massivetext.training.settings import HARMLESS
 from massivetext.translations import language as language_in_use
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from massivetext.tokens.store import TokenStore
     from massivetext.tokens.tokenizer import Tokenizer
     from massivetext.training.loop import Evaluate
+    from massivetext.training.settings import TrainSettings
 
 OUTPUTS = {
     "corpus": ("corpus",),
@@ -47,10 +48,16 @@ class Journey:
     """One run: its folder, its recipe, and which stages this process did."""
 
     folder: Path
-    recipe: Recipe
+    recipe: CorpusRecipe
     overwrite: bool
     quiet: bool
     performed: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> Recipe:
+        """The recipe with its model and its training, which all stages after the tokenizer have."""
+        assert isinstance(self.recipe, Recipe)
+        return self.recipe
 
     def say(self, text: str) -> None:
         """Print one line for the user unless they asked for quiet."""
@@ -131,7 +138,7 @@ def do_tokenizer(journey: Journey) -> None:
         from massivetext.tokens.tokenizer import AutoTokenizer
         from massivetext.tokens.vocabulary import train_tokenizer
 
-        origin = settings.from_ or journey.recipe.model.from_
+        origin = settings.from_ or (journey.recipe.model and journey.recipe.model.from_)
         if origin:
             AutoTokenizer.from_pretrained(origin).save_pretrained(folder)
         else:
@@ -139,7 +146,7 @@ def do_tokenizer(journey: Journey) -> None:
             train_tokenizer(_corpus(journey), settings, folder)
 
     values = recipe_values(journey.recipe)
-    journey.stage("tokenizer", [values["tokenizer"], values["model"].get("from"), corpus_digest(journey)], work)
+    journey.stage("tokenizer", [values["tokenizer"], values.get("model", {}).get("from"), corpus_digest(journey)], work)
 
 
 def do_tokens(journey: Journey) -> None:
@@ -157,7 +164,7 @@ def do_tokens(journey: Journey) -> None:
 
 def do_train(journey: Journey) -> None:
     """Train the model; minutes, tokens or epochs first become steps, which recipe.yaml then holds."""
-    recipe = journey.recipe
+    recipe = journey.whole
     values = recipe_values(recipe)
     settings = {key: value for key, value in values["train"].items() if key not in HARMLESS}
     reads = [_store_digest(journey), values["mixture"], values["model"], settings, recipe.seed]
@@ -174,7 +181,7 @@ def do_train(journey: Journey) -> None:
         rows = recipe.train.rows
         order = TrainingOrder(store, "train", recipe.mixture, recipe.train.context_tokens, rows, recipe.seed)
         model = new_model(recipe, store.vocab_size, start_id=store.start_id)
-        settings = _with_known_steps(journey).train
+        settings = _known_training(journey)
         objective, evaluate, quiet = CausalObjective(model, settings), validation(store, recipe), journey.quiet
         if settings.steps is None:
             settings = resolve_steps(model, order, settings, evaluate=evaluate, objective=objective, quiet=quiet)
@@ -203,7 +210,7 @@ def do_model(journey: Journey) -> None:
                 f"{journey.folder / 'checkpoints'} holds no whole checkpoint, though training is marked as done; "
                 f"start over with --overwrite"
             )
-        model = new_model(journey.recipe, store.vocab_size, start_id=store.start_id)
+        model = new_model(journey.whole, store.vocab_size, start_id=store.start_id)
         model.load_weights(checkpoint.tensors("model"))
         provenance = {
             "recipe": recipe_values(_with_known_steps(journey)),
@@ -218,7 +225,7 @@ def do_model(journey: Journey) -> None:
 
 def do_evaluate(journey: Journey) -> None:
     """Score the model on the test split beside the n-gram model and the compressors."""
-    recipe = journey.recipe
+    recipe = journey.whole
 
     def work() -> None:
         from massivetext.evaluation.splits import evaluate_store
@@ -333,7 +340,7 @@ def sample_prompts(journey: Journey) -> dict[str, list[str]]:
     for source in corpus.sources:
         if source not in prompts:
             for batch in corpus.documents("test", source=source, columns=("text",)):
-                tokens = min(12, journey.recipe.train.context_tokens // 4)
+                tokens = min(12, journey.whole.train.context_tokens // 4)
                 prompts[source] = [opening(batch.column("text")[0].as_py(), tokenizer, tokens)]
                 break
     return prompts
@@ -363,13 +370,19 @@ def write_final_report(journey: Journey) -> None:
     write_report(journey.folder, language_in_use())
 
 
-def _with_known_steps(journey: Journey) -> Recipe:
+def _with_known_steps(journey: Journey) -> CorpusRecipe:
     """Return the recipe with the steps that an earlier calibration fixed in place of minutes, tokens or epochs."""
-    fixed = journey.marker("train").get("fixed")
-    if fixed is None:
+    if not isinstance(journey.recipe, Recipe):
         return journey.recipe
-    settings = journey.recipe.train.model_copy(update={"minutes": None, "tokens": None, "epochs": None, **fixed})
-    return journey.recipe.model_copy(update={"train": settings})
+    return journey.recipe.model_copy(update={"train": _known_training(journey)})
+
+
+def _known_training(journey: Journey) -> "TrainSettings":
+    """Return the training's settings with the steps that an earlier calibration fixed."""
+    fixed, settings = journey.marker("train").get("fixed"), journey.whole.train
+    if fixed is None:
+        return settings
+    return settings.model_copy(update={"minutes": None, "tokens": None, "epochs": None, **fixed})
 
 
 def _corpus(journey: Journey) -> "Corpus":

@@ -98,6 +98,15 @@ def test_a_vocabulary_that_loses_text_is_refused_before_anything_is_done(texts, 
     assert mt.run(recipe, tmp_path / "run", until="tokenizer", quiet=True)["stages_done"] == ["corpus", "tokenizer"]
 
 
+def test_corpus_and_tokenizer_need_neither_model_nor_training(texts, tmp_path):
+    whole = small_recipe(texts)
+    recipe = {key: value for key, value in whole.items() if key not in ("model", "train")}
+    assert mt.run(recipe, tmp_path / "run", until="tokenizer", quiet=True)["stages_done"] == ["corpus", "tokenizer"]
+    with pytest.raises(ConfigError, match=r"model is missing.*\ntrain is missing"):
+        mt.run(recipe, tmp_path / "run", quiet=True)
+    assert mt.run(whole, tmp_path / "run", until="tokens", quiet=True)["stages_done"] == ["tokens"]
+
+
 def test_minutes_become_steps_once(texts, tmp_path):
     recipe = small_recipe(texts)
     del recipe["train"]["steps"]

@@ -63,7 +63,7 @@ def group_equal(
         slots[slot] = -1
     for index in range(count):
         key = keys[index]
-        slot = np.int64(mix(key)) & (size - 1)
+        slot = int(mix(key)) & (size - 1)
         found = int(slots[At(slot)])
         while found >= 0 and keys[At(found)] != key:
             slot = (slot + 1) & (size - 1)
