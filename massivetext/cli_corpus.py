@@ -200,8 +200,10 @@ def _corpus_of(folder: Path) -> Path:
 
 
 def _renew_page(corpus: Path) -> None:
-    """Write a corpus's page again after its documents have changed."""
-    from massivetext.report.page import write_report
+    """Write a corpus's page again after its documents have changed, and its run's, which shows documents as well."""
+    from massivetext.report.page import REPORT, write_report
     from massivetext.translations import language
 
     write_report(corpus, language())
+    if (corpus.parent / REPORT).is_file():
+        write_report(corpus.parent, language())

@@ -1,6 +1,7 @@
 """A whole run: what it leaves, what it does not do twice, and that kills change no byte."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 import yaml
 from crash_harness import folder_digests, trials
 from small_run import small_recipe, write_texts
+from typer.testing import CliRunner
 
 import massivetext as mt
+from massivetext.cli import app
 from massivetext.errors import BusyError, ConfigError
 from massivetext.storage import locked_folder, read_json
 
@@ -115,6 +118,17 @@ def test_minutes_become_steps_once(texts, tmp_path):
     steps = read_json(tmp_path / "stages" / "train.json")["fixed"]["steps"]
     assert yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8"))["train"]["steps"] == steps
     assert mt.run(recipe, tmp_path, until="train", quiet=True)["stages_done"] == []
+
+
+def test_a_takedown_is_on_the_pages_of_the_corpus_and_of_the_run(finished, tmp_path):
+    folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    pages = [folder / "report.html", folder / "corpus/report.html"]
+    before = [page.read_bytes() for page in pages]
+    document = next(mt.load_corpus(folder / "corpus").documents("train", columns=("id",))).column("id")[0].as_py()
+    done = CliRunner().invoke(app, ["corpus", "remove", str(folder), "--id", document, "--reason", "asked for by post"])
+    assert done.exit_code == 0
+    for page, old in zip(pages, before):
+        assert page.read_bytes() != old
 
 
 def test_training_goes_on_from_a_checkpoint(finished, texts, tmp_path):
