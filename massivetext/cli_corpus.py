@@ -1,5 +1,7 @@
 """The verbs `massivetext corpus ...` and `massivetext tokenizer ...`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -83,8 +85,8 @@ def corpus_append(
     values = read_yaml(recipe)
     for override in overrides or ():
         values = overridden(values, override)
-    corpus = build_corpus(values, _corpus_of(folder), append=True, quiet=quiet)
-    _renew_page(corpus.folder)
+    with _renewed_pages(_corpus_of(folder)):
+        corpus = build_corpus(values, _corpus_of(folder), append=True, quiet=quiet)
     show(inspecting.summary(corpus), as_json, inspecting.summary_text)
 
 
@@ -104,8 +106,9 @@ def corpus_remove(
     """
     from massivetext.corpus.removing import removal_text, remove_documents
 
-    found = remove_documents(_corpus_of(folder), reason, ids=ids or (), url=url, license=license, pattern=pattern)
-    _renew_page(_corpus_of(folder))
+    corpus = _corpus_of(folder)
+    with _renewed_pages(corpus):
+        found = remove_documents(corpus, reason, ids=ids or (), url=url, license=license, pattern=pattern)
     show(found, as_json, removal_text)
 
 
@@ -199,11 +202,14 @@ def _corpus_of(folder: Path) -> Path:
     return folder / "corpus" if (folder / "corpus").is_dir() else folder
 
 
-def _renew_page(corpus: Path) -> None:
-    """Write a corpus's page again after its documents have changed, and its run's, which shows documents as well."""
+@contextmanager
+def _renewed_pages(corpus: Path) -> Iterator[None]:
+    """Write a corpus's page again after its documents have changed, and its run's where there is one."""
     from massivetext.report.page import REPORT, write_report
     from massivetext.translations import language
 
+    of_run = (corpus.parent / REPORT).is_file()
+    yield
     write_report(corpus, language())
-    if (corpus.parent / REPORT).is_file():
+    if of_run:
         write_report(corpus.parent, language())
