@@ -38,6 +38,21 @@ def decode_at(data: Bytes, at: int, end: int) -> tuple[np.int32 | int, int]:
 
 
 @kernel
+def ideograph_at(data: Bytes, at: int, end: int) -> int:
+    """Return the code point that starts at `at` if it is U+4000 to U+9FFF, three bytes as most of Chinese; else 0.
+
+    Loops over text ask for what is frequent first and go on by a number of bytes that is written there: where the size
+    of a character has to be computed before the next one is read, each waits for the one before.
+    """
+    if at + 2 >= end or data[at] < 0xE4 or data[at] > 0xE9:
+        return 0
+    second, third = np.int32(data[at + 1]), np.int32(data[at + 2])
+    if (second & 0xC0 != 0x80) | (third & 0xC0 != 0x80):
+        return 0
+    return np.int32(data[at] & 0x0F) << 12 | (second & 0x3F) << 6 | (third & 0x3F)
+
+
+@kernel
 def find_unsettled(data: Bytes, offsets: Offsets, table: Bytes, found: Bytes) -> None:
     """Set found[i] to the sum of HAS_CONTROLS and HAS_UNSETTLED as they hold for document i; 0 means it is normal."""
     for document in range(len(offsets) - 1):
