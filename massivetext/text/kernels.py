@@ -16,6 +16,13 @@ CODE_MASK = (1 << CODE_BITS) - 1
 
 HAS_CONTROLS = 1
 HAS_UNSETTLED = 2
+IS_SETTLED = np.zeros(256, np.bool_)
+"""Bytes at which no character begins that `class_table` calls unsettled, whatever follows.
+
+ASCII but for controls; U+4000 to U+9FFF by their first byte; what continues a character; what is not UTF-8 at all.
+"""
+for _first, _last in ((0x09, 0x0A), (0x20, 0x7E), (0x80, 0xC1), (0xE4, 0xE9), (0xF5, 0xFF)):
+    IS_SETTLED[_first : _last + 1] = True
 
 
 @kernel
@@ -59,7 +66,7 @@ def find_unsettled(data: Bytes, offsets: Offsets, table: Bytes, found: Bytes) ->
         at, end = offsets[document], offsets[document + 1]
         flags = 0
         while at < end:
-            if data[at] < 0x7F and data[at] >= 0x20:
+            if IS_SETTLED[data[at]]:
                 at += 1
                 continue
             code, size = decode_at(data, at, end)
@@ -80,10 +87,9 @@ def remove_controls(data: Bytes, offsets: Offsets, found: Bytes, new_data: Bytes
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
         if not found[document] & HAS_CONTROLS:
-            while at < end:
-                new_data[out] = data[at]
-                out += 1
-                at += 1
+            new_data[out : out + end - at] = data[at:end]
+            out += end - at
+            at = end
         while at < end:
             byte = data[at]
             if byte == 13 and not (at + 1 < end and data[at + 1] == 10):
