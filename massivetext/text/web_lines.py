@@ -141,10 +141,10 @@ def _speaks_of_policies(data: Bytes, start: int, end: int) -> bool:
     for at in range(start, end):
         if IS_RARE[data[at]]:
             for row in range(len(POLICY_BYTES)):
-                place = RARE_PLACES[row]
-                if data[at] | 32 == POLICY_BYTES[row, place] and at - place >= start:
-                    if _begins(data, at - place, end, POLICY_BYTES[row : row + 1], POLICY_SIZES[row:]):
-                        return True
+                begin = at - RARE_PLACES[row]
+                possible = data[at] | 32 == POLICY_BYTES[row, RARE_PLACES[row]] and begin >= start
+                if possible and _begins(data, begin, end, POLICY_BYTES[row : row + 1], POLICY_SIZES[row:]):
+                    return True
     return False
 
 
