@@ -29,6 +29,7 @@ from massivetext.corpus.steps import Edit, Measure
 from massivetext.errors import DataError
 from massivetext.settings import Settings
 from massivetext.storage import file_digest
+from massivetext.text.arrays import count_byte
 from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics, repeated_grams
 from massivetext.text.web_lines import LINES_VERSION, keep_lines
 
@@ -127,7 +128,7 @@ class C4Pages(LimitDecide):
         return {
             "min_sentences": statistic(batch, "sentences", "page"),
             "lorem_ipsum": as_values(pc.count_substring(text, "lorem ipsum", ignore_case=True)),
-            "braces": as_values(pc.count_substring(text, "{")),
+            "braces": count_byte(text, ord("{")).astype(np.float64),
         }
 
 

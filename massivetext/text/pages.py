@@ -22,13 +22,12 @@ from massivetext.text.counting import (
     HASH_FACTOR,
     HASH_START,
     NEW_LINE,
-    Characters,
+    SLOT_FACTOR,
     Counts,
     Hashes,
     count_repeated,
-    decode_document,
 )
-from massivetext.text.kernels import CODE_BITS, CODE_MASK, decode_at, ideograph_at
+from massivetext.text.kernels import decode_at, ideograph_at
 from massivetext.text.repetition import group_equal
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
 from massivetext.text.words import Positions, fold_table, mix
@@ -371,6 +370,61 @@ def _count_pages(
 
 
 @kernel
+def _hash_grams(
+    data: Bytes, at: int, end: int, table: Bytes, folds: Positions, highest: np.uint64, packed: Hashes, keys: Hashes
+) -> int:
+    """Write the hash of each run of GRAM characters of data[at:end] to `keys`, and return how many they are.
+
+    The hash is a polynomial in HASH_FACTOR whose oldest term goes as the newest comes; highest: that term's factor.
+    packed: room for the characters.
+    """
+    held, grams, value = 0, 0, np.uint64(0)
+    while at < end:
+        code = ideograph_at(data, at, end)
+        if code:
+            at += 3
+        elif data[at] < 0x80:
+            code = np.int32(data[at])
+            at += 1
+        else:
+            code, size = decode_at(data, at, end)
+            at += size
+        if table[code] & SPACE:
+            continue
+        packed[held] = mix(np.uint64(code + folds[code] + 1))
+        value = (value + packed[held]) * HASH_FACTOR
+        held += 1
+        if held > GRAM:
+            value -= packed[held - 1 - GRAM] * highest
+        if held >= GRAM:
+            keys[grams] = value
+            grams += 1
+    return grams
+
+
+@kernel
+def _keep_suspects(keys: Hashes, count: int, marks: Bytes) -> int:
+    """Move the keys that may occur more than once to the front, and return how many they are.
+
+    marks: room for more than four times as many. Each key marks a place there; that of most keys is marked once.
+    """
+    bits = 2
+    while 1 << bits < 4 * count:
+        bits += 1
+    shift = np.uint64(64 - bits)
+    marks[: 1 << bits] = 0
+    for index in range(count):
+        place = (keys[index] * SLOT_FACTOR) >> shift
+        marks[place] = marks[place] << 1 | 1
+    suspects = 0
+    for index in range(count):
+        key = keys[index]
+        keys[suspects] = key
+        suspects += marks[(key * SLOT_FACTOR) >> shift] > 1
+    return suspects
+
+
+@kernel
 def _repeat_grams(
     data: Bytes, offsets: Offsets, table: Bytes, folds: Positions, fractions: npt.NDArray[np.float64]
 ) -> None:
@@ -378,31 +432,20 @@ def _repeat_grams(
     longest = 1
     for document in range(len(offsets) - 1):
         longest = max(longest, offsets[document + 1] - offsets[document])
-    characters, packed = np.empty(longest, np.int32), np.empty(longest, np.uint64)
-    keys, positions = np.empty(longest, np.uint64), np.arange(longest).astype(np.int32)
-    groups, sizes = np.empty(longest, np.int32), np.empty(longest, np.int32)
-    slots = np.empty(4 * longest + 1, np.int32)
+    packed, keys = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
+    positions, groups = np.arange(longest).astype(np.int32), np.empty(longest, np.int32)
+    sizes, slots = np.empty(longest, np.int32), np.empty(4 * longest + 1, np.int32)
+    marks = np.empty(8 * longest, np.uint8)
     highest = np.uint64(1)
     for _ in range(GRAM + 1):
         highest *= HASH_FACTOR
     for document in range(len(offsets) - 1):
-        count = decode_document(data, offsets[document], offsets[document + 1], table, characters)
-        held, grams, value = 0, 0, np.uint64(0)
-        for at in range(count):
-            if not (characters[at] >> CODE_BITS) & SPACE:
-                code = characters[at] & CODE_MASK
-                packed[held] = mix(np.uint64(code + folds[code] + 1))
-                # A polynomial whose oldest term goes as the newest comes.
-                value = (value + packed[held]) * HASH_FACTOR
-                held += 1
-                if held > GRAM:
-                    value -= packed[held - 1 - GRAM] * highest
-                if held >= GRAM:
-                    keys[grams] = value
-                    grams += 1
+        start, end = offsets[document], offsets[document + 1]
+        grams = _hash_grams(data, start, end, table, folds, highest, packed, keys)
         if grams > 0:
-            group_equal(keys, grams, positions, groups, slots, sizes)
+            suspects = _keep_suspects(keys, grams, marks)
+            group_equal(keys, suspects, positions, groups, slots, sizes)
             repeated = 0
-            for at in range(grams):
+            for at in range(suspects):
                 repeated += sizes[groups[at]] > 1
             fractions[document] = repeated / grams
