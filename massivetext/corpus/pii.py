@@ -106,10 +106,10 @@ MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 7, 15
 KEYS = (
     "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "gldt-", "glft-",
     "glsoat-", "glrt-", "aws_secret", "AWS_SECRET", "awsSecret", "eyJ",
-    "xox", "hooks.slack.com", "k_live_", "SG.", "_authToken", "pypi-Ag", "sk-", "sq0csp-", "AccountKey=",
+    "xox", "hooks.slack.com", "k_live_", "SG.", "_authToken", "pypi-Ag", "T3BlbkFJ", "sq0csp-", "AccountKey=",
     "-----BEGIN ",
 )  # fmt: skip
-"""How secrets begin, or what stands before them: texts without any of these are not searched for them."""
+"""How secrets begin, or what stands before or in them: texts without any of these are not searched for them."""
 RARE = "_=JxGAS-k"
 """Each key has one of these; around the first of them that it has it is looked for."""
 _anchored = sorted((min(RARE.find(sign) % 100 for sign in key), key.encode()) for key in KEYS)
@@ -416,7 +416,7 @@ class PiiCounts(Measure):
     """Counts what a text holds of each type."""
 
     name = "pii_counts"
-    version = 2
+    version = 3
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -452,7 +452,7 @@ class Pii(Edit):
     """Puts a placeholder for what is found: `<EMAIL>`, `<PHONE>`, ..."""
 
     name = "pii"
-    version = 2
+    version = 3
     needs = ("pii_counts",)
     settings_type = PiiSettings
     settings: PiiSettings
