@@ -251,9 +251,11 @@ def _find_runs(
         three, four = _add_byte(three, byte), _add_byte(four, byte)
     # Of the last three beginnings (there are as many at least) one has two runs, one has one, one has none.
     hashes[base + 2], hashes[base], hashes[base + 3] = three, four, two
+    for index in range(base + 4):
+        hashes[index] %= np.uint32(BUCKETS)
     first = count
     for index in range(10, base + 4):
-        bucket = hashes[index] % np.uint32(BUCKETS)
+        bucket = hashes[index]
         rows[count] = bucket
         # Which runs were kept when the model was pruned is as good as chance: no branch.
         count += run_bits[bucket >> 3] >> (bucket & 7) & 1

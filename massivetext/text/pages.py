@@ -53,7 +53,9 @@ IS_PLAIN = np.arange(256) < 0x80
 IS_PLAIN[[NEW_LINE, *(code for code in ENDS if code < 0x80)]] = False
 MORE_ENDS = ("readmore", "read more", "展开", "更多", "。。。")
 MORE = np.array([[ord(c) for c in reversed(text)] + [0] * (9 - len(text)) for text in MORE_ENDS], dtype=np.int32)
-MORE_LAST = np.unique(MORE[:, 0])
+IS_MORE_LAST = np.zeros(256, np.bool_)
+"""The lowest bytes of their last characters."""
+IS_MORE_LAST[MORE[:, 0] & 0xFF] = True
 
 COUNTED = (
     "characters", "line_feeds", "lines", "ended_lines", "short_lines", "more_lines", "line_characters",
@@ -173,13 +175,7 @@ def _ends(data: Bytes, start: int, end: int) -> bool:
 
 @kernel
 def _ends_with_more(data: Bytes, start: int, end: int, folds: Positions) -> bool:
-    """Return whether the line, which is not empty, ends in one of MORE."""
-    last, _ = _last_character(data, start, end)
-    possible = False
-    for index in range(len(MORE_LAST)):
-        possible |= MORE_LAST[index] == last + folds[last]
-    if not possible:
-        return False
+    """Return whether the line ends in one of MORE."""
     for row in range(len(MORE)):
         at, stop = 0, end
         while at < MORE.shape[1] and MORE[row, at] and stop > start:
@@ -194,14 +190,15 @@ def _ends_with_more(data: Bytes, start: int, end: int, folds: Positions) -> bool
 
 @kernel
 def _hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
-    """Return a hash of data[start:end], four bytes at a time."""
+    """Return a hash of data[start:end], eight bytes at a time."""
     value, at = HASH_START, start
-    while at + 4 <= end:
-        four = np.uint64(data[at]) | np.uint64(data[at + 1]) << np.uint64(8)
-        four |= np.uint64(data[at + 2]) << np.uint64(16) | np.uint64(data[at + 3]) << np.uint64(24)
-        value = (value ^ four) * HASH_FACTOR
+    while at + 8 <= end:
+        eight = np.uint64(0)
+        for inside in range(8):
+            eight |= np.uint64(data[np.uintp(at) + np.uintp(inside)]) << np.uint64(8 * inside)
+        value = (value ^ eight) * HASH_FACTOR
         value ^= value >> np.uint64(29)
-        at += 4
+        at += 8
     while at < end:
         value = (value ^ np.uint64(data[at])) * HASH_FACTOR
         at += 1
@@ -239,8 +236,11 @@ def _count_line(
         out[LINES] += 1
         out[LINE_CHARACTERS] += length
         out[SHORT] += length <= SHORT_CHARACTERS
-        out[ENDED] += _ends(data, start, end)
-        out[MORE_LINES] += _ends_with_more(data, start, end, folds)
+        last, _ = _last_character(data, start, end)
+        mark = _mark(last)
+        out[ENDED] += _ends(data, start, end) if mark & IS_CLOSING else mark & IS_END != 0
+        if IS_MORE_LAST[(last + folds[last]) & 0xFF]:
+            out[MORE_LINES] += _ends_with_more(data, start, end, folds)
 
 
 @kernel
