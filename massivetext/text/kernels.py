@@ -14,6 +14,8 @@ CODE_BITS = 21
 """A decoded character is `class << CODE_BITS | code point`, in an int32."""
 CODE_MASK = (1 << CODE_BITS) - 1
 
+FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0xE48080, 0xE9BFBF
+"""U+4000 and U+9FFF in UTF-8."""
 HAS_CONTROLS = 1
 HAS_UNSETTLED = 2
 IS_SETTLED = np.zeros(256, np.bool_)
@@ -51,12 +53,13 @@ def ideograph_at(data: Bytes, at: int, end: int) -> int:
     Loops over text ask for what is frequent first and go on by a number of bytes that is written there: where the size
     of a character has to be computed before the next one is read, each waits for the one before.
     """
-    if at + 2 >= end or data[at] < 0xE4 or data[at] > 0xE9:
+    if at + 2 >= end:
         return 0
-    second, third = np.int32(data[at + 1]), np.int32(data[at + 2])
-    if (second & 0xC0 != 0x80) | (third & 0xC0 != 0x80):
+    here = np.uintp(at)
+    three = int(data[here]) << 16 | int(data[here + np.uintp(1)]) << 8 | int(data[here + np.uintp(2)])
+    if three & 0xF0C0C0 != 0xE08080 or not FIRST_IDEOGRAPH <= three <= LAST_IDEOGRAPH:
         return 0
-    return np.int32(data[at] & 0x0F) << 12 | (second & 0x3F) << 6 | (third & 0x3F)
+    return three >> 4 & 0xF000 | three >> 2 & 0xFC0 | three & 0x3F
 
 
 @kernel

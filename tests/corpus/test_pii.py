@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from massivetext.corpus import pii
 from massivetext.corpus.pii import (
     COLONS,
     DIGITS,
@@ -123,6 +124,33 @@ def test_measuring_in_batches_agrees_with_looking_at_each_text(parts):
     found = [name for _, _, name in find_pii(text)]
     for name in TYPES:
         assert batch.column(f"pii_counts__{name}").to_pylist() == [found.count(name), 0, found.count(name)]
+
+
+CUES = (
+    "Tel: ",
+    "MOBİLE ",
+    "mobıle: ",
+    "deſK ",
+    "电话",
+    " office",
+    "(fax)",
+    "12)  (34",
+    "0",
+    "+44 ",
+    "MT84MALT0110000123",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*CUES, *NOTHING, *(value for _, _, value in FOUND), " ", "x" * 60]), max_size=8))
+def test_a_pattern_matches_only_where_its_sign_and_enough_digits_are(parts):
+    text = "".join(parts)
+    _, marks = find_marks(np.frombuffer(text.encode(), np.uint8), np.array([0, len(text.encode())]))
+    most = max([0, *marks[:, 3].tolist()])
+    for _, pattern, is_real, fewest, sign in pii._patterns():
+        group = 1 if pattern in (pii.CUED_PHONE, pii.NAMED_PHONE) else 0
+        if any(is_real(hit[group], text, hit.start(group)) for hit in pattern.finditer(text)):
+            assert sign(text, 0, len(text)) and most >= fewest, pattern
 
 
 @given(st.text(alphabet="0123456789.:@-+() aAx中", max_size=200))
