@@ -143,7 +143,7 @@ def find_pii(text: str, types: tuple[PiiType, ...] = TYPES) -> list[Span]:
     return _find(text, bool(keyed[0]), marks[:, 1:].tolist(), types)
 
 
-def find_marks(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:
+def find_marks(data: Bytes, offsets: Offsets) -> tuple[npt.NDArray[np.bool_], Offsets]:
     """Return which of some texts hold one of KEYS, and marks (marks, 4): text, start and end in characters, digits.
 
     Texts are data[offsets[i]:offsets[i + 1]]. Marks are what DIGITS and COLONS match, with the number of digits in it,
