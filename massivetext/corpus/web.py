@@ -30,7 +30,8 @@ from massivetext.errors import DataError
 from massivetext.settings import Settings
 from massivetext.storage import file_digest
 from massivetext.text.arrays import count_byte
-from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics, repeated_grams
+from massivetext.text.grams import GRAMS_VERSION, repeated_grams
+from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics
 from massivetext.text.web_lines import LINES_VERSION, keep_lines
 
 HEAD_CHARACTERS = 1000
@@ -56,10 +57,10 @@ class Page(Measure):
 
 
 class CharacterGrams(Measure):
-    """Measures how many runs of 13 characters occur more than once; `massivetext.text.pages` defines it."""
+    """Measures how many runs of 13 characters occur more than once; `massivetext.text.grams` defines it."""
 
     name = "character_grams"
-    version = PAGE_VERSION
+    version = GRAMS_VERSION
 
     @property
     def columns(self) -> dict[str, pa.DataType]:

@@ -1,11 +1,9 @@
-"""What web pages and code files look like: ends of lines, kinds of characters, their variety, repeated sequences.
+"""What web pages and code files look like: ends of lines, kinds of characters, their variety.
 
 - A *line* is what stands between two line feeds, without the white space around it; blank lines are not counted.
 - A line *ends* where its last character, closing quotation marks and brackets left out, is one of . ? ! … and the like
   in English, Chinese and other scripts.
 - A *sentence end* is such a mark before white space, the end of the text or a closing mark; a Chinese one needs none.
-- *Repeated 13-grams*: of all runs of 13 characters (white space left out, compared in lower case and compatibility
-  form) the part that occurs more than once.
 """
 
 import threading
@@ -22,20 +20,17 @@ from massivetext.text.counting import (
     HASH_FACTOR,
     HASH_START,
     NEW_LINE,
-    SLOT_FACTOR,
     Counts,
     Hashes,
     count_repeated,
 )
 from massivetext.text.kernels import decode_at, ideograph_at
-from massivetext.text.repetition import group_equal
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
-from massivetext.text.words import Positions, fold_table, mix
+from massivetext.text.words import Positions, fold_table
 
 PAGE_VERSION = 2
 """Grows whenever the same text could give other statistics."""
 SHORT_CHARACTERS = 30
-GRAM = 13
 REMEMBERED = 64
 """Characters that occur less often share what is computed of their number."""
 FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0x4E00, 0x9FA5
@@ -115,15 +110,6 @@ def page_statistics(array: pa.Array) -> dict[str, pa.Array]:
         column[name] = np.divide(column[part], divisor, out=np.zeros(len(array)), where=divisor > 0)
     missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
     return {name: pa.array(column[name], type=kind, mask=missing) for name, kind in PAGES.items()}
-
-
-def repeated_grams(array: pa.Array) -> pa.Array:
-    """Return the fraction of each text's 13-grams that occur more than once; null where the text is null."""
-    data, offsets = string_buffers(array)
-    fractions = np.zeros(len(array))
-    _repeat_grams(data, offsets, class_table(), fold_table(), fractions)
-    missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
-    return pa.array(fractions, mask=missing)
 
 
 @kernel
@@ -367,85 +353,3 @@ def _count_pages(
         entropy[document] = _count_page(
             data, offsets[document], offsets[document + 1], table, folds, seen, kinds, hashes, lengths, counts[document]
         )
-
-
-@kernel
-def _hash_grams(
-    data: Bytes, at: int, end: int, table: Bytes, folds: Positions, highest: np.uint64, packed: Hashes, keys: Hashes
-) -> int:
-    """Write the hash of each run of GRAM characters of data[at:end] to `keys`, and return how many they are.
-
-    The hash is a polynomial in HASH_FACTOR whose oldest term goes as the newest comes; highest: that term's factor.
-    packed: room for the characters.
-    """
-    held, grams, value = 0, 0, np.uint64(0)
-    while at < end:
-        code = ideograph_at(data, at, end)
-        if code:
-            at += 3
-        elif data[at] < 0x80:
-            code = np.int32(data[at])
-            at += 1
-        else:
-            code, size = decode_at(data, at, end)
-            at += size
-        if table[code] & SPACE:
-            continue
-        packed[held] = mix(np.uint64(code + folds[code] + 1))
-        value = (value + packed[held]) * HASH_FACTOR
-        held += 1
-        if held > GRAM:
-            value -= packed[held - 1 - GRAM] * highest
-        if held >= GRAM:
-            keys[grams] = value
-            grams += 1
-    return grams
-
-
-@kernel
-def _keep_suspects(keys: Hashes, count: int, marks: Bytes) -> int:
-    """Move the keys that may occur more than once to the front, and return how many they are.
-
-    marks: room for more than four times as many. Each key marks a place there; that of most keys is marked once.
-    """
-    bits = 2
-    while 1 << bits < 4 * count:
-        bits += 1
-    shift = np.uint64(64 - bits)
-    marks[: 1 << bits] = 0
-    for index in range(count):
-        place = (keys[index] * SLOT_FACTOR) >> shift
-        marks[place] = marks[place] << 1 | 1
-    suspects = 0
-    for index in range(count):
-        key = keys[index]
-        keys[suspects] = key
-        suspects += marks[(key * SLOT_FACTOR) >> shift] > 1
-    return suspects
-
-
-@kernel
-def _repeat_grams(
-    data: Bytes, offsets: Offsets, table: Bytes, folds: Positions, fractions: npt.NDArray[np.float64]
-) -> None:
-    """Write the fraction of each document's runs of GRAM characters that occur more than once."""
-    longest = 1
-    for document in range(len(offsets) - 1):
-        longest = max(longest, offsets[document + 1] - offsets[document])
-    packed, keys = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
-    positions, groups = np.arange(longest).astype(np.int32), np.empty(longest, np.int32)
-    sizes, slots = np.empty(longest, np.int32), np.empty(4 * longest + 1, np.int32)
-    marks = np.empty(8 * longest, np.uint8)
-    highest = np.uint64(1)
-    for _ in range(GRAM + 1):
-        highest *= HASH_FACTOR
-    for document in range(len(offsets) - 1):
-        start, end = offsets[document], offsets[document + 1]
-        grams = _hash_grams(data, start, end, table, folds, highest, packed, keys)
-        if grams > 0:
-            suspects = _keep_suspects(keys, grams, marks)
-            group_equal(keys, suspects, positions, groups, slots, sizes)
-            repeated = 0
-            for at in range(suspects):
-                repeated += sizes[groups[at]] > 1
-            fractions[document] = repeated / grams

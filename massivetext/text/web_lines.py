@@ -39,7 +39,7 @@ CITATION_BYTES, CITATION_SIZES = _table(CITATIONS)
 WIDE_ENDS = np.array([list(text.encode()) for text in ENDS if not text.isascii()], np.uint8)
 RARE = "jkvm"
 """A letter of each policy, seldom in English: a policy is looked for around these alone."""
-RARE_PLACES = np.array([min(text.find(letter) % 100 for letter in RARE) for text in POLICIES], np.int64)
+RARE_PLACES = np.array([min(text.index(letter) for letter in RARE if letter in text) for text in POLICIES], np.int64)
 IS_RARE, IS_END, IS_SPACE, IS_BREAK = (np.zeros(256, np.bool_) for _ in range(4))
 """The letters of RARE in any case; ENDS of one byte; white space of one byte; bytes that no word goes across."""
 IS_RARE[list((RARE + RARE.upper()).encode())] = True

@@ -11,20 +11,19 @@ from hypothesis import strategies as st
 
 from massivetext.corpus import pii
 from massivetext.corpus.pii import (
-    COLONS,
-    DIGITS,
     PLACEHOLDERS,
     RESIDENT_CHECKS,
     RESIDENT_WEIGHTS,
     TYPES,
-    find_marks,
     find_pii,
     is_card,
     is_iban,
     is_resident_id,
     replaced,
 )
+from massivetext.corpus.pii_marks import COLONS, DIGITS, KEYS, find_marks
 from massivetext.corpus.steps import make_steps
+from massivetext.text.arrays import string_buffers
 
 FOUND = [
     ("write to ann.b+x@mail.example.co.uk, please", "email", "ann.b+x@mail.example.co.uk"),
@@ -224,3 +223,10 @@ def test_the_kernel_marks_what_the_patterns_match(text):
     data = np.frombuffer(f"中1:{text}2:中".encode(), np.uint8)
     _, marks = find_marks(data, np.array([5, len(data) - 5]))
     assert sorted(tuple(mark) for mark in marks[:, 1:3].tolist()) == sorted(expected)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_is_seen_whole_and_in_its_own_text_only(key):
+    texts = [key, f"中{key}。", key[:-1], key[-1] + "=_-", f"- {key}"]
+    keyed, _ = find_marks(*string_buffers(pa.array(texts)))
+    assert keyed.tolist() == [True, True, False, False, True]
