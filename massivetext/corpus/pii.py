@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from massivetext.corpus.pii_marks import COLONS, find_marks
 from massivetext.corpus.steps import Edit, Measure
 from massivetext.settings import Settings
-from massivetext.text.arrays import Bytes, Offsets
-from massivetext.text.compiling import kernel
+from massivetext.text.arrays import string_buffers
 
 PiiType = Literal["secret", "email", "iban", "resident_id", "card", "ip", "phone"]
 TYPES: tuple[PiiType, ...] = ("secret", "email", "iban", "resident_id", "card", "ip", "phone")
@@ -34,16 +34,8 @@ PLACEHOLDERS = {
     "ip": "<IP_ADDRESS>",
     "phone": "<PHONE>",
 }
-DIGITS = re.compile(r"[0-9](?:[ ().:/+-]{0,3}[0-9]){5,}|[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
-COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
-CANDIDATE = "|".join(["[0-9A-Za-z_+-]@[0-9A-Za-z]", COLONS.pattern, DIGITS.pattern.replace("{5,}", "{5}")])
-"""What a text must hold to be looked at, as a pattern of RE2, which is many times as fast as Python's."""
 MARGIN = 48
-MIN_DIGITS, COLON, FULL_STOP = 6, ord(":"), ord(".")
-SIGNS, HEXADECIMAL = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
-SIGNS[list(b" ().:/+-")] = True
-HEXADECIMAL[list(b"0123456789abcdefABCDEF")] = True
-"""The classes of DIGITS and COLONS, for the kernel."""
+"""Characters around a mark that the patterns may need."""
 EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9](?:[A-Za-z0-9._%+'-]{0,62}[A-Za-z0-9_+-])?"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
@@ -99,13 +91,6 @@ NAMED_PHONE = re.compile(
 )
 """A number before the word that says what it is."""
 MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 7, 15
-KEYS = (
-    "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "gldt-", "glft-",
-    "glsoat-", "glrt-", "aws_secret", "AWS_SECRET", "awsSecret", "eyJ",
-    "xox", "hooks.slack.com", "k_live_", "SG.", "_authToken", "pypi-Ag", "sk-", "sq0csp-", "AccountKey=",
-    "-----BEGIN ",
-)  # fmt: skip
-"""How secrets begin, or what stands before them: texts without any of these are not searched for them."""
 KEY_PLUGINS = (
     "aws:AWSKeyDetector", "azure_storage_key:AzureStorageKeyDetector", "github_token:GitHubTokenDetector",
     "gitlab_token:GitLabTokenDetector", "jwt:JwtTokenDetector", "npm:NpmDetector",
@@ -120,13 +105,19 @@ Span = tuple[int, int, PiiType]
 
 def find_pii(text: str, types: tuple[PiiType, ...] = TYPES) -> list[Span]:
     """Return (start, end, type) of what is found, by place, without overlaps; of two that overlap TYPES decides."""
-    wanted = set(types)
+    data = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+    keyed, marks = find_marks(data, np.array([0, len(data)]))
+    return _find(text, bool(keyed[0]), marks[:, 1:].tolist(), types)
+
+
+def _find(text: str, keyed: bool, marks: list[tuple[int, int, int]], types: tuple[PiiType, ...]) -> list[Span]:
+    """Return what `find_pii` does; keyed: whether it holds one of KEYS."""
     found: list[Span] = []
-    if "secret" in wanted and any(key in text for key in KEYS):
+    if "secret" in types and keyed:
         found += [(*span, "secret") for span in _secrets(text)]
-    for start, end in _stretches(text):
-        for name, pattern, is_real in _patterns():
-            if name not in wanted:
+    for start, end, most in _stretches(text, marks):
+        for name, pattern, is_real, least, sign in _patterns():
+            if name not in types or most < least or not sign(text, start, end):
                 continue
             for hit in pattern.finditer(text, start, end):
                 group = 1 if pattern in (CUED_PHONE, NAMED_PHONE) else 0
@@ -135,107 +126,22 @@ def find_pii(text: str, types: tuple[PiiType, ...] = TYPES) -> list[Span]:
     return _parted(found)
 
 
-def _stretches(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the stretches of a text that may hold something, each with a margin."""
-    marks: list[tuple[int, int]] = []
-    place = text.find("@")
-    while place >= 0:
-        # Parts of an address are longer than the margin now and then.
-        if text[place + 1 : place + 2].isalnum() and place and not text[place - 1].isspace():
-            marks.append((place - 20, place + 200))
-        place = text.find("@", place + 1)
-    marks += number_marks(text)
-    marks.sort()
-    begun: tuple[int, int] | None = None
-    for start, end in marks:
+def _stretches(text: str, marks: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Yield (start, end, digits) of the stretches of a text that may hold something: marks with a margin around them.
+
+    digits: of the mark with most in it.
+    """
+    begun: tuple[int, int, int] | None = None
+    for start, end, most in sorted(marks):
         start, end = max(start - MARGIN, 0), min(end + MARGIN, len(text))
         if begun is not None and start <= begun[1]:
-            begun = begun[0], max(end, begun[1])
+            begun = begun[0], max(end, begun[1]), max(most, begun[2])
             continue
         if begun is not None:
             yield begun
-        begun = start, end
+        begun = start, end, most
     if begun is not None:
         yield begun
-
-
-def number_marks(text: str) -> list[tuple[int, int]]:
-    """Return where DIGITS and COLONS match in a text: what their `finditer` gives, many times as fast."""
-    data = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
-    found = np.empty((len(data) + 1, 2), np.int64)
-    return [(start, end) for start, end in found[: _mark_numbers(data, found)].tolist()]
-
-
-@kernel
-def _is_digit(byte: int) -> bool:
-    """Return whether a byte is one of 0 to 9."""
-    return 48 <= byte <= 57
-
-
-@kernel
-def _address_end(data: Bytes, at: int) -> int:
-    """Return where a digit, two groups of one to three digits and a digit, parted by full stops, end; else 0."""
-    for group in range(4):
-        digits, most = 0, 1 if group in (0, 3) else 3
-        while digits < most and at < len(data) and _is_digit(data[at]):
-            digits, at = digits + 1, at + 1
-        if digits == 0:
-            return 0
-        if group < 3:
-            if at >= len(data) or data[at] != FULL_STOP:
-                return 0
-            at += 1
-    return at
-
-
-@kernel
-def _mark_numbers(data: Bytes, found: Offsets) -> int:
-    """Write (start, end) in characters of what DIGITS and COLONS match, and return how many there are."""
-    count, skipped, at = 0, 0, 0
-    colons_from = 0
-    while at < len(data):
-        byte = data[at]
-        if byte & 0xC0 == 0x80:
-            skipped += 1
-        elif byte == COLON and at >= colons_from:
-            end = at + 1
-            while end < len(data) and end - at <= 4 and HEXADECIMAL[data[end]]:
-                end += 1
-            if end < len(data) and data[end] == COLON:
-                found[count, 0], found[count, 1] = at - skipped, end + 1 - skipped
-                count, colons_from = count + 1, end + 1
-        elif _is_digit(byte) and (at == 0 or not _in_chain(data, at)):
-            # A chain of digits with at most three signs between two of them: whole, or addresses inside it.
-            digits, last, end = 1, at, at + 1
-            while end < len(data) and end - last <= 4:
-                if _is_digit(data[end]):
-                    digits, last = digits + 1, end
-                elif not SIGNS[data[end]]:
-                    break
-                end += 1
-            if digits >= MIN_DIGITS:
-                found[count, 0], found[count, 1] = at - skipped, last + 1 - skipped
-                count += 1
-            else:
-                inside = at
-                while inside <= last:
-                    end = _address_end(data, inside) if _is_digit(data[inside]) else 0
-                    if end:
-                        found[count, 0], found[count, 1] = inside - skipped, end - skipped
-                        count, inside = count + 1, end
-                    else:
-                        inside += 1
-        at += 1
-    return count
-
-
-@kernel
-def _in_chain(data: Bytes, at: int) -> bool:
-    """Return whether the digit at `at` belongs to a chain that began before."""
-    before = at - 1
-    while before >= 0 and at - before <= 3 and SIGNS[data[before]]:
-        before -= 1
-    return before >= 0 and _is_digit(data[before])
 
 
 def _parted(found: list[Span]) -> list[Span]:
@@ -251,18 +157,43 @@ def _parted(found: list[Span]) -> list[Span]:
     return sorted(kept)
 
 
+Sign = Callable[[str, int, int], object]
+
+
 @cache
-def _patterns() -> tuple[tuple[PiiType, re.Pattern[str], Callable[[str, str, int], bool]], ...]:
-    """Return (type, pattern, whether what it matched is real) in the order of TYPES."""
+def _patterns() -> tuple[tuple[PiiType, re.Pattern[str], Callable[[str, str, int], bool], int, Sign], ...]:
+    """Return (type, pattern, whether what it matched is real, fewest digits, quick sign) in the order of TYPES.
+
+    Fewest digits: of a chain as DIGITS matches it, which a match cannot do without. Quick sign: a pattern that is fast,
+    because the first character of its matches is known, and that matches wherever there is a match; or words.
+    """
+
+    def sign(pattern: str) -> Sign:
+        return re.compile(pattern).search
+
+    def words(*listed: str) -> Sign:
+        return lambda text, start, end: any(map(text[start:end].casefold().__contains__, listed))
+
+    def always(text: str, start: int, end: int) -> bool:
+        return True
+
+    zero = sign("[+0](?<![0-9A-Za-z.][+0])")
+    chinese = ("电话", "電話", "手机", "手機", "联系方式", "传真", "座机")
+    phones = ((0, zero), (11, always), (0, zero), (10, always), (0, zero))
     return (
-        ("email", EMAIL, lambda value, text, start: not value.lower().endswith(PICTURES)),
-        ("iban", IBAN, lambda value, text, start: is_iban(value)),
-        ("resident_id", RESIDENT_ID, lambda value, text, start: is_resident_id(value)),
-        ("card", CARD, lambda value, text, start: is_card(value)),
-        ("ip", IPV4, _is_address),
-        ("ip", IPV6, _is_address),
-        *(("phone", pattern, _is_phone) for pattern in (*PHONES, CUED_PHONE, NAMED_PHONE)),
-    )
+        ("email", EMAIL, lambda value, text, start: not value.lower().endswith(PICTURES), 0, sign("@")),
+        ("iban", IBAN, lambda value, text, start: is_iban(value), 0, sign("[0-9](?<=[A-Za-z]{2}[0-9])")),
+        ("resident_id", RESIDENT_ID, lambda value, text, start: is_resident_id(value), 17, always),
+        ("card", CARD, lambda value, text, start: is_card(value), 12, always),
+        ("ip", IPV4, _is_address, 0, sign(r"\.[0-9]{1,3}\.[0-9]{1,3}\.")),
+        ("ip", IPV6, _is_address, 0, COLONS.search),
+        *(("phone", pattern, _is_phone, *needed) for pattern, needed in zip(PHONES, phones)),
+        # With other cases than those of English, an i has more forms than casefold knows: mob(ile), answer(ing).
+        ("phone", CUED_PHONE, _is_phone, MIN_PHONE_DIGITS, words(
+            "phone", "mob", "cell", "desk", "fax", "tel", "call", "answer", "whatsapp", "contact", *chinese,
+        )),
+        ("phone", NAMED_PHONE, _is_phone, MIN_PHONE_DIGITS, words("off", "fax", "mob", "cell", "home", "desk")),
+    )  # fmt: skip
 
 
 def is_iban(value: str) -> bool:
@@ -338,7 +269,7 @@ class PiiCounts(Measure):
     """Counts what a text holds of each type."""
 
     name = "pii_counts"
-    version = 2
+    version = 3
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -352,12 +283,12 @@ class PiiCounts(Measure):
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """Return the counts."""
         texts = batch.column("text")
-        keyed = pc.match_substring_regex(texts, "|".join(re.escape(key) for key in KEYS))
-        candidates = pc.fill_null(pc.or_(keyed, pc.match_substring_regex(texts, CANDIDATE)), False)
-        rows = np.flatnonzero(candidates.to_numpy(zero_copy_only=False)).tolist()
+        keyed, marks = find_marks(*string_buffers(texts))
+        places = np.searchsorted(marks[:, 0], np.arange(len(texts) + 1))
         counts = np.zeros((len(TYPES), len(batch)), np.int64)
-        for row, text, has_key in zip(rows, texts.filter(candidates).to_pylist(), keyed.filter(candidates).to_pylist()):
-            for _, _, name in find_pii(text, TYPES if has_key else TYPES[1:]):
+        for row in np.flatnonzero(keyed | (np.diff(places) > 0)).tolist():
+            marked = marks[places[row] : places[row + 1], 1:].tolist()
+            for _, _, name in _find(texts[row].as_py(), bool(keyed[row]), marked, TYPES):
                 counts[TYPES.index(name), row] += 1
         null = np.asarray(pc.is_null(texts).to_numpy(zero_copy_only=False))
         return {f"{self.name}__{name}": pa.array(row, mask=null) for name, row in zip(TYPES, counts)}
@@ -374,7 +305,7 @@ class Pii(Edit):
     """Puts a placeholder for what is found: `<EMAIL>`, `<PHONE>`, ..."""
 
     name = "pii"
-    version = 2
+    version = 3
     needs = ("pii_counts",)
     settings_type = PiiSettings
     settings: PiiSettings

@@ -29,7 +29,9 @@ from massivetext.corpus.steps import Edit, Measure
 from massivetext.errors import DataError
 from massivetext.settings import Settings
 from massivetext.storage import file_digest
-from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics, repeated_grams
+from massivetext.text.arrays import count_byte
+from massivetext.text.grams import GRAMS_VERSION, repeated_grams
+from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics
 from massivetext.text.web_lines import LINES_VERSION, keep_lines
 
 HEAD_CHARACTERS = 1000
@@ -55,10 +57,10 @@ class Page(Measure):
 
 
 class CharacterGrams(Measure):
-    """Measures how many runs of 13 characters occur more than once; `massivetext.text.pages` defines it."""
+    """Measures how many runs of 13 characters occur more than once; `massivetext.text.grams` defines it."""
 
     name = "character_grams"
-    version = PAGE_VERSION
+    version = GRAMS_VERSION
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -127,7 +129,7 @@ class C4Pages(LimitDecide):
         return {
             "min_sentences": statistic(batch, "sentences", "page"),
             "lorem_ipsum": as_values(pc.count_substring(text, "lorem ipsum", ignore_case=True)),
-            "braces": as_values(pc.count_substring(text, "{")),
+            "braces": count_byte(text, ord("{")).astype(np.float64),
         }
 
 

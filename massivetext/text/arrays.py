@@ -31,6 +31,13 @@ def string_buffers(array: pa.Array) -> tuple[Bytes, Offsets]:
     return np.frombuffer(data, dtype=np.uint8), offsets
 
 
+def count_byte(array: pa.Array, byte: int) -> Offsets:
+    """Return how often each text of a string or large_string array holds an ASCII character; a null holds none."""
+    data, offsets = string_buffers(array)
+    places = offsets[0] + np.flatnonzero(data[offsets[0] : offsets[-1]] == byte)
+    return np.diff(np.searchsorted(places, offsets))
+
+
 def array_from_buffers(data: Bytes, offsets: Offsets, like: pa.Array) -> pa.Array:
     """Return the string array with these bytes and offsets, of the type of `like` and null where `like` is."""
     validity = None

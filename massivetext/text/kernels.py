@@ -14,8 +14,17 @@ CODE_BITS = 21
 """A decoded character is `class << CODE_BITS | code point`, in an int32."""
 CODE_MASK = (1 << CODE_BITS) - 1
 
+FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0xE48080, 0xE9BFBF
+"""U+4000 and U+9FFF in UTF-8."""
 HAS_CONTROLS = 1
 HAS_UNSETTLED = 2
+IS_SETTLED = np.zeros(256, np.bool_)
+"""Bytes at which no character begins that `class_table` calls unsettled, whatever follows.
+
+ASCII but for controls; U+4000 to U+9FFF by their first byte; what continues a character; what is not UTF-8 at all.
+"""
+for _first, _last in ((0x09, 0x0A), (0x20, 0x7E), (0x80, 0xC1), (0xE4, 0xE9), (0xF5, 0xFF)):
+    IS_SETTLED[_first : _last + 1] = True
 
 
 @kernel
@@ -38,13 +47,29 @@ def decode_at(data: Bytes, at: int, end: int) -> tuple[np.int32 | int, int]:
 
 
 @kernel
+def ideograph_at(data: Bytes, at: int, end: int) -> int:
+    """Return the code point that starts at `at` if it is U+4000 to U+9FFF, three bytes as most of Chinese; else 0.
+
+    Loops over text ask for what is frequent first and go on by a number of bytes that is written there: where the size
+    of a character has to be computed before the next one is read, each waits for the one before.
+    """
+    if at + 2 >= end:
+        return 0
+    here = np.uintp(at)
+    three = int(data[here]) << 16 | int(data[here + np.uintp(1)]) << 8 | int(data[here + np.uintp(2)])
+    if three & 0xF0C0C0 != 0xE08080 or not FIRST_IDEOGRAPH <= three <= LAST_IDEOGRAPH:
+        return 0
+    return three >> 4 & 0xF000 | three >> 2 & 0xFC0 | three & 0x3F
+
+
+@kernel
 def find_unsettled(data: Bytes, offsets: Offsets, table: Bytes, found: Bytes) -> None:
     """Set found[i] to the sum of HAS_CONTROLS and HAS_UNSETTLED as they hold for document i; 0 means it is normal."""
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
         flags = 0
         while at < end:
-            if data[at] < 0x7F and data[at] >= 0x20:
+            if IS_SETTLED[data[at]]:
                 at += 1
                 continue
             code, size = decode_at(data, at, end)
@@ -65,10 +90,9 @@ def remove_controls(data: Bytes, offsets: Offsets, found: Bytes, new_data: Bytes
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
         if not found[document] & HAS_CONTROLS:
-            while at < end:
-                new_data[out] = data[at]
-                out += 1
-                at += 1
+            new_data[out : out + end - at] = data[at:end]
+            out += end - at
+            at = end
         while at < end:
             byte = data[at]
             if byte == 13 and not (at + 1 < end and data[at + 1] == 10):

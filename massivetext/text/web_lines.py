@@ -21,6 +21,8 @@ CITATIONS = ("[edit]", "[citation needed]")
 ENDS = (".", "?", "!", '"', "'", "。", "！", "？", "”", "’", "」", "』")
 LINE_FEED, SPACE, OPEN, CLOSED, ZERO, NINE, DOT, UPPER_A, UPPER_Z = (ord(c) for c in "\n []09.AZ")
 TAB, RETURN = 9, 13
+FIRST_HAN, LAST_HAN = 0xE4, 0xE9
+"""With these bytes U+4000 to U+9FFF begin."""
 
 
 def _table(texts: tuple[str, ...]) -> tuple[Bytes, Bytes]:
@@ -34,13 +36,17 @@ def _table(texts: tuple[str, ...]) -> tuple[Bytes, Bytes]:
 
 POLICY_BYTES, POLICY_SIZES = _table(POLICIES)
 CITATION_BYTES, CITATION_SIZES = _table(CITATIONS)
-END_BYTES, END_SIZES = _table(ENDS)
-POLICY_FIRST, END_LAST = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
-"""Bytes with which a policy begins, in any case, and with which an end ends: at others nothing is looked for."""
-for _text in POLICIES:
-    POLICY_FIRST[[ord(_text[0]), ord(_text[0].upper())]] = True
-for _text in ENDS:
-    END_LAST[_text.encode()[-1]] = True
+WIDE_ENDS = np.array([list(text.encode()) for text in ENDS if not text.isascii()], np.uint8)
+RARE = "jkvm"
+"""A letter of each policy, seldom in English: a policy is looked for around these alone."""
+RARE_PLACES = np.array([min(text.index(letter) for letter in RARE if letter in text) for text in POLICIES], np.int64)
+IS_RARE, IS_END, IS_SPACE, IS_BREAK = (np.zeros(256, np.bool_) for _ in range(4))
+"""The letters of RARE in any case; ENDS of one byte; white space of one byte; bytes that no word goes across."""
+IS_RARE[list((RARE + RARE.upper()).encode())] = True
+IS_END[[ord(text) for text in ENDS if text.isascii()]] = True
+IS_SPACE[[*range(TAB, RETURN + 1), SPACE]] = True
+IS_BREAK[:] = IS_SPACE
+IS_BREAK[FIRST_HAN : LAST_HAN + 1] = True
 
 
 def keep_lines(array: pa.Array, ended: bool, min_words: int, max_word_characters: int, policies: bool) -> pa.Array:
@@ -52,7 +58,10 @@ def keep_lines(array: pa.Array, ended: bool, min_words: int, max_word_characters
     data, offsets = string_buffers(array)
     size = int(offsets[-1] - offsets[0])
     new_data, new_offsets = np.empty(size, np.uint8), np.zeros(len(offsets), np.int64)
-    _keep_lines(data, offsets, ended, min_words, max_word_characters, policies, new_data, new_offsets)
+    # NumPy finds these bytes many at a time.
+    part = data[offsets[0] : offsets[-1]]
+    marks = offsets[0] + np.flatnonzero((part == LINE_FEED) | (part == OPEN))
+    _keep_lines(data, offsets, marks, ended, min_words, max_word_characters, policies, new_data, new_offsets)
     if new_offsets[-1] == size:
         return array
     return array_from_buffers(new_data[: new_offsets[-1]], new_offsets, array)
@@ -81,10 +90,9 @@ def _begins(data: Bytes, at: int, end: int, rows: Bytes, sizes: Bytes) -> int:
 @kernel
 def _space_size(data: Bytes, at: int, end: int) -> int:
     """Return how many bytes of white space begin at `at`: 0, 1, or 3 for an ideographic space."""
-    byte = data[at]
-    if byte == SPACE or TAB <= byte <= RETURN:
+    if IS_SPACE[data[at]]:
         return 1
-    if byte == 0xE3 and at + 2 < end and data[at + 1] == 0x80 and data[at + 2] == 0x80:
+    if data[at] == 0xE3 and at + 2 < end and data[at + 1] == 0x80 and data[at + 2] == 0x80:
         return 3
     return 0
 
@@ -113,24 +121,55 @@ def _is_letter(data: Bytes, at: int, end: int) -> bool:
 
 
 @kernel
-def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, longest: int, policies: bool) -> bool:
-    """Return whether a trimmed line is kept."""
-    if ended:
-        found = False
-        for row in range(len(END_BYTES) if END_LAST[data[end - 1]] else 0):
-            begin = end - np.int64(END_SIZES[row])
-            if begin >= start and _begins(data, begin, end, END_BYTES[row : row + 1], END_SIZES[row:]):
-                found = True
-        dots = end - start >= 3 and data[end - 1] == DOT and data[end - 2] == DOT and data[end - 3] == DOT
-        if not found or dots:
+def _ends(data: Bytes, start: int, end: int) -> bool:
+    """Return whether a trimmed line ends as a sentence does."""
+    last = data[end - 1]
+    if last < 0x80:
+        dots = end - start >= 3 and last == DOT and data[end - 2] == DOT and data[end - 3] == DOT
+        return IS_END[last] and not dots
+    if end - start >= 3:
+        for row in range(len(WIDE_ENDS)):
+            wide = WIDE_ENDS[row]
+            if last == wide[2] and data[end - 2] == wide[1] and data[end - 3] == wide[0]:
+                return True
+    return False
+
+
+@kernel
+def _speaks_of_policies(data: Bytes, start: int, end: int) -> bool:
+    """Return whether one of POLICIES is in a line."""
+    for at in range(start, end):
+        if IS_RARE[data[at]]:
+            for row in range(len(POLICY_BYTES)):
+                begin = at - RARE_PLACES[row]
+                possible = data[at] | 32 == POLICY_BYTES[row, RARE_PLACES[row]] and begin >= start
+                if possible and _begins(data, begin, end, POLICY_BYTES[row : row + 1], POLICY_SIZES[row:]):
+                    return True
+    return False
+
+
+@kernel
+def _is_broken(data: Bytes, start: int, end: int, longest: int) -> bool:
+    """Return whether of any longest + 1 bytes of a line one parts words: a look at few of them tells it."""
+    while end - start > longest:
+        at = start + longest
+        while at >= start and not IS_BREAK[data[at]]:
+            at -= 1
+        if at < start:
             return False
+        start = at + 1
+    return True
+
+
+@kernel
+def _has_words(data: Bytes, start: int, end: int, min_words: int, longest: int) -> bool:
+    """Return whether a line has words enough, and none too long."""
+    none_is_long = _is_broken(data, start, end, longest)
     words, length, counted, at = 0, 0, False, start
-    while at < end:
+    while at < end and not (none_is_long and words >= min_words):
         byte = data[at]
-        if policies and POLICY_FIRST[byte] and _begins(data, at, end, POLICY_BYTES, POLICY_SIZES):
-            return False
         if byte < 0x80:
-            if byte == SPACE or TAB <= byte <= RETURN:
+            if IS_SPACE[byte]:
                 length, counted = 0, False
             else:
                 length += 1
@@ -147,7 +186,7 @@ def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, long
             at += space
             continue
         # U+3400 to U+9FFF: each ideograph is a word of its own.
-        if 0xE4 <= byte <= 0xE9 or (byte == 0xE3 and at + 1 < end and data[at + 1] >= 0x90):
+        if FIRST_HAN <= byte <= LAST_HAN or (byte == 0xE3 and at + 1 < end and data[at + 1] >= 0x90):
             words += 1
             length, counted = 0, False
             at += 3
@@ -163,9 +202,47 @@ def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, long
 
 
 @kernel
+def _trim(data: Bytes, start: int, end: int) -> tuple[int, int]:
+    """Return where data[start:end] starts and ends without white space around it."""
+    while start < end and _space_size(data, start, end):
+        start += _space_size(data, start, end)
+    while end > start:
+        if IS_SPACE[data[end - 1]]:
+            end -= 1
+        elif end - 3 >= start and _space_size(data, end - 3, end) == 3:
+            end -= 3
+        else:
+            break
+    return start, end
+
+
+@kernel
+def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, longest: int, policies: bool) -> bool:
+    """Return whether a trimmed line is kept."""
+    if end == start or (ended and not _ends(data, start, end)):
+        return False
+    return _has_words(data, start, end, min_words, longest) and not (policies and _speaks_of_policies(data, start, end))
+
+
+@kernel
+def _cut_citations(data: Bytes, at: int, end: int, new_data: Bytes, out: int) -> int:
+    """Write data[at:end] without citation marks to new_data[out:], and return where it ends."""
+    while at < end:
+        size = _citation_size(data, at, end)
+        if size:
+            at += size
+            continue
+        new_data[out] = data[at]
+        out += 1
+        at += 1
+    return out
+
+
+@kernel
 def _keep_lines(
     data: Bytes,
     offsets: Offsets,
+    marks: Offsets,
     ended: bool,
     min_words: int,
     longest: int,
@@ -173,49 +250,36 @@ def _keep_lines(
     new_data: Bytes,
     new_offsets: Offsets,
 ) -> None:
-    """Write the lines that pass."""
-    out = 0
+    """Write the lines that pass; marks: where line feeds and opening brackets are."""
+    out, mark = 0, 0
     for document in range(len(offsets) - 1):
         start, stop = offsets[document], offsets[document + 1]
         begin = out
         while start < stop:
-            end, bracket = start, False
-            while end < stop and data[end] != LINE_FEED:
-                bracket |= data[end] == OPEN
-                end += 1
+            bracket = False
+            while mark < len(marks) and marks[mark] < stop and data[marks[mark]] == OPEN:
+                bracket = True
+                mark += 1
+            end = stop
+            if mark < len(marks) and marks[mark] < stop:
+                end = marks[mark]
+                mark += 1
             # Room for the line feed is there: the line before this one ended with one.
             first = out + (out > begin)
-            last = first
             if bracket:
-                at = start
-                while at < end:
-                    size = _citation_size(data, at, end)
-                    if size:
-                        at += size
-                        continue
-                    new_data[last] = data[at]
-                    last += 1
-                    at += 1
+                head, last = _trim(new_data, first, _cut_citations(data, start, end, new_data, first))
+                kept = _passes(new_data, head, last, ended, min_words, longest, policies)
+                if kept and head > first:
+                    for at in range(last - head):
+                        new_data[first + at] = new_data[head + at]
             else:
-                new_data[first : first + end - start] = data[start:end]
-                last += end - start
-            head = first
-            while head < last and _space_size(new_data, head, last):
-                head += _space_size(new_data, head, last)
-            while last > head and (
-                _space_size(new_data, last - 1, last) == 1
-                or (last - 3 >= head and _space_size(new_data, last - 3, last) == 3)
-            ):
-                last -= 1 if _space_size(new_data, last - 1, last) == 1 else 3
-            if last > head and _passes(new_data, head, last, ended, min_words, longest, policies):
-                if out > begin:
+                head, last = _trim(data, start, end)
+                kept = _passes(data, head, last, ended, min_words, longest, policies)
+                if kept:
+                    new_data[first : first + last - head] = data[head:last]
+            if kept:
+                if first > out:
                     new_data[out] = LINE_FEED
-                    out += 1
-                if head == out:
-                    out = last
-                else:
-                    for at in range(head, last):
-                        new_data[out] = new_data[at]
-                        out += 1
+                out = first + last - head
             start = end + 1
         new_offsets[document + 1] = out

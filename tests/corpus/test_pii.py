@@ -3,14 +3,14 @@
 import random
 from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from massivetext.corpus import pii
 from massivetext.corpus.pii import (
-    COLONS,
-    DIGITS,
     PLACEHOLDERS,
     RESIDENT_CHECKS,
     RESIDENT_WEIGHTS,
@@ -19,10 +19,11 @@ from massivetext.corpus.pii import (
     is_card,
     is_iban,
     is_resident_id,
-    number_marks,
     replaced,
 )
+from massivetext.corpus.pii_marks import COLONS, DIGITS, KEYS, find_marks
 from massivetext.corpus.steps import make_steps
+from massivetext.text.arrays import string_buffers
 
 FOUND = [
     ("write to ann.b+x@mail.example.co.uk, please", "email", "ann.b+x@mail.example.co.uk"),
@@ -124,6 +125,33 @@ def test_measuring_in_batches_agrees_with_looking_at_each_text(parts):
         assert batch.column(f"pii_counts__{name}").to_pylist() == [found.count(name), 0, found.count(name)]
 
 
+CUES = (
+    "Tel: ",
+    "MOBİLE ",
+    "mobıle: ",
+    "deſK ",
+    "电话",
+    " office",
+    "(fax)",
+    "12)  (34",
+    "0",
+    "+44 ",
+    "MT84MALT0110000123",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*CUES, *NOTHING, *(value for _, _, value in FOUND), " ", "x" * 60]), max_size=8))
+def test_a_pattern_matches_only_where_its_sign_and_enough_digits_are(parts):
+    text = "".join(parts)
+    _, marks = find_marks(np.frombuffer(text.encode(), np.uint8), np.array([0, len(text.encode())]))
+    most = max([0, *marks[:, 3].tolist()])
+    for _, pattern, is_real, fewest, sign in pii._patterns():
+        group = 1 if pattern in (pii.CUED_PHONE, pii.NAMED_PHONE) else 0
+        if any(is_real(hit[group], text, hit.start(group)) for hit in pattern.finditer(text)):
+            assert sign(text, 0, len(text)) and most >= fewest, pattern
+
+
 @given(st.text(alphabet="0123456789.:@-+() aAx中", max_size=200))
 def test_nothing_crashes_and_spans_do_not_overlap(text):
     spans = find_pii(text)
@@ -192,4 +220,13 @@ PARTS = (
 @given(st.lists(st.sampled_from(PARTS), max_size=25).map("".join))
 def test_the_kernel_marks_what_the_patterns_match(text):
     expected = [found.span() for pattern in (DIGITS, COLONS) for found in pattern.finditer(text)]
-    assert sorted(number_marks(text)) == sorted(expected)
+    data = np.frombuffer(f"中1:{text}2:中".encode(), np.uint8)
+    _, marks = find_marks(data, np.array([5, len(data) - 5]))
+    assert sorted(tuple(mark) for mark in marks[:, 1:3].tolist()) == sorted(expected)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_is_seen_whole_and_in_its_own_text_only(key):
+    texts = [key, f"中{key}。", key[:-1], key[-1] + "=_-", f"- {key}"]
+    keyed, _ = find_marks(*string_buffers(pa.array(texts)))
+    assert keyed.tolist() == [True, True, False, False, True]

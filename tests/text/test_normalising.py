@@ -2,13 +2,17 @@
 
 import re
 import unicodedata
+from itertools import product
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from massivetext.text.kernels import IS_SETTLED, decode_at, ideograph_at
 from massivetext.text.normalising import compose_text, normalise_text
+from massivetext.text.unicode_table import UNSETTLED, class_table
 
 HOSTILE = (
     *(
@@ -97,3 +101,19 @@ def test_other_types_are_refused_by_name() -> None:
 def test_composing_changes_nothing_but_the_form(documents: list[str | None]) -> None:
     found = compose_text(pa.array(documents, pa.string())).to_pylist()
     assert found == [None if text is None else unicodedata.normalize("NFC", text) for text in documents]
+
+
+def test_no_unsettled_character_begins_with_a_settled_byte() -> None:
+    unsettled = [
+        chr(code).encode() for code in np.flatnonzero(class_table() & UNSETTLED) if not 0xD800 <= code < 0xE000
+    ]
+    assert len(unsettled) > 1000
+    assert not any(IS_SETTLED[character[0]] for character in unsettled)
+
+
+def test_ideographs_are_those_characters_that_any_are_decoded_to() -> None:
+    edges = (0x00, 0x41, 0x7F, 0x80, 0xBF, 0xC0, 0xE3, 0xE4, 0xE9, 0xEA, 0xFF)
+    for data in (np.array(three, np.uint8) for three in product(edges, repeat=3)):
+        code, size = decode_at(data, 0, 3)
+        assert ideograph_at(data, 0, 3) == (code if size == 3 and 0x4000 <= code <= 0x9FFF else 0)
+        assert ideograph_at(data, 0, 2) == 0

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.text.pages import CLOSING, ENDS, MORE_ENDS, PAGES, WIDE_ENDS, page_statistics, repeated_grams
+from massivetext.text.grams import repeated_grams
+from massivetext.text.pages import CLOSING, ENDS, MORE_ENDS, PAGES, WIDE_ENDS, page_statistics
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
 from massivetext.text.web_lines import POLICIES, keep_lines
 from massivetext.text.words import fold_table
