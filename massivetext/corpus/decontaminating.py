@@ -170,7 +170,7 @@ def _touches(
 ) -> Iterator[tuple[int, int, float]]:
     """Yield (row, item, fraction of the item's runs) for the documents of a part."""
     start = int(census.starts[number])
-    for batch in opened(part_files(work, number).kept):
+    for batch in opened(part_files(work, number).kept, ["source", "text"]):
         if batch.column("source")[0].as_py() in asked:
             words = hash_words(batch.column("text"))
             hits = _find(words.hashes, words.offsets, items.hashes, bits, items.sizes)

@@ -105,6 +105,7 @@ class _Writer:
                     dropped.add(self._as_dropped(batch.filter(pa.array(gone)), place.start + np.flatnonzero(gone)))
             for output in (*outputs, dropped):
                 output.flush()
+        self.census.scratch.release()
         write_text(files.written, "")
 
     def _edited(self, batch: pa.RecordBatch, place: slice) -> pa.RecordBatch:
@@ -163,6 +164,7 @@ def write_clusters(folder: Path, work: Path, census: Census, build: int) -> None
                 sources,
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=CLUSTER_SCHEMA))
+            census.scratch.release()
 
 
 class Output:

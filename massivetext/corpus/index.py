@@ -6,7 +6,7 @@ Each build writes one Parquet file with a row for every document that reached it
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ KEPT, REPEATED = 0, 8
 STAYED = (KEPT, REPEATED)
 """Fates of rows that later ones are compared with as with documents that stay."""
 INDEX_ROWS = 2**16
+INDEX_VALUES = 2**23
+"""Values of lists after which a row group of the index ends."""
 INDEX_COLUMNS = {
     "id": pa.binary(16),
     "text_digest": pa.binary(16),
@@ -42,8 +44,16 @@ and `paragraphs`, the hashes of those that the row was the first to hold."""
 
 Keys = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]
-Lists = Callable[[int], Keys | None]
-"""What a column of lists holds of a row."""
+
+
+class Lists(NamedTuple):
+    """A column of lists."""
+
+    sizes: Callable[[slice], Numbers]
+    """How many values each of some rows has at most."""
+    values: Callable[[slice], tuple[Keys, Numbers]]
+    """The values of some rows one after the other, and how many each has; none is null."""
+
 
 
 def taken_down(folder: Path, columns: list[str]) -> pa.Table:
@@ -85,8 +95,7 @@ def index_batches(folder: Path, build: int, columns: list[str]) -> Iterator[pa.R
 def write_index(folder: Path, census: "Census", build: int, keys: Keys | None, lists: Mapping[str, Lists]) -> None:
     """Write the index of this build.
 
-    keys: (bands, rows) band keys, where near-duplicates are dropped. lists: further columns, each with what it holds of
-    a row.
+    keys: (bands, rows) band keys, where near-duplicates are dropped. lists: further columns.
     """
     columns = {**INDEX_COLUMNS, **({} if keys is None else {"keys": pa.binary(8 * len(keys))})}
     schema = pa.schema({**columns, **{name: pa.list_(pa.uint64()) for name in lists}})
@@ -96,8 +105,7 @@ def write_index(folder: Path, census: "Census", build: int, keys: Keys | None, l
     ):
         if census.rows == census.earlier:
             writer.write_table(schema.empty_table())
-        for start in range(census.earlier, census.rows, INDEX_ROWS):
-            place = slice(start, min(start + INDEX_ROWS, census.rows))
+        for place in _row_groups(census, lists):
             fate = census.fate[place]
             splits = np.array(census.splits, dtype=object)[census.side[place]]
             arrays = [
@@ -110,8 +118,21 @@ def write_index(folder: Path, census: "Census", build: int, keys: Keys | None, l
                 packed = pa.py_buffer(np.ascontiguousarray(keys[:, place].T))
                 arrays.append(pa.Array.from_buffers(pa.binary(8 * len(keys)), len(fate), [None, packed]))
             for held in lists.values():
-                arrays.append(pa.array(map(held, range(place.start, place.stop)), pa.list_(pa.uint64())))
+                values, counts = held.values(place)
+                offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int32)
+                arrays.append(pa.ListArray.from_arrays(offsets, values, mask=pa.array(counts == 0)))
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _row_groups(census: "Census", lists: Mapping[str, Lists]) -> Iterator[slice]:
+    """Yield the rows of this build in stretches of which no more is in memory than INDEX_VALUES allows, or a row."""
+    for place in census.scratch.stretches(census.earlier, census.rows):
+        sizes = sum((held.sizes(place) for held in lists.values()), np.zeros(place.stop - place.start, np.int64))
+        start = 0
+        while start < len(sizes):
+            rows = max(1, int(np.searchsorted(np.cumsum(sizes[start:]), INDEX_VALUES, "right")))
+            yield slice(place.start + start, min(place.start + start + rows, place.stop))
+            start += rows
 
 
 def add_lines(digest: Any, *columns: list[str]) -> None:

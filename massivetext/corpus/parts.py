@@ -4,7 +4,7 @@
 part that has the latter is finished and is not done again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -88,11 +88,23 @@ def part_files(work: Path, number: int) -> PartFiles:
     return PartFiles(*(work / f"{stem}.{suffix}" for suffix in ("kept.arrow", "dropped.arrow", "json", "written")))
 
 
-def opened(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of an Arrow file."""
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+def schema_of(path: Path) -> pa.Schema:
+    """Return the schema of an Arrow file."""
+    with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
+        return reader.schema
+
+
+def opened(path: Path, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow file, all columns or those named; only these are read and expanded."""
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    if names is not None:
+        schema = schema_of(path)
+        options.included_fields = [schema.get_field_index(name) for name in names]
+    # Not mapped: what was read of a large file would stay in memory.
+    with pa.OSFile(str(path)) as source, pa.ipc.open_file(source, options=options) as reader:
         for index in range(reader.num_record_batches):
-            yield reader.get_batch(index)
+            batch = reader.get_batch(index)
+            yield batch if names is None else batch.select(list(names))
 
 
 def process_part(
