@@ -232,7 +232,8 @@ def _refuse(census: Census, folder: Path) -> None:
         return
     ids, texts = (set(taken[name].to_pylist()) for name in ("id", "text_digest"))
     for place in census.scratch.stretches(0, census.rows):
-        named = zip(*(as_hexadecimal(part[place]) for part in (census.ids, census.digests, census.arrived)))
+        parts = (census.ids, census.digests, census.arrived)
+        named = zip(*(as_hexadecimal(part[place]).to_pylist() for part in parts))
         for row, (document, text, arrived) in enumerate(named, place.start):
             if row < census.earlier and document in ids:
                 census.fate[row] = REMOVED
@@ -303,15 +304,16 @@ def totals_of(census: Census, work: Path) -> Totals:
     digest = hashlib.sha256()
     for place in census.scratch.stretches(0, census.earlier):
         rows = place.start + np.flatnonzero(census.fate[place] == KEPT)
-        names = [census.splits[side] for side in census.side[rows].tolist()]
+        names = pa.array(census.splits, pa.string()).take(pa.array(census.side[rows]))
         add_lines(digest, names, as_hexadecimal(census.ids[rows]), as_hexadecimal(census.digests[rows]))
     for number in range(len(census.starts) - 1):
         place = slice(census.starts[number], census.starts[number + 1])
         table = _with_final_texts(part_columns(work, number, ["id", "source", "text_bytes"]), census, place, totals)
-        splits = pa.array(np.array(census.splits, dtype=object)[census.side[place]], pa.string())
+        splits = pa.array(census.splits, pa.string()).take(pa.array(census.side[place]))
         table = table.append_column("split", splits).append_column("fate", pa.array(census.fate[place]))
-        kept = table.filter(pc.equal(table["fate"], KEPT))
-        add_lines(digest, *(kept[name].to_pylist() for name in ("split", "id", "text_digest")))
+        kept = table.filter(pc.equal(table["fate"], KEPT)).combine_chunks()
+        for batch in kept.to_batches():
+            add_lines(digest, *(batch.column(name) for name in ("split", "id", "text_digest")))
         for row in _sums(kept, ["split", "source"]):
             entry = totals.splits[row["split"]]
             size = {"documents": row["text_bytes_count"], "bytes": row["text_bytes_sum"]}
@@ -342,7 +344,7 @@ def _with_final_texts(table: pa.Table, census: Census, place: slice, totals: Tot
         totals.edited[row["source"]] = documents + row["text_bytes_count"], removed + row["text_bytes_sum"]
     after = pa.array(np.where(changed, sizes, before))
     table = table.set_column(table.schema.get_field_index("text_bytes"), "text_bytes", after)
-    return table.append_column("text_digest", pa.array(as_hexadecimal(census.digests[place]), pa.string()))
+    return table.append_column("text_digest", as_hexadecimal(census.digests[place]))
 
 
 def _sums(table: pa.Table, keys: list[str]) -> list[dict[str, Any]]:

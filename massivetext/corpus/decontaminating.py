@@ -222,7 +222,7 @@ def _write_report(
         pa.array([items.names[item][1] for item in places], pa.string()),
         pa.array(items.words[places] if places else [], pa.int64()),
         pa.array([touch[2] for touch in found], pa.float64()),
-        pa.array(as_hexadecimal(census.ids[rows]), pa.string()),
+        as_hexadecimal(census.ids[rows]),
         pa.repeat("removed" if settings.remove else "marked", len(found)),
     ]
     with temporary_path(path) as temporary:

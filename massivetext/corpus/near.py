@@ -268,7 +268,7 @@ def _earlier_texts(
 ) -> Iterator[tuple[Numbers, pa.Array]]:
     """Yield (rows, texts) of the wanted documents of earlier builds."""
     rows = np.flatnonzero(wanted[: census.earlier] & (census.fate[: census.earlier] == KEPT))
-    ids = pa.array(as_hexadecimal(census.ids[rows]), pa.string())
+    ids = as_hexadecimal(census.ids[rows])
     for path in sorted((folder / "documents").rglob("build-*.parquet")):
         if int(path.name.split("-")[1]) >= build:
             continue
