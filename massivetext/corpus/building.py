@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -233,7 +232,7 @@ def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) 
     name_clusters(census)
     repeats = take_repeats(folder, work, census, plan.repeats, plan.memory_bytes, plan.build, threads)
     lists: dict[str, Lists] = {} if found is None else {"shingles": found.kept_shingles(work)}
-    lists |= {kind: partial(repeats.first_keys, kind) for kind in repeats.found}
+    lists |= {kind: repeats.first_keys(kind) for kind in repeats.found}
     write_index(folder, census, plan.build, found.keys if found else None, lists)
     return repeats
 

@@ -1,4 +1,5 @@
-"""What is known of all rows at the barrier, in arrays on disk: memory does not grow with the corpus.
+"""What is known of all rows at the barrier, in arrays on disk: but for a few bytes a row, memory does not grow with the
+corpus.
 
 A row is a document that the steps kept. Rows are in canonical order: first those of earlier builds, from
 `index/build-0001.parquet` and its like, then those of this build, from its parts. `index/` is written at the end of
@@ -6,10 +7,12 @@ each build, so that new text can be appended without reading the old again.
 """
 
 import hashlib
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +35,7 @@ from massivetext.corpus.index import (
     index_files,
     taken_down,
 )
-from massivetext.corpus.parts import part_files
+from massivetext.corpus.parts import opened, part_files, schema_of
 
 EXACT, NEAR, BRIDGE, REMOVED, REFUSED, CONTAMINATED, FOLDED = range(1, 8)
 """What became of a row (KEPT and REPEATED: see `index`). REMOVED: taken down after an earlier build; REFUSED: its text
@@ -54,22 +57,47 @@ NOWHERE = -1
 
 
 class Scratch:
-    """Arrays in files of one folder; the operating system decides how much of them is in memory."""
+    """Arrays in files of one folder, mapped: what is touched of them is in memory until `release`, or until the
+    operating system needs the room."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._maps: WeakSet[mmap.mmap] = WeakSet()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def array(self, name: str, shape: tuple[int, ...], kind: Any, fill: int = 0) -> npt.NDArray[Any]:
+    def array(self, name: str, shape: tuple[int, ...], kind: Any, fill: float = 0) -> npt.NDArray[Any]:
         """Return a new array; what the file of that name held is gone."""
-        path = self.folder / name
+        path, count = self.folder / name, int(np.prod(shape))
         path.unlink(missing_ok=True)
-        # A file cannot be mapped while it is empty.
-        size = max(int(np.prod(shape)), 1)
-        mapped = np.asarray(np.memmap(path, kind, "w+", shape=(size,)))[: int(np.prod(shape))].reshape(shape)
-        if fill:
-            mapped[...] = fill
-        return mapped
+        with open(path, "wb") as stream:
+            if fill:
+                # Written, not touched in memory.
+                filled = np.full(min(count, INDEX_ROWS), fill, kind)
+                for start in range(0, count, INDEX_ROWS):
+                    stream.write(filled[: count - start].tobytes())
+            stream.truncate(count * np.dtype(kind).itemsize)
+        return self.mapped(name, kind).reshape(shape)
+
+    def mapped(self, name: str, kind: Any) -> npt.NDArray[Any]:
+        """Return what a file of the folder holds, as an array that may be written to."""
+        with open(self.folder / name, "r+b") as stream:
+            if not stream.seek(0, 2):
+                return np.zeros(0, kind)  # a file cannot be mapped while it is empty
+            found = mmap.mmap(stream.fileno(), 0)
+        self._maps.add(found)
+        return np.frombuffer(found, kind)
+
+    def release(self) -> None:
+        """Take the arrays out of this process's memory; what is needed of them again is read again."""
+        for found in list(self._maps):
+            found.madvise(mmap.MADV_DONTNEED)
+
+    def stretches(self, start: int, end: int, rows: int = INDEX_ROWS) -> Iterator[slice]:
+        """Yield slices of so many rows each, from `start` to `end`; what was touched of the arrays is released after
+        each."""
+        for begin in range(start, end, rows):
+            yield slice(begin, min(begin + rows, end))
+            self.release()
 
 
 @dataclass
@@ -156,7 +184,7 @@ def open_census(
         fate=scratch.array("fate", (rows,), np.uint8),
         side=scratch.array("side", (rows,), np.int8),
         like=scratch.array("like", (rows,), np.int64),
-        similarity=scratch.array("similarity", (rows,), np.float64),
+        similarity=scratch.array("similarity", (rows,), np.float64, np.nan),
         contamination=scratch.array("contamination", (rows,), np.float64),
         cluster=scratch.array("cluster", (rows, 2), np.uint64),
     )
@@ -172,6 +200,7 @@ def open_census(
         for name in ("group", "asked", "fate"):
             getattr(census, name)[place] = batch.column(name).to_numpy()
         at += len(batch)
+        scratch.release()
     for number in range(parts):
         table = part_columns(work, number, ["id", "text_digest", "compared", "source", "group", "split"])
         place = slice(starts[number], starts[number + 1])
@@ -185,9 +214,10 @@ def open_census(
         census.asked[place] = np.array([asked[name] for name in names], np.uint8)[
             pc.index_in(table["source"], pa.array(names, pa.string())).to_numpy()
         ]
-    census.cluster[earlier:] = census.ids[earlier:]
-    census.like[:] = np.arange(rows)
-    census.similarity[:] = np.nan
+        census.cluster[place] = census.ids[place]
+        scratch.release()
+    for place in scratch.stretches(0, rows):
+        census.like[place] = np.arange(place.start, place.stop)
     _refuse(census, folder)
     return census
 
@@ -201,10 +231,10 @@ def _refuse(census: Census, folder: Path) -> None:
     if not taken.num_rows:
         return
     ids, texts = (set(taken[name].to_pylist()) for name in ("id", "text_digest"))
-    for start in range(0, census.rows, INDEX_ROWS):
-        place = slice(start, min(start + INDEX_ROWS, census.rows))
-        named = zip(*(as_hexadecimal(part[place]) for part in (census.ids, census.digests, census.arrived)))
-        for row, (document, text, arrived) in enumerate(named, start):
+    for place in census.scratch.stretches(0, census.rows):
+        parts = (census.ids, census.digests, census.arrived)
+        named = zip(*(as_hexadecimal(part[place]).to_pylist() for part in parts))
+        for row, (document, text, arrived) in enumerate(named, place.start):
             if row < census.earlier and document in ids:
                 census.fate[row] = REMOVED
                 texts.add(arrived)
@@ -257,30 +287,33 @@ def drop_exact(census: Census, memory_bytes: int) -> None:
         equal = (census.arrived[rows] == census.arrived[first]).all(axis=1)
         census.similarity[rows] = np.where(equal, 1.0, np.nan)
         census.fate[rows] = np.where(equal, EXACT, FOLDED)
+        census.scratch.release()
 
 
 def name_clusters(census: Census) -> None:
     """Give each row of this build its cluster: that of the row it duplicates."""
-    for row in np.flatnonzero(census.like[census.earlier :] != np.arange(census.earlier, census.rows)) + census.earlier:
-        census.cluster[row] = census.cluster[census.like[row]]
+    for place in census.scratch.stretches(census.earlier, census.rows):
+        rows = place.start + np.flatnonzero(census.like[place] != np.arange(place.start, place.stop))
+        for row in rows.tolist():
+            census.cluster[row] = census.cluster[census.like[row]]
 
 
 def totals_of(census: Census, work: Path) -> Totals:
     """Return what the rows of this build add up to, split by split and source by source."""
     totals = Totals({split: {"documents": 0, "bytes": 0, "sources": {}} for split in census.splits})
     digest = hashlib.sha256()
-    for start in range(0, census.earlier, INDEX_ROWS):
-        rows = np.arange(start, min(start + INDEX_ROWS, census.earlier))
-        rows = rows[census.fate[rows] == KEPT]
-        names = [census.splits[side] for side in census.side[rows].tolist()]
+    for place in census.scratch.stretches(0, census.earlier):
+        rows = place.start + np.flatnonzero(census.fate[place] == KEPT)
+        names = pa.array(census.splits, pa.string()).take(pa.array(census.side[rows]))
         add_lines(digest, names, as_hexadecimal(census.ids[rows]), as_hexadecimal(census.digests[rows]))
     for number in range(len(census.starts) - 1):
         place = slice(census.starts[number], census.starts[number + 1])
         table = _with_final_texts(part_columns(work, number, ["id", "source", "text_bytes"]), census, place, totals)
-        splits = pa.array(np.array(census.splits, dtype=object)[census.side[place]], pa.string())
+        splits = pa.array(census.splits, pa.string()).take(pa.array(census.side[place]))
         table = table.append_column("split", splits).append_column("fate", pa.array(census.fate[place]))
-        kept = table.filter(pc.equal(table["fate"], KEPT))
-        add_lines(digest, *(kept[name].to_pylist() for name in ("split", "id", "text_digest")))
+        kept = table.filter(pc.equal(table["fate"], KEPT)).combine_chunks()
+        for batch in kept.to_batches():
+            add_lines(digest, *(batch.column(name) for name in ("split", "id", "text_digest")))
         for row in _sums(kept, ["split", "source"]):
             entry = totals.splits[row["split"]]
             size = {"documents": row["text_bytes_count"], "bytes": row["text_bytes_sum"]}
@@ -294,6 +327,7 @@ def totals_of(census: Census, work: Path) -> Totals:
             held = reasons.setdefault(f"{step}: {REASONS[row['fate']]}", {"documents": 0, "bytes": 0})
             held["documents"] += row["text_bytes_count"]
             held["bytes"] += row["text_bytes_sum"]
+        census.scratch.release()
     for entry in totals.splits.values():
         entry["sources"] = dict(sorted(entry["sources"].items()))
     totals.digest = digest.hexdigest()
@@ -310,7 +344,7 @@ def _with_final_texts(table: pa.Table, census: Census, place: slice, totals: Tot
         totals.edited[row["source"]] = documents + row["text_bytes_count"], removed + row["text_bytes_sum"]
     after = pa.array(np.where(changed, sizes, before))
     table = table.set_column(table.schema.get_field_index("text_bytes"), "text_bytes", after)
-    return table.append_column("text_digest", pa.array(as_hexadecimal(census.digests[place]), pa.string()))
+    return table.append_column("text_digest", as_hexadecimal(census.digests[place]))
 
 
 def _sums(table: pa.Table, keys: list[str]) -> list[dict[str, Any]]:
@@ -323,12 +357,8 @@ def _sums(table: pa.Table, keys: list[str]) -> list[dict[str, Any]]:
 
 def part_columns(work: Path, number: int, names: list[str]) -> pa.Table:
     """Return some columns of a part's kept rows."""
-    path = str(part_files(work, number).kept)
-    with pa.memory_map(path) as source:
-        schema = pa.ipc.open_file(source).schema
-    options = pa.ipc.IpcReadOptions(included_fields=[schema.get_field_index(name) for name in names], use_threads=False)
-    with pa.memory_map(path) as source, pa.ipc.open_file(source, options=options) as reader:
-        return reader.read_all().select(names)
+    path = part_files(work, number).kept
+    return pa.Table.from_batches(opened(path, names), pa.schema([schema_of(path).field(name) for name in names]))
 
 
 def _sides(splits: Any, names: Sequence[str]) -> npt.NDArray[np.int8]:

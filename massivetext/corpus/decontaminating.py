@@ -170,7 +170,7 @@ def _touches(
 ) -> Iterator[tuple[int, int, float]]:
     """Yield (row, item, fraction of the item's runs) for the documents of a part."""
     start = int(census.starts[number])
-    for batch in opened(part_files(work, number).kept):
+    for batch in opened(part_files(work, number).kept, ["source", "text"]):
         if batch.column("source")[0].as_py() in asked:
             words = hash_words(batch.column("text"))
             hits = _find(words.hashes, words.offsets, items.hashes, bits, items.sizes)
@@ -222,7 +222,7 @@ def _write_report(
         pa.array([items.names[item][1] for item in places], pa.string()),
         pa.array(items.words[places] if places else [], pa.int64()),
         pa.array([touch[2] for touch in found], pa.float64()),
-        pa.array(as_hexadecimal(census.ids[rows]), pa.string()),
+        as_hexadecimal(census.ids[rows]),
         pa.repeat("removed" if settings.remove else "marked", len(found)),
     ]
     with temporary_path(path) as temporary:

@@ -14,10 +14,17 @@ import pyarrow.parquet as pq
 
 from massivetext.corpus.census import CONTAMINATED, NEAR, REASONS, REFUSED, TWINS, Census, part_columns
 from massivetext.corpus.decontaminating import COLUMN, Decontaminate
-from massivetext.corpus.index import KEPT, REPEATED, as_hexadecimal
+from massivetext.corpus.index import KEPT, REPEATED, Numbers, as_hexadecimal
 from massivetext.corpus.parts import opened, part_files
-from massivetext.corpus.repeats import Repeats
-from massivetext.corpus.rows import as_dropped, conformed, dropped_schema, kept_schema, replaced
+from massivetext.corpus.repeats import Mask, Repeats
+from massivetext.corpus.rows import (
+    EXCERPT_CHARACTERS,
+    as_dropped,
+    conformed,
+    dropped_schema,
+    kept_schema,
+    replaced,
+)
 from massivetext.corpus.steps import Deduplicate
 from massivetext.storage import temporary_path, write_text
 
@@ -96,15 +103,17 @@ class _Writer:
                 fate, side = self.census.fate[place], self.census.side[place]
                 if COLUMN in self.kept_schema.names:
                     batch = replaced(batch, COLUMN, pa.array(self.census.contamination[place]))
-                kept = self._edited(batch, place)
+                kept = conformed(self._edited(batch, place), self.kept_schema)
                 for index, output in enumerate(outputs):
-                    chosen = kept.filter(pa.array((fate == KEPT) & (side == index)))
-                    output.add(conformed(chosen, self.kept_schema))
+                    chosen = (fate == KEPT) & (side == index)
+                    if chosen.any():
+                        output.add(kept if chosen.all() else kept.filter(pa.array(chosen)))
                 gone = fate != KEPT
                 if gone.any():
-                    dropped.add(self._as_dropped(batch.filter(pa.array(gone)), place.start + np.flatnonzero(gone)))
+                    dropped.add(self._as_dropped(batch, gone, place.start + np.flatnonzero(gone)))
             for output in (*outputs, dropped):
                 output.flush()
+        self.census.scratch.release()
         write_text(files.written, "")
 
     def _edited(self, batch: pa.RecordBatch, place: slice) -> pa.RecordBatch:
@@ -112,14 +121,14 @@ class _Writer:
         edited = self.repeats.edited(batch, place.start)
         if edited is batch:
             return batch
-        return replaced(edited, "text_digest", pa.array(as_hexadecimal(self.census.digests[place]), pa.string()))
+        return replaced(edited, "text_digest", as_hexadecimal(self.census.digests[place]))
 
-    def _as_dropped(self, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    def _as_dropped(self, batch: pa.RecordBatch, gone: Mask, rows: Numbers) -> pa.RecordBatch:
         """Return the rows that the barrier drops as they stand in `dropped/`; duplicates name their cluster."""
         census = self.census
         fate = census.fate[rows]
         twins = np.isin(fate, TWINS)
-        clusters = pa.array(as_hexadecimal(census.cluster[rows]), pa.string(), mask=~twins)
+        clusters = pc.if_else(pa.array(twins), as_hexadecimal(census.cluster[rows]), None)
         thresholds = np.full(len(rows), np.nan)
         if self.near is not None:
             thresholds[fate == NEAR] = self.near.threshold
@@ -129,18 +138,24 @@ class _Writer:
         values[contaminated] = census.contamination[rows[contaminated]]
         thresholds[contaminated] = self.least_contamination
         measured = ~np.isnan(values) & ~np.isnan(thresholds)
-        steps = [Decontaminate if found else Deduplicate for found in contaminated.tolist()]
         notes = {
-            "step": pa.array([step.name for step in steps], pa.string()),
-            "version": pa.array([step.version for step in steps], pa.int32()),
-            "reason": pa.array([REASONS[value] for value in fate.tolist()], pa.string()),
+            "cluster": clusters,
+            "step": pc.if_else(pa.array(contaminated), Decontaminate.name, Deduplicate.name),
+            "version": pc.if_else(pa.array(contaminated), Decontaminate.version, Deduplicate.version).cast(pa.int32()),
+            "reason": reasons_of(fate),
             "value": pa.array(values, mask=~measured),
             "threshold": pa.array(thresholds, mask=~measured),
         }
+        dropped = as_dropped(batch, pa.array(gone), notes, self.dropped_schema)
         # What was taken down leaves no excerpt either.
-        shown = pc.if_else(pa.array(fate != REFUSED), batch.column("text"), None)
-        batch = replaced(replaced(batch, "cluster", clusters), "text", shown)
-        return as_dropped(batch, notes, self.dropped_schema)
+        shown = pc.if_else(pa.array(fate != REFUSED), dropped.column("excerpt"), None)
+        return replaced(dropped, "excerpt", pc.utf8_slice_codeunits(shown, 0, EXCERPT_CHARACTERS))
+
+
+def reasons_of(fate: npt.NDArray[np.uint8]) -> pa.Array:
+    """Return why rows with such fates were dropped."""
+    names = [REASONS.get(value) for value in range(max(REASONS) + 1)]
+    return pa.array(names, pa.string()).take(pa.array(fate))
 
 
 def write_clusters(folder: Path, work: Path, census: Census, build: int) -> None:
@@ -155,14 +170,15 @@ def write_clusters(folder: Path, work: Path, census: Census, build: int) -> None
             rows = place.start + np.flatnonzero(twins)
             sources = part_columns(work, number, ["source"])["source"].filter(pa.array(twins)).combine_chunks()
             arrays = [
-                pa.array(as_hexadecimal(census.cluster[rows])),
-                pa.array(as_hexadecimal(census.ids[rows])),
-                pa.array(as_hexadecimal(census.ids[census.like[rows]])),
+                as_hexadecimal(census.cluster[rows]),
+                as_hexadecimal(census.ids[rows]),
+                as_hexadecimal(census.ids[census.like[rows]]),
                 pa.array(census.similarity[rows], mask=np.isnan(census.similarity[rows])),
-                pa.array([REASONS[value] for value in census.fate[rows].tolist()]),
+                reasons_of(census.fate[rows]),
                 sources,
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=CLUSTER_SCHEMA))
+            census.scratch.release()
 
 
 class Output:
@@ -179,10 +195,11 @@ class Output:
         if not len(batch):
             return
         other = self.gathered and self.gathered[0].column("source")[0] != batch.column("source")[0]
-        if other or self.size + batch.nbytes > ROW_GROUP_BYTES:
+        size = batch.get_total_buffer_size()  # `nbytes` takes as long as all the rest
+        if other or self.size + size > ROW_GROUP_BYTES:
             self.flush()
         self.gathered.append(batch)
-        self.size += batch.nbytes
+        self.size += size
 
     def flush(self) -> None:
         """Write what was gathered as a row group."""
@@ -190,7 +207,11 @@ class Output:
             return
         if self.writer is None:
             temporary = self.stack.enter_context(temporary_path(self.path))
-            writer = pq.ParquetWriter(temporary, self.schema, compression="zstd", use_dictionary=REPEATED_COLUMNS)
+            # Nobody looks for the first and the last text in the order of their bytes.
+            looked_at = [name for name in self.schema.names if name not in ("text", "excerpt")]
+            writer = pq.ParquetWriter(
+                temporary, self.schema, compression="zstd", use_dictionary=REPEATED_COLUMNS, write_statistics=looked_at
+            )
             self.writer = self.stack.enter_context(writer)
         table = pa.Table.from_batches(self.gathered, self.schema)
         self.writer.write_table(table, row_group_size=table.num_rows)

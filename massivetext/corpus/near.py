@@ -5,11 +5,11 @@ or not, is dropped: that depends on earlier rows alone, so appending gives what 
 a row goes where the earlier kept rows are that are as similar as `split_threshold`; where these lie on two sides, or on
 another than the rest of its file, it is dropped, because keeping it would leak one side into the other.
 
-Arrays that grow with the corpus are on disk, but for a few bytes a row. Bands are sorted one by one, each in as many
-ranges as `memory_bytes` asks for.
+Arrays that grow with the corpus are on disk, but for a few bytes a row, and leave memory as soon as a stretch of rows
+is done. Bands are sorted one by one, each in as many ranges as `memory_bytes` asks for.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from massivetext.corpus.census import BRIDGE, CONTAMINATED, NEAR, NEAR_ASKED, NOWHERE, Census, equal_rows
-from massivetext.corpus.index import KEPT, REPEATED, Keys, Numbers, as_hexadecimal, index_batches
+from massivetext.corpus.index import KEPT, REPEATED, Keys, Lists, Numbers, as_hexadecimal, index_batches
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.steps import NearSettings
 from massivetext.storage import write_whole
@@ -31,6 +31,8 @@ from massivetext.text.words import hash_words
 
 SPLIT_RECALL = 0.95
 """Least probability with which two documents as similar as `split_threshold` are compared."""
+JUDGED_ROWS = 2**12
+"""Rows after whose judgement the arrays are released: each may be compared with shingles anywhere on the disk."""
 GONE = (NEAR, BRIDGE, CONTAMINATED)
 """Fates of rows that are dropped here, to which later rows are compared all the same."""
 Sides = npt.NDArray[np.int8]
@@ -64,7 +66,7 @@ class Spool:
     def __init__(self, census: Census, near: NearSettings) -> None:
         self.census, self.near = census, near
         self.path = census.scratch.folder / "shingles"
-        self.path.unlink(missing_ok=True)
+        self.path.write_bytes(b"")
         self.spans: Numbers = census.scratch.array("spans", (census.rows, 2), np.int64, NOWHERE)
         """(rows, 2), where a row's shingles are; NOWHERE where they are not kept."""
         self.count = 0
@@ -72,7 +74,7 @@ class Spool:
     @property
     def shingles(self) -> Keys:
         """All shingles that were added."""
-        return np.asarray(np.memmap(self.path, np.uint64, "r+")) if self.count else np.zeros(0, np.uint64)
+        return self.census.scratch.mapped(self.path.name, np.uint64)
 
     def add(self, rows: Numbers, texts: pa.Array) -> None:
         """Add the shingles of some rows."""
@@ -92,11 +94,12 @@ class Spool:
             start = int(self.census.starts[number])
             if not wanted[start : self.census.starts[number + 1]].any():
                 continue
-            for batch in opened(part_files(work, number).kept):
-                rows = start + np.flatnonzero(wanted[start : start + len(batch)])
+            for batch in opened(part_files(work, number).kept, ["text"]):
+                chosen = wanted[start : start + len(batch)]
+                if chosen.any():
+                    self.add(start + np.flatnonzero(chosen), batch.column("text").filter(pa.array(chosen)))
                 start += len(batch)
-                if len(rows):
-                    self.add(rows, batch.column("text").take(pa.array(rows - start + len(batch))))
+            self.census.scratch.release()
 
     def add_earlier(self, folder: Path, wanted: npt.NDArray[np.bool_], build: int) -> None:
         """Add the wanted rows of earlier builds, from their texts, or from the index if dropped or edited."""
@@ -112,6 +115,7 @@ class Spool:
             offsets = lists.offsets.to_numpy().astype(np.int64)
             self.add_shingles(at + places, lists.flatten().to_numpy(), offsets - offsets[0])
             at += len(batch)
+            self.census.scratch.release()
 
 
 class NearFound(NamedTuple):
@@ -123,8 +127,8 @@ class NearFound(NamedTuple):
     """(rows,), those that are compared with others."""
     spool: Spool
 
-    def kept_shingles(self, work: Path) -> Callable[[int], Keys | None]:
-        """Return a function of a row: its shingles, where the text that was compared is not in the corpus."""
+    def kept_shingles(self, work: Path) -> Lists:
+        """Return the shingles of the rows whose text, as it was compared, is not in the corpus."""
         census, spans = self.spool.census, self.spool.spans
         needed = np.isin(census.fate, (*GONE, REPEATED)) | (census.sizes != NOWHERE)
         missing = needed & self.taken & (spans[:, 0] == NOWHERE)
@@ -132,11 +136,16 @@ class NearFound(NamedTuple):
         self.spool.add_parts(work, missing)
         shingles = self.spool.shingles
 
-        def kept(row: int) -> Keys | None:
-            start, end = spans[row].tolist()
-            return shingles[start:end] if start != NOWHERE and needed[row] else None
+        def counts(place: slice) -> Numbers:
+            counted: Numbers = np.where(needed[place], spans[place, 1] - spans[place, 0], 0)
+            return counted
 
-        return kept
+        def values(place: slice) -> tuple[Keys, Numbers]:
+            counted = counts(place)
+            chosen = spans[place][counted > 0].tolist()
+            return np.concatenate([shingles[:0], *(shingles[start:end] for start, end in chosen)]), counted
+
+        return Lists(counts, values)
 
 
 def drop_near(
@@ -163,20 +172,31 @@ def drop_near(
         wanted[meeting.members] = True
     spool.add_parts(work, wanted)
     spool.add_earlier(folder, wanted, build)
-    split = len(bandings) > 1
-    group = np.unique(census.group, return_inverse=True)[1]
-    decided = np.full(int(group.max(initial=-1)) + 1, NOWHERE, np.int8)
-    old = slice(0, census.earlier)
-    kept = census.fate[old] == KEPT
-    decided[group[old][kept]] = census.side[old][kept]
-    _judge(
-        census.earlier, census.fate, census.side, census.like, census.similarity, group, decided, taken,
-        meetings[0], meetings[-1], spool.shingles, spool.spans, near.threshold, near.verify,
-        near.split_threshold if split and near.split_threshold is not None else 2.0,
-        census.scratch.array("seen", (census.rows,), np.int64, NOWHERE),
-    )  # fmt: skip
+    split_threshold = near.split_threshold if len(bandings) > 1 and near.split_threshold is not None else 2.0
+    group, decided = _groups(census, memory_bytes)
+    seen, shingles = census.scratch.array("seen", (census.rows,), np.int64, NOWHERE), spool.shingles
+    for place in census.scratch.stretches(census.earlier, census.rows, JUDGED_ROWS):
+        _judge(
+            place.start, place.stop, census.fate, census.side, census.like, census.similarity, group, decided, taken,
+            meetings[0], meetings[-1], shingles, spool.spans, near.threshold, near.verify, split_threshold, seen,
+        )  # fmt: skip
     census.fate[emptied] = REPEATED
     return NearFound(keys, taken, spool)
+
+
+def _groups(census: Census, memory_bytes: int) -> tuple[Numbers, Sides]:
+    """Return (rows,) the first row of each one's file, and (rows,) the side that the file of such a row is on."""
+    group = census.scratch.array("groups", (census.rows,), np.int64)
+    decided = census.scratch.array("decided", (census.rows,), np.int8, NOWHERE)
+    for place in census.scratch.stretches(0, census.rows):
+        group[place] = np.arange(place.start, place.stop)
+    for rows, begins in equal_rows([census.group], np.ones(census.rows, bool), memory_bytes):
+        group[rows] = rows[begins]
+        census.scratch.release()
+    for place in census.scratch.stretches(0, census.earlier):
+        kept = census.fate[place] == KEPT
+        decided[group[place][kept]] = census.side[place][kept]
+    return group, decided
 
 
 class Meeting(NamedTuple):
@@ -187,7 +207,7 @@ class Meeting(NamedTuple):
     begins: Numbers
     """For each member, where its bucket begins."""
     places: Numbers
-    """(bands, rows), where a row is among the members; -1 where it meets none."""
+    """(bands, rows), where a row is among the members, counted from 1; 0 where it meets none."""
 
 
 def _all_keys(
@@ -201,16 +221,17 @@ def _all_keys(
         packed = np.frombuffer(b"".join(batch.column("keys").to_pylist()), np.uint64).reshape(len(batch), -1)
         keys[:, at : at + len(batch)] = packed[:, :bands].T
         at += len(batch)
+        census.scratch.release()
 
     def sign(number: int) -> None:
         path = work / f"part-{number:05d}.keys.npy"
         if not path.is_file():
-            found = [
-                _sign_texts(batch.column("text"), near, bandings) for batch in opened(part_files(work, number).kept)
-            ]
+            texts = (batch.column("text") for batch in opened(part_files(work, number).kept, ["text"]))
+            found = [_sign_texts(column, near, bandings) for column in texts]
             with write_whole(path) as stream:
                 np.save(stream, np.concatenate([np.zeros((bands, 0), np.uint64), *found], axis=1))
-        keys[:, census.starts[number] : census.starts[number + 1]] = np.load(path, mmap_mode="r")
+        keys[:, census.starts[number] : census.starts[number + 1]] = np.load(path)
+        census.scratch.release()
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(sign, range(len(census.starts) - 1)))
@@ -227,18 +248,19 @@ def _sign_texts(texts: pa.Array, near: NearSettings, bandings: list[Banding]) ->
 
 def _meet(census: Census, keys: Keys, taken: npt.NDArray[np.bool_], memory_bytes: int, name: str) -> Meeting:
     """Return which rows meet in the bands."""
-    places = census.scratch.array(f"{name}-places", keys.shape, np.int64, NOWHERE)
-    paths = [census.scratch.folder / f"{name}-{part}" for part in ("members", "begins")]
+    scratch = census.scratch
+    places = scratch.array(f"{name}-places", keys.shape, np.int64)
+    names = [f"{name}-{part}" for part in ("members", "begins")]
     count = 0
-    with open(paths[0], "wb") as members, open(paths[1], "wb") as begins:
+    with open(scratch.folder / names[0], "wb") as members, open(scratch.folder / names[1], "wb") as begins:
         for band in range(len(keys)):
             for rows, first in equal_rows([keys[band]], taken, memory_bytes):
-                places[band, rows] = count + np.arange(len(rows))
+                places[band, rows] = count + np.arange(1, len(rows) + 1)
                 members.write(rows.astype(np.int64).tobytes())
                 begins.write((first + count).astype(np.int64).tobytes())
                 count += len(rows)
-    mapped = [np.asarray(np.memmap(path, np.int64, "r+")) if count else np.zeros(0, np.int64) for path in paths]
-    return Meeting(mapped[0], mapped[1], places)
+                scratch.release()
+    return Meeting(scratch.mapped(names[0], np.int64), scratch.mapped(names[1], np.int64), places)
 
 
 def _earlier_texts(
@@ -246,7 +268,7 @@ def _earlier_texts(
 ) -> Iterator[tuple[Numbers, pa.Array]]:
     """Yield (rows, texts) of the wanted documents of earlier builds."""
     rows = np.flatnonzero(wanted[: census.earlier] & (census.fate[: census.earlier] == KEPT))
-    ids = pa.array(as_hexadecimal(census.ids[rows]), pa.string())
+    ids = as_hexadecimal(census.ids[rows])
     for path in sorted((folder / "documents").rglob("build-*.parquet")):
         if int(path.name.split("-")[1]) >= build:
             continue
@@ -273,6 +295,7 @@ def _similarity(left: int, right: int, shingles: Keys, spans: Numbers, least: fl
 @kernel
 def _judge(
     first: int,
+    last: int,
     fate: npt.NDArray[np.uint8],
     side: Sides,
     like: Numbers,
@@ -289,13 +312,13 @@ def _judge(
     split_threshold: float,
     seen: Numbers,
 ) -> None:
-    """Decide the rows from `first` on, in order."""
-    for row in range(first, len(fate)):
+    """Decide the rows from `first` to `last`, in order."""
+    for row in range(first, last):
         if fate[row] != KEPT:
             continue
         if taken[row]:
             for band in range(len(near.places)):
-                place = near.places[band, row]
+                place = near.places[band, row] - 1
                 if place < 0 or fate[row] != KEPT:
                     continue
                 for member in near.members[near.begins[place] : place]:
@@ -313,7 +336,7 @@ def _judge(
         allowed = decided[group[row]]
         if taken[row] and split_threshold <= 1.0:
             for band in range(len(near_split.places)):
-                place = near_split.places[band, row]
+                place = near_split.places[band, row] - 1
                 if place < 0 or fate[row] != KEPT:
                     continue
                 for member in near_split.members[near_split.begins[place] : place]:

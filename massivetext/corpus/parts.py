@@ -4,7 +4,7 @@
 part that has the latter is finished and is not done again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from massivetext.corpus.readers.records import EXPECTED, Reader, Record, bad_record
 from massivetext.corpus.readers.streams import Piece, SourceFile
-from massivetext.corpus.rows import Lane, Passage, batch_of, dropped_schema, work_schema
+from massivetext.corpus.rows import Gathered, Lane, Passage, about_bytes, batch_of, dropped_schema, work_schema
 from massivetext.errors import BadDocument, DataError
 from massivetext.storage import read_json, temporary_path, write_json
 
@@ -88,11 +88,23 @@ def part_files(work: Path, number: int) -> PartFiles:
     return PartFiles(*(work / f"{stem}.{suffix}" for suffix in ("kept.arrow", "dropped.arrow", "json", "written")))
 
 
-def opened(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of an Arrow file."""
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+def schema_of(path: Path) -> pa.Schema:
+    """Return the schema of an Arrow file."""
+    with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
+        return reader.schema
+
+
+def opened(path: Path, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow file, all columns or those named; only these are read and expanded."""
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    if names is not None:
+        schema = schema_of(path)
+        options.included_fields = [schema.get_field_index(name) for name in names]
+    # Not mapped: what was read of a large file would stay in memory.
+    with pa.OSFile(str(path)) as source, pa.ipc.open_file(source, options=options) as reader:
         for index in range(reader.num_record_batches):
-            yield reader.get_batch(index)
+            batch = reader.get_batch(index)
+            yield batch if names is None else batch.select(list(names))
 
 
 def process_part(
@@ -121,7 +133,7 @@ def process_part(
         for source, group in groupby(part.pieces, key=lambda entry: entry[0]):
             passage = Passage(courses[source].lane, measures)
             pieces = [piece for _, piece in group]
-            for records in _batches(_records(courses[source], pieces, advance)):
+            for records in gather(courses[source], pieces, advance):
                 set_aside += _listed(source, records)[: SHOWN_RECORDS - len(set_aside)]
                 rows = passage.take(*_taken(courses[source].lane, records))
                 advance(0, len(records))
@@ -139,56 +151,52 @@ def process_part(
 def batches_of(course: Course, pieces: list[Piece]) -> Iterator[tuple[pa.RecordBatch, list[str], int]]:
     """Yield the records of some pieces as `Passage.take` wants them: batch, why records were set aside, how many bytes
     did not fit."""
-    for records in _batches(_records(course, pieces)):
+    for records in gather(course, pieces):
         yield _taken(course.lane, records)
 
 
-def _taken(lane: Lane, records: list[tuple[str, bool, Record]]) -> tuple[pa.RecordBatch, list[str], int]:
+def _taken(lane: Lane, records: Gathered) -> tuple[pa.RecordBatch, list[str], int]:
     """Return records as `Passage.take` wants them."""
-    bad = [record.bad for _, _, record in records]
-    return batch_of(lane, records), bad, sum(record.invalid for _, _, record in records)
+    return batch_of(lane, records), records.columns["bad"], sum(records.columns["invalid"])
 
 
-def _listed(source: str, records: list[tuple[str, bool, Record]]) -> list[dict[str, str]]:
+def _listed(source: str, records: Gathered) -> list[dict[str, str]]:
     """Return place and reason of the records that were set aside, but for those that sound files hold."""
+    if not any(records.columns["bad"]):
+        return []
+    found = zip(records.members(), records.columns["place"], records.columns["bad"])
     return [
-        {
-            "source": source,
-            "uri": f"{uri}!{record.member}" if record.member else uri,
-            "record": record.place,
-            "reason": record.bad,
-        }
-        for uri, _, record in records
-        if record.bad and record.bad not in EXPECTED
+        {"source": source, "uri": uri, "record": place, "reason": bad}
+        for uri, place, bad in found
+        if bad and bad not in EXPECTED
     ]
 
 
-def _records(
+def gather(
     course: Course, pieces: list[Piece], advance: Callable[[int, int], None] = lambda size, records: None
-) -> Iterator[tuple[str, bool, Record]]:
-    """Yield (uri, whether a file is one record, record) for the records of some pieces."""
+) -> Iterator[Gathered]:
+    """Yield the records of some pieces, a bounded number of bytes at a time, or a single record."""
+    batch = Gathered()
     for piece in pieces:
-        reader = course.readers[piece.file.format]
-        whole, uri, place = reader.is_whole_file(), piece.file.uri, "0"
-        try:
-            for record in reader.read(piece):
-                place = record.place
-                yield uri, whole, record
-        except (BadDocument, DataError) as error:
-            yield uri, whole, bad_record(f"after {place}", 0, str(error))
+        whole, uri = course.readers[piece.file.format].is_whole_file(), piece.file.uri
+        for record in _records(course, piece):
+            if batch.uris and (
+                batch.text_bytes + about_bytes(record) > BATCH_BYTES or len(batch.uris) >= BATCH_RECORDS
+            ):
+                yield batch
+                batch = Gathered()
+            batch.add(uri, whole, record)
         advance(piece_bytes(piece), 0)
-
-
-def _batches(records: Iterator[tuple[str, bool, Record]]) -> Iterator[list[tuple[str, bool, Record]]]:
-    """Yield records in lists that hold a bounded number of bytes, or a single record."""
-    batch: list[tuple[str, bool, Record]] = []
-    size = 0
-    for entry in records:
-        length = 4 * len(entry[2].text) if not entry[2].text.isascii() else len(entry[2].text)
-        if batch and (size + length > BATCH_BYTES or len(batch) >= BATCH_RECORDS):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += length
-    if batch:
+    if batch.uris:
         yield batch
+
+
+def _records(course: Course, piece: Piece) -> Iterator[Record]:
+    """Yield the records of a piece; where the rest of it cannot be read, that is the last one."""
+    place = "0"
+    try:
+        for record in course.readers[piece.file.format].read(piece):
+            place = record.place
+            yield record
+    except (BadDocument, DataError) as error:
+        yield bad_record(f"after {place}", 0, str(error))

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from massivetext.corpus.census import Census, equal_rows
-from massivetext.corpus.index import KEPT, REPEATED, STAYED, Keys, Numbers, from_hexadecimal, index_batches
+from massivetext.corpus.index import KEPT, REPEATED, STAYED, Keys, Lists, Numbers, from_hexadecimal, index_batches
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.rows import digests, noted
 from massivetext.corpus.steps import REPEATS, Deduplicate, RepeatSettings
@@ -82,14 +82,22 @@ class Repeats:
         new = pa.array([changed[row] for row in sorted(changed)], texts.type)
         return pc.replace_with_mask(texts, pa.array(mask), new)
 
-    def first_keys(self, kind: str, row: int) -> Keys | None:
-        """Return the hashes of the pieces that a row was the first to hold, None where it holds none."""
-        pieces = self.found[kind]
-        place = slice(int(pieces.begins[row]), int(pieces.begins[row + 1]))
-        keys = pieces.keys[place][~pieces.repeated[place]]
-        keys = keys[keys > SHORT]
-        # Of some rows nothing is left, but a paragraph of lines that all stood before may be the first of its kind.
-        return keys if len(keys) and self.census.fate[row] in STAYED else None
+    def first_keys(self, kind: str) -> Lists:
+        """Return the hashes of the pieces that each row was the first to hold."""
+        begins, found = self.found[kind].begins, self.found[kind]
+
+        def sizes(place: slice) -> Numbers:
+            return np.diff(begins[place.start : place.stop + 1])
+
+        def values(place: slice) -> tuple[Keys, Numbers]:
+            # Of some rows nothing is left, but a paragraph of lines that all stood before may be the first of its kind.
+            rows = np.repeat(np.arange(place.stop - place.start), sizes(place))
+            stayed = np.isin(self.census.fate[place], STAYED)
+            held = slice(int(begins[place.start]), int(begins[place.stop]))
+            first = stayed[rows] & ~found.repeated[held] & (found.keys[held] > SHORT)
+            return found.keys[held][first], np.bincount(rows[first], minlength=len(stayed))
+
+        return Lists(sizes, values)
 
 
 def take_repeats(
@@ -115,13 +123,18 @@ def take_repeats(
             for pieces, first in equal_rows([keys], long, memory_bytes):
                 again = (pieces[first] != pieces) & (pieces >= earlier)
                 repeated[pieces[again]] = True
+                census.scratch.release()
             repeats.found[kind] = Pieces(keys, begins, repeated)
+
+    if not repeats.found:
+        return repeats
 
     def finish(number: int) -> None:
         row = int(census.starts[number])
-        for batch in opened(part_files(work, number).kept):
+        for batch in opened(part_files(work, number).kept, ["text"]):
             _note_edits(repeats, batch, row)
             row += len(batch)
+        census.scratch.release()
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(finish, range(len(census.starts) - 1)))
@@ -153,7 +166,7 @@ def _spool(
     def spool(number: int) -> None:
         keys, counts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
         row = int(census.starts[number])
-        for batch in opened(part_files(work, number).kept):
+        for batch in opened(part_files(work, number).kept, ["source", "text"]):
             settings = asked.get(batch.column("source")[0].as_py())
             stay = census.fate[row : row + len(batch)] == KEPT
             lengths = np.zeros(len(batch), np.int64)
@@ -166,6 +179,7 @@ def _spool(
             row += len(batch)
         np.save(census.scratch.folder / f"{kind}-{number}.npy", np.concatenate(keys))
         begins[int(census.starts[number]) + 1 : row + 1] = np.concatenate(counts)
+        census.scratch.release()
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(spool, range(len(census.starts) - 1)))
@@ -180,12 +194,10 @@ def _spool(
             stream.write(np.load(part).tobytes())
             part.unlink()
     begins[census.earlier] = earlier
-    for start in range(census.earlier, census.rows, 2**20):
-        end = min(start + 2**20, census.rows)
+    for place in census.scratch.stretches(census.earlier, census.rows):
+        start, end = place.start, place.stop
         begins[start + 1 : end + 1] = begins[start] + np.cumsum(begins[start + 1 : end + 1])
-    count = path.stat().st_size // 8
-    keys = np.asarray(np.memmap(path, np.uint64, "r+")) if count else np.zeros(0, np.uint64)
-    return keys, begins, earlier
+    return census.scratch.mapped(path.name, np.uint64), begins, earlier
 
 
 def _earlier_keys(folder: Path, census: Census, kind: str, build: int) -> Iterator[Keys]:

@@ -11,7 +11,7 @@ from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import Reader, Record, make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.reading import Corpus
-from massivetext.corpus.rows import Lane, Passage, batch_of
+from massivetext.corpus.rows import Gathered, Lane, Passage, batch_of
 from massivetext.corpus.settings import CorpusSettings, SourceSettings
 from massivetext.corpus.steps import Measure, make_steps
 from massivetext.errors import DataError
@@ -69,7 +69,7 @@ def replay(corpus: Corpus, row: dict[str, Any]) -> dict[str, Any]:
             measures.update(step.columns)
     passage = Passage(lane, measures)
     entry = (file.uri, whole, record)
-    kept = passage.take(batch_of(lane, [entry]), [record.bad], int(record.invalid)).to_pylist()
+    kept = passage.take(batch_of(lane, Gathered([entry])), [record.bad], int(record.invalid)).to_pylist()
     if kept:
         found = {"kept": True, "text_digest": kept[0]["text_digest"]}
     else:

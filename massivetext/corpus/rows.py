@@ -1,10 +1,13 @@
 """Records as Arrow batches: the columns of a corpus, and what happens to a batch on its way through the steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import groupby
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -12,7 +15,7 @@ import xxhash
 from massivetext.corpus import pii
 from massivetext.corpus.readers.records import EMPTY, Fields, Record
 from massivetext.corpus.settings import SplitSettings
-from massivetext.corpus.steps import Barrier, Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
+from massivetext.corpus.steps import Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
 from massivetext.text.normalising import compose_text
 from massivetext.text.words import hash_words
 
@@ -55,6 +58,7 @@ NOTHING_LEFT = "nothing left"
 """Why a document is dropped that an edit made empty."""
 """Name and version under which records are set aside before any step sees them, and under which decoding is an edit."""
 NO_FIELDS = Fields()
+NO_COLUMNS: Mapping[str, pa.Array] = {}
 
 
 def kept_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -135,6 +139,8 @@ class Lane:
 
     def side(self, group: str) -> str:
         """Return the split of a group of documents (a file, or a record of a container)."""
+        if not self.split.test and not self.split.validation:
+            return "train"
         hashed = xxhash.xxh3_64_intdigest(f"{self.seed}\0split\0{group}".encode()) / 2.0**64
         if hashed < self.split.test:
             return "test"
@@ -146,50 +152,86 @@ def identify(source: str, uri: str, place: str) -> str:
     return xxhash.xxh3_128_hexdigest(f"{source}\0{uri}\0{place}".encode(errors="surrogateescape"))
 
 
-def batch_of(lane: Lane, records: Sequence[tuple[str, bool, Record]]) -> pa.RecordBatch:
+class Gathered:
+    """Records in their order, column by column: no object stays for each that Python's garbage collector looks at."""
+
+    def __init__(self, records: Iterable[tuple[str, bool, Record]] = ()) -> None:
+        self.uris: list[str] = []
+        """Of the record's file."""
+        self.whole: list[bool] = []
+        """Whether the file is one record."""
+        self.columns: dict[str, list[Any]] = {name: [] for name in Record._fields}
+        """What `Record` holds."""
+        self._appends = [column.append for column in self.columns.values()]
+        self.text_bytes = 0
+        """About how much the texts are in UTF-8."""
+        for record in records:
+            self.add(*record)
+
+    def __len__(self) -> int:
+        return len(self.uris)
+
+    def add(self, uri: str, whole: bool, record: Record) -> None:
+        """Add a record."""
+        self.uris.append(uri)
+        self.whole.append(whole)
+        for append, value in zip(self._appends, record):
+            append(value)
+        self.text_bytes += about_bytes(record)
+
+    def members(self) -> list[str]:
+        """Return the uri of each record, that of the file with its member's name."""
+        members = self.columns["member"]
+        if not any(members):
+            return self.uris
+        return [f"{uri}!{member}" if member else uri for uri, member in zip(self.uris, members)]
+
+
+def about_bytes(record: Record) -> int:
+    """Return about how many bytes a record's text is in UTF-8: a quarter of them to four times as many."""
+    characters = len(record.text)
+    return characters if record.text.isascii() else min(4 * characters, max(characters, record.raw_bytes))
+
+
+def batch_of(lane: Lane, records: Gathered) -> pa.RecordBatch:
     """Return records as a batch with the columns of `work_schema`, but for measures; those set aside have a null text.
 
-    records: (uri of the file, whether the file is one record, record), in canonical order. What comes from one file
-    falls on one side of the split, but for files that hold many documents.
+    records: in canonical order. What comes from one file falls on one side of the split, but for files that hold many
+    documents.
     """
-    count = len(records)
-    uris = [f"{uri}!{record.member}" if record.member else uri for uri, _, record in records]
-    ids = [identify(lane.name, uri, entry[2].place) for uri, entry in zip(uris, records)]
-    groups = [uri if entry[1] else key for uri, entry, key in zip(uris, records, ids)]
-    texts = pa.array([None if record.bad else record.text for _, _, record in records], pa.string())
-    fields = [record.fields or NO_FIELDS for _, _, record in records]
+    count, columns, whole = len(records), records.columns, records.whole
+    uris, places = records.members(), columns["place"]
+    ids = [identify(lane.name, uri, place) for uri, place in zip(uris, places)]
+    groups = [uri if one else key for uri, one, key in zip(uris, whole, ids)] if any(whole) else ids
+    texts = [None if bad else text for text, bad in zip(columns["text"], columns["bad"])]
+    texts = pa.array(texts if any(columns["bad"]) else columns["text"], pa.string())
+    said = zip(*(entry or NO_FIELDS for entry in columns["fields"])) if any(columns["fields"]) else ()
     sizes = pc.binary_length(texts).fill_null(0).cast(pa.int64())
-    edits = [
-        [{"step": READ, "version": READ_VERSION, "bytes_before": entry[2].raw_bytes, "bytes_after": size}]
-        if entry[2].invalid
-        else None
-        for entry, size in zip(records, sizes.to_pylist())
-    ]
+    shown = {uri: uri.encode(errors="surrogateescape").decode(errors="replace") for uri in set(uris)}
     values = {
         "id": ids,
         "text": texts,
         "source": pa.repeat(lane.name, count),
-        "uri": [uri.encode(errors="surrogateescape").decode(errors="replace") for uri in uris],
-        "record": [record.place for _, _, record in records],
-        "record_bytes": [record.raw_bytes for _, _, record in records],
-        "raw_digest": [record.raw_digest or None for _, _, record in records],
+        "uri": [shown[uri] for uri in uris],
+        "record": places,
+        "record_bytes": columns["raw_bytes"],
+        "raw_digest": [digest or None for digest in columns["raw_digest"]],
         "text_bytes": sizes,
-        "text_digest": pa.nulls(count, pa.string()),
-        **{name: [getattr(entry, name) for entry in fields] for name in ("language", "license", "url", "created_at")},
-        "cluster": pa.nulls(count, pa.string()),
-        "edits": edits,
-        "meta": [entry.meta for entry in fields],
+        **dict(zip(Fields._fields, said)),
         "build": pa.repeat(pa.scalar(lane.build, pa.int32()), count),
         "split": [lane.side(group) for group in groups],
         "group": [xxhash.xxh3_64_intdigest(group.encode(errors="surrogateescape")) for group in groups],
-        "compared": pa.nulls(count, pa.string()),
     }
     kinds = work_schema({})
     arrays = [
-        value if isinstance(value, pa.Array) else pa.array(value, kinds.field(name).type)
-        for name, value in values.items()
-    ]
-    return pa.RecordBatch.from_arrays(arrays, list(values))
+        value if isinstance(value := values.get(entry.name), pa.Array)
+        else pa.nulls(count, entry.type) if value is None
+        else pa.array(value, entry.type)
+        for entry in kinds
+    ]  # fmt: skip
+    batch = pa.RecordBatch.from_arrays(arrays, kinds.names)
+    invalid = np.array(columns["invalid"], np.bool_)
+    return with_edit(batch, invalid, READ, READ_VERSION, batch.column("record_bytes"), sizes) if any(invalid) else batch
 
 
 def replaced(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
@@ -208,11 +250,10 @@ class Passage:
         self.kept_schema = work_schema(measures)
         self.dropped_schema = dropped_schema(measures)
         self.counts = SourceCounts()
-        self.replaces: tuple[pii.PiiType, ...] = next(
-            (step.settings.types for step in lane.steps if isinstance(step, pii.Pii)), ()
-        )
-        """Personal data that stands in no excerpt either, whichever step dropped its document."""
+        self.replaces = next((step for step in lane.steps if isinstance(step, pii.Pii)), None)
+        """Personal data stands in no excerpt either, whichever step dropped its document."""
         self.dropped: list[pa.RecordBatch] = []
+        self._gone: list[pa.RecordBatch] = []
 
     def take(self, batch: pa.RecordBatch, bad: Sequence[str], invalid: int) -> pa.RecordBatch:
         """Return the documents of a batch that all steps keep.
@@ -227,10 +268,12 @@ class Passage:
         if any(bad):
             batch = self._drop(batch, pa.array([reason or None for reason in bad], pa.string()), READ, READ_VERSION)
         batch = self._drop_blank(batch, EMPTY, READ, READ_VERSION)
-        for step in self.lane.steps:
-            if isinstance(step, Barrier):
-                continue
-            batch = self._apply(step, batch)
+        for _, alike in groupby(self.lane.steps, lambda step: isinstance(step, Decide)):
+            steps = list(alike)
+            decides = [step for step in steps if isinstance(step, Decide)]
+            batch = self._decide(decides, batch) if decides else reduce(self._apply, steps, batch)
+        if self._gone:
+            self.dropped.append(self._excerpts())
         text = batch.column("text")
         compared = text if self.lane.is_normalised else compose_text(text)
         batch = replaced(batch, "text_digest", digests(compared))
@@ -241,17 +284,26 @@ class Passage:
         counts.document_bytes += pc.sum(batch.column("text_bytes"), min_count=0).as_py()
         return conformed(batch, self.kept_schema)
 
-    def _apply(self, step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the batch after one step."""
+    def _apply(self, batch: pa.RecordBatch, step: Step) -> pa.RecordBatch:
+        """Return the batch after one step that measures or edits."""
         if isinstance(step, Measure):
             for name, values in step.measure(batch).items():
                 batch = replaced(batch, name, values)
         elif isinstance(step, Edit):
             batch = self._edit(step, batch)
-        elif isinstance(step, Decide):
-            decision = step.decide(batch)
-            batch = self._drop(batch, decision.reason, step.name, step.version, decision.value, decision.threshold)
         return batch
+
+    def _decide(self, steps: Sequence[Decide], batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the documents that some steps keep, one after the other."""
+        kept = np.ones(len(batch), np.bool_)
+        for step in steps:
+            found = step.decide(batch)
+            broken = found.reason.is_valid().to_numpy(zero_copy_only=False)
+            gone = pa.array(kept & broken)
+            kept &= ~broken
+            notes = (column.filter(gone) for column in (found.reason, found.value, found.threshold))
+            self._gather(batch, gone, step.name, step.version, *notes)
+        return batch if kept.all() else batch.filter(pa.array(kept))
 
     def _edit(self, step: Edit, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with edited texts, and the edit noted where a text changed."""
@@ -278,72 +330,107 @@ class Passage:
         reasons = pc.if_else(blank, pa.scalar(reason), pa.scalar(None, pa.string()))
         return self._drop(batch, reasons, step, version)
 
-    def _drop(
-        self,
-        batch: pa.RecordBatch,
-        reasons: pa.Array,
-        step: str,
-        version: int,
-        values: pa.Array | None = None,
-        thresholds: pa.Array | None = None,
-    ) -> pa.RecordBatch:
+    def _drop(self, batch: pa.RecordBatch, reasons: pa.Array, step: str, version: int) -> pa.RecordBatch:
         """Return the rows without a reason; the others are gathered as dropped under the step's name."""
         if reasons.null_count == len(reasons):
             return batch
         gone = reasons.is_valid()
-        rows = batch.filter(gone)
-        nothing = pa.nulls(len(rows), pa.float64())
+        nothing = pa.nulls(gone.true_count, pa.float64())
+        self._gather(batch, gone, step, version, reasons.drop_null(), nothing, nothing)
+        return batch.filter(reasons.is_null())
+
+    def _gather(
+        self,
+        batch: pa.RecordBatch,
+        gone: pa.Array,
+        step: str,
+        version: int,
+        reasons: pa.Array,
+        values: pa.Array,
+        thresholds: pa.Array,
+    ) -> None:
+        """Count some rows of a batch as dropped and keep what is shown of them; of these alone, what each broke."""
+        if not len(reasons):
+            return
         notes = {
-            "step": pa.repeat(step, len(rows)),
-            "version": pa.repeat(pa.scalar(version, pa.int32()), len(rows)),
-            "reason": reasons.filter(gone),
-            "value": nothing if values is None else values.filter(gone),
-            "threshold": nothing if thresholds is None else thresholds.filter(gone),
+            "step": pa.repeat(step, len(reasons)),
+            "version": pa.repeat(pa.scalar(version, pa.int32()), len(reasons)),
+            "reason": reasons,
+            "value": values,
+            "threshold": thresholds,
         }
-        for entry in pc.value_counts(notes["reason"]).to_pylist():
-            same = pc.equal(notes["reason"], entry["values"])
+        rows = as_dropped(batch, gone, notes, self.dropped_schema)
+        for entry in pc.value_counts(reasons).to_pylist():
+            same = pc.equal(reasons, entry["values"])
             size = pc.sum(rows.column("text_bytes").filter(same), min_count=0).as_py()
             self.counts.drop(f"{step}: {entry['values']}", entry["counts"], size)
-        if self.replaces:
-            rows = replaced(rows, "text", without_pii(rows.column("text"), self.replaces))
-        self.dropped.append(as_dropped(rows, notes, self.dropped_schema))
-        return batch.filter(reasons.is_null())
+        self._gone.append(rows)
+
+    def _excerpts(self) -> pa.RecordBatch:
+        """Return the rows that were gathered, with excerpts as they may be shown."""
+        rows = pa.Table.from_batches(self._gone).combine_chunks().to_batches()[0]
+        self._gone.clear()
+        texts = rows.column("excerpt")
+        if self.replaces is not None:
+            seen = pa.RecordBatch.from_arrays([texts], ["text"])
+            for name, counts in pii.PiiCounts().measure(seen).items():
+                seen = seen.append_column(name, counts)
+            texts = self.replaces.edit(seen)
+        return replaced(rows, "excerpt", pc.utf8_slice_codeunits(texts, 0, EXCERPT_CHARACTERS))
 
 
 def noted(batch: pa.RecordBatch, texts: pa.Array, step: Step | type[Step]) -> pa.RecordBatch:
     """Return the batch with new texts and their sizes, the step noted where a text changed."""
     sizes = pc.binary_length(texts).cast(pa.int64())
-    edits, old, new = (column.to_pylist() for column in (batch.column("edits"), batch.column("text_bytes"), sizes))
-    for row in np.flatnonzero(pc.not_equal(batch.column("text"), texts).to_numpy(zero_copy_only=False)).tolist():
-        note = {"step": step.name, "version": step.version, "bytes_before": old[row], "bytes_after": new[row]}
-        edits[row] = [*(edits[row] or ()), note]
-    batch = replaced(replaced(batch, "text", texts), "text_bytes", sizes)
-    return replaced(batch, "edits", pa.array(edits, COLUMNS["edits"]))
+    changed = pc.not_equal(batch.column("text"), texts).to_numpy(zero_copy_only=False)
+    batch = with_edit(batch, changed, step.name, step.version, batch.column("text_bytes"), sizes)
+    return replaced(replaced(batch, "text", texts), "text_bytes", sizes)
 
 
-def without_pii(texts: pa.Array, types: tuple[pii.PiiType, ...]) -> pa.Array:
-    """Return the beginnings of texts, enough for excerpts, without personal data of some types."""
-    # Read further than an excerpt goes, so that an address at its end is seen whole before it is replaced.
-    cut = pc.utf8_slice_codeunits(texts, 0, EXCERPT_CHARACTERS + pii.MARGIN * 4)
-    return pa.array([text and pii.replaced(text, types) for text in cut.to_pylist()], texts.type)
+def with_edit(
+    batch: pa.RecordBatch, rows: npt.NDArray[np.bool_], step: str, version: int, before: pa.Array, after: pa.Array
+) -> pa.RecordBatch:
+    """Return the batch with one more edit of some rows. before, after: all rows' bytes."""
+    edits, chosen, count = batch.column("edits"), pa.array(rows), int(rows.sum())
+    names = pa.repeat(step, count), pa.repeat(pa.scalar(version, pa.int32()), count)
+    notes = pa.StructArray.from_arrays([*names, before.filter(chosen), after.filter(chosen)], fields=list(EDIT))
+    known = edits.flatten()
+    counts = edits.value_lengths().fill_null(0).to_numpy() + rows
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    is_new = np.zeros(offsets[-1], np.bool_)
+    is_new[offsets[1:][rows] - 1] = True
+    order = np.empty(offsets[-1], np.int64)
+    order[~is_new], order[is_new] = np.arange(len(known)), len(known) + np.arange(count)
+    values = pa.concat_arrays([known, notes]).take(pa.array(order))
+    lists = pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), values, type=COLUMNS["edits"], mask=pa.array(counts == 0)
+    )
+    return replaced(batch, "edits", lists)
 
 
-def as_dropped(rows: pa.RecordBatch, notes: Mapping[str, pa.Array], schema: pa.Schema) -> pa.RecordBatch:
-    """Return rows as they stand in `dropped/`: an excerpt for the text, and the notes of who dropped them and why."""
-    excerpt = pc.utf8_slice_codeunits(rows.column("text"), 0, EXCERPT_CHARACTERS)
-    rows = replaced(rows, "excerpt", excerpt)
-    for name, values in notes.items():
-        rows = replaced(rows, name, values)
-    return conformed(rows, schema)
+def as_dropped(
+    batch: pa.RecordBatch, gone: pa.Array, notes: Mapping[str, pa.Array], schema: pa.Schema
+) -> pa.RecordBatch:
+    """Return some rows of a batch as they stand in `dropped/`, but for excerpts that go a little further.
+
+    gone: which rows. notes: of these, who dropped them and why. An excerpt goes so far that an address at its end is
+    seen whole before it is replaced.
+    """
+    texts = batch.column("text").filter(gone)
+    rows = batch.select([name for name in batch.schema.names if name in schema.names]).filter(gone)
+    excerpts = pc.utf8_slice_codeunits(texts, 0, EXCERPT_CHARACTERS + pii.MARGIN * 4)
+    return conformed(rows, schema, {**notes, "excerpt": excerpts})
 
 
-def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return the batch with exactly the schema's columns, null where it has none."""
-    present = set(batch.schema.names)
+def conformed(batch: pa.RecordBatch, schema: pa.Schema, columns: Mapping[str, pa.Array] = NO_COLUMNS) -> pa.RecordBatch:
+    """Return the batch with exactly the schema's columns, null where it has none; columns: those that are given."""
+    present = {**dict(zip(batch.schema.names, batch.columns)), **columns}
     arrays = [
-        batch.column(entry.name).cast(entry.type) if entry.name in present else pa.nulls(len(batch), entry.type)
+        pa.nulls(len(batch), entry.type) if (found := present.get(entry.name)) is None
+        else found if found.type == entry.type
+        else found.cast(entry.type)
         for entry in schema
-    ]
+    ]  # fmt: skip
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

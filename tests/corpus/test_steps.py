@@ -5,7 +5,7 @@ from importlib import import_module
 import pyarrow as pa
 import pytest
 
-from massivetext.corpus.rows import Lane, batch_of, replaced
+from massivetext.corpus.rows import Gathered, Lane, batch_of, replaced
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import PRESETS, STEPS, Barrier, Decide, Edit, Measure, make_steps
 from massivetext.errors import ConfigError
@@ -85,7 +85,7 @@ def has_defaults(name: str) -> bool:
 
 @pytest.mark.parametrize("name", [name for name in sorted({*STEPS, *PRESETS}) if has_defaults(name)])
 def test_every_step_takes_a_batch_from_which_all_documents_have_gone(name: str) -> None:
-    batch = batch_of(Lane("s", (), SplitSettings(), 0), [])
+    batch = batch_of(Lane("s", (), SplitSettings(), 0), Gathered())
     for step in make_steps(["normalise", name]):
         if isinstance(step, Measure):
             for column, values in step.measure(batch).items():

@@ -56,7 +56,8 @@ def fields_of(record: Mapping[str, Any], text_column: str) -> Fields | None:
         elif isinstance(value, dict):
             others.update((f"{key}.{name}", held) for name, held in value.items() if isinstance(held, SCALARS))
     meta = meta_json(others) if others else None
-    return Fields(meta=meta, **named) if named else Fields(None, None, None, None, meta)
+    # By place: keyword arguments take twice as long.
+    return Fields(named.get("language"), named.get("license"), named.get("url"), named.get("created_at"), meta)
 
 
 def meta_json(values: Mapping[str, Any]) -> str | None:

@@ -41,7 +41,7 @@ def detect_encoding(sample: bytes, declared: str | None = None) -> str:
         return "utf-8"
     text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
     flaws = text.count("\ufffd")
-    if flaws * 10 <= sum(character > "\x7f" for character in text):
+    if flaws * 10 <= _foreign(text):
         return "utf-8"
     if declared is not None and reads_as(sample, declared):
         return codecs.lookup(declared).name
@@ -59,7 +59,12 @@ def reads_as(sample: bytes, encoding: str) -> bool:
         text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
     except (LookupError, TypeError, ValueError):
         return False
-    return text.count("\ufffd") * 50 <= sum(character > "\x7f" for character in text)
+    return text.count("\ufffd") * 50 <= _foreign(text)
+
+
+def _foreign(text: str) -> int:
+    """Return how many characters are not ASCII."""
+    return len(text) - len(text.encode("ascii", "ignore"))
 
 
 def decode(data: bytes, encoding: str) -> tuple[str, bool]:

@@ -12,7 +12,7 @@ import orjson
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
 from massivetext.corpus.readers.decoding import clean_surrogates, decode
-from massivetext.corpus.readers.records import EMPTY, Reader, Record, digest, line_records
+from massivetext.corpus.readers.records import EMPTY, Reader, Record, digest, line_records, record_of
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, cut_at_lines, open_lines, read_lines
 from massivetext.errors import BadDocument, DataError
 
@@ -78,11 +78,13 @@ class JsonLinesReader(Reader):
         value, invalid = _loaded(data, encoding)
         if self.source.where and not matches(value, self.source.where):
             return None
-        text = self._text(value)
-        if b"\\u" in data:
+        text = value.get(self._path[0]) if len(self._path) == 1 else None
+        if type(text) is not str:
+            text = self._text(value)
+        if not text.isascii() and b"\\u" in data:
             text = clean_surrogates(text)
         fields = fields_of(value, self._path[0]) if len(self._path) == 1 else None
-        return Record(str(line.start), line.size, digest(data), text, "", invalid, "", fields)
+        return record_of((str(line.start), line.size, digest(data), text, "", invalid, "", fields))
 
     def _text(self, value: dict[str, Any]) -> str:
         """Return the text in an object; raise BadDocument with the reason if there is none."""

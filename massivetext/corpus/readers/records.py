@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from typing import ClassVar, NamedTuple
 
@@ -47,6 +48,10 @@ class Fields(NamedTuple):
     created_at: str | None = None
     meta: str | None = None
     """The other scalar fields, as JSON."""
+
+
+record_of: Callable[[tuple[str, int, str, str, str, bool, str, Fields | None]], Record] = partial(tuple.__new__, Record)
+"""Return the record with these values, all of them, in half the time that `Record(...)` takes."""
 
 
 class Reader(ABC):

@@ -1,6 +1,7 @@
 """Plain text: a document is a file, a block of paragraphs, a paragraph, or a line."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from massivetext.corpus.readers.columns import noting
 from massivetext.corpus.readers.decoding import Decoded, decode, decode_file
@@ -15,6 +16,16 @@ from massivetext.corpus.readers.streams import (
     read_lines,
 )
 from massivetext.errors import BadDocument
+
+
+class Stretch(NamedTuple):
+    """Some consecutive lines."""
+
+    start: int
+    data: bytes | None
+    """None where a line is longer than allowed and was skipped."""
+    solid: int
+    """Bytes without the blank lines at the end."""
 
 
 class TextReader(Reader):
@@ -47,8 +58,10 @@ class TextReader(Reader):
                 stream.seek(piece.start)
             lines = read_lines(stream, piece.start, piece.end, self.source.max_record_bytes)
             if self.source.unit == "line":
-                groups: Iterator[list[Line]] = (
-                    [line] for line in lines if line.data is None or not line.data.isspace()
+                groups: Iterator[Stretch] = (
+                    Stretch(line.start, line.data, line.size)
+                    for line in lines
+                    if line.data is None or not line.data.isspace()
                 )
             else:
                 largest = self.source.block_bytes if self.source.unit == "block" else self.source.max_record_bytes
@@ -60,14 +73,12 @@ class TextReader(Reader):
             for group in groups:
                 yield self._record(group, encoding, fields)
 
-    def _record(self, lines: list[Line], encoding: str, fields: Fields | None) -> Record:
+    def _record(self, stretch: Stretch, encoding: str, fields: Fields | None) -> Record:
         """Return the record that some consecutive lines make, without the blank ones at their end."""
-        while len(lines) > 1 and (lines[-1].data or b"").isspace():
-            lines = lines[:-1]
-        place = str(lines[0].start)
-        if lines[0].data is None:
-            return bad_record(place, lines[0].size, TOO_LONG)
-        raw = b"".join(line.data or b"" for line in lines)
+        place = str(stretch.start)
+        if stretch.data is None:
+            return bad_record(place, stretch.solid, TOO_LONG)
+        raw = stretch.data[: stretch.solid]
         text, invalid = decode(raw, encoding)
         return Record(place, len(raw), digest(raw), text.strip("\r\n"), "", invalid, fields=fields)
 
@@ -97,40 +108,49 @@ def whole_record(raw: bytes, decoded: Decoded, encoding: str, fields: Fields | N
     return Record("0", len(raw), digest(raw), decoded.text, "", decoded.invalid, fields=fields)
 
 
-def paragraphs(lines: Iterator[Line], largest: int) -> Iterator[list[Line]]:
+def paragraphs(lines: Iterator[Line], largest: int) -> Iterator[Stretch]:
     """Yield runs of lines without a blank one, each at most `largest` bytes unless one line alone is longer.
 
     Blank lines go with the paragraph before them (they count towards no limit); those at the start are skipped. A line
     that was skipped for its length stands alone.
     """
-    group: list[Line] = []
-    size, closed = 0, False
-    for line in lines:
-        if line.data is not None and line.data.isspace():
+    group: list[bytes] = []
+    begin, solid, closed = 0, 0, False
+    for start, size, data in lines:
+        if data is None:
             if group:
-                group.append(line)
+                yield Stretch(begin, b"".join(group), solid)
+            group = []
+            yield Stretch(start, None, size)
+        elif data.isspace():
+            if group:
+                group.append(data)
                 closed = True
-            continue
-        if group and (closed or line.data is None or group[0].data is None or size + line.size > largest):
-            yield group
-            group, size = [], 0
-        group.append(line)
-        size += line.size
-        closed = False
+        elif group and not closed and solid + size <= largest:
+            group.append(data)
+            solid += size
+        else:
+            if group:
+                yield Stretch(begin, b"".join(group), solid)
+            group, begin, solid, closed = [data], start, size, False
     if group:
-        yield group
+        yield Stretch(begin, b"".join(group), solid)
 
 
-def blocks(groups: Iterator[list[Line]], largest: int) -> Iterator[list[Line]]:
+def blocks(groups: Iterator[Stretch], largest: int) -> Iterator[Stretch]:
     """Yield consecutive paragraphs joined while together they have at most `largest` bytes."""
-    block: list[Line] = []
-    size = 0
-    for group in groups:
-        added = sum(line.size for line in group)
-        if block and (size + added > largest or group[0].data is None or block[0].data is None):
-            yield block
+    block: list[bytes] = []
+    begin, size, solid = 0, 0, 0
+    for start, data, added in groups:
+        if block and (data is None or size + len(data) > largest):
+            yield Stretch(begin, b"".join(block), solid)
             block, size = [], 0
-        block += group
-        size += added
+        if data is None:
+            yield Stretch(start, None, added)
+            continue
+        begin = begin if block else start
+        solid = size + added
+        block.append(data)
+        size += len(data)
     if block:
-        yield block
+        yield Stretch(begin, b"".join(block), solid)

@@ -20,7 +20,7 @@ import pytest
 import zstandard
 from corpus.readers.reading import read
 
-from massivetext.corpus.rows import Lane, batch_of
+from massivetext.corpus.rows import Gathered, Lane, batch_of
 from massivetext.corpus.settings import SplitSettings
 from massivetext.errors import DataError
 
@@ -162,7 +162,7 @@ def check(folder, kind, seeds):
             continue
         assert time.monotonic() - begun < SECONDS_PER_FILE, f"{kind}, seed {seed}"
         # Arrow refuses text that is no UTF-8.
-        rows = batch_of(lane, [(path.name, False, record) for record in records])
+        rows = batch_of(lane, Gathered((path.name, False, record) for record in records))
         rows.validate(full=True)
         for record in records:
             assert bool(record.bad) <= (record.text == "" or record.bad == "empty"), f"{kind}, seed {seed}"
