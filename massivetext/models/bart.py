@@ -66,8 +66,6 @@ class BartConfig(SequenceConfig):
     """Whether embeddings are multiplied by sqrt(d_model)."""
     num_labels: int = 3
     """Labels of a classification head."""
-    classifier_dropout: float | None = 0.0
-    """Share of features that training drops before a classifier."""
     bos_token_id: int | None = 0
     """Id put before a text."""
     eos_token_id: int | list[int] | None = 2

@@ -39,6 +39,8 @@ class SequenceConfig(PublishedConfig):
     """Id that `generate` puts first, behind the start id; None: the model chooses."""
     forced_eos_token_id: int | None = None
     """Id that `generate` puts last when the length limit is reached; None: the model chooses."""
+    classifier_dropout: float | None = 0.0
+    """Share of features that training drops before a classifier; None: nothing."""
 
     @property
     def most_tokens(self) -> int | None:

@@ -58,8 +58,6 @@ class T5Config(SequenceConfig):
     """Feed-forward part: an activation (v1.0: relu), or gated-ACTIVATION (v1.1, mT5: gated-gelu)."""
     scale_decoder_outputs: bool | None = None
     """Whether the head reads hidden states divided by sqrt(d_model); None: where it is tied to the embedding (v1.0)."""
-    classifier_dropout: float | None = 0.0
-    """Share of features that training drops before a classifier."""
     eos_token_id: int | list[int] | None = 1
     """Id after which a text ends."""
 
