@@ -3,7 +3,7 @@
 Legend: B rows, T tokens, D features, L labels.
 
 Inside is the family's causal model with a tied head, which has no weights of its own, so that the way through it and
-the names of its weights are said once. The classes are under Hugging Face's names, where it has them.
+the names of its weights are said once. The classes of the families are in decoder_families.py.
 """
 
 from typing import Any, ClassVar, Self, cast

@@ -22,7 +22,6 @@ from massivetext.progress import log
 from massivetext.translations import tr
 
 OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # what the first BERT files call a norm's scale and shift
-
 SHOWN = 6  # names of tensors in one message
 
 

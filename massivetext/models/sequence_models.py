@@ -18,13 +18,13 @@ from massivetext.models.t5 import MT5ForConditionalGeneration, T5ForConditionalG
 class SequenceModel(EncoderDecoder):
     """An encoder-decoder without a head. Mixed into the families, not used by itself."""
 
+    stored_base: ClassVar[str] = ""
+    """How the names of what is no head begin in files."""
+
     @classmethod
     def told_by_weights(cls, config: Any, weights: dict[str, Tensor]) -> Any:
         """Return the configuration as it is: what weights tell is about the head."""
         return config
-
-    stored_base: ClassVar[str] = ""
-    """How the names of what is no head begin in files."""
 
     def stored_weights(self) -> dict[str, Tensor]:
         """Return the tensors that a model folder holds, by name."""
