@@ -104,7 +104,7 @@ def test_a_folder_written_here_gives_the_same_numbers_in_transformers(task, fami
             assert torch.equal(getattr(ours, name), getattr(back, name))
 
 
-@pytest.mark.parametrize(("task", "family"), CASES)
+@pytest.mark.parametrize(("task", "family"), [case for case in CASES if case[1] != "mt5"])
 def test_gradients_are_those_of_transformers(task, family, tmp_path):
     peer = peer_of(task, family)
     peer.save_pretrained(tmp_path)
