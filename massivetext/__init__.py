@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 PUBLIC_NAMES = {
-    "ArceeForSequenceClassification": "massivetext.models.decoder_heads",
-    "ArceeModel": "massivetext.models.decoder_heads",
+    "ArceeForQuestionAnswering": "massivetext.models.decoder_families",
+    "ArceeForSequenceClassification": "massivetext.models.decoder_families",
+    "ArceeForTokenClassification": "massivetext.models.decoder_families",
+    "ArceeModel": "massivetext.models.decoder_families",
     "AutoConfig": "massivetext.models.auto",
     "AutoModel": "massivetext.models.auto_heads",
     "AutoModelForCausalLM": "massivetext.models.auto",
@@ -23,6 +25,8 @@ PUBLIC_NAMES = {
     "AutoTokenizer": "massivetext.tokens.tokenizer",
     "BartConfig": "massivetext.models.bart",
     "BartForConditionalGeneration": "massivetext.models.bart",
+    "BartForQuestionAnswering": "massivetext.models.sequence_heads",
+    "BartForSequenceClassification": "massivetext.models.sequence_heads",
     "BartModel": "massivetext.models.sequence_models",
     "BartTokenizer": "massivetext.tokens.tokenizer",
     "BertConfig": "massivetext.models.bert",
@@ -35,48 +39,64 @@ PUBLIC_NAMES = {
     "BertTokenizer": "massivetext.tokens.tokenizer",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
     "GPT2Config": "massivetext.models.gpt2",
-    "GPT2ForSequenceClassification": "massivetext.models.decoder_heads",
+    "GPT2ForQuestionAnswering": "massivetext.models.decoder_families",
+    "GPT2ForSequenceClassification": "massivetext.models.decoder_families",
+    "GPT2ForTokenClassification": "massivetext.models.decoder_families",
     "GPT2LMHeadModel": "massivetext.models.gpt2",
-    "GPT2Model": "massivetext.models.decoder_heads",
+    "GPT2Model": "massivetext.models.decoder_families",
     "GPT2Tokenizer": "massivetext.tokens.tokenizer",
     "GPTNeoXConfig": "massivetext.models.gpt_neox",
     "GPTNeoXForCausalLM": "massivetext.models.gpt_neox",
-    "GPTNeoXForSequenceClassification": "massivetext.models.decoder_heads",
-    "GPTNeoXModel": "massivetext.models.decoder_heads",
+    "GPTNeoXForQuestionAnswering": "massivetext.models.decoder_families",
+    "GPTNeoXForSequenceClassification": "massivetext.models.decoder_families",
+    "GPTNeoXForTokenClassification": "massivetext.models.decoder_families",
+    "GPTNeoXModel": "massivetext.models.decoder_families",
     "LlamaConfig": "massivetext.models.llama",
     "LlamaForCausalLM": "massivetext.models.llama",
-    "LlamaForSequenceClassification": "massivetext.models.decoder_heads",
-    "LlamaModel": "massivetext.models.decoder_heads",
+    "LlamaForQuestionAnswering": "massivetext.models.decoder_families",
+    "LlamaForSequenceClassification": "massivetext.models.decoder_families",
+    "LlamaForTokenClassification": "massivetext.models.decoder_families",
+    "LlamaModel": "massivetext.models.decoder_families",
     "MT5Config": "massivetext.models.t5",
     "MT5ForConditionalGeneration": "massivetext.models.t5",
+    "MT5ForQuestionAnswering": "massivetext.models.sequence_heads",
+    "MT5ForSequenceClassification": "massivetext.models.sequence_heads",
+    "MT5ForTokenClassification": "massivetext.models.sequence_heads",
     "MT5Model": "massivetext.models.sequence_models",
     "MarianConfig": "massivetext.models.marian",
     "MarianMTModel": "massivetext.models.marian",
     "MarianModel": "massivetext.models.sequence_models",
     "MistralConfig": "massivetext.models.mistral",
     "MistralForCausalLM": "massivetext.models.mistral",
-    "MistralForSequenceClassification": "massivetext.models.decoder_heads",
-    "MistralModel": "massivetext.models.decoder_heads",
-    "NanoChatModel": "massivetext.models.decoder_heads",
+    "MistralForQuestionAnswering": "massivetext.models.decoder_families",
+    "MistralForSequenceClassification": "massivetext.models.decoder_families",
+    "MistralForTokenClassification": "massivetext.models.decoder_families",
+    "MistralModel": "massivetext.models.decoder_families",
+    "NanoChatModel": "massivetext.models.decoder_families",
     "OPTConfig": "massivetext.models.opt",
     "OPTForCausalLM": "massivetext.models.opt",
-    "OPTForSequenceClassification": "massivetext.models.decoder_heads",
-    "OPTModel": "massivetext.models.decoder_heads",
+    "OPTForQuestionAnswering": "massivetext.models.decoder_families",
+    "OPTForSequenceClassification": "massivetext.models.decoder_families",
+    "OPTModel": "massivetext.models.decoder_families",
     "OpenAIGPTConfig": "massivetext.models.openai_gpt",
-    "OpenAIGPTForSequenceClassification": "massivetext.models.decoder_heads",
+    "OpenAIGPTForSequenceClassification": "massivetext.models.decoder_families",
     "OpenAIGPTLMHeadModel": "massivetext.models.openai_gpt",
-    "OpenAIGPTModel": "massivetext.models.decoder_heads",
+    "OpenAIGPTModel": "massivetext.models.decoder_families",
     "PaLMConfig": "massivetext.models.palm",
     "PaLMForCausalLM": "massivetext.models.palm",
-    "PaLMModel": "massivetext.models.decoder_heads",
+    "PaLMModel": "massivetext.models.decoder_families",
     "Qwen2Config": "massivetext.models.qwen2",
     "Qwen2ForCausalLM": "massivetext.models.qwen2",
-    "Qwen2ForSequenceClassification": "massivetext.models.decoder_heads",
-    "Qwen2Model": "massivetext.models.decoder_heads",
+    "Qwen2ForQuestionAnswering": "massivetext.models.decoder_families",
+    "Qwen2ForSequenceClassification": "massivetext.models.decoder_families",
+    "Qwen2ForTokenClassification": "massivetext.models.decoder_families",
+    "Qwen2Model": "massivetext.models.decoder_families",
     "Qwen3Config": "massivetext.models.qwen3",
     "Qwen3ForCausalLM": "massivetext.models.qwen3",
-    "Qwen3ForSequenceClassification": "massivetext.models.decoder_heads",
-    "Qwen3Model": "massivetext.models.decoder_heads",
+    "Qwen3ForQuestionAnswering": "massivetext.models.decoder_families",
+    "Qwen3ForSequenceClassification": "massivetext.models.decoder_families",
+    "Qwen3ForTokenClassification": "massivetext.models.decoder_families",
+    "Qwen3Model": "massivetext.models.decoder_families",
     "RobertaConfig": "massivetext.models.roberta",
     "RobertaForMaskedLM": "massivetext.models.roberta",
     "RobertaForMultipleChoice": "massivetext.models.roberta",
@@ -87,6 +107,9 @@ PUBLIC_NAMES = {
     "RobertaTokenizer": "massivetext.tokens.tokenizer",
     "T5Config": "massivetext.models.t5",
     "T5ForConditionalGeneration": "massivetext.models.t5",
+    "T5ForQuestionAnswering": "massivetext.models.sequence_heads",
+    "T5ForSequenceClassification": "massivetext.models.sequence_heads",
+    "T5ForTokenClassification": "massivetext.models.sequence_heads",
     "T5Model": "massivetext.models.sequence_models",
     "T5Tokenizer": "massivetext.tokens.tokenizer",
     "Trainer": "massivetext.training.trainer",
@@ -144,28 +167,43 @@ if TYPE_CHECKING:
     from massivetext.models.bert import BertForSequenceClassification as BertForSequenceClassification
     from massivetext.models.bert import BertForTokenClassification as BertForTokenClassification
     from massivetext.models.bert import BertModel as BertModel
-    from massivetext.models.decoder_heads import ArceeForSequenceClassification as ArceeForSequenceClassification
-    from massivetext.models.decoder_heads import ArceeModel as ArceeModel
-    from massivetext.models.decoder_heads import GPT2ForSequenceClassification as GPT2ForSequenceClassification
-    from massivetext.models.decoder_heads import GPT2Model as GPT2Model
-    from massivetext.models.decoder_heads import GPTNeoXForSequenceClassification as GPTNeoXForSequenceClassification
-    from massivetext.models.decoder_heads import GPTNeoXModel as GPTNeoXModel
-    from massivetext.models.decoder_heads import LlamaForSequenceClassification as LlamaForSequenceClassification
-    from massivetext.models.decoder_heads import LlamaModel as LlamaModel
-    from massivetext.models.decoder_heads import MistralForSequenceClassification as MistralForSequenceClassification
-    from massivetext.models.decoder_heads import MistralModel as MistralModel
-    from massivetext.models.decoder_heads import NanoChatModel as NanoChatModel
-    from massivetext.models.decoder_heads import (
+    from massivetext.models.decoder_families import ArceeForQuestionAnswering as ArceeForQuestionAnswering
+    from massivetext.models.decoder_families import ArceeForSequenceClassification as ArceeForSequenceClassification
+    from massivetext.models.decoder_families import ArceeForTokenClassification as ArceeForTokenClassification
+    from massivetext.models.decoder_families import ArceeModel as ArceeModel
+    from massivetext.models.decoder_families import GPT2ForQuestionAnswering as GPT2ForQuestionAnswering
+    from massivetext.models.decoder_families import GPT2ForSequenceClassification as GPT2ForSequenceClassification
+    from massivetext.models.decoder_families import GPT2ForTokenClassification as GPT2ForTokenClassification
+    from massivetext.models.decoder_families import GPT2Model as GPT2Model
+    from massivetext.models.decoder_families import GPTNeoXForQuestionAnswering as GPTNeoXForQuestionAnswering
+    from massivetext.models.decoder_families import GPTNeoXForSequenceClassification as GPTNeoXForSequenceClassification
+    from massivetext.models.decoder_families import GPTNeoXForTokenClassification as GPTNeoXForTokenClassification
+    from massivetext.models.decoder_families import GPTNeoXModel as GPTNeoXModel
+    from massivetext.models.decoder_families import LlamaForQuestionAnswering as LlamaForQuestionAnswering
+    from massivetext.models.decoder_families import LlamaForSequenceClassification as LlamaForSequenceClassification
+    from massivetext.models.decoder_families import LlamaForTokenClassification as LlamaForTokenClassification
+    from massivetext.models.decoder_families import LlamaModel as LlamaModel
+    from massivetext.models.decoder_families import MistralForQuestionAnswering as MistralForQuestionAnswering
+    from massivetext.models.decoder_families import MistralForSequenceClassification as MistralForSequenceClassification
+    from massivetext.models.decoder_families import MistralForTokenClassification as MistralForTokenClassification
+    from massivetext.models.decoder_families import MistralModel as MistralModel
+    from massivetext.models.decoder_families import NanoChatModel as NanoChatModel
+    from massivetext.models.decoder_families import (
         OpenAIGPTForSequenceClassification as OpenAIGPTForSequenceClassification,
     )
-    from massivetext.models.decoder_heads import OpenAIGPTModel as OpenAIGPTModel
-    from massivetext.models.decoder_heads import OPTForSequenceClassification as OPTForSequenceClassification
-    from massivetext.models.decoder_heads import OPTModel as OPTModel
-    from massivetext.models.decoder_heads import PaLMModel as PaLMModel
-    from massivetext.models.decoder_heads import Qwen2ForSequenceClassification as Qwen2ForSequenceClassification
-    from massivetext.models.decoder_heads import Qwen2Model as Qwen2Model
-    from massivetext.models.decoder_heads import Qwen3ForSequenceClassification as Qwen3ForSequenceClassification
-    from massivetext.models.decoder_heads import Qwen3Model as Qwen3Model
+    from massivetext.models.decoder_families import OpenAIGPTModel as OpenAIGPTModel
+    from massivetext.models.decoder_families import OPTForQuestionAnswering as OPTForQuestionAnswering
+    from massivetext.models.decoder_families import OPTForSequenceClassification as OPTForSequenceClassification
+    from massivetext.models.decoder_families import OPTModel as OPTModel
+    from massivetext.models.decoder_families import PaLMModel as PaLMModel
+    from massivetext.models.decoder_families import Qwen2ForQuestionAnswering as Qwen2ForQuestionAnswering
+    from massivetext.models.decoder_families import Qwen2ForSequenceClassification as Qwen2ForSequenceClassification
+    from massivetext.models.decoder_families import Qwen2ForTokenClassification as Qwen2ForTokenClassification
+    from massivetext.models.decoder_families import Qwen2Model as Qwen2Model
+    from massivetext.models.decoder_families import Qwen3ForQuestionAnswering as Qwen3ForQuestionAnswering
+    from massivetext.models.decoder_families import Qwen3ForSequenceClassification as Qwen3ForSequenceClassification
+    from massivetext.models.decoder_families import Qwen3ForTokenClassification as Qwen3ForTokenClassification
+    from massivetext.models.decoder_families import Qwen3Model as Qwen3Model
     from massivetext.models.gpt2 import GPT2Config as GPT2Config
     from massivetext.models.gpt2 import GPT2LMHeadModel as GPT2LMHeadModel
     from massivetext.models.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
@@ -200,6 +238,14 @@ if TYPE_CHECKING:
     from massivetext.models.roberta import XLMRobertaForSequenceClassification as XLMRobertaForSequenceClassification
     from massivetext.models.roberta import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
     from massivetext.models.roberta import XLMRobertaModel as XLMRobertaModel
+    from massivetext.models.sequence_heads import BartForQuestionAnswering as BartForQuestionAnswering
+    from massivetext.models.sequence_heads import BartForSequenceClassification as BartForSequenceClassification
+    from massivetext.models.sequence_heads import MT5ForQuestionAnswering as MT5ForQuestionAnswering
+    from massivetext.models.sequence_heads import MT5ForSequenceClassification as MT5ForSequenceClassification
+    from massivetext.models.sequence_heads import MT5ForTokenClassification as MT5ForTokenClassification
+    from massivetext.models.sequence_heads import T5ForQuestionAnswering as T5ForQuestionAnswering
+    from massivetext.models.sequence_heads import T5ForSequenceClassification as T5ForSequenceClassification
+    from massivetext.models.sequence_heads import T5ForTokenClassification as T5ForTokenClassification
     from massivetext.models.sequence_models import BartModel as BartModel
     from massivetext.models.sequence_models import MarianModel as MarianModel
     from massivetext.models.sequence_models import MT5Model as MT5Model

@@ -15,13 +15,14 @@ from torch.nn import functional
 
 from massivetext.errors import ConfigError, DataError, ModelError, unknown_name
 from massivetext.explaining.pieces import Piece, pieces_of, token_labels
-from massivetext.explaining.reading import Given, Model, chosen, evaluating, predicts_tokens, read_text
+from massivetext.explaining.reading import Given, Model, TextClassifier, chosen, evaluating, predicts_tokens, read_text
 from massivetext.layers.attention import causal_mask
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.decoder_heads import DecoderForSequenceClassification, DecoderModel
 from massivetext.models.encoder import EncoderModel
 from massivetext.models.heads import MaskedLM, SequenceClassification
 from massivetext.models.seq2seq import EncoderDecoder, Memory, Reading
+from massivetext.models.sequence_heads import SequenceModelForSequenceClassification
 from massivetext.tokens.tokenizer import Tokenizer
 
 METHODS = ("integrated_gradients", "gradient_times_input")
@@ -142,7 +143,7 @@ def _question(
     model: Model, tokenizer: Tokenizer, given: Given, target: int | str | None, place: int | None
 ) -> Question:
     """Return what is asked of a model about a text."""
-    if isinstance(model, SequenceClassification | DecoderForSequenceClassification):
+    if isinstance(model, TextClassifier):
         if place is not None:
             raise ConfigError("place is for predicted tokens, and a classifier labels the whole text; leave it out")
         return _label_question(model, given, target)
@@ -176,9 +177,7 @@ def _question(
     return Question(lambda e: logits(e).float().log_softmax(-1), (ids,), answer, names)
 
 
-def _label_question(
-    model: SequenceClassification | DecoderForSequenceClassification, given: Given, target: int | str | None
-) -> Question:
+def _label_question(model: TextClassifier, given: Given, target: int | str | None) -> Question:
     """Return the question after a label: its log-probability, or the value of a regression."""
     names = {number: str(name) for number, name in model.config.labels.items()}
     if isinstance(target, str) and target not in names.values():
@@ -186,7 +185,12 @@ def _label_question(
     if isinstance(target, str):
         target = next(number for number, name in names.items() if name == target)
     answer = None if target is None else chosen("target", target, len(names))
-    read = _deciding(model, given) if isinstance(model, DecoderForSequenceClassification) else _encoding(model, given)
+    if isinstance(model, DecoderForSequenceClassification):
+        read = _deciding(model, given)
+    elif isinstance(model, SequenceModelForSequenceClassification):
+        read = _reading_twice(model, given)
+    else:
+        read = _encoding(model, given)
     problem = model.config.problem_type
 
     def scores(embeddings: Tensor) -> Tensor:
@@ -219,20 +223,35 @@ def _encoding(model: MaskedLM | SequenceClassification, given: Given, place: int
 def _deciding(model: DecoderForSequenceClassification, given: Given) -> Score:
     """Return a causal classifier's logits (N, labels) as a function of its embeddings (N, T, D)."""
     last = int(model.last_tokens(given.input_ids))
-    return lambda embeddings: model.score(model.decoder.hidden(embeddings)[:, last])
+    return lambda embeddings: model.score_of(model.decoder.hidden(embeddings)[:, last])
+
+
+def _reading_twice(model: SequenceModelForSequenceClassification, given: Given) -> Score:
+    """Return an encoder-decoder classifier's logits (N, labels) as a function of embeddings, which both sides read."""
+    assert given.decoder_ids is not None
+    last, start = int(model.last_ends(given.input_ids)), given.decoder_ids[:, :1]
+
+    def logits(embeddings: Tensor) -> Tensor:
+        first = model.embed(start).expand(len(embeddings), -1, -1)
+        hidden = _decoded(model, embeddings, torch.cat([first, embeddings[:, :-1]], dim=1))
+        return cast(Tensor, model.classification_head(hidden[:, last]))
+
+    return logits
 
 
 def _writing(model: EncoderDecoder) -> Score:
     """Return the next token's log-probabilities (N, V) as a function of both sides' embeddings."""
 
-    def scores(source: Tensor, written: Tensor) -> Tensor:
-        states = model.run_encoder(source, None)
-        slots = torch.arange(written.shape[1], device=written.device)
-        mask = causal_mask(len(slots), written.device)[None, None]
-        reading = Reading(slots, mask, model.remember(Memory(states[-1], None, states)), None)
-        return model.head(model.run_decoder(written, reading)[-1][:, -1]).float().log_softmax(-1)
+    return lambda source, written: model.head(_decoded(model, source, written)[:, -1]).float().log_softmax(-1)
 
-    return scores
+
+def _decoded(model: EncoderDecoder, source: Tensor, written: Tensor) -> Tensor:
+    """Return the decoder's last hidden states (N, T, D) for both sides' embeddings."""
+    states = model.run_encoder(source, None)
+    slots = torch.arange(written.shape[1], device=written.device)
+    mask = causal_mask(len(slots), written.device)[None, None]
+    reading = Reading(slots, mask, model.remember(Memory(states[-1], None, states)), None)
+    return model.run_decoder(written, reading)[-1]
 
 
 def _embedding(model: Model) -> Callable[[Tensor], Tensor]:

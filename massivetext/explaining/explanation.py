@@ -11,9 +11,8 @@ from massivetext.errors import ConfigError, DataError
 from massivetext.explaining.attribution import Attribution, attribute_tokens
 from massivetext.explaining.lens import LogitLens, logit_lens
 from massivetext.explaining.maps import AttentionMap, attention_maps
-from massivetext.explaining.reading import Model, predicts_tokens
-from massivetext.models.decoder_heads import DecoderForSequenceClassification
-from massivetext.models.heads import MaskedLM, SequenceClassification
+from massivetext.explaining.reading import Model, TextClassifier, predicts_tokens
+from massivetext.models.heads import MaskedLM
 from massivetext.settings import Settings
 from massivetext.storage import write_text
 from massivetext.tokens.tokenizer import Tokenizer
@@ -113,7 +112,7 @@ def explain(
     lens = attribution = None
     if predicts_tokens(model):
         lens = logit_lens(model, tokenizer, text, settings.target_text, settings.top)
-    asked = predicts_tokens(model) or isinstance(model, SequenceClassification | DecoderForSequenceClassification)
+    asked = predicts_tokens(model) or isinstance(model, TextClassifier)
     if isinstance(model, MaskedLM):
         asked = settings.place is not None or str(tokenizer.mask_token) in text
     if asked:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from massivetext.explaining.pieces import Piece
 from massivetext.explaining.reading import Model, bare, chosen, evaluating, read_text
-from massivetext.models.seq2seq import EncoderDecoder
 from massivetext.tokens.tokenizer import Tokenizer
 
 
@@ -45,13 +44,14 @@ def attention_maps(
     """Return how much each token reads of each other while `model` reads a text.
 
     Under "self" for models with one side; under "encoder", "decoder" and "cross" (the decoder's tokens reading the
-    source) for encoder-decoders, where target_text is what is written, None for what the model writes itself. Any head
-    of the model is left out: attention stands below it. Raises DataError for a text that is empty or too long.
+    source) for encoder-decoders, where target_text is what is written, None for what the model writes itself (a
+    classifier's decoder reads the text once more). Any head of the model is left out: attention stands below it.
+    Raises DataError for a text that is empty or too long.
     """
     given = read_text(model, tokenizer, text, target_text)
     with evaluating(model):
         found = bare(model)(**given.inputs(), output_attentions=True)
-    if not isinstance(model, EncoderDecoder):
+    if given.decoder_ids is None:
         return {"self": AttentionMap(given.pieces, given.pieces, _array(found.attentions))}
     written = list(given.written)
     return {

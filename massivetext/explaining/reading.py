@@ -17,16 +17,22 @@ from massivetext.hub import find_folder
 from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.decoder import CausalDecoder
-from massivetext.models.decoder_heads import DecoderModel
+from massivetext.models.decoder_heads import DecoderForSequenceClassification, DecoderModel
 from massivetext.models.encoder import EncoderModel
-from massivetext.models.heads import EncoderWithHead, MaskedLM
+from massivetext.models.heads import EncoderWithHead, MaskedLM, SequenceClassification
 from massivetext.models.pretrained import PretrainedModel
 from massivetext.models.seq2seq import EncoderDecoder
+from massivetext.models.sequence_heads import (
+    SequenceModelForSequenceClassification,
+    SequenceModelWithHead,
+    T5ForTokenClassification,
+)
 from massivetext.models.sequence_models import SequenceModel
 from massivetext.models.weights import CONFIG_FILE, read_object
 from massivetext.tokens.tokenizer import Tokenizer
 
 Model = CausalDecoder | PretrainedModel
+TextClassifier = SequenceClassification | DecoderForSequenceClassification | SequenceModelForSequenceClassification
 WRITTEN_TOKENS = 24  # how much an encoder-decoder writes itself where it is not told what to explain
 
 
@@ -59,14 +65,20 @@ def read_text(model: Model, tokenizer: Tokenizer, text: str, target_text: str | 
     """
     ids, kinds = _checked(model, tokenizer, text, "the text")
     given = Given(ids, pieces_of(tokenizer, ids[0].tolist()), kinds if isinstance(bare(model), EncoderModel) else None)
-    if not isinstance(model, EncoderDecoder):
+    if not isinstance(model, EncoderDecoder) or isinstance(model, T5ForTokenClassification):
         if target_text is not None:
             raise ConfigError(
                 f"target_text is for models that read one text and write another; a {type(model).__name__} reads the "
                 f"text alone: leave it out, or put it behind the text"
             )
         return given
-    if target_text is None:
+    if isinstance(model, SequenceModelWithHead):
+        if target_text is not None:
+            raise ConfigError(
+                f"target_text is for models that write, and a {type(model).__name__} labels: leave it out"
+            )
+        decoder_ids, following = model.shifted(ids), ids[0]
+    elif target_text is None:
         most = model.config.most_tokens
         length = WRITTEN_TOKENS if most is None else min(WRITTEN_TOKENS, most - 1)
         with evaluating(model):

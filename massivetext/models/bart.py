@@ -19,6 +19,7 @@ from massivetext.models.seq2seq import EncoderDecoder, Reading, SequenceConfig
 
 NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")
 SHARED, FINAL_BIAS = "model.shared.weight", "final_logits_bias"
+HEADS = ("classification_head.", "qa_outputs.")
 
 
 class BartConfig(SequenceConfig):
@@ -26,9 +27,8 @@ class BartConfig(SequenceConfig):
 
     model_type: ClassVar[str] = "bart"
     harmless: ClassVar[frozenset[str]] = frozenset(
-        {"classif_dropout", "classifier_dropout", "extra_pos_embeddings", "force_bos_token_to_be_generated",
-         "num_hidden_layers"}
-    )  # fmt: skip
+        {"classif_dropout", "extra_pos_embeddings", "force_bos_token_to_be_generated", "num_hidden_layers"}
+    )
     neutral: ClassVar[dict[str, Any]] = {
         "add_bias_logits": False, "add_final_layer_norm": False, "is_encoder_decoder": True, "normalize_before": False,
         "normalize_embedding": True, "static_position_embeddings": False,
@@ -163,7 +163,7 @@ class BartForConditionalGeneration(EncoderDecoder):
     config_class: ClassVar[Any] = BartConfig
     stack_class: ClassVar[type[nn.Module]] = Stack
     config: BartConfig
-    body, bodies, heads = "model", ("model",), ("lm_head.", FINAL_BIAS)
+    body, bodies, heads = "model", ("model",), ("lm_head.", FINAL_BIAS, *HEADS)
     tied: ClassVar[dict[str, str]] = {
         "model.encoder.embed_tokens.weight": SHARED,
         "model.decoder.embed_tokens.weight": SHARED,

@@ -88,7 +88,7 @@ class BertForSequenceClassification(Bert, heads.SequenceClassification):
 
     def build_head(self, config: EncoderConfig) -> None:
         """Make the classifier."""
-        self.dropout = self.classifier_dropout()
+        self.dropout = nn.Dropout(self.classifier_dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
 
     def predict(self, encoded: EncoderOutput) -> Tensor:

@@ -97,7 +97,7 @@ class DecoderConfig(LabelledConfig):
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}; "
                 f"change one of them{remedy}"
             )
-        for probability in self.dropouts:
+        for probability in (*self.dropouts, self.classifier_dropout or 0.0):
             if not 0.0 <= probability < 1.0:
                 raise ValueError(f"a dropout probability is {probability}; it must be at least 0 and below 1")
         activation(self.hidden_act)
@@ -166,7 +166,8 @@ class DecoderConfig(LabelledConfig):
         values = {**self.model_dump(exclude=LABEL_FIELDS), "intermediate_size": self.feedforward_features}
         own = renamed(values, self.field_names)
         if any(getattr(self, name) != type(self).model_fields[name].default for name in LABEL_FIELDS):
-            own |= {**self.labels_to_hugging_face(), "problem_type": self.problem_type}
+            own |= self.labels_to_hugging_face()
+            own |= {name: getattr(self, name) for name in ("problem_type", "classifier_dropout")}
         return {"architectures": [self.architecture], "model_type": self.model_type, **own}
 
     @classmethod

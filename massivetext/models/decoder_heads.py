@@ -1,34 +1,24 @@
-"""The causal families without their language model's head: the bare decoder, and the classifier of texts.
+"""The causal families without their language model's head: the bare decoder, and with another head.
 
 Legend: B rows, T tokens, D features, L labels.
 
 Inside is the family's causal model with a tied head, which has no weights of its own, so that the way through it and
-the names of its weights are said once. The classes are under Hugging Face's names, where it has them.
+the names of its weights are said once. The classes of the families are in decoder_families.py.
 """
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
-from massivetext.models.arcee import ArceeForCausalLM
 from massivetext.models.decoder import CausalDecoder
-from massivetext.models.gpt2 import GPT2LMHeadModel
-from massivetext.models.gpt_neox import GPTNeoXForCausalLM
-from massivetext.models.heads import sequence_loss
-from massivetext.models.llama import LlamaForCausalLM
-from massivetext.models.mistral import MistralForCausalLM
-from massivetext.models.nanochat import NanoChatForCausalLM
-from massivetext.models.openai_gpt import OpenAIGPTLMHeadModel
-from massivetext.models.opt import OPTForCausalLM
-from massivetext.models.outputs import EncoderOutput, HeadOutput, Record
-from massivetext.models.palm import PaLMForCausalLM
+from massivetext.models.heads import answered, sequence_loss, token_loss
+from massivetext.models.outputs import EncoderOutput, HeadOutput, Record, SpanOutput
 from massivetext.models.pretrained import PretrainedModel
-from massivetext.models.qwen2 import Qwen2ForCausalLM
-from massivetext.models.qwen3 import Qwen3ForCausalLM
 
 INSIDE = "decoder."
+TRANSFORMER = "transformer."  # what some families' question answerers call the decoder in their files
 
 
 class DecoderModel(PretrainedModel):
@@ -63,7 +53,8 @@ class DecoderModel(PretrainedModel):
     def take(self, weights: dict[str, Tensor], where: str, seed: int = 0) -> None:
         """Take over the tensors of a file; see `PretrainedModel.take`."""
         apart = {name: tensor for name, tensor in weights.items() if name.startswith(self.heads)}
-        body = self.decoder.tidy({name: tensor for name, tensor in weights.items() if name not in apart}, where)
+        body = {name.removeprefix(TRANSFORMER): weights[name] for name in weights if name not in apart}
+        body = self.decoder.tidy(body, where)
         inside = self.decoder.from_stored(body, where)
         super().take({**apart, **{INSIDE + name: tensor for name, tensor in inside.items()}}, where, seed)
 
@@ -82,18 +73,47 @@ class DecoderModel(PretrainedModel):
         return EncoderOutput(hidden, None, *Record.shown(record, hidden, output_hidden_states))
 
 
-class DecoderForSequenceClassification(DecoderModel):
-    """A causal family's decoder that labels texts, by the last token that is no padding."""
+class DecoderWithHead(DecoderModel):
+    """A causal family's decoder with one matrix, and perhaps a bias, behind it."""
+
+    head: ClassVar[str]
+    """The head's name."""
+    bias: ClassVar[bool] = True
+    stored_base: ClassVar[str | None] = None
+    """How the names of the decoder's weights begin in files; None: as with the language model's head."""
 
     def build(self, config: Any) -> None:
-        """Make the decoder and the classifier."""
+        """Make the decoder and the head."""
         super().build(config)
         features = self.decoder.model.embed_tokens.embedding_dim
-        self.score = nn.Linear(features, config.num_labels, bias=False)
+        self.add_module(self.head, nn.Linear(features, self.outputs(config), self.bias))
+
+    def outputs(self, config: Any) -> int:
+        """Return how many numbers the head gives."""
+        return int(config.num_labels)
 
     def stored_weights(self) -> dict[str, Tensor]:
         """Return the weights under the names and in the layout of the family's files."""
-        return {**self.decoder.stored_weights(), "score.weight": self.score.weight}
+        base, stored = self.decoder.stored_base, self.decoder.stored_weights()
+        if self.stored_base is not None:
+            stored = {self.stored_base + name.removeprefix(base): tensor for name, tensor in stored.items()}
+        return stored | {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(INSIDE)}
+
+    def score_of(self, hidden: Tensor) -> Tensor:
+        """Return what the head gives, (..., L), for hidden states (..., D)."""
+        return cast(Tensor, getattr(self, self.head)(hidden))
+
+
+class DecoderLabelling(DecoderWithHead):
+    """A causal family's decoder whose head gives logits, and whose labels give one loss."""
+
+    def predict(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """Return the logits for hidden states (B, T, D) of ids (B, T)."""
+        raise NotImplementedError
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss."""
+        raise NotImplementedError
 
     def forward(  # type: ignore[override]
         self,
@@ -104,12 +124,26 @@ class DecoderForSequenceClassification(DecoderModel):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> HeadOutput:
-        """Return logits (B, L) and, with labels, the mean loss that `problem_type` says (see `sequence_loss`)."""
+        """Return the logits and, with labels, the mean loss; other arguments as for `CausalDecoder.forward`."""
         read = super().forward(input_ids, attention_mask, position_ids, output_hidden_states, output_attentions)
-        rows = torch.arange(input_ids.shape[0], device=input_ids.device)
-        logits = self.score(read.last_hidden_state[rows, self.last_tokens(input_ids)])
-        loss = None if labels is None else sequence_loss(logits, labels, self.config)
+        logits = self.predict(read.last_hidden_state, input_ids)
+        loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(loss, logits, read.hidden_states, read.attentions)
+
+
+class DecoderForSequenceClassification(DecoderLabelling):
+    """A causal family's decoder that labels texts, logits (B, L), by the last token that is no padding."""
+
+    head, bias = "score", False
+
+    def predict(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """Return the logits (B, L)."""
+        rows = torch.arange(input_ids.shape[0], device=input_ids.device)
+        return self.score_of(hidden[rows, self.last_tokens(input_ids)])
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss that `problem_type` says (see `sequence_loss`)."""
+        return sequence_loss(logits, labels, self.config)
 
     def last_tokens(self, input_ids: Tensor) -> Tensor:
         """Return the place of each row's last token that is not the padding id, (B,), whichever side is padded."""
@@ -124,81 +158,46 @@ class DecoderForSequenceClassification(DecoderModel):
         return places[:, -1] if padding is None else (places * (input_ids != padding)).argmax(dim=1)
 
 
-class ArceeModel(DecoderModel, of=ArceeForCausalLM):
-    """Arcee without a head."""
+class DecoderForTokenClassification(DecoderLabelling):
+    """A causal family's decoder that labels tokens, logits (B, T, L), by what stands before them and themselves."""
+
+    head = "score"
+
+    def build(self, config: Any) -> None:
+        """Make the decoder, the dropout and the classifier."""
+        super().build(config)
+        share = config.classifier_dropout
+        self.dropout = nn.Dropout(0.1 if share is None else share)
+
+    def predict(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """Return the logits (B, T, L)."""
+        return self.score_of(self.dropout(hidden))
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss of labels (B, T) over those that are not -100."""
+        return token_loss(logits, labels)
 
 
-class GPT2Model(DecoderModel, of=GPT2LMHeadModel):
-    """GPT-2 without a head."""
+class DecoderForQuestionAnswering(DecoderWithHead):
+    """A causal family's decoder that finds the answer to a question inside a text: its first and last token."""
 
+    head = "qa_outputs"
 
-class GPTNeoXModel(DecoderModel, of=GPTNeoXForCausalLM):
-    """GPT-NeoX without a head."""
+    def outputs(self, config: Any) -> int:
+        """Return two: the scores of the first and of the last token."""
+        return 2
 
-
-class LlamaModel(DecoderModel, of=LlamaForCausalLM):
-    """Llama without a head."""
-
-
-class MistralModel(DecoderModel, of=MistralForCausalLM):
-    """Mistral without a head."""
-
-
-class NanoChatModel(DecoderModel, of=NanoChatForCausalLM):
-    """nanochat without a head."""
-
-
-class OPTModel(DecoderModel, of=OPTForCausalLM):
-    """OPT without a head."""
-
-
-class OpenAIGPTModel(DecoderModel, of=OpenAIGPTLMHeadModel):
-    """GPT without a head."""
-
-
-class PaLMModel(DecoderModel, of=PaLMForCausalLM):
-    """PaLM without a head."""
-
-
-class Qwen2Model(DecoderModel, of=Qwen2ForCausalLM):
-    """Qwen2 without a head."""
-
-
-class Qwen3Model(DecoderModel, of=Qwen3ForCausalLM):
-    """Qwen3 without a head."""
-
-
-class ArceeForSequenceClassification(DecoderForSequenceClassification, of=ArceeForCausalLM):
-    """Arcee that labels texts."""
-
-
-class GPT2ForSequenceClassification(DecoderForSequenceClassification, of=GPT2LMHeadModel):
-    """GPT-2 that labels texts."""
-
-
-class GPTNeoXForSequenceClassification(DecoderForSequenceClassification, of=GPTNeoXForCausalLM):
-    """GPT-NeoX that labels texts."""
-
-
-class LlamaForSequenceClassification(DecoderForSequenceClassification, of=LlamaForCausalLM):
-    """Llama that labels texts."""
-
-
-class MistralForSequenceClassification(DecoderForSequenceClassification, of=MistralForCausalLM):
-    """Mistral that labels texts."""
-
-
-class OPTForSequenceClassification(DecoderForSequenceClassification, of=OPTForCausalLM):
-    """OPT that labels texts."""
-
-
-class OpenAIGPTForSequenceClassification(DecoderForSequenceClassification, of=OpenAIGPTLMHeadModel):
-    """GPT that labels texts."""
-
-
-class Qwen2ForSequenceClassification(DecoderForSequenceClassification, of=Qwen2ForCausalLM):
-    """Qwen2 that labels texts."""
-
-
-class Qwen3ForSequenceClassification(DecoderForSequenceClassification, of=Qwen3ForCausalLM):
-    """Qwen3 that labels texts."""
+    def forward(  # type: ignore[override]
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> SpanOutput:
+        """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `answered`."""
+        read = super().forward(input_ids, attention_mask, position_ids, output_hidden_states, output_attentions)
+        spans = answered(self.score_of(read.last_hidden_state), start_positions, end_positions)
+        return SpanOutput(*spans, read.hidden_states, read.attentions)

@@ -39,8 +39,6 @@ class EncoderConfig(PublishedConfig):
     """Share of features that training drops after embeddings, attention and feed-forward part."""
     attention_probs_dropout_prob: float = 0.1
     """Share of attention weights that training drops."""
-    classifier_dropout: float | None = None
-    """Share of features that training drops before a classifier; None: as hidden_dropout_prob."""
     max_position_embeddings: int = 512
     """Rows of the position embedding."""
     type_vocab_size: int = 2

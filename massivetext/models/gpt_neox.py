@@ -23,7 +23,7 @@ class GPTNeoXConfig(DecoderConfig):
     architecture: ClassVar[str] = "GPTNeoXForCausalLM"
     field_names: ClassVar[Mapping[str, str]] = {"rope_theta": "rotary_emb_base"}
     required: ClassVar[tuple[str, ...]] = (*DecoderConfig.required, "intermediate_size")
-    harmless: ClassVar[frozenset[str]] = frozenset({"classifier_dropout", "is_decoder"})
+    harmless: ClassVar[frozenset[str]] = frozenset({"is_decoder"})
     neutral: ClassVar[Mapping[str, Any]] = {"attention_bias": True}
 
     hidden_act: str = "gelu"
@@ -42,6 +42,8 @@ class GPTNeoXConfig(DecoderConfig):
     """Dropout after the embeddings, attention and feed-forward, in training."""
     attention_dropout: float = 0.0
     """Dropout of the attention's weights, in training."""
+    classifier_dropout: float | None = 0.1
+    """Share of features that training drops before a classifier of tokens."""
 
     @model_validator(mode="after")
     def _check_rotary(self) -> Self:

@@ -1,4 +1,4 @@
-"""The heads of the encoders and their losses. Legend: B rows, T tokens, C choices, D features, L labels.
+"""The heads of the encoders, and the losses of all heads. Legend: B rows, T tokens, C choices, D features, L labels.
 
 A family mixes these with its own encoder (bert.py, roberta.py) and gives what differs: the language model's head and
 the sequence classifier.
@@ -43,6 +43,43 @@ def sequence_loss(logits: Tensor, labels: Tensor, config: LabelledConfig) -> Ten
     return functional.binary_cross_entropy_with_logits(precise(logits), labels.reshape(logits.shape).to(logits.dtype))
 
 
+def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross entropy of labels (B, T) over those that are not -100, for logits (B, T, L)."""
+    check_labels(labels, logits.shape[-1])
+    return functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+
+
+def answered(
+    scores: Tensor, start_positions: Tensor | None, end_positions: Tensor | None
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Return start and end logits (B, T) of scores (B, T, 2), before them the mean of their losses or None.
+
+    A position (B,) at or behind T, where truncation cut the answer off, is not counted.
+    """
+    start, end = scores.unbind(dim=-1)
+    if start_positions is None or end_positions is None:
+        return None, start, end
+    parts = []
+    for logits, positions in ((start, start_positions), (end, end_positions)):
+        places = positions.reshape(-1).clamp(0, logits.shape[1])
+        parts.append(functional.cross_entropy(precise(logits), places, ignore_index=logits.shape[1]))
+    return (parts[0] + parts[1]) / 2, start, end
+
+
+class TwoLayerClassifier(nn.Module):
+    """Projected, tanh, projected again: the sequence classifier of RoBERTa, BART and T5."""
+
+    def __init__(self, features: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(features, features)
+        self.dropout = nn.Dropout(dropout)
+        self.out_proj = nn.Linear(features, labels)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return the logits (B, L) of hidden states (B, D)."""
+        return cast(Tensor, self.out_proj(self.dropout(torch.tanh(self.dense(self.dropout(hidden))))))
+
+
 def check_labels(labels: Tensor, count: int) -> None:
     """Raise ModelError for a label outside 0 ... count - 1 that is not IGNORED_LABEL."""
     if torch.compiler.is_compiling():
@@ -80,10 +117,11 @@ class EncoderWithHead(PretrainedModel):
         """The word embedding, (V, D)."""
         return cast(Tensor, getattr(self, self.body).embeddings.word_embeddings.weight)
 
-    def classifier_dropout(self) -> nn.Dropout:
-        """Return the dropout before a classifier."""
+    @property
+    def classifier_dropout(self) -> float:
+        """Share of features that training drops before a classifier."""
         share = self.config.classifier_dropout
-        return nn.Dropout(self.config.hidden_dropout_prob if share is None else share)
+        return self.config.hidden_dropout_prob if share is None else share
 
 
 class Labelling(EncoderWithHead):
@@ -94,9 +132,8 @@ class Labelling(EncoderWithHead):
         raise NotImplementedError
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of labels (B, T) over those that are not -100, for logits (B, T, L)."""
-        check_labels(labels, logits.shape[-1])
-        return functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+        """Return the mean loss; of tokens, for logits (B, T, L), unless a head says otherwise."""
+        return token_loss(logits, labels)
 
     def forward(
         self,
@@ -134,7 +171,7 @@ class TokenClassification(Labelling):
 
     def build_head(self, config: EncoderConfig) -> None:
         """Make the classifier."""
-        self.dropout = self.classifier_dropout()
+        self.dropout = nn.Dropout(self.classifier_dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
 
     def predict(self, encoded: EncoderOutput) -> Tensor:
@@ -160,21 +197,11 @@ class QuestionAnswering(EncoderWithHead):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> SpanOutput:
-        """Return start_logits and end_logits (B, T); with both positions (B,) the mean of their two losses.
-
-        A position at or behind T, where truncation cut the answer off, is not counted.
-        """
+        """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `answered`."""
         inputs = (attention_mask, token_type_ids, position_ids)
         encoded = self.encode(input_ids, *inputs, output_hidden_states, output_attentions)
-        start, end = self.qa_outputs(encoded.last_hidden_state).unbind(dim=-1)
-        loss = None
-        if start_positions is not None and end_positions is not None:
-            parts = []
-            for logits, positions in ((start, start_positions), (end, end_positions)):
-                places = positions.reshape(-1).clamp(0, logits.shape[1])
-                parts.append(functional.cross_entropy(precise(logits), places, ignore_index=logits.shape[1]))
-            loss = (parts[0] + parts[1]) / 2
-        return SpanOutput(loss, start, end, encoded.hidden_states, encoded.attentions)
+        spans = answered(self.qa_outputs(encoded.last_hidden_state), start_positions, end_positions)
+        return SpanOutput(*spans, encoded.hidden_states, encoded.attentions)
 
 
 class MultipleChoice(Labelling):
@@ -184,7 +211,7 @@ class MultipleChoice(Labelling):
 
     def build_head(self, config: EncoderConfig) -> None:
         """Make the score."""
-        self.dropout = self.classifier_dropout()
+        self.dropout = nn.Dropout(self.classifier_dropout)
         self.classifier = nn.Linear(config.hidden_size, 1)
 
     def encode(self, input_ids: Tensor, *inputs: Any, **wanted: Any) -> EncoderOutput:

@@ -94,10 +94,25 @@ class SpanOutput(Output):
 
 @dataclass
 class SequenceOutput(Output):
-    """Logits (B, T, V) of an encoder-decoder; the encoder's last hidden states; what each side's layers did."""
+    """Logits (B, T, V), or (B, L) of a classifier; the encoder's last hidden states; what each side's layers did."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
+    encoder_last_hidden_state: Tensor | None = None
+    encoder_hidden_states: HiddenStates | None = None
+    decoder_hidden_states: HiddenStates | None = None
+    encoder_attentions: Attentions | None = None
+    decoder_attentions: Attentions | None = None
+    cross_attentions: Attentions | None = None
+
+
+@dataclass
+class SequenceSpanOutput(Output):
+    """Logits of the answer's first and last token, (B, T) each; otherwise as `SequenceOutput`."""
+
+    loss: Tensor | None = None
+    start_logits: Tensor | None = None
+    end_logits: Tensor | None = None
     encoder_last_hidden_state: Tensor | None = None
     encoder_hidden_states: HiddenStates | None = None
     decoder_hidden_states: HiddenStates | None = None

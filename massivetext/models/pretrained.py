@@ -4,7 +4,7 @@ Every tensor of a file is accounted for: taken, or known by name as derived, as 
 another head's (said); what is left over, missing or misshaped is an error that names it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -22,6 +22,7 @@ from massivetext.progress import log
 from massivetext.translations import tr
 
 OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # what the first BERT files call a norm's scale and shift
+SHOWN = 6  # names of tensors in one message
 
 
 class PretrainedModel(nn.Module):
@@ -197,10 +198,10 @@ class PretrainedModel(nn.Module):
             theirs = [name for name in weights if name.startswith(begins)]
             ours = {name: parameter for name, parameter in expected.items() if name.startswith(begins)}
             if theirs and not ours:
-                log(tr("{where}: {names} not used: another head", where=where, names=", ".join(theirs)))
+                log(tr("{where}: {names} not used: another head", where=where, names=shown(theirs)))
                 weights = {name: tensor for name, tensor in weights.items() if name not in theirs}
             elif ours and not theirs:
-                log(tr("{where} have no {names}: made fresh, to be trained", where=where, names=", ".join(ours)))
+                log(tr("{where} have no {names}: made fresh, to be trained", where=where, names=shown(ours)))
                 weights = weights | self.fresh(seed, ours)
         self.load_weights(weights, where)
 
@@ -222,6 +223,12 @@ class PretrainedModel(nn.Module):
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
         """Return what `forward` is given for the probe."""
         return {"input_ids": input_ids}
+
+
+def shown(names: Collection[str]) -> str:
+    """Return the first names of a list, and how many more there are."""
+    first, more = list(names)[:SHOWN], len(names) - SHOWN
+    return ", ".join(first) + (f", ... (+{more})" if more > 0 else "")
 
 
 def check_ids(input_ids: Tensor, vocab_size: int, most_tokens: int | None, what: str = "input_ids") -> None:

@@ -43,6 +43,8 @@ class LabelledConfig(Settings):
     """The labels' names; None: LABEL_0, LABEL_1, ..."""
     problem_type: ProblemType | None = None
     """What a sequence classifier learns; None: told by num_labels and the kind of labels."""
+    classifier_dropout: float | None = None
+    """Share of features that training drops before a classifier; None: hidden_dropout_prob of encoders, else 0.1."""
 
     @property
     def labels(self) -> dict[int, str]:

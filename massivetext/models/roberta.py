@@ -94,21 +94,6 @@ class RobertaForMaskedLM(Roberta, heads.MaskedLM):
         return functional.linear(inner, self.words, self.lm_head.bias)
 
 
-class Classifier(nn.Module):
-    """The sequence classifier: the first token, projected, tanh, projected again."""
-
-    def __init__(self, config: EncoderConfig, dropout: nn.Dropout) -> None:
-        super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-        self.dropout = dropout
-        self.out_proj = nn.Linear(config.hidden_size, config.num_labels)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Return the logits (B, L) of hidden states (B, T, D)."""
-        inner = torch.tanh(self.dense(self.dropout(hidden[:, 0])))
-        return cast(Tensor, self.out_proj(self.dropout(inner)))
-
-
 class RobertaForSequenceClassification(Roberta, heads.SequenceClassification):
     """RoBERTa that labels texts, by the first token."""
 
@@ -116,11 +101,11 @@ class RobertaForSequenceClassification(Roberta, heads.SequenceClassification):
 
     def build_head(self, config: EncoderConfig) -> None:
         """Make the classifier."""
-        self.classifier = Classifier(config, self.classifier_dropout())
+        self.classifier = heads.TwoLayerClassifier(config.hidden_size, config.num_labels, self.classifier_dropout)
 
     def predict(self, encoded: EncoderOutput) -> Tensor:
         """Return the logits (B, L)."""
-        return cast(Tensor, self.classifier(encoded.last_hidden_state))
+        return cast(Tensor, self.classifier(encoded.last_hidden_state[:, 0]))
 
 
 class RobertaForTokenClassification(Roberta, heads.TokenClassification):

@@ -39,6 +39,8 @@ class SequenceConfig(PublishedConfig):
     """Id that `generate` puts first, behind the start id; None: the model chooses."""
     forced_eos_token_id: int | None = None
     """Id that `generate` puts last when the length limit is reached; None: the model chooses."""
+    classifier_dropout: float | None = 0.0
+    """Share of features that training drops before a classifier; None: nothing."""
 
     @property
     def most_tokens(self) -> int | None:
@@ -147,10 +149,10 @@ class EncoderDecoder(PretrainedModel):
         return [attention.keys_values(memory.hidden) for attention in self.cross_attentions()]
 
     def shifted(self, labels: Tensor) -> Tensor:
-        """Return the decoder's input for labels (B, T): one place to the right behind the start id; -100 is padding."""
+        """Return the decoder's input for ids (B, T): one place to the right behind the start id; -100 is padding."""
         start, padding = self.config.decoder_start_token_id, self.config.pad_token_id
         if start is None or padding is None:
-            raise ModelError("labels need decoder_start_token_id and pad_token_id; set them in the configuration")
+            raise ModelError("the decoder needs decoder_start_token_id and pad_token_id; set them in the configuration")
         moved = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
         return moved.masked_fill(moved == IGNORED_LABEL, padding)
 

@@ -3,12 +3,12 @@
 Legend: B rows, S source tokens, T target tokens, D features.
 """
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from torch import Tensor
 
 from massivetext.errors import ModelError
-from massivetext.models.bart import BartForConditionalGeneration, Body
+from massivetext.models.bart import HEADS, BartForConditionalGeneration, Body
 from massivetext.models.marian import MarianMTModel
 from massivetext.models.outputs import SequenceModelOutput
 from massivetext.models.seq2seq import EncoderDecoder, attentions_of, kept_weights
@@ -18,14 +18,21 @@ from massivetext.models.t5 import MT5ForConditionalGeneration, T5ForConditionalG
 class SequenceModel(EncoderDecoder):
     """An encoder-decoder without a head. Mixed into the families, not used by itself."""
 
+    stored_base: ClassVar[str] = ""
+    """How the names of what is no head begin in files."""
+
     @classmethod
     def told_by_weights(cls, config: Any, weights: dict[str, Tensor]) -> Any:
         """Return the configuration as it is: what weights tell is about the head."""
         return config
 
     def stored_weights(self) -> dict[str, Tensor]:
-        """Return the tensors that a model folder holds, by the names of the bare model."""
-        return {name.removeprefix(f"{self.body}."): tensor for name, tensor in self.state_dict().items()}
+        """Return the tensors that a model folder holds, by name."""
+        return {self.stored_name(name): tensor for name, tensor in self.state_dict().items()}
+
+    def stored_name(self, name: str) -> str:
+        """Return what files call a tensor."""
+        return name if name.startswith(self.heads) else self.stored_base + name.removeprefix(f"{self.body}.")
 
     def forward(  # type: ignore[override]
         self,
@@ -59,7 +66,8 @@ class SequenceModel(EncoderDecoder):
 class T5Model(SequenceModel, T5ForConditionalGeneration):
     """T5 without a head."""
 
-    heads = ("lm_head.",)
+    bodies = ("transformer",)
+    heads: ClassVar[tuple[str, ...]] = ("lm_head.", "classifier.", *HEADS)
 
     def build(self, config: Any) -> None:
         """Make the embedding and both stacks."""

@@ -31,7 +31,7 @@ LIKE_BERT = {
 LIKE_T5 = {
     "vocab_size": 320, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 3, "num_decoder_layers": 2, "num_heads": 4,
     "relative_attention_num_buckets": 8, "relative_attention_max_distance": 20, "decoder_start_token_id": 1,
-    "pad_token_id": 1,
+    "pad_token_id": 1, "eos_token_id": 0,
 }  # fmt: skip
 LIKE_BART = {
     "vocab_size": 320, "d_model": 32, "encoder_layers": 3, "encoder_ffn_dim": 48, "encoder_attention_heads": 4,

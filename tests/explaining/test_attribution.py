@@ -74,6 +74,17 @@ def test_the_values_of_both_sides_of_an_encoder_decoder_add_up(family, byte_toke
     assert np.abs(found.values[: len(found.pieces)]).min() > 0 and found.values[-1] != 0
 
 
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_the_values_of_an_encoder_decoder_that_labels_add_up(family, unigram_tokenizer):
+    model = tiny_model(family, "AutoModelForSequenceClassification", num_labels=3)
+    found = mt.attribute_tokens(model, unigram_tokenizer, CHINESE, target=1, steps=400)
+    with torch.no_grad():
+        logits = model(torch.tensor([unigram_tokenizer.encode(CHINESE)])).logits.log_softmax(-1)
+    assert_adds_up(found)
+    assert found.score == pytest.approx(float(logits[0, 1]), abs=1e-5) and not found.written
+    assert np.abs(found.values[:-1]).min() > 0 and found.pieces[-1].special  # the end, where the text is labelled
+
+
 def test_a_regression_is_explained_by_its_value(word_tokenizer):
     model = tiny_model("bert", "AutoModelForSequenceClassification", num_labels=1)
     found = mt.attribute_tokens(model, word_tokenizer, ENGLISH, steps=150)

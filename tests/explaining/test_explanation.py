@@ -136,6 +136,26 @@ def test_an_encoder_decoder_without_a_head_has_its_maps(family, byte_tokenizer):
     assert found.lens is None and found.attribution is None and list(found.maps) == ["encoder", "decoder", "cross"]
 
 
+@pytest.mark.parametrize(
+    ("family", "auto"),
+    [
+        ("t5", "AutoModelForTokenClassification"),
+        ("bart", "AutoModelForQuestionAnswering"),
+        ("t5", "AutoModelForSequenceClassification"),
+        ("gpt2", "AutoModelForTokenClassification"),
+        ("llama", "AutoModelForQuestionAnswering"),
+    ],
+)
+def test_what_labels_tokens_and_finds_answers_has_its_maps(family, auto, unigram_tokenizer):
+    model = tiny_model(family, auto)
+    found = mt.explain(model, unigram_tokenizer, CHINESE, **QUICK)
+    assert found.lens is None and (found.attribution is not None) == (auto == "AutoModelForSequenceClassification")
+    two_sides = family in ("t5", "bart") and auto != "AutoModelForTokenClassification"
+    assert list(found.maps) == (["encoder", "decoder", "cross"] if two_sides else ["self"])
+    with pytest.raises(ConfigError, match="target_text is for models"):
+        mt.explain(model, unigram_tokenizer, CHINESE, target_text=ENGLISH)
+
+
 def test_an_encoder_decoder_has_three_maps_and_both_texts(byte_tokenizer, tmp_path):
     model = tiny_model("t5")
     found = mt.explain(model, byte_tokenizer, CHINESE, tmp_path / "page.html", target_text="the cat", **QUICK)

@@ -1,4 +1,4 @@
-"""Causal families without their head, and as classifiers of texts: parity with transformers, both directions."""
+"""Causal families without their head and with other heads: parity with transformers, both directions."""
 
 import json
 
@@ -13,9 +13,14 @@ from massivetext.models.naming import to_stored
 
 from .conftest import TRANSFORMERS_FAMILIES, tiny_config, tiny_model
 
-AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceClassification"}
+AUTO = {
+    "base": "AutoModel",
+    "sequence-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+}
 CASES = [(task, name) for task in AUTO for name in TRANSFORMERS_FAMILIES if name in ARCHITECTURES[task]]
-CLASSIFIERS = [name for task, name in CASES if task == "sequence-classification"]
+HEADS = [case for case in CASES if case[0] != "base"]
 PAD = 5
 
 
@@ -43,10 +48,26 @@ def batch(side="right"):
     return {"input_ids": ids.masked_fill(mask == 0, PAD), "attention_mask": mask}
 
 
+def labels_of(task):
+    tokens = torch.arange(36).reshape(3, 12) % 3
+    return {
+        "sequence-classification": {"labels": torch.tensor([0, 2, 1])},
+        "token-classification": {"labels": tokens.masked_fill(batch()["attention_mask"] == 0, -100)},
+        "question-answering": {
+            "start_positions": torch.tensor([1, 3, 50]), "end_positions": torch.tensor([[2], [4], [50]])
+        },
+    }[task]  # fmt: skip
+
+
 def apart(ours, theirs, mask):
-    """The largest difference of two models' first outputs, padding left out."""
-    ours, theirs = ours[0], theirs[0]
-    return float((ours - theirs)[mask.bool() if ours.ndim == 3 else slice(None)].abs().max())
+    """The largest difference of two models' outputs, padding left out."""
+    pairs = [
+        (getattr(ours, name), getattr(theirs, name))
+        for name in ("last_hidden_state", "logits", "start_logits", "end_logits")
+        if getattr(theirs, name, None) is not None
+    ]
+    kept = [slice(None) if one.shape[:2] != mask.shape else mask.bool() for one, _ in pairs]
+    return max(float((one - two)[part].abs().max()) for part, (one, two) in zip(kept, pairs, strict=True))
 
 
 @pytest.mark.parametrize(("task", "family"), CASES)
@@ -80,18 +101,26 @@ def test_a_folder_written_here_gives_the_same_numbers_in_transformers(task, fami
         assert torch.equal(again(**inputs)[0], ours[0])
 
 
-@pytest.mark.parametrize("family", CLASSIFIERS)
-def test_loss_and_gradients_are_those_of_transformers(family, tmp_path):
-    peer = peer_of("sequence-classification", family)
+@pytest.mark.parametrize(("task", "family"), HEADS)
+def test_loss_gradients_and_what_the_layers_did_are_those_of_transformers(task, family, tmp_path):
+    peer = peer_of(task, family)
     peer.save_pretrained(tmp_path)
-    model = mt.AutoModelForSequenceClassification.from_pretrained(tmp_path)
-    labels = torch.tensor([0, 2, 1])
-    ours, theirs = model(**batch(), labels=labels), peer(**batch(), labels=labels)
-    assert torch.allclose(ours.loss, theirs.loss, atol=1e-5)
+    model = getattr(mt, AUTO[task]).from_pretrained(tmp_path)
+    inputs = {**batch(), **labels_of(task)}
+    if task == "question-answering":  # its loss counts the logits of padding, which reads itself here: rows without
+        inputs = {name: value[1:] for name, value in inputs.items()}
+    shown = {"output_hidden_states": True, "output_attentions": True}
+    ours, theirs = model(**inputs, **shown), peer(**inputs, **shown)
+    assert ours.loss > 0 and torch.allclose(ours.loss, theirs.loss, atol=1e-5)
+    for name in ("hidden_states", "attentions"):
+        for mine, other in zip(getattr(ours, name), getattr(theirs, name), strict=True):
+            assert (mine - other)[-2:].abs().max() <= 1e-5, name  # rows without padding
     ours.loss.backward()
     theirs.loss.backward()
     found = {name: parameter.grad for name, parameter in model.decoder.named_parameters()}
-    found = {**to_stored(found, model.decoder.places()), "score.weight": model.score.weight.grad}
+    found, base = to_stored(found, model.decoder.places()), model.decoder.stored_base
+    found = {(model.stored_base or base) + name.removeprefix(base): gradient for name, gradient in found.items()}
+    found |= {name: weight.grad for name, weight in model.named_parameters() if not name.startswith("decoder.")}
     expected = {name: parameter.grad for name, parameter in peer.named_parameters()}
     assert set(found) == set(expected)
     whole = torch.stack([gradient.norm() for gradient in expected.values()]).norm()
@@ -111,12 +140,13 @@ def test_one_label_is_a_regression(labels, tmp_path):
 @pytest.mark.parametrize("changes", [{"do_layer_norm_before": False}, {"word_embed_proj_dim": 16}])
 def test_the_shapes_of_opt_350m_are_known(changes, tmp_path):
     inputs = batch()
-    peer_of("sequence-classification", "opt", **changes).save_pretrained(tmp_path)
-    for auto in AUTO.values():
-        peer = getattr(transformers, auto).from_pretrained(tmp_path, attn_implementation="eager").eval()
-        with torch.no_grad():
-            off = apart(getattr(mt, auto).from_pretrained(tmp_path)(**inputs), peer(**inputs), inputs["attention_mask"])
-        assert off <= 1e-5
+    for task in ("sequence-classification", "question-answering"):
+        peer_of(task, "opt", **changes).save_pretrained(tmp_path / task)
+        for auto in {AUTO[task], AUTO["base"]}:
+            peer = getattr(transformers, auto).from_pretrained(tmp_path / task, attn_implementation="eager").eval()
+            with torch.no_grad():
+                ours, theirs = getattr(mt, auto).from_pretrained(tmp_path / task)(**inputs), peer(**inputs)
+            assert apart(ours, theirs, inputs["attention_mask"]) <= 1e-5
 
 
 def test_a_causal_model_becomes_a_classifier_with_a_fresh_head(tmp_path, capsys):
@@ -127,6 +157,29 @@ def test_a_causal_model_becomes_a_classifier_with_a_fresh_head(tmp_path, capsys)
     assert model(**batch()).logits.shape == (3, 4)
     same = mt.AutoModelForSequenceClassification.from_pretrained(tmp_path, num_labels=4, pad_token_id=PAD)
     assert torch.equal(model.score.weight, same.score.weight)
+
+
+@pytest.mark.parametrize("task", ["token-classification", "question-answering"])
+def test_a_head_of_the_same_family_takes_over_the_decoder_of_any_other(task, tmp_path, capsys):
+    answering = randomised(mt.LlamaForQuestionAnswering(config_of("llama")))  # its files call the decoder otherwise
+    answering.save_pretrained(tmp_path / "answering")
+    mt.AutoModelForTokenClassification.from_pretrained(tmp_path / "answering").save_pretrained(tmp_path / "tokens")
+    said = capsys.readouterr().err
+    assert "qa_outputs.weight" in said and "score.weight, score.bias" in said
+    for folder in ("answering", "tokens"):
+        model = getattr(mt, AUTO[task]).from_pretrained(tmp_path / folder)
+        body = zip(model.decoder.parameters(), answering.decoder.parameters(), strict=True)
+        assert all(torch.equal(one, two) for one, two in body)
+
+
+@pytest.mark.parametrize(("family", "share"), [("gpt2", None), ("gpt_neox", 0.3), ("llama", None), ("qwen3", 0.25)])
+def test_what_is_dropped_before_a_classifier_of_tokens_is_what_transformers_drops(family, share, tmp_path):
+    changes = {} if share is None else {"classifier_dropout": share}
+    mt.AutoModelForTokenClassification.from_config(config_of(family, **changes)).save_pretrained(tmp_path)
+    peer = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path)
+    peer.save_pretrained(tmp_path / "theirs")
+    for folder in (tmp_path, tmp_path / "theirs"):
+        assert mt.AutoModelForTokenClassification.from_pretrained(folder).dropout.p == peer.dropout.p == (share or 0.1)
 
 
 def test_texts_without_a_padding_id_are_labelled_one_at_a_time():
@@ -140,6 +193,8 @@ def test_labels_outside_the_classes_are_named():
     model = mt.LlamaForSequenceClassification(config_of("llama"))
     with pytest.raises(ModelError, match="labels has the value 3; allowed: 0 to 2"):
         model(**batch(), labels=torch.tensor([0, 3, 1]))
+    with pytest.raises(ModelError, match="labels has the value 7; allowed: 0 to 2, and -100 for none"):
+        mt.GPT2ForTokenClassification(config_of("gpt2"))(**batch(), labels=torch.full((3, 12), 7))
 
 
 def test_fresh_weights_are_a_function_of_the_seed():
