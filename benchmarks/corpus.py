@@ -5,7 +5,8 @@
 `steps`: each step alone and the chain of them on Arrow batches in memory, by the processor time of one thread.
 `filters`: language, Gopher, C4, FineWeb, pattern PII and MinHash-112 one after the other, on texts of web page length;
 a decision is taken and nothing removed, so that every filter sees every text. `archive`: the same filters from JSON
-lines in zstd to a finished corpus in Parquet, near-duplicates dropped.
+lines in zstd to a finished corpus in Parquet, near-duplicates dropped, of which about every fifth text is one: to have
+enough text, further texts are put together from the sentences of all.
 `plain_python`: such statistics with `str`, `re` and `collections`, as they are usually written, on a part of the text.
 `build`: `build_corpus` from files to Parquet (read, decode, normalise, measure, digests, split, zstd), for the ways in
 which documents lie in files, by the processor time of all threads and by the clock. Each number is the best of several
@@ -46,6 +47,8 @@ ROUNDS = 7
 TEXT_BYTES = 20_000_000
 PLAIN_BYTES = 1_000_000
 BATCH_ROWS = 1024
+ARCHIVE_ROWS = 4096
+NEAR_DUPLICATES = 0.2
 CHAIN = ["normalise", "gopher_quality", {"length": {"min_characters": 100}}]
 WITH_REPETITION = [*CHAIN, "gopher_repetition"]
 PII = {"pii": {"types": ["email", "phone", "ip", "card", "iban", "resident_id"]}}
@@ -205,21 +208,37 @@ def build_rates(recipe: dict[str, object], size: int, scratch: Path, attempts: i
     return rates
 
 
+def archive_texts(texts: list[str], size: int) -> list[str]:
+    """Return texts of `size` bytes in all: the given ones, then new ones of their sentences and near-duplicates."""
+    chance = random.Random(0)
+    parts = [re.split(r"(?<=[.!?。！？\n])", text) for text in texts]
+    sentences = [sentence for part in parts for sentence in part if sentence]
+    found, held = list(texts), sum(len(text.encode()) for text in texts)
+    while held < size:
+        place = chance.randrange(len(texts))
+        if chance.random() < NEAR_DUPLICATES:
+            text = f"{len(found)} {texts[place]}"  # told apart by its beginning
+        else:
+            text = "".join(chance.choices(sentences, k=len(parts[place])))
+        found.append(text)
+        held += len(text.encode())
+    return found
+
+
 def measure_archive(texts: list[str], listed: list[object], threads: int) -> dict[str, float]:
     """Return MB/s (of text) of a build from JSON lines in zstd, by processor time of all threads and by the clock."""
+    texts = archive_texts(texts, TEXT_BYTES)
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "source")
         source.mkdir()
         packer = zstandard.ZstdCompressor(3)
-        size, number = 0, 0
-        while size < TEXT_BYTES:
-            # Each copy is told apart by its beginning, and stays a near-duplicate of the others.
-            lines = [json.dumps({"text": f"{number} {text}", "url": "http://a.example/"}) for text in texts]
-            Path(source, f"{number:03d}.jsonl.zst").write_bytes(packer.compress("\n".join(lines).encode()))
-            size += sum(len(text.encode()) for text in texts)
-            number += 1
+        for start in range(0, len(texts), ARCHIVE_ROWS):
+            part = texts[start : start + ARCHIVE_ROWS]
+            lines = [json.dumps({"text": text, "url": "http://a.example/"}) for text in part]
+            Path(source, f"{start:06d}.jsonl.zst").write_bytes(packer.compress("\n".join(lines).encode()))
         steps = [*listed, {"deduplicate": {"near": {}}}]
         recipe = {"sources": [{"name": "text", "path": str(source)}], "steps": steps}
+        size = sum(len(text.encode()) for text in texts)
         return {"bytes": size, **build_rates(recipe, size, Path(scratch), attempts=3, threads=threads)}
 
 

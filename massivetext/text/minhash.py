@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from massivetext.text.arrays import Offsets
-from massivetext.text.characters import longest_document
+from massivetext.text.characters import At, Positions, longest_document
 from massivetext.text.compiling import kernel
 from massivetext.text.words import HAN_BIT, HASH_START, Hashes, Words, mix
 
@@ -154,12 +154,14 @@ def _collect(hashes: Hashes, offsets: Offsets, ngram: int, han_ngram: int, found
     out = 0
     longest = longest_document(offsets)
     sums, shingles = np.empty(longest + 1, np.uint64), np.empty(longest, np.uint64)
+    starts = np.empty(2 * longest + 2, np.int32)
     powered = powers(max(ngram, han_ngram))
     for document in range(len(offsets) - 1):
         start, end = offsets[document], offsets[document + 1]
         begin = out
-        out += shingle_document(hashes, start, end, ngram, han_ngram, powered, sums, shingles)
-        found[begin:out] = np.sort(shingles[: out - begin])
+        count = shingle_document(hashes, start, end, ngram, han_ngram, powered, sums, shingles)
+        out += count
+        sort_hashes(shingles, count, starts, found[begin:out])
         last = begin
         for at in range(begin, out):
             if at == begin or found[at] != found[at - 1]:
@@ -167,6 +169,35 @@ def _collect(hashes: Hashes, offsets: Offsets, ngram: int, han_ngram: int, found
                 last += 1
         out = last
         set_offsets[document + 1] = out
+
+
+@kernel
+def sort_hashes(values: Hashes, count: int, starts: Positions, out: Hashes) -> None:
+    """Write the first `count` values, which are hashes, to `out` in ascending order.
+
+    Each goes to about its place by its upper bits, one value a place, and then past the few that it came before; so the
+    time grows with the count alone. starts: (2 * count + 2,), room to work in.
+    """
+    bits = 1
+    while 1 << bits < count:
+        bits += 1
+    shift = At(64 - bits)
+    for place in range((1 << bits) + 1):
+        starts[place] = 0
+    for index in range(count):
+        starts[(values[index] >> shift) + At(1)] += 1
+    for place in range(1 << bits):
+        starts[place + 1] += starts[place]
+    for index in range(count):
+        place = values[index] >> shift
+        out[At(starts[place])] = values[index]
+        starts[place] += 1
+    for index in range(1, count):
+        value, at = out[index], index
+        while at > 0 and out[At(at - 1)] > value:
+            out[At(at)] = out[At(at - 1)]
+            at -= 1
+        out[At(at)] = value
 
 
 @kernel
