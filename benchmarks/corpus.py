@@ -43,7 +43,7 @@ from massivetext.storage import write_json
 from massivetext.text.minhash import signatures
 from massivetext.text.words import hash_words
 
-ROUNDS = 7
+ROUNDS = 15
 TEXT_BYTES = 20_000_000
 PLAIN_BYTES = 1_000_000
 BATCH_ROWS = 1024
