@@ -262,10 +262,13 @@ def model_rows(found: dict[str, Any]) -> list[Row]:
     rows = []
     for work, words in (("forward", "forward"), ("forward_backward", "forward and backward")):
         for mode in ("eager", "compiled"):
-            ratios = {name: part[mode][work]["ratio"] for name, part in found["families"].items() if mode in part}
-            if ratios:
+            measured = {name: part[mode][work] for name, part in found["families"].items() if mode in part}
+            if measured:
+                ratios = {name: part["ratio"] for name, part in measured.items()}
                 worst = min(ratios, key=lambda name: ratios[name])
                 text = f"median {median(ratios.values()):.2f} x transformers; worst `{worst}` {ratios[worst]:.2f} x"
+                busy = [part["ratio_by_processor_time"] for part in measured.values()]
+                text += f"; by processor time {median(busy):.2f} x, {min(busy):.2f} x"
                 verdict = reached(ratios[worst] >= 1)
                 rows.append((f"{words} of {len(ratios)} families, {mode}, equal outputs", text, "all ≥ 1 x", verdict))
     return rows
