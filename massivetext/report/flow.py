@@ -18,6 +18,7 @@ NODE = 7.0
 TOP = 14.0
 RIVER = 190.0  # height of all bytes read
 GAP = 7.0
+LINE = 17.0  # height of a line of words
 MODEL = 58.0
 MOST_LAYERS = 12
 SHOWN_REASONS = 3
@@ -58,16 +59,18 @@ class River:
         self.scale = RIVER / sum(max(flow.read.size_bytes, flow.kept.size_bytes) for flow in self.flows)
         name = tr("The journey of the text, from raw bytes to the score")
         self.drawing = Drawing(columns[-1] + ROOM, 0.0, name)
-        self.read = self._stacked([flow.read.size_bytes for flow in self.flows], GAP)
-        self.kept = self._stacked([flow.kept.size_bytes for flow in self.flows], 1.0)
+        self.read = self._stacked([flow.read.size_bytes for flow in self.flows], GAP, LINE)
+        self.kept = self._stacked([flow.kept.size_bytes for flow in self.flows], 1.0, 0.0)
         self.splits: dict[str, Band] = {}
 
-    def _stacked(self, sizes: Sequence[int], gap: float) -> dict[str, Band]:
-        """Return a band for each source, one below the other."""
-        bands, y = {}, TOP
+    def _stacked(self, sizes: Sequence[int], gap: float, line: float) -> dict[str, Band]:
+        """Return a band for each source, one below the other: apart by `gap`, their middles by `line` at least."""
+        bands: dict[str, Band] = {}
+        top, middle = TOP, -line
         for flow, size in zip(self.flows, sizes):
-            bands[flow.name] = Band(y, max(size * self.scale, 1.0))
-            y = bands[flow.name].bottom + gap
+            height = max(size * self.scale, 1.0)
+            band = bands[flow.name] = Band(max(top, middle + line - height / 2), height)
+            top, middle = band.bottom + gap, band.middle
         return bands
 
     def picture(self) -> str:
@@ -95,7 +98,7 @@ class River:
             title = f"{flow.name}: {bytes_text(flow.kept.size_bytes)}"
             start = min(kept.height, read.height)
             self.drawing.ribbon((left + NODE, read.top), (right, kept.top), start, kept.height, f"flow {colour}", title)
-        places = spread([self.read[flow.name].middle for flow in self.flows], 17, TOP + 6, 1e9)
+        places = spread([self.read[flow.name].middle for flow in self.flows], LINE, TOP + 6, 1e9)
         for flow, y in zip(self.flows, places):
             words = [(flow.name, "label strong")]
             size = bytes_text(flow.read.size_bytes)
