@@ -28,7 +28,7 @@ from massivetext.settings import Settings
 from massivetext.storage import file_digest, read_json, temporary_path, value_digest, write_json
 from massivetext.text.arrays import Offsets
 from massivetext.text.compiling import kernel
-from massivetext.text.minhash import shingle
+from massivetext.text.minhash import MINHASH_VERSION, shingle
 from massivetext.text.words import HAN_BIT, WORDS_VERSION, Hashes, hash_words
 from massivetext.translations import tr
 
@@ -155,6 +155,7 @@ def train_classifier(
     facts: dict[str, Any] = {
         "format": FORMAT,
         "words_version": WORDS_VERSION,
+        "shingles_version": MINHASH_VERSION,
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
         "examples": {name: len(found) - len(both) for name, found in examples.items()},
@@ -265,10 +266,11 @@ def load_classifier(folder: str | Path) -> Classifier:
             f"`massivetext corpus classifier GOOD BAD --out {folder}`"
         )
     facts = read_json(path)
-    if facts.get("format") != FORMAT or facts.get("words_version") != WORDS_VERSION:
+    known = {"format": FORMAT, "words_version": WORDS_VERSION, "shingles_version": MINHASH_VERSION}
+    found = {name: facts.get(name) for name in known}
+    if found != known:
         raise ConfigError(
-            f"{path} has format {facts.get('format')!r} and words version {facts.get('words_version')!r}; this version "
-            f"reads {FORMAT!r} with {WORDS_VERSION}: train the classifier again"
+            f"{path} was trained with {found}, and this version reads {known}; train the classifier again"
         )
     weights = path.with_name("weights.safetensors")
     if not weights.is_file() or file_digest(weights) != facts["weights"]:

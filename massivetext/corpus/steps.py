@@ -252,7 +252,7 @@ class Deduplicate(Barrier):
     that stood before are taken out of those that stay."""
 
     name = "deduplicate"
-    version = 2
+    version = 3  # grows with MINHASH_VERSION: keys and shingles of earlier builds lie in the index
     settings_type = DeduplicateSettings
 
 

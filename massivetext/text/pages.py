@@ -38,7 +38,7 @@ FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0x4E00, 0x9FA5
 WIDE_ENDS = frozenset(map(ord, "。！？｡…‥؟۔।॥።"))
 ENDS = frozenset(map(ord, ".?!")) | WIDE_ENDS
 CLOSING = frozenset(map(ord, "\"'”’」』）)]】》〉»›*"))
-OPEN_BRACKET, CLOSED_BRACKET, FULL_STOP, WIDE_STOP = ord("【"), ord("】"), ord("."), ord("。")
+OPEN_BRACKET, CLOSED_BRACKET = ord("【"), ord("】")
 IS_END, IS_WIDE_END, IS_CLOSING = 1, 2, 4
 MARKS = np.zeros(0x10000, np.uint8)
 """What each punctuation mark is, by its code point; those above are none of these."""

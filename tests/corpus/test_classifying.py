@@ -2,6 +2,8 @@
 
 import json
 import random
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -136,3 +138,12 @@ def test_a_classifier_that_was_changed_or_is_missing_is_refused(trained, tmp_pat
         stream.write(b"x")
     with pytest.raises(ConfigError, match="not the file that was trained"):
         load_classifier(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("name", ["format", "words_version", "shingles_version"])
+def test_a_classifier_of_another_version_is_refused(trained, tmp_path, name):
+    folder = Path(shutil.copytree(trained["folder"], tmp_path / "old"))
+    facts = json.loads((folder / "classifier.json").read_text())
+    (folder / "classifier.json").write_text(json.dumps({**facts, name: 0}))
+    with pytest.raises(ConfigError, match="train the classifier again"):
+        load_classifier(folder)

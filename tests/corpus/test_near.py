@@ -16,9 +16,10 @@ from crash_harness import trials
 from massivetext.corpus import building, census, index, near, parts
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.inspecting import document_text
+from massivetext.corpus.steps import Deduplicate
 from massivetext.errors import ConfigError
 from massivetext.storage import write_json
-from massivetext.text.minhash import shingle_sets
+from massivetext.text.minhash import MINHASH_VERSION, shingle_sets
 from massivetext.text.words import hash_words
 
 EVERYTHING = {"validation": 0, "test": 0}
@@ -337,3 +338,20 @@ def test_killed_at_any_moment_a_build_and_an_append_end_with_the_same_bytes(tmp_
     found = trials(command, tmp_path, kills, seed=kills, patterns=patterns, by_files=True)
     assert [trial.different for trial in found] == [()] * kills
     assert sum(not trial.finished_before_the_kill for trial in found) >= 0.6 * kills
+
+
+def test_a_corpus_with_keys_of_another_version_is_not_appended_to(tmp_path, monkeypatch):
+    assert Deduplicate.version == MINHASH_VERSION + 1
+    texts = ["The harbour was quiet before dawn.", "清晨的港口很安静，海鸥飞过。"]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    recipe = {
+        "sources": [{"name": "s", "path": str(tmp_path / "*.jsonl")}],
+        "steps": [{"deduplicate": {"near": {}}}],
+        "split": {"validation": 0, "test": 0},
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(Deduplicate, "version", Deduplicate.version - 1)
+        build_corpus(recipe, tmp_path / "corpus", quiet=True)
+    (tmp_path / "more.jsonl").write_text(json.dumps({"text": "One more text on the shelf."}) + "\n")
+    with pytest.raises(ConfigError, match="version"):
+        build_corpus(recipe, tmp_path / "corpus", append=True, quiet=True)
