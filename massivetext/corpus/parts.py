@@ -180,12 +180,11 @@ def gather(
     for piece in pieces:
         whole, uri = course.readers[piece.file.format].is_whole_file(), piece.file.uri
         for record in _records(course, piece):
-            if batch.uris and (
-                batch.text_bytes + about_bytes(record) > BATCH_BYTES or len(batch.uris) >= BATCH_RECORDS
-            ):
+            size = about_bytes(record)
+            if batch.uris and (batch.text_bytes + size > BATCH_BYTES or len(batch.uris) >= BATCH_RECORDS):
                 yield batch
                 batch = Gathered()
-            batch.add(uri, whole, record)
+            batch.add(uri, whole, record, size)
         advance(piece_bytes(piece), 0)
     if batch.uris:
         yield batch

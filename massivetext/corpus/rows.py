@@ -165,19 +165,19 @@ class Gathered:
         self._appends = [column.append for column in self.columns.values()]
         self.text_bytes = 0
         """About how much the texts are in UTF-8."""
-        for record in records:
-            self.add(*record)
+        for uri, whole, record in records:
+            self.add(uri, whole, record, about_bytes(record))
 
     def __len__(self) -> int:
         return len(self.uris)
 
-    def add(self, uri: str, whole: bool, record: Record) -> None:
-        """Add a record."""
+    def add(self, uri: str, whole: bool, record: Record, text_bytes: int) -> None:
+        """Add a record with so many bytes of text, as `about_bytes` tells."""
         self.uris.append(uri)
         self.whole.append(whole)
         for append, value in zip(self._appends, record):
             append(value)
-        self.text_bytes += about_bytes(record)
+        self.text_bytes += text_bytes
 
     def members(self) -> list[str]:
         """Return the uri of each record, that of the file with its member's name."""

@@ -32,6 +32,7 @@ from massivetext.storage import file_digest
 from massivetext.text.arrays import count_byte
 from massivetext.text.grams import GRAMS_VERSION, repeated_grams
 from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics
+from massivetext.text.statistics import words_and_symbols
 from massivetext.text.web_lines import LINES_VERSION, keep_lines
 
 HEAD_CHARACTERS = 1000
@@ -158,12 +159,14 @@ class FineWebQuality(LimitDecide):
     @property
     def needs(self) -> tuple[str, ...]:
         """The measures it looks at."""
-        return ("page", "jieba" if self.settings.words == "jieba" else "statistics")
+        return ("page", "jieba") if self.settings.words == "jieba" else ("page",)
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
         """Return what each limit is compared with."""
-        counted = self.needs[1]
-        words = statistic(batch, "words", counted) + statistic(batch, "symbols", counted)
+        if self.settings.words == "jieba":
+            words = statistic(batch, "words", "jieba") + statistic(batch, "symbols", "jieba")
+        else:
+            words = words_and_symbols(batch.column("text")).astype(np.float64)
         names = ("ended_line_fraction", "short_line_fraction", "duplicate_line_character_fraction")
         measured = {
             f"{'min' if name.startswith('ended') else 'max'}_{name}": statistic(batch, name, "page") for name in names

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from massivetext.text.arrays import Bytes, Offsets
 from massivetext.text.characters import (
     FULL_STOP,
+    GAP,
     HAN_WORD,
     SYMBOL,
     WORD,
@@ -259,3 +260,19 @@ def count_documents(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts)
         count_lines(characters[1:], count, room, out)
         count = mark_parts(characters, count, parts, places)
         count_words(characters[1:], parts, count, room, out)
+
+
+@kernel
+def count_units(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts) -> None:
+    """Write how many words and symbols each document has to `counts`, (documents,)."""
+    longest = longest_document(offsets)
+    characters, parts = np.empty(longest + 2, np.int32), np.empty(longest, np.uint8)
+    places = np.empty(longest, np.int32)
+    for document in range(len(offsets) - 1):
+        count = decode_document(data, offsets[document], offsets[document + 1], table, characters[1:])
+        count = mark_parts(characters, count, parts, places)
+        found = np.int32(count > 0 and parts[0] != GAP)
+        for at in range(1, count):
+            begins = (parts[at] != GAP) & (parts[at] != parts[at - 1])
+            found += np.int32(begins | (parts[at] == HAN_WORD))
+        counts[document] = found

@@ -18,10 +18,13 @@ import pyarrow as pa
 
 from massivetext.errors import DataError
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
+from massivetext.text.characters import At, longest_document
 from massivetext.text.compiling import kernel
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
+Hashes = npt.NDArray[np.uint32]
+Bits = npt.NDArray[np.uint64]
 MAGIC, FORMAT_VERSION, SUPERVISED, TREE_LOSS = 793712314, 12, 3, 1
 CENTROIDS, BUCKETS, DIMENSIONS, SHORTEST, LONGEST = 256, 2_000_000, 16, 2, 4
 """Fixed, so that the compiler knows them; runs have SHORTEST to LONGEST characters."""
@@ -32,8 +35,6 @@ NOTHING = -1
 IS_BREAK = np.zeros(256, np.bool_)
 IS_BREAK[list(b"\0\t\n\v\f\r ")] = True
 """What parts words."""
-ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1).astype(np.int32)
-"""How many bits of a byte are set."""
 
 
 class LanguageModel(NamedTuple):
@@ -52,10 +53,10 @@ class LanguageModel(NamedTuple):
     word_bytes: Bytes
     """The words, one after the other, and where each begins:"""
     word_offsets: Offsets
-    run_bits: Bytes
-    """(buckets / 8,), a bit for each bucket of runs that was kept, whose vectors come in the order of the buckets."""
-    run_rows: npt.NDArray[np.uint16]
-    """(buckets / 8,), the row of the first such vector; with the bits small enough for the processor's cache."""
+    run_bits: Bits
+    """(buckets / 64,), a bit for each bucket of runs that was kept, whose vectors come in the order of the buckets."""
+    run_rows: Integers
+    """(buckets / 64,), the row of the first such vector; with the bits small enough for the processor's cache."""
     tree: Floats
     """(languages - 1, dimensions), a vector for each inner node."""
     children: Integers
@@ -126,8 +127,8 @@ def parse_model(data: bytes) -> LanguageModel:
     vectors = np.concatenate([vectors[:words], vectors[words + pairs[np.argsort(pairs[:, 0]), 1]]])
     kept = np.zeros(buckets, np.bool_)
     kept[pairs[:, 0]] = True
-    run_bits = np.packbits(kept, bitorder="little")
-    run_rows = (words + np.cumsum([0, *ONES[run_bits[:-1]]])).astype(np.uint16)
+    run_bits = np.packbits(kept, bitorder="little").view(np.uint64)
+    run_rows = (words + np.cumsum([0, *kept.reshape(-1, 64).sum(1)[:-1]])).astype(np.int32)
     word_counts, line_end = np.ones(words, np.int32), vectors[0].copy()
     _sum_words(word_bytes, word_offsets, run_bits, run_rows, vectors, word_counts)
     return LanguageModel(
@@ -226,69 +227,85 @@ def _word_number(
 
 
 @kernel
-def _find_runs(
-    word: Bytes,
-    size: int,
-    run_bits: Bytes,
-    run_rows: npt.NDArray[np.uint16],
-    hashes: npt.NDArray[np.uint32],
-    rows: Integers,
-    count: int,
-) -> int:
-    """Write the rows of a word's runs (the word with its brackets) to rows[count:], and return where they end.
+def _hash_runs(word: Bytes, size: int, hashes: Hashes, count: int) -> int:
+    """Write the hashes of a word's runs (the word with its brackets) to hashes[count:], and return where they end.
 
-    All runs that end at a character grow together, byte by byte; `hashes` has them in the order of their beginnings.
+    All runs that end at a character grow together, byte by byte. They are written before it is known whether they have
+    begun, and overwritten where they have not: no branch.
     """
-    one, two, three, four, base = HASH_START, HASH_START, HASH_START, HASH_START, 0
+    one, two, three, four, characters = HASH_START, HASH_START, HASH_START, HASH_START, 0
     for at in range(size):
         byte = word[at]
         if byte & 0xC0 != 0x80:
-            # Room for beginnings before the first is left at the front.
-            hashes[base + 4], hashes[base + 2], hashes[base] = two, three, four
-            base += RUNS
+            count = _write_runs(two, three, four, characters, hashes, count)
             four, three, two, one = three, two, one, HASH_START
+            characters += 1
         one, two = _add_byte(one, byte), _add_byte(two, byte)
         three, four = _add_byte(three, byte), _add_byte(four, byte)
-    # Of the last three beginnings (there are as many at least) one has two runs, one has one, one has none.
-    hashes[base + 2], hashes[base], hashes[base + 3] = three, four, two
-    for index in range(base + 4):
-        hashes[index] %= np.uint32(BUCKETS)
-    first = count
-    for index in range(10, base + 4):
-        bucket = hashes[index]
-        rows[count] = bucket
-        # Which runs were kept when the model was pruned is as good as chance: no branch.
-        count += run_bits[bucket >> 3] >> (bucket & 7) & 1
-    for index in range(first, count):
-        bucket = np.uint32(rows[index])
-        before = run_bits[bucket >> 3] & ((1 << (bucket & 7)) - 1)
-        rows[index] = run_rows[bucket >> 3] + ONES[before]
-    return count
+    return _write_runs(two, three, four, characters, hashes, count)
+
+
+@kernel
+def _write_runs(
+    two: np.uint32, three: np.uint32, four: np.uint32, characters: int, hashes: Hashes, count: int
+) -> int:
+    """Write the hashes of the runs of 2, 3 and 4 that end after so many characters, and return where they end."""
+    hashes[At(count)] = two
+    count += characters >= 2
+    hashes[At(count)] = three
+    count += characters >= 3
+    hashes[At(count)] = four
+    return count + (characters >= 4)
+
+
+@kernel
+def _add_runs(
+    hashes: Hashes, count: int, run_bits: Bits, run_rows: Integers, rows: Integers, vectors: Floats, total: Floats
+) -> int:
+    """Add the vectors of those of the runs that were kept to `total`, and return how many these are.
+
+    Which were kept when the model was pruned is as good as chance: no branch. rows: room for all runs.
+    """
+    for run in range(count):
+        hashes[run] %= np.uint32(BUCKETS)
+    kept = 0
+    for run in range(count):
+        bucket = hashes[run]
+        rows[At(kept)] = bucket
+        kept += run_bits[bucket >> np.uint32(6)] >> At(bucket & np.uint32(63)) & At(1)
+    for run in range(kept):
+        bucket = At(rows[run])
+        before = run_bits[bucket >> At(6)] & ((At(1) << (bucket & At(63))) - At(1))
+        rows[run] = run_rows[bucket >> At(6)] + _ones(before)
+    _add_rows(vectors, rows[:kept], total)
+    return kept
+
+
+@kernel
+def _ones(bits: np.uint64) -> int:
+    """Return how many bits are set; the compiler knows this form, and takes the processor's own instruction."""
+    bits -= (bits >> At(1)) & At(0x5555555555555555)
+    bits = (bits & At(0x3333333333333333)) + ((bits >> At(2)) & At(0x3333333333333333))
+    bits = (bits + (bits >> At(4))) & At(0x0F0F0F0F0F0F0F0F)
+    return int((bits * At(0x0101010101010101)) >> At(56))
 
 
 @kernel
 def _sum_words(
-    word_bytes: Bytes,
-    word_offsets: Offsets,
-    run_bits: Bytes,
-    run_rows: npt.NDArray[np.uint16],
-    vectors: Floats,
-    counts: Integers,
+    word_bytes: Bytes, word_offsets: Offsets, run_bits: Bits, run_rows: Integers, vectors: Floats, counts: Integers
 ) -> None:
     """Add the runs of each known word to its vector, and their number to `counts`.
 
     The first one, the end of a line, has no runs.
     """
     size = len(word_bytes) + 2
-    word, rows = np.empty(size, np.uint8), np.empty(RUNS * size, np.int32)
-    hashes = np.empty(RUNS * (size + 3), np.uint32)
+    word, rows, hashes = np.empty(size, np.uint8), np.empty(RUNS * size, np.int32), np.empty(RUNS * size, np.uint32)
     for number in range(1, len(word_offsets) - 1):
         start, end = word_offsets[number], word_offsets[number + 1]
         word[0], word[end - start + 1] = OPEN, CLOSE
         word[1 : end - start + 1] = word_bytes[start:end]
-        added = _find_runs(word, end - start + 2, run_bits, run_rows, hashes, rows, 0)
-        _add_rows(vectors, rows[:added], vectors[number])
-        counts[number] += added
+        count = _hash_runs(word, end - start + 2, hashes, 0)
+        counts[number] += _add_runs(hashes, count, run_bits, run_rows, rows, vectors, vectors[number])
 
 
 @kernel
@@ -335,24 +352,21 @@ def _identify(
     slots: Integers,
     word_bytes: Bytes,
     word_offsets: Offsets,
-    run_bits: Bytes,
-    run_rows: npt.NDArray[np.uint16],
+    run_bits: Bits,
+    run_rows: Integers,
     tree: Floats,
     children: Integers,
     found: Integers,
     scores: npt.NDArray[np.float64],
 ) -> None:
     """Write language and probability of all texts."""
-    size = 2
-    for document in range(len(offsets) - 1):
-        size = max(size, offsets[document + 1] - offsets[document] + 2)
-    word, rows = np.empty(size, np.uint8), np.empty(RUNS * size, np.int32)
-    hashes = np.empty(RUNS * (size + 3), np.uint32)
+    size = longest_document(offsets) + 2
+    word, rows, hashes = np.empty(size, np.uint8), np.empty(RUNS * size, np.int32), np.empty(RUNS * size, np.uint32)
     total = np.empty(DIMENSIONS, np.float32)
     stack, logs = np.empty(2 * len(children) + 2, np.int32), np.empty(2 * len(children) + 3)
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
-        count, inside = 0, 0
+        runs, known, inside = 0, 0, 0
         while at < end:
             if IS_BREAK[data[at]]:
                 at += 1
@@ -365,16 +379,17 @@ def _identify(
                 at += 1
             number = _word_number(data, start, at, value, slots, word_bytes, word_offsets)
             if number >= 0:
-                rows[count] = number
-                count += 1
-                inside += word_counts[number] - 1
+                rows[known] = number
+                known += 1
+                inside += word_counts[number]
                 continue
             word[0], word[length] = OPEN, CLOSE
-            count = _find_runs(word, length + 1, run_bits, run_rows, hashes, rows, count)
-        total[:] = 0
-        _add_rows(vectors, rows[:count], total)
+            runs = _hash_runs(word, length + 1, hashes, runs)
         # The end of the line is a word, the model's first: alone where nothing of the text is known.
+        total[:] = line_end
+        _add_rows(vectors, rows[:known], total)
+        inside += _add_runs(hashes, runs, run_bits, run_rows, rows, vectors, total)
         for dimension in range(DIMENSIONS):
-            total[dimension] = (total[dimension] + line_end[dimension]) / (count + inside + 1)
+            total[dimension] /= inside + 1
         found[document] = _likeliest(total, tree, children, stack, logs)
         scores[document] = np.exp(logs[-1])

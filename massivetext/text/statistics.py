@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import string_buffers
-from massivetext.text.counting import COUNTS, count_documents
+from massivetext.text.counting import COUNTS, Counts, count_documents, count_units
 from massivetext.text.unicode_table import class_table
 
 STATISTICS_VERSION = 1
@@ -67,6 +67,14 @@ def text_statistics(array: pa.Array) -> dict[str, pa.Array]:
         column[name] = _ratio(column[part], column[whole])
     missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
     return {name: pa.array(column[name], type=kind, mask=missing) for name, kind in STATISTICS.items()}
+
+
+def words_and_symbols(array: pa.Array) -> Counts:
+    """Return how many words and symbols each text of a string or large_string array has; a null has none."""
+    data, offsets = string_buffers(array)
+    counts = np.zeros(len(array), np.int64)
+    count_units(data, offsets, class_table(), counts)
+    return counts
 
 
 def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

