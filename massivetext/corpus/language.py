@@ -132,7 +132,8 @@ def languages_of(texts: pa.Array, max_characters: int | None = None) -> tuple[pa
     found, scores = np.full(len(texts), zh, np.int64), np.ones(len(texts))
     if not certain.all():
         asked = texts.filter(pa.array(~certain)) if certain.any() else texts
-        found[~certain], scores[~certain] = _ask(model, pc.utf8_slice_codeunits(asked, 0, max_characters), loud[~certain])
+        heads = pc.utf8_slice_codeunits(asked, 0, max_characters)
+        found[~certain], scores[~certain] = _ask(model, heads, loud[~certain])
     found[facts[:, LETTERS] == 0] = unknown
     scores[found == unknown] = 0.0
     _settle(found, scores, facts, zh, wuu, yue, ja, ko)
@@ -260,11 +261,17 @@ def _settle(
     Japan's reform did; a text that is mostly Han characters, whatever foreign words it holds, is in one of the two.
     """
     for text in range(len(found)):
-        han, kana, letters, forms = facts[text, HANS], facts[text, KANAS], facts[text, LETTERS], facts[text, JAPANESE_FORMS]
+        han, kana, letters, forms = (
+            facts[text, HANS],
+            facts[text, KANAS],
+            facts[text, LETTERS],
+            facts[text, JAPANESE_FORMS],
+        )
         if found[text] == wuu and han + kana:
             found[text] = zh
         code = found[text]
         japanese = kana >= MIN_KANA_FRACTION * (han + kana)
+        forms = facts[text, JAPANESE_FORMS]
         own = ja if forms else zh
         if code in (zh, yue) and kana:
             if japanese:

@@ -59,7 +59,7 @@ class Repeats:
         """Return rows without what stood before, the edit noted; start: the number of the first."""
         before = batch.column("text")
         texts = self._texts(before, start)
-        return batch if texts is before else noted(batch, texts, Deduplicate)
+        return batch if texts is before else noted(batch, texts, pc.not_equal(before, texts), Deduplicate)
 
     def _texts(self, texts: pa.Array, start: int) -> pa.Array:
         """Return the texts of rows from `start` on without what was found so far; the same array if that is nothing."""

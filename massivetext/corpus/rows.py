@@ -311,12 +311,12 @@ class Passage:
         if after.null_count:
             failed = pc.if_else(after.is_null(), pa.scalar(step.failure), pa.scalar(None, pa.string()))
             batch, after = self._drop(batch, failed, step.name, step.version), after.drop_null()
-        changed = pc.not_equal(batch.column("text"), after).true_count
-        if not changed:
+        changed = pc.not_equal(batch.column("text"), after)
+        if not changed.true_count:
             return batch
-        edited = noted(batch, after, step)
+        edited = noted(batch, after, changed, step)
         removed = pc.sum(batch.column("text_bytes")).as_py() - pc.sum(edited.column("text_bytes")).as_py()
-        self.counts.edit(step.name, changed, removed)
+        self.counts.edit(step.name, changed.true_count, removed)
         return self._drop_blank(edited, NOTHING_LEFT, step.name, step.version)
 
     def _drop_blank(self, batch: pa.RecordBatch, reason: str, step: str, version: int) -> pa.RecordBatch:
@@ -379,11 +379,11 @@ class Passage:
         return replaced(rows, "excerpt", pc.utf8_slice_codeunits(texts, 0, EXCERPT_CHARACTERS))
 
 
-def noted(batch: pa.RecordBatch, texts: pa.Array, step: Step | type[Step]) -> pa.RecordBatch:
+def noted(batch: pa.RecordBatch, texts: pa.Array, changed: pa.Array, step: Step | type[Step]) -> pa.RecordBatch:
     """Return the batch with new texts and their sizes, the step noted where a text changed."""
     sizes = pc.binary_length(texts).cast(pa.int64())
-    changed = pc.not_equal(batch.column("text"), texts).to_numpy(zero_copy_only=False)
-    batch = with_edit(batch, changed, step.name, step.version, batch.column("text_bytes"), sizes)
+    rows = changed.to_numpy(zero_copy_only=False)
+    batch = with_edit(batch, rows, step.name, step.version, batch.column("text_bytes"), sizes)
     return replaced(replaced(batch, "text", texts), "text_bytes", sizes)
 
 
@@ -417,7 +417,8 @@ def as_dropped(
     seen whole before it is replaced.
     """
     texts = batch.column("text").filter(gone)
-    rows = batch.select([name for name in batch.schema.names if name in schema.names]).filter(gone)
+    wanted = set(schema.names)
+    rows = batch.select([name for name in batch.schema.names if name in wanted]).filter(gone)
     excerpts = pc.utf8_slice_codeunits(texts, 0, EXCERPT_CHARACTERS + pii.MARGIN * 4)
     return conformed(rows, schema, {**notes, "excerpt": excerpts})
 

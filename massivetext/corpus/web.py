@@ -163,15 +163,18 @@ class FineWebQuality(LimitDecide):
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
         """Return what each limit is compared with."""
+        feeds = statistic(batch, "line_feeds", "page")
         if self.settings.words == "jieba":
             words = statistic(batch, "words", "jieba") + statistic(batch, "symbols", "jieba")
         else:
-            words = words_and_symbols(batch.column("text")).astype(np.float64)
+            # Words are counted only where there is something to divide by them.
+            words = np.ones(len(batch))
+            words[feeds > 0] = words_and_symbols(batch.column("text").filter(pa.array(feeds > 0)))
         names = ("ended_line_fraction", "short_line_fraction", "duplicate_line_character_fraction")
         measured = {
             f"{'min' if name.startswith('ended') else 'max'}_{name}": statistic(batch, name, "page") for name in names
         }
-        measured["max_line_feeds_per_word"] = statistic(batch, "line_feeds", "page") / np.maximum(words, 1)
+        measured["max_line_feeds_per_word"] = feeds / np.maximum(words, 1)
         return measured
 
 

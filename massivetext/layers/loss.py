@@ -37,11 +37,45 @@ def next_token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     labels: (B, T), not shifted: a token's label is compared with the logits of the token before it; IGNORED_LABEL is
     left out.
     """
-    following = functional.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL)
-    losses = functional.cross_entropy(
-        precise(logits).flatten(0, 1), following.flatten(), ignore_index=IGNORED_LABEL, reduction="sum"
-    )
-    return losses / (following != IGNORED_LABEL).sum().clamp(min=1)
+    return mean_loss(logits, functional.pad(labels[:, 1:], (0, 1), value=IGNORED_LABEL))
+
+
+def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross entropy in nats of logits (..., V) over those labels (...) that are not IGNORED_LABEL.
+
+    0 where none is. Not to be differentiated twice.
+    """
+    rows, labels = precise(logits).flatten(0, -2), labels.flatten()
+    if torch.is_grad_enabled() and rows.requires_grad and not torch.compiler.is_compiling():
+        mean: Tensor = _MeanOfLogits.apply(rows, labels)  # type: ignore[no-untyped-call]
+        return mean
+    # What the compiler makes of this reads the logits as seldom.
+    total = functional.cross_entropy(rows, labels, ignore_index=IGNORED_LABEL, reduction="sum")
+    return total / (labels != IGNORED_LABEL).sum().clamp(min=1)
+
+
+class _MeanOfLogits(torch.autograd.Function):
+    """The gradient is made in the forward pass, in the memory of the probabilities: no more is taken for it."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
+        kept = labels != IGNORED_LABEL
+        targets = torch.where(kept, labels, 0)[:, None]
+        scale = kept / kept.sum().clamp(min=1)
+        logs = functional.log_softmax(logits, dim=-1)
+        losses = torch.where(kept, logs.gather(1, targets)[:, 0], 0.0)
+        gradient = logs.exp_()
+        gradient.scatter_add_(1, targets, gradient.new_full((), -1.0).expand(targets.shape))
+        ctx.save_for_backward(gradient.mul_(scale[:, None]))
+        return -(losses * scale).sum()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, loss_gradient: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        # Asking a number of a GPU would make the program wait for it.
+        as_it_is = gradient.device.type == "cpu" and loss_gradient == 1
+        return gradient if as_it_is else gradient * loss_gradient, None
 
 
 def chunked_cross_entropy(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.layers.loss import IGNORED_LABEL, precise
+from massivetext.layers.loss import IGNORED_LABEL, mean_loss, precise
 from massivetext.models.encoder import EncoderConfig, EncoderModel
 from massivetext.models.outputs import EncoderOutput, HeadOutput, SpanOutput
 from massivetext.models.pretrained import PretrainedModel
@@ -46,7 +46,7 @@ def sequence_loss(logits: Tensor, labels: Tensor, config: LabelledConfig) -> Ten
 def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the mean cross entropy of labels (B, T) over those that are not -100, for logits (B, T, L)."""
     check_labels(labels, logits.shape[-1])
-    return functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+    return mean_loss(logits, labels)
 
 
 def answered(

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from massivetext.errors import ConfigError, ModelError
 from massivetext.generation.engine import continued
@@ -18,7 +17,7 @@ from massivetext.generation.settings import generation_settings
 from massivetext.generation.stepping import StepPlan
 from massivetext.layers.attention import Weights, causal_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import IGNORED_LABEL, precise
+from massivetext.layers.loss import IGNORED_LABEL, mean_loss
 from massivetext.layers.multihead import KeysValues, MultiHeadAttention, readable_mask
 from massivetext.models.heads import check_labels
 from massivetext.models.outputs import Attentions, HiddenStates, SequenceOutput
@@ -182,7 +181,7 @@ class EncoderDecoder(PretrainedModel):
         memory, states = self.read(input_ids, attention_mask, decoder_input_ids, decoder_attention_mask, kept)
         logits, loss = self.head(states[-1]), None
         if labels is not None:
-            loss = functional.cross_entropy(precise(logits).flatten(0, 1), labels.flatten())
+            loss = mean_loss(logits, labels)
         shown = (memory.states, states) if output_hidden_states else (None, None)
         return SequenceOutput(loss, logits, memory.hidden, *shown, *attentions_of(kept))
 

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from massivetext.text.arrays import Bytes, Offsets
 from massivetext.text.characters import (
+    BLOCK,
+    BORDER,
     FULL_STOP,
     GAP,
     HAN_WORD,
@@ -78,13 +80,15 @@ Hashes = npt.NDArray[np.uint64]
 
 @kernel
 def count_marks(characters: Characters, count: int, out: Counts) -> None:
-    """Add hash signs and ellipses of one document, as it was decoded, to its row of counts."""
+    """Add hash signs and ellipses of one document, as it was decoded, to its row of counts.
+
+    characters: one more than the document's, and this one no full stop.
+    """
     hashes, ellipses, pairs = np.int32(0), np.int32(0), np.int32(0)
     for at in range(count):
         hashes += np.int32(characters[at] == HASH)
         ellipses += np.int32(characters[at] == ELLIPSIS)
-    for at in range(1, count):
-        pairs += np.int32((characters[at] == FULL_STOP) & (characters[at - 1] == FULL_STOP))
+        pairs += np.int32((characters[at] == FULL_STOP) & (characters[at + 1] == FULL_STOP))
     out[HASHES], out[ELLIPSES] = hashes, ellipses
     if pairs > 1:
         full_stops = 0
@@ -206,17 +210,29 @@ def hash_line(characters: Characters, start: int, end: int) -> np.uint64:
 
 
 @kernel
+def find_lines(characters: Characters, count: int, breaks: Positions) -> int:
+    """Write where each line of one document ends, and return how many line feeds there are."""
+    found = 0
+    for start in range(0, count, BLOCK):
+        block = characters[start : min(start + BLOCK, count)]
+        feeds = np.int32(0)
+        for inside in range(len(block)):
+            feeds |= np.int32(block[inside] & CODE_MASK == NEW_LINE)
+        for inside in range(len(block) if feeds else 0):
+            # Written everywhere, and kept where a line ends: no branch that is guessed wrong.
+            breaks[At(found)] = start + inside
+            found += block[inside] & CODE_MASK == NEW_LINE
+    breaks[At(found)] = count
+    return found
+
+
+@kernel
 def count_lines(characters: Characters, count: int, breaks: Positions, out: Counts) -> None:
     """Add lines, paragraphs and their repetitions of one document to its row of counts.
 
     breaks: (count + 1,), room to work in.
     """
-    found = 0
-    for at in range(count):
-        # Written everywhere, and kept where a line ends: no branch that is guessed wrong.
-        breaks[At(found)] = at
-        found += characters[at] & CODE_MASK == NEW_LINE
-    breaks[At(found)] = count
+    found = find_lines(characters, count, breaks)
     lines, line_lengths = np.empty(found + 1, dtype=np.uint64), np.empty(found + 1, dtype=np.int64)
     paragraphs, paragraph_lengths = np.empty(found + 1, dtype=np.uint64), np.empty(found + 1, dtype=np.int64)
     paragraph_open = False
@@ -256,6 +272,7 @@ def count_documents(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts)
         out = counts[document]
         count = decode_document(data, offsets[document], offsets[document + 1], table, characters[1:])
         out[CHARACTERS] = count
+        characters[count + 1] = BORDER
         count_marks(characters[1:], count, out)
         count_lines(characters[1:], count, room, out)
         count = mark_parts(characters, count, parts, places)

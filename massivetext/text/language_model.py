@@ -246,9 +246,7 @@ def _hash_runs(word: Bytes, size: int, hashes: Hashes, count: int) -> int:
 
 
 @kernel
-def _write_runs(
-    two: np.uint32, three: np.uint32, four: np.uint32, characters: int, hashes: Hashes, count: int
-) -> int:
+def _write_runs(two: np.uint32, three: np.uint32, four: np.uint32, characters: int, hashes: Hashes, count: int) -> int:
     """Write the hashes of the runs of 2, 3 and 4 that end after so many characters, and return where they end."""
     hashes[At(count)] = two
     count += characters >= 2
