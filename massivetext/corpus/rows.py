@@ -16,6 +16,7 @@ from massivetext.corpus import pii
 from massivetext.corpus.readers.records import EMPTY, Fields, Record
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
+from massivetext.text.arrays import first_bytes
 from massivetext.text.normalising import compose_text
 from massivetext.text.words import hash_words
 
@@ -57,6 +58,9 @@ READ_VERSION = 1
 NOTHING_LEFT = "nothing left"
 """Why a document is dropped that an edit made empty."""
 """Name and version under which records are set aside before any step sees them, and under which decoding is an edit."""
+IS_VISIBLE = np.zeros(256, np.bool_)
+IS_VISIBLE[ord("!") : 0x7F] = IS_VISIBLE[0xE4:] = True
+"""First bytes of texts that are not blank for certain: no white space begins with them."""
 NO_FIELDS = Fields()
 NO_COLUMNS: Mapping[str, pa.Array] = {}
 
@@ -321,13 +325,12 @@ class Passage:
 
     def _drop_blank(self, batch: pa.RecordBatch, reason: str, step: str, version: int) -> pa.RecordBatch:
         """Return the batch without texts that are nothing but white space."""
-        text = batch.column("text")
-        blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(text, 0, 64))), 0)
-        if not pc.any(blank).as_py():
+        perhaps = ~IS_VISIBLE[first_bytes(batch.column("text"))]
+        if not perhaps.any():
             return batch
-        # Only texts that begin with much white space are looked at whole.
-        blank = pc.and_(blank, pc.equal(pc.binary_length(pc.utf8_trim_whitespace(text)), 0))
-        reasons = pc.if_else(blank, pa.scalar(reason), pa.scalar(None, pa.string()))
+        trimmed = pc.utf8_trim_whitespace(batch.column("text").filter(pa.array(perhaps)))
+        perhaps[perhaps] = pc.equal(pc.binary_length(trimmed), 0)
+        reasons = pc.if_else(pa.array(perhaps), pa.scalar(reason), pa.scalar(None, pa.string()))
         return self._drop(batch, reasons, step, version)
 
     def _drop(self, batch: pa.RecordBatch, reasons: pa.Array, step: str, version: int) -> pa.RecordBatch:

@@ -38,6 +38,14 @@ def count_byte(array: pa.Array, byte: int) -> Offsets:
     return np.diff(np.searchsorted(places, offsets))
 
 
+def first_bytes(array: pa.Array) -> Bytes:
+    """Return the first byte of each text of a string or large_string array, 0 for an empty one or a null."""
+    data, offsets = string_buffers(array)
+    found, begun = np.zeros(len(array), np.uint8), offsets[1:] > offsets[:-1]
+    found[begun] = data[offsets[:-1][begun]]
+    return found
+
+
 def array_from_buffers(data: Bytes, offsets: Offsets, like: pa.Array) -> pa.Array:
     """Return the string array with these bytes and offsets, of the type of `like` and null where `like` is."""
     validity = None

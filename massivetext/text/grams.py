@@ -8,15 +8,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
-from massivetext.text.characters import longest_document
+from massivetext.text.characters import At, Characters, decode_document, longest_document
 from massivetext.text.compiling import kernel
 from massivetext.text.counting import HASH_FACTOR, Hashes
-from massivetext.text.kernels import decode_at, ideograph_at
-from massivetext.text.repetition import group_equal, keep_repeated
+from massivetext.text.kernels import CODE_BITS, CODE_MASK
+from massivetext.text.repetition import SPREAD, group_equal, keep_repeated
 from massivetext.text.unicode_table import SPACE, class_table
-from massivetext.text.words import Positions, fold_table, mix
+from massivetext.text.words import Positions, fold_table
 
-GRAMS_VERSION = 2
+GRAMS_VERSION = 3
 """Grows whenever the same text could give another fraction."""
 GRAM = 13
 
@@ -32,35 +32,29 @@ def repeated_grams(array: pa.Array) -> pa.Array:
 
 @kernel
 def _hash_grams(
-    data: Bytes, at: int, end: int, table: Bytes, folds: Positions, highest: np.uint64, packed: Hashes, keys: Hashes
+    characters: Characters, count: int, folds: Positions, highest: np.uint64, packed: Hashes, keys: Hashes
 ) -> int:
-    """Write the hash of each run of GRAM characters of data[at:end] to `keys`, and return how many they are.
+    """Write the hash of each run of GRAM of a document's characters to `keys`, and return how many they are.
 
     The hash is a polynomial in HASH_FACTOR whose oldest term goes as the newest comes; highest: that term's factor.
     packed: room for the characters.
     """
-    held, grams, value = 0, 0, np.uint64(0)
-    while at < end:
-        code = ideograph_at(data, at, end)
-        if code:
-            at += 3
-        elif data[at] < 0x80:
-            code = np.int32(data[at])
-            at += 1
-        else:
-            code, size = decode_at(data, at, end)
-            at += size
-        if table[code] & SPACE:
-            continue
-        packed[held] = mix(np.uint64(code + folds[code] + 1))
-        value = (value + packed[held]) * HASH_FACTOR
-        held += 1
-        if held > GRAM:
-            value -= packed[held - 1 - GRAM] * highest
-        if held >= GRAM:
-            keys[grams] = value
-            grams += 1
-    return grams
+    held = 0
+    for at in range(count):
+        code = characters[at] & CODE_MASK
+        # Written everywhere, and overwritten where it is white space: no branch that is guessed wrong.
+        packed[At(held)] = At(code + folds[At(code)] + 1) * SPREAD
+        held += (characters[at] >> CODE_BITS) & SPACE == 0
+    if held < GRAM:
+        return 0
+    value = np.uint64(0)
+    for at in range(GRAM):
+        value = (value + packed[at]) * HASH_FACTOR
+    keys[0] = value
+    for at in range(GRAM, held):
+        value = (value + packed[At(at)]) * HASH_FACTOR - packed[At(at - GRAM)] * highest
+        keys[At(at - GRAM + 1)] = value
+    return held - GRAM + 1
 
 
 @kernel
@@ -69,6 +63,7 @@ def _repeat_grams(
 ) -> None:
     """Write the fraction of each document's runs of GRAM characters that occur more than once."""
     longest = longest_document(offsets)
+    characters = np.empty(longest, np.int32)
     packed, keys = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
     positions, groups = np.empty(longest, np.int32), np.empty(longest, np.int32)
     sizes, slots = np.empty(longest, np.int32), np.empty(4 * longest + 1, np.int32)
@@ -77,8 +72,8 @@ def _repeat_grams(
     for _ in range(GRAM + 1):
         highest *= HASH_FACTOR
     for document in range(len(offsets) - 1):
-        start, end = offsets[document], offsets[document + 1]
-        grams = _hash_grams(data, start, end, table, folds, highest, packed, keys)
+        count = decode_document(data, offsets[document], offsets[document + 1], table, characters)
+        grams = _hash_grams(characters, count, folds, highest, packed, keys)
         if grams > 0:
             for at in range(grams):
                 positions[at] = at
