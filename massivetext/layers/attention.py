@@ -77,13 +77,10 @@ def segment_mask(segments: Tensor, window: int | None = None) -> Tensor:
 def padding_mask(attention_mask: Tensor, window: int | None = None) -> Tensor:
     """Return which tokens may read which, (B, 1, T, T) boolean, for 1 = text, 0 = padding marks (B, T).
 
-    A padding token may read itself, so that no row of the attention is empty (an empty row gives NaN). window: see
-    `causal_mask`.
+    Padding is read by none; where no text stands before it, it reads nothing either. window: see `causal_mask`.
     """
     tokens = attention_mask.shape[1]
-    itself = torch.eye(tokens, dtype=torch.bool, device=attention_mask.device)
-    allowed = attention_mask.bool()[:, None, :] & causal_mask(tokens, attention_mask.device, window)
-    return (allowed | itself)[:, None]
+    return (attention_mask.bool()[:, None, :] & causal_mask(tokens, attention_mask.device, window))[:, None]
 
 
 def causal_mask(tokens: int, device: torch.device, window: int | None = None) -> Tensor:
@@ -109,10 +106,10 @@ def attend(
     """Return softmax(scale q k^T + mask) v, (B, H, T, head_dim): the attention of every family.
 
     queries: (B, H, T, head_dim); keys, values: (B, H or a divisor of it, S, head_dim). mask: (B, 1, T, S) boolean, True
-    where a token may be read, or numbers (B or 1, H or 1, T, S) added to the scores; or a `Packing`, with neither
-    dropout nor weights; None: as `causal` says, which wants S = T, or one query, which reads every key. scale: None for
-    1 / sqrt(head_dim). dropout: share of weights set to zero. weights: a list that gets the softmax, (B, H, T, S); the
-    fused kernels never form it, so the plain formula is computed then.
+    where a token may be read (a query that may read none gets zeros), or numbers (B or 1, H or 1, T, S) added to the
+    scores; or a `Packing`, with neither dropout nor weights; None: as `causal` says, which wants S = T, or one query,
+    which reads every key. scale: None for 1 / sqrt(head_dim). dropout: share of weights set to zero. weights: a list
+    that gets the softmax, (B, H, T, S); the fused kernels never form it, so the plain formula is computed then.
     """
     if isinstance(mask, Packing):
         return attend_packed(queries, keys, values, mask, scale)
@@ -137,15 +134,18 @@ def attention_weights(
 ) -> Tensor:
     """Return softmax(scale q k^T + mask), (B, H, T, S), taken in float32: how much each token reads of each other.
 
-    Every row sums to one. Arguments as for `attend`, whose slow twin this is.
+    Every row sums to one, or is zero where nothing may be read. Arguments as for `attend`, whose slow twin this is.
     """
     keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
     scores = queries @ keys.transpose(-1, -2) * (1 / math.sqrt(queries.shape[-1]) if scale is None else scale)
     if mask is None and causal and queries.shape[2] > 1:
         mask = causal_mask(queries.shape[2], queries.device)
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
-    return scores.softmax(dim=-1, dtype=torch.float32).to(queries.dtype)
+    if mask is None or mask.dtype != torch.bool:
+        return (scores if mask is None else scores + mask).softmax(dim=-1, dtype=torch.float32).to(queries.dtype)
+    # An empty row stays as it is and is set to zero afterwards: its softmax, and the gradient of that, would be NaN.
+    empty = ~mask.any(dim=-1, keepdim=True)
+    weights = scores.masked_fill(~(mask | empty), -math.inf).softmax(dim=-1, dtype=torch.float32)
+    return weights.masked_fill(empty, 0.0).to(queries.dtype)
 
 
 def document_bounds(segments: Tensor) -> Tensor:

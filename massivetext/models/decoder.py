@@ -56,6 +56,7 @@ class CausalDecoder(nn.Module):
     config_class: ClassVar[type[DecoderConfig]]
     block_class: ClassVar[type[DecoderBlock]] = DecoderBlock
     position_offset: ClassVar[int] = 0  # rows of a table of learned positions before that of position 0
+    padding_position: ClassVar[int | None] = None  # where all padding stands; None: see `count_positions`
     stored_base: ClassVar[str] = "model."  # files of the model without its head leave this out of their names
     stored_head: ClassVar[str] = "lm_head.weight"
     computed: ClassVar[str] = r"rotary_emb\.inv_freq$"  # stored by old files, and following from the configuration
@@ -349,9 +350,19 @@ class CausalDecoder(nn.Module):
         if attention_mask is None or (known and bool(attention_mask.all())):  # without a mask attention is faster
             return self.hidden(embeddings, position_ids, segments, record=record)
         if position_ids is None:
-            position_ids = (attention_mask.long().cumsum(dim=-1) - 1).clamp(min=0)
+            position_ids = self.count_positions(attention_mask)
         mask = padding_mask(attention_mask, self.config.attention_window)
         return self.run_blocks(embeddings, position_ids, mask, record=record)
+
+    def count_positions(self, attention_mask: Tensor) -> Tensor:
+        """Return the position of each token (B, T): text counts from 0, and padding behind it goes on counting."""
+        counted = attention_mask.long().cumsum(dim=-1)
+        if self.padding_position is None:
+            places = torch.arange(counted.shape[1], device=counted.device)
+            padding = (places - (counted == 0).sum(dim=-1, keepdim=True)).clamp(min=0)
+        else:
+            padding = torch.full_like(counted, self.padding_position)
+        return torch.where(attention_mask.bool(), counted - 1, padding)
 
     def check_length(self, tokens: int) -> None:
         """Raise ModelError for rows longer than the table of learned positions; rotary positions know no end."""

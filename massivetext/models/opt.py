@@ -97,6 +97,7 @@ class OPTForCausalLM(CausalDecoder):
 
     config_class = OPTConfig
     position_offset = 2
+    padding_position = -1
     stored_base = "model."
 
     def make_stack(self, config: DecoderConfig) -> DecoderStack:

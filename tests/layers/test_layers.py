@@ -25,7 +25,7 @@ from massivetext.layers.attention import (
 )
 from massivetext.layers.cache import StaticCache, slot_mask
 from massivetext.layers.feedforward import ACTIVATIONS, activation
-from massivetext.layers.loss import chunked_cross_entropy, mean_cross_entropy, token_losses
+from massivetext.layers.loss import chunked_cross_entropy, mean_cross_entropy, mean_loss, next_token_loss, token_losses
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.rotary import RopeScaling, inverse_frequencies, rotary_tables, rotate
 
@@ -103,9 +103,30 @@ def test_segment_mask_allows_the_past_of_the_same_document_only():
     ]  # fmt: skip
 
 
-def test_padding_mask_leaves_no_row_empty():
-    mask = padding_mask(torch.tensor([[0, 0, 1, 1]]))[0, 0]
-    assert mask.any(-1).all() and mask[3].tolist() == [False, False, True, True]
+def test_padding_is_read_by_none():
+    assert padding_mask(torch.tensor([[0, 1, 1, 0]]))[0, 0].tolist() == [
+        [False, False, False, False], [False, True, False, False], [False, True, True, False],
+        [False, True, True, False],
+    ]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["fused", "weights", "dropout", "bfloat16", "compiled"])
+def test_a_query_that_may_read_none_gets_zeros_and_finite_gradients(kind):
+    torch.manual_seed(0)
+    dtype = torch.bfloat16 if kind == "bfloat16" else torch.float32
+    queries, keys, values = (torch.randn(2, heads, 6, 8, dtype=dtype, requires_grad=True) for heads in (4, 2, 2))
+    mask = padding_mask(torch.tensor([[0, 0, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1]]))
+    call = torch.compile(attend) if kind == "compiled" else attend
+    weights = [] if kind == "weights" else None
+    read = call(queries, keys, values, mask, dropout=0.5 if kind == "dropout" else 0.0, weights=weights)
+    assert (read[0, :, :2] == 0).all() and (kind == "dropout" or (read[0, :, 2:] != 0).all())
+    read.square().sum().backward()
+    assert all(given.grad.isfinite().all() for given in (queries, keys, values))
+    assert (queries.grad[0, :, :2] == 0).all()
+    if weights:
+        rows = weights[0].sum(-1)
+        assert (rows[0, :, :2] == 0).all() and torch.allclose(rows[0, :, 2:], torch.ones(4, 4))
 
 
 def test_slot_mask_hides_padding_and_the_future():
@@ -155,6 +176,40 @@ def test_chunked_losses_and_gradients_equal_the_plain_ones(tokens, chunk, capped
     assert torch.allclose(mean, plain.sum() / count, atol=1e-5)
     for one, two, three in zip(expected, found, fast, strict=True):
         assert torch.allclose(one, two, atol=1e-5) and torch.allclose(one, three, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_the_loss_of_logits_and_its_gradient_are_those_of_torch(dtype, scale):
+    torch.manual_seed(0)
+    given = (5 * torch.randn(2, 7, 11)).to(dtype)
+    given[0, 0, 3] = 200.0  # the others' probability is zero in float32
+    labels = torch.randint(0, 11, (2, 7))
+    labels[0, 0], labels[1, 2:5] = 4, -100
+    results = []
+    for loss_of in (mean_loss, lambda logits, labels: torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten()
+    )):  # fmt: skip
+        logits = given.clone().requires_grad_()
+        loss = loss_of(logits, labels)
+        (scale * loss).backward(retain_graph=True)
+        first = logits.grad.clone()
+        (scale * loss).backward()
+        assert torch.equal(logits.grad, 2 * first) and logits.grad.dtype == dtype
+        results.append((loss.detach(), first))
+    assert torch.allclose(results[0][0], results[1][0], rtol=1e-6)
+    assert torch.allclose(results[0][1], results[1][1], atol=1e-7 if dtype == torch.float32 else 1e-3)
+    with torch.no_grad():
+        assert torch.allclose(mean_loss(given, labels), results[0][0], rtol=1e-6)
+    assert torch.allclose(torch.compile(mean_loss)(given.requires_grad_(), labels).detach(), results[0][0], rtol=1e-6)
+
+
+def test_no_label_is_no_loss_and_no_gradient():
+    logits = torch.randn(1, 3, 5, requires_grad=True)
+    loss = next_token_loss(logits, torch.tensor([[4, -100, -100]]))  # the first label has no token before it
+    loss.backward()
+    assert loss == 0 and (logits.grad == 0).all()
 
 
 def test_an_ignored_label_has_no_loss():
