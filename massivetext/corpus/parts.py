@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from massivetext.corpus.gathering import Gathered, about_bytes, batch_of
 from massivetext.corpus.readers.records import EXPECTED, Reader, Record, bad_record
 from massivetext.corpus.readers.streams import Piece, SourceFile
-from massivetext.corpus.rows import Gathered, Lane, Passage, about_bytes, batch_of, dropped_schema, work_schema
+from massivetext.corpus.rows import Lane, Passage, dropped_schema, work_schema
 from massivetext.errors import BadDocument, DataError
 from massivetext.storage import read_json, temporary_path, write_json
 

@@ -1,6 +1,6 @@
 """Records as Arrow batches: the columns of a corpus, and what happens to a batch on its way through the steps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import groupby
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from massivetext.corpus import pii
-from massivetext.corpus.readers.records import EMPTY, Fields, Record
+from massivetext.corpus.readers.records import EMPTY
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
 from massivetext.text.arrays import first_bytes
@@ -55,13 +55,12 @@ DROP_COLUMNS = {
 """What a dropped row has more: which step dropped it and why."""
 READ = "read"
 READ_VERSION = 1
+"""Name and version under which records are set aside before any step sees them, and under which decoding is an edit."""
 NOTHING_LEFT = "nothing left"
 """Why a document is dropped that an edit made empty."""
-"""Name and version under which records are set aside before any step sees them, and under which decoding is an edit."""
 IS_VISIBLE = np.zeros(256, np.bool_)
 IS_VISIBLE[ord("!") : 0x7F] = IS_VISIBLE[0xE4:] = True
 """First bytes of texts that are not blank for certain: no white space begins with them."""
-NO_FIELDS = Fields()
 NO_COLUMNS: Mapping[str, pa.Array] = {}
 
 
@@ -149,93 +148,6 @@ class Lane:
         if hashed < self.split.test:
             return "test"
         return "validation" if hashed < self.split.test + self.split.validation else "train"
-
-
-def identify(source: str, uri: str, place: str) -> str:
-    """Return a document's id: the xxh3-128 of source, uri and record, 32 hexadecimal digits."""
-    return xxhash.xxh3_128_hexdigest(f"{source}\0{uri}\0{place}".encode(errors="surrogateescape"))
-
-
-class Gathered:
-    """Records in their order, column by column: no object stays for each that Python's garbage collector looks at."""
-
-    def __init__(self, records: Iterable[tuple[str, bool, Record]] = ()) -> None:
-        self.uris: list[str] = []
-        """Of the record's file."""
-        self.whole: list[bool] = []
-        """Whether the file is one record."""
-        self.columns: dict[str, list[Any]] = {name: [] for name in Record._fields}
-        """What `Record` holds."""
-        self._appends = [column.append for column in self.columns.values()]
-        self.text_bytes = 0
-        """About how much the texts are in UTF-8."""
-        for uri, whole, record in records:
-            self.add(uri, whole, record, about_bytes(record))
-
-    def __len__(self) -> int:
-        return len(self.uris)
-
-    def add(self, uri: str, whole: bool, record: Record, text_bytes: int) -> None:
-        """Add a record with so many bytes of text, as `about_bytes` tells."""
-        self.uris.append(uri)
-        self.whole.append(whole)
-        for append, value in zip(self._appends, record):
-            append(value)
-        self.text_bytes += text_bytes
-
-    def members(self) -> list[str]:
-        """Return the uri of each record, that of the file with its member's name."""
-        members = self.columns["member"]
-        if not any(members):
-            return self.uris
-        return [f"{uri}!{member}" if member else uri for uri, member in zip(self.uris, members)]
-
-
-def about_bytes(record: Record) -> int:
-    """Return about how many bytes a record's text is in UTF-8: a quarter of them to four times as many."""
-    characters = len(record.text)
-    return characters if record.text.isascii() else min(4 * characters, max(characters, record.raw_bytes))
-
-
-def batch_of(lane: Lane, records: Gathered) -> pa.RecordBatch:
-    """Return records as a batch with the columns of `work_schema`, but for measures; those set aside have a null text.
-
-    records: in canonical order. What comes from one file falls on one side of the split, but for files that hold many
-    documents.
-    """
-    count, columns, whole = len(records), records.columns, records.whole
-    uris, places = records.members(), columns["place"]
-    ids = [identify(lane.name, uri, place) for uri, place in zip(uris, places)]
-    groups = [uri if one else key for uri, one, key in zip(uris, whole, ids)] if any(whole) else ids
-    texts = [None if bad else text for text, bad in zip(columns["text"], columns["bad"])]
-    texts = pa.array(texts if any(columns["bad"]) else columns["text"], pa.string())
-    said = zip(*(entry or NO_FIELDS for entry in columns["fields"])) if any(columns["fields"]) else ()
-    sizes = pc.binary_length(texts).fill_null(0).cast(pa.int64())
-    shown = {uri: uri.encode(errors="surrogateescape").decode(errors="replace") for uri in set(uris)}
-    values = {
-        "id": ids,
-        "text": texts,
-        "source": pa.repeat(lane.name, count),
-        "uri": [shown[uri] for uri in uris],
-        "record": places,
-        "record_bytes": columns["raw_bytes"],
-        "raw_digest": [digest or None for digest in columns["raw_digest"]],
-        "text_bytes": sizes,
-        **dict(zip(Fields._fields, said)),
-        "build": pa.repeat(pa.scalar(lane.build, pa.int32()), count),
-        "split": [lane.side(group) for group in groups],
-        "group": [xxhash.xxh3_64_intdigest(group.encode(errors="surrogateescape")) for group in groups],
-    }
-    kinds = work_schema({})
-    arrays = [
-        value if isinstance(value := values.get(entry.name), pa.Array)
-        else pa.nulls(count, entry.type) if value is None
-        else pa.array(value, entry.type)
-        for entry in kinds
-    ]  # fmt: skip
-    batch = pa.RecordBatch.from_arrays(arrays, kinds.names)
-    invalid = np.array(columns["invalid"], np.bool_)
-    return with_edit(batch, invalid, READ, READ_VERSION, batch.column("record_bytes"), sizes) if any(invalid) else batch
 
 
 def replaced(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:

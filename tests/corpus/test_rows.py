@@ -1,16 +1,19 @@
 """Batches of rows: edits are noted, decisions taken one after the other, records gathered in bounded batches."""
 
+import unittest.mock
+
 import numpy as np
 import pyarrow as pa
 from corpus_rows import dropped, kept, write_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus import parts
+from massivetext.corpus import gathering, parts
 from massivetext.corpus.building import build_corpus
+from massivetext.corpus.gathering import Gathered, about_bytes
 from massivetext.corpus.index import as_hexadecimal, from_binary, from_hexadecimal
 from massivetext.corpus.readers.records import Record
-from massivetext.corpus.rows import COLUMNS, about_bytes, with_edit
+from massivetext.corpus.rows import COLUMNS, with_edit
 
 NOTE = {"step": "a", "version": 1, "bytes_before": 1, "bytes_after": 2}
 
@@ -70,3 +73,15 @@ def test_the_same_documents_come_of_any_size_of_batches(tmp_path, monkeypatch):
 def test_the_size_of_a_text_is_told_within_four_times(text, raw_bytes):
     size, found = len(text.encode(errors="replace")), about_bytes(Record("0", raw_bytes, "", text))
     assert size <= 4 * found and found <= 4 * max(size, 1)
+
+
+@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.booleans()), max_size=30), st.integers(1, 40))
+def test_gathered_texts_are_those_of_the_records_wherever_arrow_takes_them(texts, fresh):
+    records = [
+        ("u", False, Record(str(place), len(text), "", "" if bad else text, "broken" if bad else ""))
+        for place, (text, bad) in enumerate(texts)
+    ]
+    with unittest.mock.patch.object(gathering, "FRESH_BYTES", fresh):
+        found = Gathered(records)
+        assert found.texts().to_pylist() == [None if bad else text for text, bad in texts]
+        assert found.texts().type == pa.string() and found.columns["place"] == [str(n) for n in range(len(texts))]

@@ -5,7 +5,8 @@ from importlib import import_module
 import pyarrow as pa
 import pytest
 
-from massivetext.corpus.rows import Gathered, Lane, batch_of, replaced
+from massivetext.corpus.gathering import Gathered, batch_of
+from massivetext.corpus.rows import Lane, replaced
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import PRESETS, STEPS, Barrier, Decide, Edit, Measure, make_steps
 from massivetext.errors import ConfigError

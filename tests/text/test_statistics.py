@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.text.statistics import STATISTICS, text_statistics
+from massivetext.text.statistics import STATISTICS, text_statistics, words_and_symbols
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, LETTER, MARK, NUMBER, SPACE, class_table
 
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
@@ -134,6 +134,9 @@ def slow_statistics(text: str) -> dict[str, float]:
 
 def rows(array: pa.Array) -> list[dict[str, float]]:
     columns = {name: values.to_pylist() for name, values in text_statistics(array).items()}
+    assert words_and_symbols(array).tolist() == [
+        (words or 0) + (symbols or 0) for words, symbols in zip(columns["words"], columns["symbols"], strict=True)
+    ]
     return [{name: values[index] for name, values in columns.items()} for index in range(len(array))]
 
 

@@ -20,7 +20,8 @@ import pytest
 import zstandard
 from corpus.readers.reading import read
 
-from massivetext.corpus.rows import Gathered, Lane, batch_of
+from massivetext.corpus.gathering import Gathered, batch_of
+from massivetext.corpus.rows import Lane
 from massivetext.corpus.settings import SplitSettings
 from massivetext.errors import DataError
 
