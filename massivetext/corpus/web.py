@@ -32,7 +32,6 @@ from massivetext.storage import file_digest
 from massivetext.text.arrays import count_byte
 from massivetext.text.grams import GRAMS_VERSION, repeated_grams
 from massivetext.text.pages import PAGE_VERSION, PAGES, page_statistics
-from massivetext.text.statistics import words_and_symbols
 from massivetext.text.web_lines import LINES_VERSION, keep_lines
 
 HEAD_CHARACTERS = 1000
@@ -153,7 +152,7 @@ class FineWebQuality(LimitDecide):
     """Drops pages that are lists, menus and repetitions."""
 
     name = "fineweb_quality"
-    version = 1
+    version = 2
     settings_type = FineWebSettings
 
     @property
@@ -163,18 +162,15 @@ class FineWebQuality(LimitDecide):
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
         """Return what each limit is compared with."""
-        feeds = statistic(batch, "line_feeds", "page")
-        if self.settings.words == "jieba":
-            words = statistic(batch, "words", "jieba") + statistic(batch, "symbols", "jieba")
-        else:
-            # Words are counted only where there is something to divide by them.
-            words = np.ones(len(batch))
-            words[feeds > 0] = words_and_symbols(batch.column("text").filter(pa.array(feeds > 0)))
         names = ("ended_line_fraction", "short_line_fraction", "duplicate_line_character_fraction")
         measured = {
             f"{'min' if name.startswith('ended') else 'max'}_{name}": statistic(batch, name, "page") for name in names
         }
-        measured["max_line_feeds_per_word"] = feeds / np.maximum(words, 1)
+        if self.settings.words == "jieba":
+            words = statistic(batch, "words", "jieba") + statistic(batch, "symbols", "jieba")
+            measured["max_line_feeds_per_word"] = statistic(batch, "line_feeds", "page") / np.maximum(words, 1)
+        else:
+            measured["max_line_feeds_per_word"] = statistic(batch, "line_feeds_per_word", "page")
         return measured
 
 

@@ -134,7 +134,8 @@ def attention_weights(
 ) -> Tensor:
     """Return softmax(scale q k^T + mask), (B, H, T, S), taken in float32: how much each token reads of each other.
 
-    Every row sums to one, or is zero where nothing may be read. Arguments as for `attend`, whose slow twin this is.
+    Every row sums to one, or is zero where a boolean mask lets nothing be read. Arguments as for `attend`, whose slow
+    twin this is.
     """
     keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
     scores = queries @ keys.transpose(-1, -2) * (1 / math.sqrt(queries.shape[-1]) if scale is None else scale)

@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from massivetext.errors import ModelError
+
 IGNORED_LABEL = -100
 ChunkKernel = Callable[[Tensor, Tensor, Tensor, float, float | None], tuple[Tensor, Tensor, Tensor]]
 
@@ -43,13 +45,14 @@ def next_token_loss(logits: Tensor, labels: Tensor) -> Tensor:
 def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the mean cross entropy in nats of logits (..., V) over those labels (...) that are not IGNORED_LABEL.
 
-    0 where none is. Not to be differentiated twice.
+    0 where none is. To differentiate it twice is refused with a ModelError.
     """
     rows, labels = precise(logits).flatten(0, -2), labels.flatten()
-    if torch.is_grad_enabled() and rows.requires_grad and not torch.compiler.is_compiling():
+    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    if torch.is_grad_enabled() and rows.requires_grad and not transformed:
         mean: Tensor = _MeanOfLogits.apply(rows, labels)  # type: ignore[no-untyped-call]
         return mean
-    # What the compiler makes of this reads the logits as seldom.
+    # What the compiler makes of this reads the logits as seldom; torch.func needs plain operations.
     total = functional.cross_entropy(rows, labels, ignore_index=IGNORED_LABEL, reduction="sum")
     return total / (labels != IGNORED_LABEL).sum().clamp(min=1)
 
@@ -61,21 +64,23 @@ class _MeanOfLogits(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
         kept = labels != IGNORED_LABEL
         targets = torch.where(kept, labels, 0)[:, None]
-        scale = kept / kept.sum().clamp(min=1)
+        scale = kept.to(logits.dtype) / kept.sum().clamp(min=1)
         logs = functional.log_softmax(logits, dim=-1)
-        losses = torch.where(kept, logs.gather(1, targets)[:, 0], 0.0)
+        losses = torch.where(kept, -logs.gather(1, targets)[:, 0], 0.0)
         gradient = logs.exp_()
         gradient.scatter_add_(1, targets, gradient.new_full((), -1.0).expand(targets.shape))
-        ctx.save_for_backward(gradient.mul_(scale[:, None]))
-        return -(losses * scale).sum()
+        ctx.save_for_backward(gradient, scale)
+        return (losses * scale).sum()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, loss_gradient: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = ctx.saved_tensors
-        # Asking a number of a GPU would make the program wait for it.
-        as_it_is = gradient.device.type == "cpu" and loss_gradient == 1
-        return gradient if as_it_is else gradient * loss_gradient, None
+        if torch.is_grad_enabled():
+            raise ModelError(
+                "the loss of a model cannot be differentiated twice (create_graph=True); take "
+                "torch.nn.functional.cross_entropy of its logits instead"
+            )
+        gradient, scale = ctx.saved_tensors
+        return gradient * (scale * loss_gradient)[:, None], None
 
 
 def chunked_cross_entropy(

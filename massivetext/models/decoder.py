@@ -355,7 +355,10 @@ class CausalDecoder(nn.Module):
         return self.run_blocks(embeddings, position_ids, mask, record=record)
 
     def count_positions(self, attention_mask: Tensor) -> Tensor:
-        """Return the position of each token (B, T): text counts from 0, and padding behind it goes on counting."""
+        """Return the position of each token (B, T): text counts from 0.
+
+        Padding stands at `padding_position`, or where its column is, counted from the first of the text.
+        """
         counted = attention_mask.long().cumsum(dim=-1)
         if self.padding_position is None:
             places = torch.arange(counted.shape[1], device=counted.device)

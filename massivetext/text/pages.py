@@ -26,10 +26,11 @@ from massivetext.text.counting import (
     count_repeated,
 )
 from massivetext.text.kernels import decode_at, ideograph_at
+from massivetext.text.statistics import words_and_symbols
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
 from massivetext.text.words import Positions, fold_table
 
-PAGE_VERSION = 2
+PAGE_VERSION = 3
 """Grows whenever the same text could give other statistics."""
 SHORT_CHARACTERS = 30
 REMEMBERED = 64
@@ -79,11 +80,13 @@ PAGES: dict[str, pa.DataType] = {
     **{name: pa.int64() for name in ("characters", "line_feeds", "sentences", "punctuation")},
     **{name: pa.float64() for name in SHARES},
     "character_entropy_nats": pa.float64(),
+    "line_feeds_per_word": pa.float64(),
 }
 """The name and type of every statistic, in order.
 
 short lines have at most 30 characters; more lines end in readmore, 展开, 更多 or 。。。; ideographs U+4E00 to U+9FA5;
-bracketed characters stand between 【 and 】. With nothing to divide by, 0.
+bracketed characters stand between 【 and 】. With nothing to divide by, 0. line_feeds_per_word: per word or symbol, as
+`massivetext.text.statistics` defines them; a text without any counts as one.
 """
 
 
@@ -106,6 +109,10 @@ def page_statistics(array: pa.Array) -> dict[str, pa.Array]:
     column["characters_without_line_feeds"] = column["characters"] - column["line_feeds"]
     column["characters_without_punctuation"] = column["characters"] - column["punctuation"]
     column["character_entropy_nats"] = entropy
+    column["line_feeds_per_word"], parted = np.zeros(len(array)), counts[:, LINE_FEEDS] > 0
+    # Words are counted only where there is something to divide by them.
+    words = words_and_symbols(array.filter(pa.array(parted)))
+    column["line_feeds_per_word"][parted] = counts[parted, LINE_FEEDS] / np.maximum(words, 1)
     for name, (part, whole) in SHARES.items():
         divisor = column[whole]
         column[name] = np.divide(column[part], divisor, out=np.zeros(len(array)), where=divisor > 0)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.errors import ConfigError
+from massivetext.errors import ConfigError, ModelError
 from massivetext.layers.attention import (
     AttentionShape,
     Context,
@@ -179,7 +179,7 @@ def test_chunked_losses_and_gradients_equal_the_plain_ones(tokens, chunk, capped
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*is deprecated:DeprecationWarning")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("scale", [1.0, 0.25])
 def test_the_loss_of_logits_and_its_gradient_are_those_of_torch(dtype, scale):
     torch.manual_seed(0)
@@ -189,7 +189,7 @@ def test_the_loss_of_logits_and_its_gradient_are_those_of_torch(dtype, scale):
     labels[0, 0], labels[1, 2:5] = 4, -100
     results = []
     for loss_of in (mean_loss, lambda logits, labels: torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), labels.flatten()
+        (logits.float() if dtype == torch.bfloat16 else logits).flatten(0, 1), labels.flatten()
     )):  # fmt: skip
         logits = given.clone().requires_grad_()
         loss = loss_of(logits, labels)
@@ -198,11 +198,20 @@ def test_the_loss_of_logits_and_its_gradient_are_those_of_torch(dtype, scale):
         (scale * loss).backward()
         assert torch.equal(logits.grad, 2 * first) and logits.grad.dtype == dtype
         results.append((loss.detach(), first))
-    assert torch.allclose(results[0][0], results[1][0], rtol=1e-6)
-    assert torch.allclose(results[0][1], results[1][1], atol=1e-7 if dtype == torch.float32 else 1e-3)
+    near, gap = {torch.float32: (1e-6, 1e-7), torch.bfloat16: (1e-6, 1e-3), torch.float64: (1e-14, 1e-15)}[dtype]
+    assert torch.allclose(results[0][0], results[1][0], rtol=near)
+    assert torch.allclose(results[0][1], results[1][1], atol=gap)
     with torch.no_grad():
         assert torch.allclose(mean_loss(given, labels), results[0][0], rtol=1e-6)
     assert torch.allclose(torch.compile(mean_loss)(given.requires_grad_(), labels).detach(), results[0][0], rtol=1e-6)
+
+
+def test_the_loss_goes_through_transforms_and_refuses_a_second_derivative():
+    logits, labels = torch.randn(2, 3, 5, requires_grad=True), torch.tensor([[1, -100, 4], [0, 2, 3]])
+    (expected,) = torch.autograd.grad(mean_loss(logits, labels), logits)
+    assert torch.allclose(torch.func.grad(mean_loss)(logits.detach(), labels), expected, atol=1e-7)
+    with pytest.raises(ModelError, match="differentiated twice"):
+        torch.autograd.grad(mean_loss(logits, labels), logits, create_graph=True)
 
 
 def test_no_label_is_no_loss_and_no_gradient():

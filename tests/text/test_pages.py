@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from massivetext.text.grams import repeated_grams
 from massivetext.text.pages import CLOSING, ENDS, MORE_ENDS, PAGES, WIDE_ENDS, page_statistics
+from massivetext.text.statistics import words_and_symbols
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
 from massivetext.text.web_lines import POLICIES, keep_lines
 from massivetext.text.words import fold_table
@@ -119,6 +120,7 @@ def slow_pages(text: str) -> dict[str, float]:
         "bracketed_fraction": share(sum(map(len, re.findall("(?s)【(.*?)】", text))), len(text)),
         "unique_character_fraction": share(len(counts), len(text)),
         "character_entropy_nats": -sum(n / len(text) * log(n / len(text)) for n in counts.values()),
+        "line_feeds_per_word": text.count("\n") / max(words_and_symbols(pa.array([text]))[0], 1),  # has a twin itself
     }
 
 

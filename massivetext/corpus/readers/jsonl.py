@@ -112,7 +112,10 @@ def _loaded(data: bytes, encoding: str) -> tuple[dict[str, Any], bool]:
         text, invalid = decode(data, encoding)
         try:
             value = json.loads(text)
-            value = json.loads(clean_surrogates(json.dumps(value, ensure_ascii=False))) if "\\u" in text else value
+            if "\\u" in text:
+                spelled = json.dumps(value, ensure_ascii=False)
+                clean = clean_surrogates(spelled)
+                value = value if clean is spelled else json.loads(clean)
         except (ValueError, RecursionError):
             raise BadDocument("broken JSON") from None
     if not isinstance(value, dict):
