@@ -31,7 +31,7 @@ from massivetext.layers.attention import (
 )
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.loss import next_token_loss, soft_capped
-from massivetext.layers.positions import LearnedPositions
+from massivetext.layers.positions import LearnedPositions, padded_positions
 from massivetext.layers.rotary import inverse_frequencies, rotary_tables
 from massivetext.models.blocks import (
     OUTPUT_PROJECTIONS,
@@ -56,7 +56,7 @@ class CausalDecoder(nn.Module):
     config_class: ClassVar[type[DecoderConfig]]
     block_class: ClassVar[type[DecoderBlock]] = DecoderBlock
     position_offset: ClassVar[int] = 0  # rows of a table of learned positions before that of position 0
-    padding_position: ClassVar[int | None] = None  # where all padding stands; None: see `count_positions`
+    padding_position: ClassVar[int | None] = None  # where all padding stands; None: see `padded_positions`
     stored_base: ClassVar[str] = "model."  # files of the model without its head leave this out of their names
     stored_head: ClassVar[str] = "lm_head.weight"
     computed: ClassVar[str] = r"rotary_emb\.inv_freq$"  # stored by old files, and following from the configuration
@@ -350,22 +350,9 @@ class CausalDecoder(nn.Module):
         if attention_mask is None or (known and bool(attention_mask.all())):  # without a mask attention is faster
             return self.hidden(embeddings, position_ids, segments, record=record)
         if position_ids is None:
-            position_ids = self.count_positions(attention_mask)
+            position_ids = padded_positions(attention_mask, self.padding_position)
         mask = padding_mask(attention_mask, self.config.attention_window)
         return self.run_blocks(embeddings, position_ids, mask, record=record)
-
-    def count_positions(self, attention_mask: Tensor) -> Tensor:
-        """Return the position of each token (B, T): text counts from 0.
-
-        Padding stands at `padding_position`, or where its column is, counted from the first of the text.
-        """
-        counted = attention_mask.long().cumsum(dim=-1)
-        if self.padding_position is None:
-            places = torch.arange(counted.shape[1], device=counted.device)
-            padding = (places - (counted == 0).sum(dim=-1, keepdim=True)).clamp(min=0)
-        else:
-            padding = torch.full_like(counted, self.padding_position)
-        return torch.where(attention_mask.bool(), counted - 1, padding)
 
     def check_length(self, tokens: int) -> None:
         """Raise ModelError for rows longer than the table of learned positions; rotary positions know no end."""

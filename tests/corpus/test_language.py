@@ -1,6 +1,7 @@
 """`language` and `in_language`: English, Chinese and Japanese told apart, both sides of every limit."""
 
 import re
+import unittest.mock
 from functools import cache
 
 import pyarrow as pa
@@ -132,6 +133,22 @@ def test_languages_are_those_of_the_slow_twin(texts):
     for text, code, score in zip(texts, codes.to_pylist(), scores.to_pylist()):
         expected = slow_told(text)
         assert (code, score) == (expected[0], pytest.approx(expected[1], abs=1e-5)), text
+
+
+@pytest.mark.parametrize(("text", "certain"), [
+    ("中国文化人口" * 3 + "中" + "说", True),  # one of twenty characters is China's alone: on the limit
+    ("中国文化人口" * 3 + "中国" + "说", False),
+    ("说这" + "abc", False), ("说这们" + "ab", True), ("说这们" + "abc", False),  # half of the letters, and more
+    ("说这们的", True), ("说这们の", False), ("說這們的", False), ("说这们嘅", False),
+])  # fmt: skip
+def test_only_simplified_text_is_chinese_for_certain(text, certain):
+    # With the model left out, what it was not asked about is told all the same.
+    with unittest.mock.patch("massivetext.corpus.language.identify", side_effect=LookupError):
+        if certain:
+            assert told(text) == ("zh", 1.0)
+        else:
+            with pytest.raises(LookupError):
+                told(text)
 
 
 @pytest.mark.parametrize("text", CANTONESE_TEXTS)

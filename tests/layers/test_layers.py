@@ -27,6 +27,7 @@ from massivetext.layers.cache import StaticCache, slot_mask
 from massivetext.layers.feedforward import ACTIVATIONS, activation
 from massivetext.layers.loss import chunked_cross_entropy, mean_cross_entropy, mean_loss, next_token_loss, token_losses
 from massivetext.layers.norms import RMSNorm
+from massivetext.layers.positions import padded_positions
 from massivetext.layers.rotary import RopeScaling, inverse_frequencies, rotary_tables, rotate
 
 
@@ -101,6 +102,13 @@ def test_segment_mask_allows_the_past_of_the_same_document_only():
     assert mask.tolist() == [
         [True, False, False, False], [True, True, False, False], [False, False, True, False], [False, False, True, True]
     ]  # fmt: skip
+
+
+def test_positions_count_text_from_zero_and_go_on_behind_it():
+    marks = torch.tensor([[0, 0, 1, 1], [1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0], [0, 1, 0, 1]])
+    expected = [[0, 0, 0, 1], [0, 1, 2, 3], [0, 1, 2, 3], [0, 0, 0, 0], [0, 0, 1, 1]]
+    assert padded_positions(marks, None).tolist() == expected
+    assert padded_positions(marks, -1)[:2].tolist() == [[-1, -1, 0, 1], [0, 1, -1, -1]]
 
 
 def test_padding_is_read_by_none():
