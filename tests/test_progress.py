@@ -32,6 +32,9 @@ def test_in_chinese():
     set_language("en")
 
 
-@pytest.mark.parametrize(("seconds", "written"), [(100 * 3600 - 1, "99 h 59 min"), (100 * 3600, "4 days"), (1.3e18, "15,046,296,296,296 days")])
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(100 * 3600 - 1, "99 h 59 min"), (100 * 3600, "4 days"), (1.3e18, "15,046,296,296,296 days")],
+)
 def test_very_long_durations_are_in_days(seconds, written):
     assert duration_text(seconds) == written

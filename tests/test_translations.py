@@ -109,8 +109,8 @@ def test_a_caption_without_chinese_is_shown_in_english(in_chinese):
 @pytest.mark.parametrize(
     ("caption", "values", "written"),
     [
-        ("{count} documents were removed later by a takedown.", {"count": "1"}, "1 document was removed later by a takedown."),
-        ("{count} documents were removed later by a takedown.", {"count": "2"}, "2 documents were removed later by a takedown."),
+        ("{n} documents were dropped", {"n": "1"}, "1 document was dropped"),
+        ("{n} documents were dropped", {"n": "2"}, "2 documents were dropped"),
         ("{count} other licences", {"count": 1}, "1 other licence"),
         ("{count} tokens, {passes} passes", {"count": "10", "passes": "1"}, "10 tokens, 1 pass"),
         ("{a} steps", {"a": "11"}, "11 steps"),

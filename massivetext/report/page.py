@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from massivetext import __version__
+from massivetext.progress import duration_text
 from massivetext.report import scores, sections
 from massivetext.report.corpus_sections import corpus_commands, corpus_headline, corpus_part
 from massivetext.report.flow import NARROW, journey_picture
-from massivetext.progress import duration_text
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
 from massivetext.report.quantities import bytes_text, count_text
 from massivetext.storage import write_text

@@ -52,7 +52,7 @@ def test_each_gopher_rule_keeps_on_its_limit_and_drops_past_it(kept: str, droppe
     assert reasons(step, kept, dropped) == [None, reason]
 
 
-@pytest.mark.parametrize("text", [CHINESE, CHINESE + "GPT-2 和 BERT 都用 Transformer。", "私は日本語の文章を書く。" * 12])
+@pytest.mark.parametrize("text", [CHINESE, CHINESE + "GPT-2 和 BERT", "私は日本語の文章を書く。" * 12])
 def test_rules_for_english_words_are_not_asked_of_text_in_han_characters(text: str) -> None:
     assert reasons("gopher_quality", text) == [None]
 

@@ -15,17 +15,29 @@ from massivetext.errors import DataError
 from massivetext.report.page import write_report
 
 runner = CliRunner()
-CODE = "def total_{n}(values):\n    result = {n}\n    for value in values:\n        result += value\n    return result\n"
+CODE = (
+    "def total_{n}(values):\n    result = {n}\n    for value in values:\n        result += value\n    return result\n"
+)
 OF_CHINESE = {"fineweb2-zh", "map-neo-zh", "chinesewebtext"}
 """Presets whose rules no English document passes."""
-CHINESE_WORDS = (
-    "城市 河流 老师 学生 天气 音乐 历史 科学 朋友 孩子 早晨 夜晚 春天 秋天 道路 桥梁 工厂 农民 医生 病人 书籍 报纸 电影 戏剧 "
-    "绘画 照片 火车 飞机 轮船 汽车 市场 商店 价格 收入 法律 政府 会议 计划 研究 实验 结果 问题 办法 经验 知识 技术 机器 电脑 "
-    "网络 信息 语言 文字 故事 诗歌 小说 作者 读者 树木 花草 动物 鸟类 海洋 山脉 沙漠 森林 湖泊 雨水 阳光 月亮 星星 房屋 窗户 "
-    "厨房 花园 衣服 食物 水果 蔬菜 米饭 面包 茶叶 咖啡 牛奶 健康 运动 比赛 足球 篮球 游泳 旅行 地图 文化 传统 节日 礼物 家庭 "
-    "父亲 母亲 兄弟 姐妹 邻居 社会 经济 教育 环境 资源 能源 材料 建筑 设计 艺术 思想 感情 记忆 希望 梦想 生活 工作 时间 空间"
-).split()
-HOSTILE = ["", "##### ##### #####", "。" * 40, "the of and " * 200, "广告" * 200, "{ braces }", "\x1b[31m red", "．" * 30]
+WORDS = (
+    "城市河流老师学生天气音乐历史科学朋友孩子早晨夜晚春天秋天道路桥梁工厂农民医生病人书籍报纸电影戏剧"
+    "绘画照片火车飞机轮船汽车市场商店价格收入法律政府会议计划研究实验结果问题办法经验知识技术机器电脑"
+    "网络信息语言文字故事诗歌小说作者读者树木花草动物鸟类海洋山脉沙漠森林湖泊雨水阳光月亮星星房屋窗户"
+    "厨房花园衣服食物水果蔬菜米饭面包茶叶咖啡牛奶健康运动比赛足球篮球游泳旅行地图文化传统节日礼物家庭"
+    "父亲母亲兄弟姐妹邻居社会经济教育环境资源能源材料建筑设计艺术思想感情记忆希望梦想生活工作时间空间"
+)
+CHINESE_WORDS = [WORDS[at : at + 2] for at in range(0, len(WORDS), 2)]
+HOSTILE = [
+    "",
+    "##### ##### #####",
+    "。" * 40,
+    "the of and " * 200,
+    "广告" * 200,
+    "{ braces }",
+    "\x1b[31m red",
+    "．" * 30,
+]
 
 
 def write_documents(path: Path, language: str, documents: int = 60) -> None:
@@ -40,7 +52,13 @@ def write_documents(path: Path, language: str, documents: int = 60) -> None:
                 parts = ["的".join(chance.sample(CHINESE_WORDS, 2)) + chance.choice(CHINESE_WORDS) for _ in range(4)]
                 own.append("在" + "，也是".join(parts[:2]) + "，和" + "，".join(parts[2:]) + "。")
             else:
-                own.append("the " + " ".join(chance.sample(words, 14)) + " and that of " + " ".join(chance.sample(words, 6)) + ".")
+                own.append(
+                    "the "
+                    + " ".join(chance.sample(words, 14))
+                    + " and that of "
+                    + " ".join(chance.sample(words, 6))
+                    + "."
+                )
         rows.append("\n".join(own) if n % 3 else CODE.format(n=n) * 3)
     with open(path, "w", encoding="utf-8") as stream:
         for text in [*rows, *HOSTILE]:
@@ -72,7 +90,7 @@ def look_at_all_of(folder: Path) -> None:
     rows += next(iter(corpus.documents("train", columns=None))).slice(0, 1).to_pylist()
     for row in rows:
         found = runner.invoke(app, ["corpus", "inspect", str(folder), "--id", row["id"], "--replay"])
-        assert found.exit_code == 0, (row["reason"] if "reason" in row else "kept", found.exception)
+        assert found.exit_code == 0, (row.get("reason", "kept"), found.exception)
         assert row["id"] in found.output and "\x1b" not in found.output
 
 
