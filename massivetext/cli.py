@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from massivetext.cli_corpus import corpus_app, tokenizer_app
+from massivetext.cli_help import dress, error_line
 from massivetext.cli_options import (
     JsonOption,
     LanguageOption,
@@ -30,11 +31,11 @@ from massivetext.visible import visible, visible_json
 
 app = typer.Typer(
     name="massivetext",
-    help="Raw text, English and Chinese, all the way to a language model. Start with: massivetext run quickstart",
+    help="Turn raw English and Chinese text into a trained language model. Start with: massivetext run quickstart",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(tokenizer_app, name="tokenizer")
@@ -42,9 +43,9 @@ app.add_typer(tokenizer_app, name="tokenizer")
 app.command("run")(
     journey_verb(
         "report",
-        """Go the whole journey: corpus, tokenizer, tokens, training, scores, samples, report.
+        """Run every stage: corpus, tokenizer, tokens, training, scores, samples, report.
 
-        What is done and unchanged is not done again; a killed run goes on where it stopped.
+        Finished stages are skipped if nothing changed; an interrupted run resumes where it stopped.
 
         Example: massivetext run recipes/english.yaml --out runs/mine --set train.minutes=10
         """,
@@ -53,7 +54,7 @@ app.command("run")(
 app.command("train")(
     journey_verb(
         "model",
-        """Train the recipe's model (and do what comes before, where it is not done) and write its folder.
+        """Train the recipe's model and write its folder; unfinished earlier stages run first.
 
         Example: massivetext train recipes/english.yaml --out runs/longer
         --set train.from=runs/english/checkpoints/step-00001000 --set train.steps=2000
@@ -81,16 +82,16 @@ def evaluate_command(
 @app.command("generate")
 def generate_command(
     model: ModelArgument,
-    prompt: Annotated[str, typer.Option("--prompt", "-p", help="Text to go on from; '-' reads stdin.")] = "",
-    max_new_tokens: Annotated[int, typer.Option(help="Most tokens to write.", min=1)] = 200,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.", min=0.0)] = 0.7,
-    top_p: Annotated[float, typer.Option(help="Sample among the likeliest tokens with this probability.")] = 0.95,
-    top_k: Annotated[int | None, typer.Option(help="Sample among this many likeliest tokens.")] = None,
-    samples: Annotated[int, typer.Option(help="How many continuations.", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Same seed, same text.")] = 0,
+    prompt: Annotated[str, typer.Option("--prompt", "-p", help="The prompt; '-' reads stdin.")] = "",
+    max_new_tokens: Annotated[int, typer.Option(help="Maximum number of new tokens.", min=1)] = 200,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)] = 0.7,
+    top_p: Annotated[float, typer.Option(help="Sample from the likeliest tokens with this total probability.")] = 0.95,
+    top_k: Annotated[int | None, typer.Option(help="Sample from this many likeliest tokens.")] = None,
+    samples: Annotated[int, typer.Option(help="Number of continuations.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Continue a prompt with a model.
+    """Continue a prompt.
 
     Example: massivetext generate runs/quickstart --prompt "def " --max-new-tokens 120
     """
@@ -109,12 +110,12 @@ def generate_command(
 @app.command("chat")
 def chat_command(
     model: ModelArgument,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.", min=0.0)] = 0.7,
-    max_new_tokens: Annotated[int, typer.Option(help="Most tokens in a reply.", min=1)] = 256,
-    seed: Annotated[int, typer.Option(help="Same seed, same replies.")] = 0,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)] = 0.7,
+    max_new_tokens: Annotated[int, typer.Option(help="Maximum number of tokens in a reply.", min=1)] = 256,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     language: LanguageOption = None,
 ) -> None:
-    """Talk to a model in the terminal. A model without a chat template continues what you write.
+    """Chat with a model in the terminal. A model without a chat template continues your text.
 
     Example: massivetext chat runs/quickstart
     """
@@ -128,17 +129,17 @@ def chat_command(
 def explain_command(
     model: ModelArgument,
     text: Annotated[str, typer.Argument(help="The text; '-' reads stdin.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Also draw: a page (.html) or one map (.svg).")] = None,
-    target_text: Annotated[str | None, typer.Option(help="Encoder-decoders: what is written of the text.")] = None,
-    target: Annotated[str | None, typer.Option(help="Token or label to explain [default: the likeliest].")] = None,
-    place: Annotated[int | None, typer.Option(help="Number of the token to explain [default: the next].")] = None,
-    steps: Annotated[int, typer.Option(help="Points of the path along which shares are found.", min=1)] = 64,
-    layer: Annotated[int, typer.Option(help="Layer whose attention is shown; negative: from the last.")] = -1,
-    head: Annotated[int | None, typer.Option(help="Its head [default: the mean over all].")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write a page (.html) or a map (.svg).")] = None,
+    target_text: Annotated[str | None, typer.Option(help="For encoder-decoders: the output text.")] = None,
+    target: Annotated[str | None, typer.Option(help="Token or label to explain [default: the most likely].")] = None,
+    place: Annotated[int | None, typer.Option(help="Position of the token to explain [default: the next].")] = None,
+    steps: Annotated[int, typer.Option(help="Steps of integrated gradients.", min=1)] = 64,
+    layer: Annotated[int, typer.Option(help="Layer whose attention is shown; negative counts from the last.")] = -1,
+    head: Annotated[int | None, typer.Option(help="Attention head [default: the mean of all heads].")] = None,
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain what a model says of a text: each token's share in it, what each layer would say, who reads whom.
+    """Explain a prediction: the contribution of each token, the prediction of each layer, and attention.
 
     Example: massivetext explain runs/quickstart "def main(" --out explanation.html
     """
@@ -157,11 +158,11 @@ def explain_command(
 
 @app.command("report")
 def report_command(
-    folder: Annotated[Path, typer.Argument(help="A run folder, or a corpus folder.")],
+    folder: Annotated[Path, typer.Argument(help="A run folder or a corpus folder.")],
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the report.html of a run, or of a corpus alone, anew: in another language, while it is still training.
+    """Write the report.html of a run or a corpus again, e.g. in another language or during training.
 
     Example: massivetext report runs/quickstart --language zh
     """
@@ -178,7 +179,7 @@ def export_command(
     kind: Annotated[str, typer.Option("--kind", help="Number format of the matrices: f16, q8_0 or f32.")] = "f16",
     as_json: JsonOption = False,
 ) -> None:
-    """Write a model and its tokenizer as one GGUF file, for llama.cpp and what is built on it.
+    """Write a model and its tokenizer as one GGUF file for llama.cpp.
 
     Example: massivetext export runs/quickstart --out quickstart.gguf --kind q8_0
     """
@@ -193,7 +194,7 @@ def export_command(
 
 @app.command("models")
 def models_command(language: LanguageOption = None, as_json: JsonOption = False) -> None:
-    """List the published sizes: parameters, memory to train and to run on this machine, what each is fit for.
+    """List published model sizes: parameters, memory to train and to run here, and suitable tasks.
 
     Example: massivetext models --json
     """
@@ -213,15 +214,17 @@ def models_command(language: LanguageOption = None, as_json: JsonOption = False)
 
 @app.command("doctor")
 def doctor_command(
-    recipe: Annotated[str | None, typer.Argument(help="A recipe to look at as well.")] = None,
+    recipe: Annotated[str | None, typer.Argument(help="A recipe to check as well.")] = None,
     overrides: SetOption = None,
     out: OutOption = None,
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look before anything costs: machine, packages, recipe, data, model, memory, time, disk.
+    """Check everything before a long run: machine, packages, recipe, data, model, memory, time, disk.
 
-    Exit status 1 if something will fail. Example: massivetext doctor recipes/english.yaml
+    Exit status 1 if something will fail.
+
+    Example: massivetext doctor recipes/english.yaml
     """
     from massivetext import doctor
 
@@ -234,7 +237,9 @@ def doctor_command(
 
 @app.command("schema")
 def schema_command() -> None:
-    """Print the recipe's JSON schema, for editors. Example: massivetext schema > recipe.schema.json."""
+    """Print the JSON schema of recipes, for editors.
+
+    Example: massivetext schema > recipe.schema.json"""
     from massivetext.recipe import Recipe
 
     print(json.dumps(Recipe.model_json_schema(by_alias=True), ensure_ascii=False, indent=2))
@@ -254,7 +259,7 @@ def top(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Raw text, English and Chinese, all the way to a language model. Start with: massivetext run quickstart."""
+    """Turn raw English and Chinese text into a trained language model. Start with: massivetext run quickstart."""
     set_language(None)
 
 
@@ -263,19 +268,20 @@ def main() -> None:
     # OpenMP's threads sleep while they wait instead of spinning: spinning ones starve each other as soon as anything
     # else runs on the machine (a small model trained 1.6 times faster so on two idle cores). Read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    set_language(None)
     try:
-        app()
+        dress(typer.main.get_command(app))()
     except MassiveTextError as error:
         if "--json" in sys.argv:
             found = {"error": type(error).__name__, "message": str(error)}
             print(visible_json(json.dumps(found, ensure_ascii=False)))
-        print(f"error: {visible(str(error))}", file=sys.stderr)
+        print(error_line(visible(str(error))), file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        print(f"error: {visible(str(error))}", file=sys.stderr)
+        print(error_line(visible(str(error))), file=sys.stderr)
         sys.exit(1)
 
 

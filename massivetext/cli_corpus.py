@@ -18,13 +18,13 @@ from massivetext.cli_options import (
 )
 from massivetext.errors import ConfigError, unknown_name
 
-corpus_app = typer.Typer(help="Build a corpus, or look into one.", rich_markup_mode=None, no_args_is_help=True)
-tokenizer_app = typer.Typer(help="Train a tokenizer, or look into one.", rich_markup_mode=None, no_args_is_help=True)
+corpus_app = typer.Typer(help="Build or inspect a corpus.", rich_markup_mode=None, no_args_is_help=True)
+tokenizer_app = typer.Typer(help="Train or inspect a tokenizer.", rich_markup_mode=None, no_args_is_help=True)
 
 corpus_app.command("build")(
     journey_verb(
         "corpus",
-        """Build the recipe's corpus: read, clean, measure, decide, deduplicate, split.
+        """Build the recipe's corpus: read, clean, measure, filter, deduplicate, split.
 
         Example: massivetext corpus build recipes/chinese.yaml --out runs/chinese
         """,
@@ -45,10 +45,10 @@ tokenizer_app.command("train")(
 def corpus_inspect(
     folder: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
     document: Annotated[str | None, typer.Option("--id", help="Show one document, kept or dropped, by its id.")] = None,
-    replay: Annotated[bool, typer.Option("--replay", help="Derive it again from its raw bytes and compare.")] = False,
+    replay: Annotated[bool, typer.Option("--replay", help="Process it again from the raw bytes and compare.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a corpus holds, what was dropped and why, or one document: its place, edits, measures and their limits.
+    """Show what a corpus holds and what was dropped and why, or one document with its origin, edits and measures.
 
     Example: massivetext corpus inspect runs/quickstart --id 00c3f0a85e3a4ba1b6f4bd2a2f9f1d5c --replay
     """
@@ -74,7 +74,7 @@ def corpus_append(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Add to a finished corpus what its files do not hold yet; the recipe's steps, split and seed must be its own.
+    """Add new documents to a finished corpus; the recipe must have the same steps, split and seed.
 
     Example: massivetext corpus append recipes/more.yaml --to runs/mine
     """
@@ -93,14 +93,14 @@ def corpus_append(
 @corpus_app.command("remove")
 def corpus_remove(
     folder: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; noted with each document.")],
-    ids: Annotated[list[str] | None, typer.Option("--id", help="A whole id; may be given more than once.")] = None,
-    url: Annotated[str | None, typer.Option("--url", help="URLs, with * and ?.")] = None,
-    license: Annotated[str | None, typer.Option("--license", help="Licences, with * and ?.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="The reason, recorded with each document.")],
+    ids: Annotated[list[str] | None, typer.Option("--id", help="A whole id; can be given more than once.")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="URLs; * and ? are wildcards.")] = None,
+    license: Annotated[str | None, typer.Option("--license", help="Licences; * and ? are wildcards.")] = None,
     pattern: Annotated[str | None, typer.Option("--pattern", help="Regular expression searched in the text.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take documents down: they leave the corpus with all copies of their text, and stay out of later builds.
+    """Remove documents on request (a takedown): with every copy of their text, and from later builds too.
 
     Example: massivetext corpus remove runs/mine --url "https://example.org/*" --reason "asked by the owner"
     """
@@ -115,7 +115,7 @@ def corpus_remove(
 @corpus_app.command("diff")
 def corpus_diff(
     before: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
-    after: Annotated[Path, typer.Argument(help="Another one.")],
+    after: Annotated[Path, typer.Argument(help="The corpus to compare it with.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show which documents two corpora treat differently, why, and which settings and versions differ.
@@ -132,10 +132,10 @@ def corpus_diff(
 def corpus_mixture(
     recipe: Annotated[str, typer.Argument(help="A recipe, or 'pile' for the Pile's published table.")],
     overrides: SetOption = None,
-    tokens_per_byte: Annotated[float, typer.Option(help="Of the tokenizer; GPT-2's on the Pile.")] = 0.29335,
+    tokens_per_byte: Annotated[float, typer.Option(help="Tokens per byte [default: GPT-2's on the Pile].")] = 0.29335,
     as_json: JsonOption = False,
 ) -> None:
-    """Show sizes, weights, epochs and effective tokens of a recipe's sources before anything is read.
+    """Show sizes, weights, epochs and effective tokens of a recipe's sources without reading them.
 
     Example: massivetext corpus mixture recipes/mixture.yaml
     """
@@ -161,16 +161,16 @@ def corpus_mixture(
 def corpus_classifier(
     good: Annotated[str, typer.Argument(help="Examples of good text: a file, a folder or a pattern.")],
     bad: Annotated[str, typer.Argument(help="Examples of bad text.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the classifier.")],
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")],
     steps: Annotated[
-        list[str] | None, typer.Option("--step", help="Done to the examples first [default: html_to_text, normalise].")
+        list[str] | None, typer.Option("--step", help="Steps for the examples [default: html_to_text, normalise].")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides which examples are held out.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed that selects the held-out examples.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a classifier of quality on two sets of examples, and score it on those that were held out.
+    """Train a quality classifier on two sets of examples and score it on held-out ones.
 
-    A recipe applies it: {classifier: {path: FOLDER}}, {classifier_score: {min_score: 0.5}}.
+    In a recipe: {classifier: {path: FOLDER}}, {classifier_score: {min_score: 0.5}}.
 
     Example: massivetext corpus classifier examples/good examples/bad --out classifiers/prose
     """
@@ -183,10 +183,10 @@ def corpus_classifier(
 @tokenizer_app.command("inspect")
 def tokenizer_inspect(
     tokenizer: Annotated[str, typer.Argument(help="A tokenizer, model or run folder, or a name.")],
-    files: Annotated[list[Path] | None, typer.Argument(help="Text files to measure it on.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(help="Text files to measure.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a tokenizer's vocabulary, its bytes per token in English and Chinese, and whether it decodes back exactly.
+    """Show a tokenizer's vocabulary, its bytes per token in English and Chinese, and whether decoding is lossless.
 
     Example: massivetext tokenizer inspect runs/quickstart README.md README.zh-CN.md
     """

@@ -13,12 +13,12 @@ RecipeArgument = Annotated[str, typer.Argument(help="A recipe file, or a built-i
 OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/NAME-OF-THE-RECIPE].")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set train.learning_rate=3e-4.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Start over where the folder holds another run.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print no progress on stderr.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Start over if the folder holds another run.")]
 LanguageOption = Annotated[
     str | None, typer.Option("--language", help="Language of messages and report: en or zh [default: the locale's].")
 ]
-ModelArgument = Annotated[str, typer.Argument(help="A model folder, a run folder, or a name that resolves to one.")]
+ModelArgument = Annotated[str, typer.Argument(help="A model folder, a run folder, or the name of one.")]
 
 
 def show(value: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:

@@ -7,10 +7,10 @@ is refused and the nearest named), and written back resolved into the run folder
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from massivetext.corpus.settings import CorpusSettings
 from massivetext.errors import ConfigError, unknown_name
@@ -18,6 +18,7 @@ from massivetext.evaluation.settings import EvaluateSettings
 from massivetext.settings import Settings
 from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
 from massivetext.training.settings import TrainSettings
+from massivetext.translations import base_language
 
 BUILT_IN = ("quickstart", "quickstart-zh")
 FORMAT: Literal["massivetext-recipe/1"] = "massivetext-recipe/1"
@@ -66,6 +67,11 @@ class GenerateSettings(Settings):
     """Nucleus: sample among the likeliest tokens that together hold this probability."""
 
 
+def _language(value: Any) -> Any:
+    """Return the language of a tag such as zh-CN."""
+    return base_language(value) if isinstance(value, str) else value
+
+
 class CorpusRecipe(Settings):
     """A run, or its beginning: the corpus and the tokenizer need neither `model` nor `train`.
 
@@ -76,7 +82,7 @@ class CorpusRecipe(Settings):
     """Format name and version."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Everything random is a function of this seed, the stage and the position."""
-    language: Literal["en", "zh"] | None = None
+    language: Annotated[Literal["en", "zh"], BeforeValidator(_language)] | None = None
     """Language of messages and report; unset: the locale's."""
     engine: Literal["local"] = "local"
     """Where the corpus stage runs."""

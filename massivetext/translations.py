@@ -29,16 +29,25 @@ _chosen = "en"
 
 
 def set_language(language: str | None) -> str:
-    """Choose the language of messages and return it: "en", "zh", or None for the locale's."""
+    """Choose the language of messages and return it: "en", "zh", or None for the locale's.
+
+    Tags with a region or a script, such as zh-CN, zh_Hans and en_GB.UTF-8, count as their language.
+    """
     global _chosen
     if language is None:
         named = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
         named = named or (locale.getlocale()[0] or "")
-        language = "zh" if named.lower().startswith("zh") else "en"
-    if language not in LANGUAGES:
+        language = "zh" if base_language(named) in ("zh", "chinese") else "en"
+    base = base_language(language)
+    if base not in LANGUAGES:
         raise ConfigError(unknown_name("language", language, LANGUAGES))
-    _chosen = language
-    return language
+    _chosen = base
+    return base
+
+
+def base_language(tag: str) -> str:
+    """Return the language of a tag such as zh-CN, zh_Hans or en_GB.UTF-8, in lower case."""
+    return re.split("[-_.@]", tag.strip().lower())[0]
 
 
 def language() -> str:
