@@ -4,9 +4,11 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from massivetext.recipe import load_corpus_recipe, load_recipe
 from massivetext.stages import OUTPUTS, STAGES, Journey, corpus_digest, write_final_report
 from massivetext.storage import clear_temporary, locked_folder, read_json, write_json
 from massivetext.translations import set_language, tr
+
+REPORTED_PACKAGES = ("torch", "numpy", "pyarrow", "tokenizers", "numba")
+"""Their versions stand in run.json and in the report."""
 
 
 def run(
@@ -78,8 +83,22 @@ def note_run(journey: Journey, elapsed_seconds: float) -> None:
             "corpus_digest": corpus_digest(journey),
             "machine": machine(),
             "version": __version__,
+            "packages": {name: version(name) for name in REPORTED_PACKAGES},
+            "commit": commit(),
         },
     )
+
+
+def commit() -> str | None:
+    """Return the commit of the Git repository in whose folder the run was started, with `+` where files differ."""
+    commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"])
+    try:
+        done = [subprocess.run(words, capture_output=True, text=True, timeout=10) for words in commands]
+    except (OSError, subprocess.TimeoutExpired):  # no Git, or a repository that is too slow to ask
+        return None
+    if any(one.returncode for one in done):
+        return None
+    return done[0].stdout.strip() + ("+" if done[1].stdout.strip() else "")
 
 
 def machine() -> dict[str, Any]:

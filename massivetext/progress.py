@@ -1,6 +1,10 @@
-"""Progress of long work, on stderr: a bar with rate and time left on a terminal, a line now and then elsewhere."""
+"""Progress of long work, on stderr: a bar with rate and time left on a terminal, a line every ten seconds elsewhere.
+
+Work that cannot count its steps shows how long it has taken, so that nothing is silent for long.
+"""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,31 +30,42 @@ def duration_text(seconds: float) -> str:
 
 
 class Task:
-    """One piece of long work: call `advance` as it goes; `note` shows a few words beside the bar."""
+    """One piece of long work: call `advance` as it goes; `note` shows a few words beside the bar.
+
+    total: units of work, None where it is not known. unit: what is counted; empty where nothing is counted.
+    """
 
     def __init__(self, title: str, total: float | None, unit: str, quiet: bool) -> None:
         self.title, self.total, self.unit, self.quiet = title, total, unit, quiet
         self.done = 0.0
         self.words = ""
         self.started_at = time.monotonic()
-        self._shown_at = self.started_at
         self._bar = None
         if not quiet and sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                TaskProgressColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
 
+            counts = (TaskProgressColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
             self._bar = Progress(
                 TextColumn("[bold]{task.description}"),
                 BarColumn(bar_width=24),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
+                *(counts if total else (TextColumn("{task.fields[rate]}"), TimeElapsedColumn())),
                 TextColumn("{task.fields[words]}"),
                 console=Console(stderr=True),
                 refresh_per_second=4,
             )
             self._bar.start()
             self._bar_id = self._bar.add_task(title, total=total, rate="", words="")
+        self._ended = threading.Event()
+        if not quiet and self._bar is None:
+            threading.Thread(target=self._print_lines, daemon=True).start()
 
     def advance(self, amount: float = 1.0, note: str | None = None) -> None:
         """Count `amount` more units as done; `note` replaces the words shown beside the bar."""
@@ -59,37 +74,47 @@ class Task:
             self.words = note
         if self._bar is not None:
             self._bar.update(self._bar_id, completed=self.done, rate=self.rate(), words=self.words)
-        elif not self.quiet and time.monotonic() - self._shown_at >= LINE_INTERVAL_SECONDS:
-            self._shown_at = time.monotonic()
+
+    def _print_lines(self) -> None:
+        """Print the state now and then, whether or not the work has advanced."""
+        while not self._ended.wait(LINE_INTERVAL_SECONDS):
             print(self.line(), file=sys.stderr, flush=True)
 
     def rate(self) -> str:
-        """Return the mean rate so far in the task's unit, e.g. "12.3 MB/s"."""
+        """Return the mean rate so far in the task's unit, e.g. "12.3 MB/s"; nothing where nothing is counted."""
+        if not self.unit or (self.total is None and not self.done):
+            return ""
         per_second = self.done / max(time.monotonic() - self.started_at, 1e-9)
         if self.unit == "B":
             return f"{per_second / 1e6:.1f} MB/s"
         return f"{per_second:,.1f} {self.unit}/s" if per_second < 100 else f"{per_second:,.0f} {self.unit}/s"
 
     def line(self) -> str:
-        """Return the state in one line: share done, rate, time left, words."""
+        """Return the state in one line: share done and time left, or time taken; rate; words."""
         parts = [self.title]
-        if self.total:
-            elapsed = time.monotonic() - self.started_at
+        elapsed = time.monotonic() - self.started_at
+        if self.total is None:
+            parts.append(duration_text(elapsed))
+        elif self.total:
             parts.append(f"{100 * min(self.done / self.total, 1.0):.0f} %")
             if self.done:  # before the first unit nothing is known of the rest
                 left = elapsed / self.done * max(self.total - self.done, 0.0)
                 parts.append(tr("{time} left", time=duration_text(left)))
-        return "  ".join([*parts, self.rate(), self.words]).rstrip()
+        return visible("  ".join(part for part in [*parts, self.rate(), self.words] if part))
 
     def close(self) -> None:
         """Stop drawing."""
+        self._ended.set()
         if self._bar is not None:
             self._bar.stop()
 
 
 @contextmanager
-def progress(title: str, total: float | None = None, unit: str = "it", quiet: bool = False) -> Iterator[Task]:
-    """Yield a Task for one piece of long work. unit: "B" counts bytes; any other word is shown as it is."""
+def progress(title: str, total: float | None = None, unit: str = "", quiet: bool = False) -> Iterator[Task]:
+    """Yield a Task for one piece of long work.
+
+    unit: "B" counts bytes; any other word is shown as it is; empty where nothing is counted.
+    """
     task = Task(title, total, unit, quiet)
     try:
         yield task

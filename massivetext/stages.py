@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from massivetext import __version__
 from massivetext.errors import CheckpointError, ConfigError
-from massivetext.progress import log
+from massivetext.progress import log, progress
 from massivetext.recipe import CorpusRecipe, Recipe, recipe_values, recipe_yaml
 from massivetext.storage import read_json, value_digest, write_json, write_text
 from massivetext.training.settings import HARMLESS
@@ -38,7 +38,7 @@ OUTPUTS = {
     "model": ("model",),
     "evaluate": ("evaluation.json",),
     "samples": ("samples.json",),
-    "report": ("report.html",),
+    "report": ("report.html", "report.md"),
 }
 """The stages in order, and what each leaves in the run folder."""
 
@@ -367,7 +367,8 @@ def write_final_report(journey: Journey) -> None:
     """Write report.html from what the run folder holds."""
     from massivetext.report.page import write_report
 
-    write_report(journey.folder, language_in_use())
+    with progress(tr("Writing the report"), quiet=journey.quiet):
+        write_report(journey.folder, language_in_use())
 
 
 def _with_known_steps(journey: Journey) -> CorpusRecipe:

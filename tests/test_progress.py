@@ -1,8 +1,10 @@
 """The line that shows long work: how much is done, how fast, and how much time is left, once that is known."""
 
+import time
+
 import pytest
 
-from massivetext.progress import Task, duration_text
+from massivetext.progress import Task, duration_text, progress
 from massivetext.translations import set_language
 
 
@@ -24,6 +26,22 @@ def test_time_left_is_what_the_rate_so_far_makes_of_the_rest():
 
 def test_more_done_than_expected_is_all():
     assert "100 %  0.0 s left" in line_after(10, 120, 100)
+
+
+def test_work_that_counts_nothing_says_how_long_it_has_taken():
+    assert line_after(75, 0, None, "") == "reading  1 min 15 s"
+    assert line_after(20, 4e6, None, "B") == "reading  20 s  0.2 MB/s"
+
+
+def test_lines_come_while_the_work_is_busy_elsewhere(monkeypatch, capsys):
+    monkeypatch.setattr("massivetext.progress.LINE_INTERVAL_SECONDS", 0.05)
+    with progress("waiting"):
+        time.sleep(0.3)
+    printed = capsys.readouterr().err.splitlines()
+    assert 2 <= len(printed) <= 7 and all(line.startswith("waiting  0.") for line in printed)
+    with progress("waiting", quiet=True):
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""
 
 
 def test_in_chinese():

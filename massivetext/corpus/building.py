@@ -197,7 +197,8 @@ def build_corpus(
         markers = _process(plan, work, threads, quiet)
         counts = merged_counts(plan.courses, markers)
         census = open_census(folder, work, len(plan.parts), plan.asked, settings.split.names, plan.build)
-        repeats = _decide(folder, work, plan, census, threads)
+        with progress(tr("Looking for duplicates"), quiet=quiet):
+            repeats = _decide(folder, work, plan, census, threads)
         totals = totals_of(census, work)
         count_drops(counts, totals)
         values = make_manifest(plan, counts, totals, markers, base)

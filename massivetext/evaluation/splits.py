@@ -154,10 +154,12 @@ def _measure_yardsticks(
         sizes = {name: sum(path.stat().st_size for path in paths) for name, paths in parts.items()}
         seen = SeenText(corpus, settings.xz_primed_bytes)
         with primed_xz(seen, list(parts.values()) if settings.xz_primed_bytes else []) as primed_sizes:
-            gzip = {name: 8 * gzip_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
-            xz = {name: 8 * xz_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
+            with progress(tr("Compressing the test text"), quiet=quiet):
+                gzip = {name: 8 * gzip_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
+                xz = {name: 8 * xz_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
             ngram = _ngram_scores(store, sources, split, settings.ngram_order, quiet)
-            primed = {name: 8 * size / sizes[name] for name, size in zip(parts, primed_sizes())}
+            with progress(tr("Compressing with the training text as a start"), quiet=quiet):
+                primed = {name: 8 * size / sizes[name] for name, size in zip(parts, primed_sizes())}
     return {
         "gzip_bits_per_byte": gzip,
         "xz_bits_per_byte": xz,
@@ -243,7 +245,7 @@ def _ngram_scores(store: "TokenStore", sources: Sequence[str], split: str, order
         return scores
     from massivetext.tokens.ngram import fit
 
-    with progress(tr("Fitting the n-gram model"), None, tr("tokens"), quiet):
+    with progress(tr("Fitting the n-gram model"), quiet=quiet):
         training = (ids for source in store.sources("train") for ids in store.documents("train", source))
         model = fit(training, order=order, start_id=store.start_id, vocab_size=store.vocab_size)
     for source in sources:

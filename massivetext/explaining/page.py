@@ -54,7 +54,9 @@ def contents(explanation: Explanation) -> dict[str, Any]:
         "model": explanation.model,
         "text": explanation.text,
         "answer": None if answer is None else answer_words(answer),
-        "lens": None if lens is None else lens_table(lens),
+        "lens": None
+        if lens is None
+        else lens_table(lens) | {"explained": explained_column(explanation, len(lens.pieces))},
         "attention": [attention(explanation, kind) for kind in explanation.maps],
     }
 
@@ -125,6 +127,13 @@ def lens_table(lens: LogitLens) -> dict[str, Any]:
         rows.append({"name": tr("output") if last else str(layer) if layer else tr("embedding"), "cells": cells})
     actual = [pictures.short(label) for label in lens.actual_labels]
     return {"read": [pictures.short(piece.label) for piece in lens.pieces], "rows": rows, "actual": actual}
+
+
+def explained_column(explanation: Explanation, columns: int) -> int:
+    """Return the column of the lens whose prediction is explained: the page opens with it in sight."""
+    place, answer = explanation.settings.place, explanation.attribution
+    behind = len(answer.pieces) - 1 if answer is not None and len(answer.pieces) <= columns else columns - 1
+    return min(behind if place is None else min(place, behind), columns - 1)
 
 
 def attention(explanation: Explanation, kind: str) -> dict[str, Any]:

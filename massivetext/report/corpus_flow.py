@@ -12,7 +12,7 @@ from massivetext.report.quantities import bytes_text, count_text, reason_words, 
 from massivetext.report.svg import Drawing, number
 from massivetext.translations import tr
 
-RIVER = 190.0
+RIVER = 250.0
 NARROW_RIVER = 96.0
 WIDE_WIDTH, NARROW_WIDTH = 940.0, 400.0
 REACH = 26.0

@@ -1,4 +1,4 @@
-"""The report of a run, or of a corpus alone: one HTML page that needs nothing but itself."""
+"""The report of a run, or of a corpus alone: one HTML page that needs nothing but itself, and a copy in Markdown."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -10,17 +10,18 @@ from massivetext.report import scores, sections
 from massivetext.report.corpus_sections import corpus_commands, corpus_headline, corpus_part
 from massivetext.report.flow import NARROW, journey_picture
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
+from massivetext.report.markdown import markdown
 from massivetext.report.quantities import bytes_text, count_text
 from massivetext.storage import write_text
 from massivetext.translations import language as language_in_use
 from massivetext.translations import set_language, tr
 from massivetext.visible import visible
 
-REPORT = "report.html"
+REPORT, REPORT_MARKDOWN = "report.html", "report.md"
 
 
 def write_report(run_folder: str | Path, language: str | None = None) -> Path:
-    """Write `report.html` into a run folder or a corpus folder and return its path; a run may be unfinished.
+    """Write `report.html` and `report.md` into a run or corpus folder and return the page; a run may be unfinished.
 
     language: "en" or "zh"; None for the one in use. Raises DataError if the folder holds neither.
     """
@@ -29,14 +30,17 @@ def write_report(run_folder: str | Path, language: str | None = None) -> Path:
     try:
         facts = read_corpus(run_folder) if is_corpus(run_folder) else read_run(run_folder)
         path = facts.folder / REPORT
-        write_text(path, render(facts))
+        values = contents(facts) if facts.recipe else corpus_contents(facts)
+        kind = tr("run report") if facts.recipe else tr("corpus report")
+        write_text(path, render(facts, values))
+        write_text(facts.folder / REPORT_MARKDOWN, markdown(values, kind))
     finally:
         set_language(before)
     return path
 
 
-def render(facts: RunFacts) -> str:
-    """Return the page of a run, or of a corpus alone, in the language in use."""
+def render(facts: RunFacts, values: dict[str, Any]) -> str:
+    """Return the page of a run, or of a corpus alone, with what it shows, in the language in use."""
     from jinja2 import DictLoader, Environment, StrictUndefined
     from markupsafe import Markup, escape
 
@@ -52,7 +56,6 @@ def render(facts: RunFacts) -> str:
     environment.filters["picture"] = Markup  # pictures are made here, with every word in them escaped
     style = Markup(packaged.joinpath("style.css").read_text(encoding="utf-8"))
     template = environment.get_template("template.html" if facts.recipe else "corpus_page.html")
-    values = contents(facts) if facts.recipe else corpus_contents(facts)
     return template.render(tr=tr, language=language_in_use(), style=style, **values)
 
 

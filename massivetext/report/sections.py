@@ -231,6 +231,8 @@ def setting_groups(facts: RunFacts) -> list[tuple[str, list[tuple[str, str]]]]:
         (tr("system"), str(machine.get("system", ""))),
         ("Python", str(machine.get("python", ""))),
         ("MassiveText", str(facts.run.get("version", ""))),
+        *facts.run.get("packages", {}).items(),
+        (tr("commit"), str(facts.run.get("commit") or "")),
     ]
     groups.append((tr("Machine"), run))
     shown = [(name, [(key, value) for key, value in pairs if value]) for name, pairs in groups]
@@ -274,8 +276,9 @@ def commands(facts: RunFacts) -> list[tuple[str, str]]:
 
 
 def page_title(facts: RunFacts) -> str:
-    """Return the run's name: its folder's."""
-    return facts.folder.resolve().name
+    """Return the name of the run or corpus: its folder's; a run's corpus has the run's name before its own."""
+    folder = facts.folder.resolve()
+    return f"{folder.parent.name}/{folder.name}" if folder.name == "corpus" else folder.name
 
 
 def digest_line(facts: RunFacts) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from massivetext.errors import ConfigError
-from massivetext.progress import log
+from massivetext.progress import log, progress
 from massivetext.training.checkpoints import model_tensors, restore_model
 from massivetext.training.loop import EVALUATIONS, Evaluate, Run, one_step
 from massivetext.training.machine import run_with_threads
@@ -43,7 +43,8 @@ def resolve_steps(
     """
     every = settings.checkpoint_every_steps
     if settings.minutes is not None:
-        steps, step_seconds = _steps_in(settings.minutes * 60.0, model, batches, settings, evaluate, objective)
+        with progress(tr("Compiling and timing the first steps"), quiet=quiet):
+            steps, step_seconds = _steps_in(settings.minutes * 60.0, model, batches, settings, evaluate, objective)
         every = every or max(1, round(settings.checkpoint_every_seconds / step_seconds))
         if not quiet:
             log(tr("Calibration: {seconds} s a step, so {steps} steps", seconds=f"{step_seconds:.3f}", steps=steps))

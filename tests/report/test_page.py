@@ -204,3 +204,29 @@ def test_the_river_shows_how_much_of_the_training_text_the_model_read(tmp_path, 
     facts.training[-1]["tokens"] = read_tokens
     drawn = journey_picture(facts, {name: "c0" for name in facts.sources}).replace("\u202f", " ")
     assert f"{'4.32' if read_tokens < 7e6 else '14.7'} M tokens read" in drawn and f"{passes} passes" in drawn
+
+
+@pytest.mark.parametrize("tongue", ["en", "zh"])
+def test_the_markdown_copy_has_the_numbers_and_no_text_of_documents(tmp_path, tongue):
+    folder = make_run(tmp_path / "a|b")
+    write_json(folder / "run.json", {"version": "9.9", "packages": {"torch": "2.99"}, "commit": "abc123+"})
+    write_report(folder, tongue)
+    written = (folder / "report.md").read_text(encoding="utf-8")
+    rows = [line for line in written.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {3, 5, 10}
+    assert "# a\\|b: " in written and "1.742" in written and "9.9" in written
+    assert "| torch | 2.99 |" in written and "abc123+" in written
+    assert "def read_lines" not in written and "床前明月光" not in written
+    if tongue == "zh":
+        assert "How well" not in written and "它预测得怎样" in written
+
+
+def test_the_table_of_scores_names_its_columns_for_small_screens(finished):
+    page = read(finished)
+    names = re.findall(r'data-name="([^"]+)"', page)
+    columns = len(set(names))
+    assert columns == 8 and len(names) % columns == 0
+
+
+def test_titles_say_which_page_it_is(finished):
+    assert "<title>quickstart · run report · MassiveText</title>" in read(finished)
