@@ -106,5 +106,5 @@ def test_wet_texts_carry_the_languages_that_were_identified(tmp_path):
 @pytest.mark.shared
 def test_all_pages_of_the_real_archives_are_read(shared):
     records = read(shared / "warc")
-    assert len(records) == 16 + 15 + 1 + 1 + 2
+    assert len(records) == 16 + 15 + 1 + 1
     assert not any(record.bad for record in records)

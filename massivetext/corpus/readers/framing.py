@@ -1,0 +1,286 @@
+"""Where the records of a WARC or ARC file begin and end, also where lengths are wrong or bytes are damaged.
+
+A record is complete if the next one, a blank line, or the end follows its declared length. Otherwise it is reported,
+and reading resumes at the next line that opens a record.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from massivetext.corpus.readers.members import Stretch, read_stretches
+from massivetext.corpus.readers.records import TOO_LONG
+from massivetext.corpus.readers.streams import SourceFile
+
+WARC_MARK = re.compile(rb"WARC/\d\.\d{1,2}[ \t]*\r?\n(?=[!-9;-~]{1,100}:)")
+"""The first line of a record, with a header after it."""
+ARC_MARK = re.compile(
+    rb"(?:https?|ftp|dns|filedesc|gopher|news|nntp|mailto|screenshot|metadata|whois):\S{1,8000} \S{1,100} \d{8,17} "
+    rb"\S{1,200}(?: \S{1,8000}){0,6}? (\d{1,18})\r?\n"
+)
+"""The only header line of an ARC record: address, IP address, date, type, in version 2 more, and last the length."""
+MARK = re.compile(rb"%b|%b" % (WARC_MARK.pattern, ARC_MARK.pattern))
+BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+LINE_END = re.compile(r"\r?\n")
+SEPARATOR = re.compile(rb"[\r\n]*")
+MARK_BYTES = 2**15
+"""More than the first line of any record takes."""
+MAX_HEAD_BYTES = 2**18
+LENGTH = "content-length"
+
+
+class Head(NamedTuple):
+    """The header lines of a record or message."""
+
+    first: str
+    """The first line."""
+    values: dict[str, str]
+    """The others, by name in lower case; the first of equal names counts."""
+
+    def get(self, name: str) -> str:
+        """Return a header's value; empty where there is none."""
+        return self.values.get(name, "")
+
+
+class Framed(NamedTuple):
+    """A record, or a stretch of the file where none can be read."""
+
+    place: str
+    """Offset on disk of the record, or of the gzip member or zstd frame that begins with it. In a file that was
+    compressed as a whole: offset in the expanded bytes. `MEMBER:OFFSET` if one member of many holds several records."""
+    size: int
+    head: Head | None
+    content: bytes
+    flaw: str = ""
+    """Why the content is missing or not to be trusted."""
+
+
+def parse_head(data: bytes, has_first_line: bool = True) -> Head:
+    """Return the header lines in some bytes, whatever their line ends; long values may go on in indented lines."""
+    lines = LINE_END.split(data.decode("utf-8", "replace"))
+    first = lines.pop(0) if has_first_line else ""
+    values: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if line[:1] in (" ", "\t") and name:
+            values[name] += f" {line.strip()}"
+            continue
+        key, colon, value = line.partition(":")
+        if colon:
+            name = key.strip().lower()
+            values.setdefault(name, value.strip())
+    return Head(first, values)
+
+
+class _Window:
+    """The expanded bytes from where reading is, as far as they are needed."""
+
+    def __init__(self, stretches: Iterator[Stretch]) -> None:
+        self._stretches = stretches
+        self.held = bytearray()
+        self.start = 0
+        """Offset of the first held byte among all expanded ones."""
+        self.members: deque[tuple[int, int]] = deque()
+        """Offsets of members among the expanded bytes and on disk: the one that `start` is in, and those after it."""
+        self.flaw = ""
+        """Why what comes next does not follow the held bytes."""
+        self.is_ended = False
+
+    def fill(self, size: int) -> bool:
+        """Hold at least `size` bytes; return whether there are so many up to the next flaw."""
+        while len(self.held) < size and not self.flaw and not self.is_ended:
+            stretch = next(self._stretches, None)
+            if stretch is None:
+                self.is_ended = True
+                break
+            if stretch.begins is not None:
+                self.members.append((self.start + len(self.held), stretch.begins))
+            self.held += stretch.data
+            self.flaw = stretch.flaw
+            self._leave_members()
+        return len(self.held) >= size
+
+    def drop(self, size: int) -> None:
+        """Go on by some held bytes."""
+        del self.held[:size]
+        self.start += size
+        self._leave_members()
+
+    def _leave_members(self) -> None:
+        """Forget the members that end before `start`."""
+        while len(self.members) > 1 and self.members[1][0] <= self.start:
+            self.members.popleft()
+
+    def pass_flaw(self) -> None:
+        """Go on after a flaw."""
+        self.flaw = ""
+        # The bytes that were lost count as one, so that no two places are equal.
+        self.drop(len(self.held))
+        self.start += 1
+        self.members.clear()
+
+
+class Framing:
+    """Cuts one file into records."""
+
+    def __init__(self, file: SourceFile, max_bytes: int) -> None:
+        """max_bytes: longer contents are skipped and reported."""
+        self._window = _Window(read_stretches(file, MARK))
+        self._max_bytes = max_bytes
+        self._mark = MARK
+        self._by_record: bool | None = None
+        """Whether each record was compressed by itself; known from the second record on."""
+
+    def records(self) -> Iterator[Framed]:
+        """Yield all records and flaws, in order."""
+        window = self._window
+        while not window.is_ended or window.held or window.flaw:
+            window.fill(1)
+            window.drop(self._separator(0))
+            if window.held or window.fill(1):
+                yield self._next()
+            elif window.flaw:
+                yield Framed(self._place(), 0, None, b"", window.flaw)
+                window.pass_flaw()
+
+    def _separator(self, start: int) -> int:
+        """Return the end of the line ends at an offset."""
+        window = self._window
+        while True:
+            end = start + len(SEPARATOR.match(window.held, start)[0])  # type: ignore[index]
+            if end < len(window.held) or not window.fill(end + 1):
+                return end
+
+    def _place(self) -> str:
+        """Return the place of what begins at the window's start."""
+        window = self._window
+        if not window.members:
+            return str(window.start)
+        expanded, disk = window.members[0]
+        inside = window.start - expanded
+        if self._by_record is None and window.start:
+            self._by_record = not inside
+        if not inside and self._by_record is not False:
+            return str(disk)
+        return f"{disk}:{inside}" if self._by_record else str(window.start)
+
+    def _next(self) -> Framed:
+        """Return the record or flaw at the window's start, and go on to what follows."""
+        window, place = self._window, self._place()
+        window.fill(MARK_BYTES)
+        found = self._mark.match(window.held)
+        if found is None:
+            return self._flawed(place, None, 1, "no record begins here")
+        is_arc = found.lastindex is not None
+        # A page may hold lines that open records of the other format.
+        self._mark = ARC_MARK if is_arc else WARC_MARK
+        head_end = found.end() if is_arc else self._head_end()
+        if head_end is None:
+            return self._flawed(place, None, found.end(), "its header does not end")
+        head = parse_head(bytes(window.held[:head_end]))
+        length = found[1].decode() if is_arc else head.get(LENGTH)
+        if not (length.isascii() and length.isdigit() and len(length) < 19):
+            return self._flawed(place, head, head_end, f"its length is no number: {length[:40]!r}")
+        return self._record(place, head, head_end, int(length))
+
+    def _flawed(self, place: str, head: Head | None, offset: int, reason: str, content: bytes = b"") -> Framed:
+        """Return what is damaged at the window's start, and go on to the next record from an offset on."""
+        window = self._window
+        start = window.start
+        self._skip(offset)
+        size = window.start - start
+        if not window.held and window.flaw:
+            reason = f"{reason} ({window.flaw})"
+            window.pass_flaw()
+        return Framed(place, size, head, content, reason)
+
+    def _head_end(self) -> int | None:
+        """Return where the header lines at the window's start end; None if they do not."""
+        window = self._window
+        while (found := BLANK_LINE.search(window.held, 0, MAX_HEAD_BYTES)) is None:
+            if len(window.held) >= MAX_HEAD_BYTES or not window.fill(len(window.held) + 1):
+                return None
+        return found.end()
+
+    def _record(self, place: str, head: Head, head_end: int, length: int) -> Framed:
+        """Return the record whose content begins at `head_end`, and go on to what follows."""
+        window = self._window
+        end = head_end + length
+        if length > self._max_bytes:
+            return self._too_long(place, head, head_end, length)
+        window.fill(end + 8)
+        if len(window.held) >= end and self._is_end(head_end, end):
+            content = bytes(window.held[head_end:end])
+            flaw = window.flaw if self._is_alone_in_member(end) else ""
+            window.drop(end)
+            if flaw:
+                window.pass_flaw()
+            return Framed(place, end, head, content, flaw)
+        if (found := self._mark.search(window.held, head_end)) is not None:
+            there = found.start() - head_end
+        elif len(window.held) < end:
+            content = bytes(window.held[head_end:])
+            reason = f"cut short: {len(content)} of {length} bytes are there"
+            return self._flawed(place, head, len(window.held), reason, content)
+        else:
+            there = len(window.held) - head_end
+        reason = f"its length does not fit: {length} bytes declared, {there} or more found"
+        return self._flawed(place, head, head_end, reason)
+
+    def _is_end(self, head_end: int, end: int) -> bool:
+        """Return whether a record ends where it says: no other begins before, and what follows is what may."""
+        window = self._window
+        for expanded, _ in window.members:
+            offset = expanded - window.start
+            if head_end < offset < end and self._mark.match(window.held, offset):
+                return False
+            if offset >= end:
+                if offset == end:
+                    return True
+                break
+        if BLANK_LINE.match(window.held, end):
+            return True
+        next_start = self._separator(end)
+        if next_start == len(window.held):
+            return True
+        window.fill(next_start + MARK_BYTES)
+        return self._mark.match(window.held, next_start) is not None
+
+    def _is_alone_in_member(self, end: int) -> bool:
+        """Return whether the record that ends at `end` fills the member that it is in."""
+        window = self._window
+        if not window.flaw or not window.members or self._separator(end) < len(window.held):
+            return False
+        return len(window.members) == 1 and window.members[0][0] == window.start
+
+    def _skip(self, offset: int) -> None:
+        """Go on to the next record from an offset on, or to the next flaw or the end."""
+        window = self._window
+        while (found := self._mark.search(window.held, offset)) is None:
+            gone = max(len(window.held) - MARK_BYTES, 0)
+            window.drop(gone)
+            offset = max(offset - gone, 0)
+            if not window.fill(len(window.held) + MARK_BYTES) and self._mark.search(window.held, offset) is None:
+                window.drop(len(window.held))
+                return
+        window.drop(found.start())
+
+    def _too_long(self, place: str, head: Head, head_end: int, length: int) -> Framed:
+        """Return the record whose content is not to be held, and go on to what follows."""
+        window, left = self._window, length
+        window.drop(head_end)
+        reason = TOO_LONG
+        while left:
+            window.fill(2 * MARK_BYTES)
+            found = self._mark.search(window.held, 0, min(left, len(window.held)))
+            if found is not None or not window.held:
+                gone = 0 if found is None else found.start()
+                there = length - left + gone
+                reason = f"its length does not fit: {length} bytes declared, {there} found before the next record"
+                window.drop(gone)
+                break
+            gone = min(left, max(len(window.held) - MARK_BYTES, 1))
+            window.drop(gone)
+            left -= gone
+        return Framed(place, head_end + length, head, b"", reason)
