@@ -27,6 +27,8 @@ SEPARATOR = re.compile(rb"[\r\n]*")
 MARK_BYTES = 2**15
 """More than the first line of any record takes."""
 MAX_HEAD_BYTES = 2**18
+FIRST_MEMBERS, FIRST_BYTES = 16, 2**22
+"""A file where no record begins with one of so many members, or in so many bytes, was compressed as a whole."""
 LENGTH = "content-length"
 
 
@@ -135,6 +137,7 @@ class Framing:
     def records(self) -> Iterator[Framed]:
         """Yield all records and flaws, in order."""
         window = self._window
+        self._look_at_members()
         while not window.is_ended or window.held or window.flaw:
             window.fill(1)
             window.drop(self._separator(0))
@@ -143,6 +146,22 @@ class Framing:
             elif window.flaw:
                 yield Framed(self._place(), 0, None, b"", window.flaw)
                 window.pass_flaw()
+
+    def _look_at_members(self) -> None:
+        """Find out whether each record was compressed by itself: then other members than the first begin with one."""
+        window = self._window
+        seen = 1
+        while seen <= FIRST_MEMBERS and len(window.held) < FIRST_BYTES:
+            if seen < len(window.members):
+                start = window.members[seen][0]
+                window.fill(start + MARK_BYTES)
+                if self._mark.match(window.held, start):
+                    self._by_record = True
+                    return
+                seen += 1
+            elif not window.fill(len(window.held) + 1):
+                return
+        self._by_record = False
 
     def _separator(self, start: int) -> int:
         """Return the end of the line ends at an offset."""
@@ -176,7 +195,7 @@ class Framing:
         # A page may hold lines that open records of the other format.
         self._mark = ARC_MARK if is_arc else WARC_MARK
         head_end = found.end() if is_arc else self._head_end()
-        if head_end is None:
+        if head_end is None or self._mark.search(window.held, found.end(), head_end):
             return self._flawed(place, None, found.end(), "its header does not end")
         head = parse_head(bytes(window.held[:head_end]))
         length = found[1].decode() if is_arc else head.get(LENGTH)
@@ -190,7 +209,8 @@ class Framing:
         start = window.start
         self._skip(offset)
         size = window.start - start
-        if not window.held and window.flaw:
+        is_of_next = bool(window.members) and window.members[0][0] == window.start
+        if not window.held and window.flaw and not is_of_next:
             reason = f"{reason} ({window.flaw})"
             window.pass_flaw()
         return Framed(place, size, head, content, reason)
@@ -217,8 +237,8 @@ class Framing:
             if flaw:
                 window.pass_flaw()
             return Framed(place, end, head, content, flaw)
-        if (found := self._mark.search(window.held, head_end)) is not None:
-            there = found.start() - head_end
+        if (found := self._next_start(head_end)) is not None:
+            there = found - head_end
         elif len(window.held) < end:
             content = bytes(window.held[head_end:])
             reason = f"cut short: {len(content)} of {length} bytes are there"
@@ -239,13 +259,12 @@ class Framing:
                 if offset == end:
                     return True
                 break
-        if BLANK_LINE.match(window.held, end):
-            return True
         next_start = self._separator(end)
-        if next_start == len(window.held):
-            return True
         window.fill(next_start + MARK_BYTES)
-        return self._mark.match(window.held, next_start) is not None
+        if next_start == len(window.held) or self._mark.match(window.held, next_start):
+            return True
+        # Something else follows. It is not of this record if a blank line comes first and no other record before it.
+        return bool(BLANK_LINE.match(window.held, end)) and not self._mark.search(window.held, head_end, end)
 
     def _is_alone_in_member(self, end: int) -> bool:
         """Return whether the record that ends at `end` fills the member that it is in."""
@@ -257,14 +276,26 @@ class Framing:
     def _skip(self, offset: int) -> None:
         """Go on to the next record from an offset on, or to the next flaw or the end."""
         window = self._window
-        while (found := self._mark.search(window.held, offset)) is None:
-            gone = max(len(window.held) - MARK_BYTES, 0)
-            window.drop(gone)
-            offset = max(offset - gone, 0)
-            if not window.fill(len(window.held) + MARK_BYTES) and self._mark.search(window.held, offset) is None:
+        while (found := self._next_start(offset)) is None:
+            held = len(window.held)
+            if not window.fill(held + MARK_BYTES) and self._next_start(offset) is None:
                 window.drop(len(window.held))
                 return
-        window.drop(found.start())
+            gone = max(held - MARK_BYTES, 0)
+            window.drop(gone)
+            offset = max(offset - gone, 0)
+        window.drop(found)
+
+    def _next_start(self, offset: int) -> int | None:
+        """Return where, from an offset on, a record begins, or a member where each holds one; None if not known yet."""
+        window = self._window
+        found = self._mark.search(window.held, offset)
+        start = None if found is None else found.start()
+        if self._by_record:
+            members = (expanded - window.start for expanded, _ in window.members)
+            member = next((inside for inside in members if inside >= max(offset, 1)), None)
+            start = member if start is None or (member is not None and member < start) else start
+        return start
 
     def _too_long(self, place: str, head: Head, head_end: int, length: int) -> Framed:
         """Return the record whose content is not to be held, and go on to what follows."""
@@ -273,9 +304,9 @@ class Framing:
         reason = TOO_LONG
         while left:
             window.fill(2 * MARK_BYTES)
-            found = self._mark.search(window.held, 0, min(left, len(window.held)))
-            if found is not None or not window.held:
-                gone = 0 if found is None else found.start()
+            found = self._next_start(0)
+            if (found is not None and found < left) or not window.held:
+                gone = found or 0
                 there = length - left + gone
                 reason = f"its length does not fit: {length} bytes declared, {there} found before the next record"
                 window.drop(gone)

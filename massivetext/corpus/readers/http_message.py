@@ -16,7 +16,7 @@ from massivetext.corpus.readers.streams import Budget, expand
 from massivetext.errors import BadDocument
 
 STATUS = re.compile(r"(?:HTTP/[\d.]+|HTTP|ICY)\s+(\d{3})\b", re.IGNORECASE)
-CHUNK = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r?\n")
+CHUNK = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r\n")
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """Control characters that no text has in any encoding without zero bytes (0x1B opens the escapes of ISO-2022)."""
 SAMPLE_BYTES = 2**12
@@ -100,8 +100,6 @@ def _joined(body: bytes) -> tuple[bytes, bool]:
         chunks.append(body[start:offset])
         if body[offset : offset + 2] == b"\r\n":
             offset += 2
-        elif body[offset : offset + 1] == b"\n":
-            offset += 1
         elif offset < len(body):
             # The length was no length: text that begins with digits.
             return body, False

@@ -15,6 +15,8 @@ from massivetext.errors import BadDocument
 READ_BYTES = 2**15
 EXPANDED_BYTES = 2**18
 """Largest stretch that one call expands to (gzip)."""
+HEADER_BYTES = 18
+"""What the header of a member takes, at most (zstd), or at least what is looked at (gzip: 10)."""
 PROBED_BYTES = 2**12
 SALVAGED_BYTES = 2**9
 """Before a flaw, members are expanded again in steps of this size, so that little of what is readable is lost."""
@@ -36,27 +38,27 @@ class Stretch(NamedTuple):
     """Why nothing more of this member can be read; what comes next does not follow these bytes."""
 
 
-def read_stretches(file: SourceFile, begins_well: re.Pattern[bytes]) -> Iterator[Stretch]:
-    """Yield the expanded bytes of a file; after a flaw, those from the next member on that begins well.
+def read_stretches(file: SourceFile, plain: re.Pattern[bytes]) -> Iterator[Stretch]:
+    """Yield the expanded bytes of a file; after a flaw, those from the next member on.
 
-    begins_well: matches the first expanded bytes of a member at which reading may resume. Raises BadDocument when more
+    plain: matches the beginning of a file that is not compressed, whatever its name says. Raises BadDocument when more
     was expanded than the file's budget allows.
     """
     budget = file.new_budget()
     with file.open() as stream:
-        suffix = _compression(stream, compression_of(file.path), begins_well)
+        suffix = _compression(stream, compression_of(file.path), plain)
         if suffix in MEMBERS:
-            yield from MEMBERS[suffix](stream, budget, begins_well).stretches()
+            yield from MEMBERS[suffix](stream, budget).stretches()
             return
         # Nobody indexes bzip2 and xz files by member: their records have offsets in the expanded stream.
         yield from _whole(expand(stream, suffix, budget) if suffix else stream, budget)
 
 
-def _compression(stream: BinaryIO, suffix: str, begins_well: re.Pattern[bytes]) -> str:
+def _compression(stream: BinaryIO, suffix: str, plain: re.Pattern[bytes]) -> str:
     """Return how a file is compressed: what its first bytes say, else its suffix."""
     head = stream.read(PROBED_BYTES)
     stream.seek(0)
-    if begins_well.match(head):
+    if plain.match(head):
         return ""
     if head.startswith(GZIP_MARK):
         return ".gz"
@@ -85,10 +87,9 @@ class _Members:
     mark = b""
     name = ""
 
-    def __init__(self, stream: BinaryIO, budget: Budget, begins_well: re.Pattern[bytes]) -> None:
+    def __init__(self, stream: BinaryIO, budget: Budget) -> None:
         self._stream = stream
         self._budget = budget
-        self._begins_well = begins_well
         self._held = b""
         """Bytes that were read and not expanded yet."""
         self._at = 0
@@ -112,7 +113,7 @@ class _Members:
             else:
                 flaw = f"no {self.name} begins here"
                 yield Stretch(b"", begins, flaw)
-            if flaw and not self._resume(begins + 1):
+            if flaw and not self._resume(begins):
                 return
 
     def _skips(self) -> bool:
@@ -123,8 +124,8 @@ class _Members:
         """Yield what the member at the beginning of the held bytes expands to, and drop it."""
         raise NotImplementedError
 
-    def _probe(self, data: bytes) -> bytes:
-        """Return the first expanded bytes of a member; raise what the library raises if it is none."""
+    def _may_begin(self) -> bool:
+        """Return whether the held bytes, which begin with the mark, have the header of a member."""
         raise NotImplementedError
 
     def _more(self, size: int) -> bool:
@@ -138,29 +139,24 @@ class _Members:
         self._held = self._held[size:]
         self._at += size
 
-    def _resume(self, start: int) -> bool:
-        """Go to the next member from an offset on that begins well; return whether there is one."""
-        self._stream.seek(start)
-        self._held, self._at = b"", start
-        while self._more(PROBED_BYTES):
+    def _resume(self, begins: int) -> bool:
+        """Go to the next member after a damaged one that begins at an offset; return whether there is one."""
+        if self._at > begins:
+            self._stream.seek(begins + 1)
+            self._held, self._at = b"", begins + 1
+        else:
+            self._drop(1)
+        while self._more(HEADER_BYTES):
             found = self._held.find(self.mark)
             if found < 0:
                 self._drop(max(len(self._held) - len(self.mark) + 1, 1))
                 continue
             self._drop(found)
-            self._more(PROBED_BYTES)
-            try:
-                if self._begins_well.match(self._probe(self._held[:PROBED_BYTES])):
-                    return True
-            except self.errors():
-                pass
+            self._more(HEADER_BYTES)
+            if self._may_begin():
+                return True
             self._drop(1)
         return False
-
-    @staticmethod
-    def errors() -> tuple[type[Exception], ...]:
-        """Return what the library raises on damaged data."""
-        raise NotImplementedError
 
 
 class _GzipMembers(_Members):
@@ -169,13 +165,10 @@ class _GzipMembers(_Members):
     mark = GZIP_MARK
     name = "gzip member"
 
-    @staticmethod
-    def errors() -> tuple[type[Exception], ...]:
-        """Return zlib's error."""
-        return (zlib.error,)
-
-    def _probe(self, data: bytes) -> bytes:
-        return zlib.decompressobj(31).decompress(data, PROBED_BYTES)
+    def _may_begin(self) -> bool:
+        # Flags, level and operating system as RFC 1952 has them.
+        header = self._held[:10]
+        return len(header) == 10 and header[3] < 32 and header[8] in (0, 2, 4) and (header[9] < 14 or header[9] == 255)
 
     def _member(self, begins: int) -> Iterator[Stretch]:
         expander = zlib.decompressobj(31)
@@ -215,22 +208,21 @@ class _ZstdFrames(_Members):
     mark = ZSTD_MARK
     name = "zstd frame"
 
-    def __init__(self, stream: BinaryIO, budget: Budget, begins_well: re.Pattern[bytes]) -> None:
+    def __init__(self, stream: BinaryIO, budget: Budget) -> None:
         import zstandard
 
-        super().__init__(stream, budget, begins_well)
+        super().__init__(stream, budget)
         self._library = zstandard
         self._decompressor = zstandard.ZstdDecompressor()
+        # Too large a window is a MemoryError.
+        self._errors = (zstandard.ZstdError, MemoryError)
 
-    @staticmethod
-    def errors() -> tuple[type[Exception], ...]:
-        """Return zstandard's error; it reports too large a window as a MemoryError."""
-        import zstandard
-
-        return (zstandard.ZstdError, MemoryError)
-
-    def _probe(self, data: bytes) -> bytes:
-        return bytes(self._decompressor.decompressobj().decompress(data))[:PROBED_BYTES]
+    def _may_begin(self) -> bool:
+        try:
+            self._library.get_frame_parameters(self._held[:HEADER_BYTES])
+        except self._errors:
+            return False
+        return True
 
     def _skips(self) -> bool:
         if not self._more(8) or not SKIPPABLE.match(self._held):
@@ -254,7 +246,7 @@ class _ZstdFrames(_Members):
                 data = self._decompressor.decompress(data, max_output_size=MAX_DICTIONARY_BYTES)
             dictionary = self._library.ZstdCompressionDict(data)
             self._decompressor = self._library.ZstdDecompressor(dict_data=dictionary)
-        except self.errors() as error:
+        except self._errors as error:
             raise BadDocument(f"the dictionary of the file is damaged ({_reason(error)})") from None
 
     def _member(self, begins: int) -> Iterator[Stretch]:
@@ -269,7 +261,7 @@ class _ZstdFrames(_Members):
             chunk = self._held[:chunk_bytes]
             try:
                 data = frame.decompress(chunk)
-            except self.errors() as error:
+            except self._errors as error:
                 yield Stretch(b"", first, f"damaged zstd frame ({_reason(error)})")
                 return
             self._drop(len(chunk) - len(frame.unused_data))
