@@ -45,7 +45,7 @@ from massivetext.corpus.manifests import (
     say_counts,
 )
 from massivetext.corpus.parts import Course, Part, make_parts, process_part
-from massivetext.corpus.readers.finding import input_files
+from massivetext.corpus.readers.finding import find_files, input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.repeats import Repeats, take_repeats
@@ -211,7 +211,7 @@ def build_corpus(
         del census, repeats
         shutil.rmtree(work)
     if not quiet:
-        say_counts(counts, values["digest"])
+        say_counts(counts, values)
     return load_corpus(folder)
 
 
@@ -263,11 +263,12 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
         where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
         steps = _checked(make_steps(settings.steps_of(source), where), where)
         lane = Lane(source.name, steps, settings.split, seed, build)
-        found = tuple(file for file in input_files(source) if _is_new(source.name, file, read))
+        files, unread = find_files(source)
+        found = tuple(file for file in files if _is_new(source.name, file, read))
         readers = {name: make_reader(name, source) for name in sorted({file.format for file in found})}
         for name, reader in readers.items():
             reader.check([file for file in found if file.format == name])
-        courses[source.name] = Course(lane, found, readers)
+        courses[source.name] = Course(lane, found, readers, unread)
     measures: dict[str, pa.DataType] = {}
     for course in courses.values():
         for step in course.lane.steps:

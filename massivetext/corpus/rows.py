@@ -16,6 +16,7 @@ from massivetext.corpus import pii
 from massivetext.corpus.readers.records import EMPTY
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
+from massivetext.corpus.unread import Counts, add_unread
 from massivetext.text.arrays import first_bytes
 from massivetext.text.normalising import compose_text
 from massivetext.text.words import hash_words
@@ -95,6 +96,8 @@ class SourceCounts:
     """`step: reason` -> documents, bytes."""
     edited: dict[str, dict[str, int]] = field(default_factory=dict)
     """step -> documents changed, bytes removed (negative where text grew)."""
+    unread: Counts = field(default_factory=dict)
+    """Members of archives that nothing reads."""
 
     def drop(self, name: str, documents: int, text_bytes: int) -> None:
         """Count dropped documents under `step: reason`."""
@@ -116,6 +119,7 @@ class SourceCounts:
             self.drop(reason, entry["documents"], entry["bytes"])
         for step, entry in other.edited.items():
             self.edit(step, entry["documents"], entry["removed_bytes"])
+        add_unread(self.unread, other.unread)
 
 
 @dataclass(frozen=True)

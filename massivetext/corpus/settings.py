@@ -24,6 +24,8 @@ FORMATS = {
     "stackexchange": "massivetext.corpus.readers.stackexchange:StackExchangeReader",
     "code": "massivetext.corpus.readers.code:SourceCodeReader",
     "subtitles": "massivetext.corpus.readers.subtitles:SubtitleReader",
+    "document": "massivetext.corpus.readers.documents:DocumentReader",
+    "notebook": "massivetext.corpus.readers.notebook:NotebookReader",
     "latex": "massivetext.corpus.readers.latex:LatexReader",
     "epub": "massivetext.corpus.readers.epub:EpubReader",
     "gutenberg": "massivetext.corpus.readers.gutenberg:GutenbergReader",
@@ -48,7 +50,8 @@ class SourceSettings(Settings):
     """A file, a folder, a glob such as "dumps/**/*.txt", or a list of them; relative to the current folder. It may
     begin with {stdlib}, {packages} (installed packages), {man_zh} or {fortunes}."""
     format: str = "auto"
-    """How the files are read; auto goes by the file's suffix (in a folder, other files are then left out)."""
+    """How the files are read; auto goes by the file's suffix. In a folder or archive, files of formats that
+    nothing reads are then left out, counted and named."""
     text_column: str | None = None
     """The column (JSON key, dotted where nested) that holds the text; unset: `text`, else the only string column."""
     unit: Literal["file", "block", "paragraph", "line"] = "file"
@@ -95,6 +98,11 @@ class SourceSettings(Settings):
             raise ValueError(
                 f"unknown encoding {value!r}; allowed are auto and Python's, e.g. utf-8, gb18030, big5"
             ) from None
+
+    @property
+    def is_by_suffix(self) -> bool:
+        """Whether the format of each file is inferred from its name and beginning."""
+        return self.format in ("auto", "archive")
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ REDIRECT = "a redirect"
 NO_ARTICLE = "not an article"
 NO_PAGE = "an answer that brought no page"
 NO_TEXT = "not text"
+UNREAD = "of a format that is not read"
+"""Said of a member of an archive; such records are counted by suffix and are no rows of the corpus."""
 EXPECTED = frozenset({EMPTY, REDIRECT, NO_ARTICLE, NO_PAGE, NO_TEXT})
 """Reasons for which a sound file holds records without a document: dropped and counted, but not listed as bad."""
 
@@ -72,6 +74,10 @@ class Reader(ABC):
     def takes(self, uri: str) -> bool:
         """Return whether the format reads this file where a folder, not the file itself, was named."""
         return plain_suffix(uri) in self.suffixes
+
+    def lacks_package(self, name: str) -> bool:
+        """Return whether a file of this name needs a package that is not installed."""
+        return False
 
     def check(self, files: list[SourceFile]) -> None:
         """Raise DataError if the source cannot be read as asked; look at little."""
