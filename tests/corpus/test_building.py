@@ -390,7 +390,9 @@ def test_a_damaged_compressed_file_keeps_what_was_readable(tmp_path):
     recipe = {"sources": [{"name": "s", "path": str(tmp_path)}], "steps": [], "split": {"validation": 0, "test": 0}}
     corpus = build(recipe, tmp_path / "out")
     assert all_documents(corpus)
-    assert [row["reason"] for row in rows(corpus.dropped(("reason",)))] == ["cut short: the file ends before its content does"]
+    assert [row["reason"] for row in rows(corpus.dropped(("reason",)))] == [
+        "cut short: the file ends before its content does"
+    ]
 
 
 def test_invalid_bytes_are_counted_and_noted_as_an_edit(tmp_path):

@@ -147,7 +147,7 @@ class NamedAs(zipfile.ZipInfo):
         super().__init__(name)
         self.raw = raw
 
-    def _encodeFilenameFlags(self):  # noqa: N802
+    def _encodeFilenameFlags(self):
         return self.raw, self.flag_bits & ~0x800
 
 

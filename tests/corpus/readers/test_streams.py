@@ -29,7 +29,7 @@ def test_lines_before_the_cut_of_a_truncated_file_are_kept(tmp_path, suffix):
     packed = PACKERS[suffix](rows.encode())
     (tmp_path / f"a.jsonl{suffix}").write_bytes(packed[: len(packed) * 3 // 4])
     records = read(tmp_path)
-    assert records[-1].bad == "damaged file: EOFError"
+    assert records[-1].bad == "cut short: the file ends before its content does"
     good = [record for record in records if not record.bad]
     assert len(good) == len(records) - 1
     assert len(good) > 4_000
@@ -136,3 +136,19 @@ def test_every_chinese_passage_in_gb18030_is_read_as_it_was(shared):
     assert sum(text.encode("gb18030").decode(detect_encoding(text.encode("gb18030"))) == text for text in texts) == len(
         texts
     )
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize("unit", ["file", "block", "paragraph", "line"])
+def test_what_is_readable_of_a_cut_text_file_is_kept_and_the_cut_reported(tmp_path, suffix, unit):
+    import random
+
+    text = "".join(f"{random.Random(row).getrandbits(200)} 天地玄黄\n\n" for row in range(15_000))
+    packed = PACKERS[suffix](text.encode())
+    (tmp_path / f"a.txt{suffix}").write_bytes(packed[: len(packed) * 3 // 4])
+    *kept, last = read(tmp_path, unit=unit)
+    joined = "".join(record.text.replace("\n", "").rstrip("\ufffd") for record in kept)
+    assert not any(record.bad for record in kept)
+    assert len(joined) > len(text) // 4
+    assert text.replace("\n", "").startswith(joined)
+    assert last.bad == "cut short: the file ends before its content does"
