@@ -90,7 +90,7 @@ def _is_text(body: bytes) -> bool:
 
 def _joined(body: bytes) -> tuple[bytes, bool]:
     """Return the chunks of a body joined, and whether some are missing; a body without chunks stays as it is."""
-    chunks = []
+    chunks: list[bytes] = []
     offset = 0
     while found := CHUNK.match(body, offset):
         size = int(found[1], 16)

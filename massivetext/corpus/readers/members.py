@@ -192,7 +192,7 @@ class _GzipMembers(_Members):
 
 def _salvaged(expander: Any, data: bytes) -> bytes:
     """Return what comes out of a damaged member, from where `expander` is, before the flaw shows."""
-    gathered = []
+    gathered: list[bytes] = []
     try:
         while not expander.eof and (data or gathered[-1:] != [b""]):
             gathered.append(expander.decompress(data, SALVAGED_BYTES))
