@@ -4,6 +4,8 @@ A record is complete if the next one, a blank line, or the end follows its decla
 and reading resumes at the next line that opens a record.
 """
 
+import base64
+import hashlib
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ ARC_MARK = re.compile(
 """The only header line of an ARC record: address, IP address, date, type, in version 2 more, and last the length."""
 MARK = re.compile(rb"%b|%b" % (WARC_MARK.pattern, ARC_MARK.pattern))
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+HEAD_END = re.compile(rb"%b|%b" % (BLANK_LINE.pattern, WARC_MARK.pattern))
 LINE_END = re.compile(r"\r?\n")
 SEPARATOR = re.compile(rb"[\r\n]*")
 MARK_BYTES = 2**15
@@ -194,8 +197,9 @@ class Framing:
         is_arc = found.lastindex is not None
         # A page may hold lines that open records of the other format.
         self._mark = ARC_MARK if is_arc else WARC_MARK
-        head_end = found.end() if is_arc else self._head_end()
-        if head_end is None or self._mark.search(window.held, found.end(), head_end):
+        # The line end of the mark may be the first of a blank line.
+        head_end = found.end() if is_arc else self._head_end(found.end() - 2)
+        if head_end is None:
             return self._flawed(place, None, found.end(), "its header does not end")
         head = parse_head(bytes(window.held[:head_end]))
         length = found[1].decode() if is_arc else head.get(LENGTH)
@@ -215,13 +219,14 @@ class Framing:
             window.pass_flaw()
         return Framed(place, size, head, content, reason)
 
-    def _head_end(self) -> int | None:
-        """Return where the header lines at the window's start end; None if they do not."""
+    def _head_end(self, start: int) -> int | None:
+        """Return where the header lines that go on at an offset end; None if they do not before the next record."""
         window = self._window
-        while (found := BLANK_LINE.search(window.held, 0, MAX_HEAD_BYTES)) is None:
-            if len(window.held) >= MAX_HEAD_BYTES or not window.fill(len(window.held) + 1):
-                return None
-        return found.end()
+        while (found := HEAD_END.search(window.held, start, MAX_HEAD_BYTES)) is None:
+            if len(window.held) >= MAX_HEAD_BYTES or not window.fill(len(window.held) + MARK_BYTES):
+                found = HEAD_END.search(window.held, start, MAX_HEAD_BYTES)
+                break
+        return found.end() if found and not found[0].startswith(b"WARC/") else None
 
     def _record(self, place: str, head: Head, head_end: int, length: int) -> Framed:
         """Return the record whose content begins at `head_end`, and go on to what follows."""
@@ -230,7 +235,7 @@ class Framing:
         if length > self._max_bytes:
             return self._too_long(place, head, head_end, length)
         window.fill(end + 8)
-        if len(window.held) >= end and self._is_end(head_end, end):
+        if len(window.held) >= end and self._is_end(head_end, end) and not self._holds_others(head, head_end, end):
             content = bytes(window.held[head_end:end])
             flaw = window.flaw if self._is_alone_in_member(end) else ""
             window.drop(end)
@@ -265,6 +270,22 @@ class Framing:
             return True
         # Something else follows. It is not of this record if a blank line comes first and no other record before it.
         return bool(BLANK_LINE.match(window.held, end)) and not self._mark.search(window.held, head_end, end)
+
+    def _holds_others(self, head: Head, head_end: int, end: int) -> bool:
+        """Return whether a content holds records that follow it, because its length is too large by all of them.
+
+        A page may show the records of an archive, but hardly after a blank line with none before. Where a digest is
+        given, it decides.
+        """
+        held = self._window.held
+        if self._mark is WARC_MARK and held.find(b"WARC/", head_end, end) < 0:
+            return False
+        found = self._mark.search(held, head_end, end)
+        before = b"" if found is None else held[max(found.start() - 3, head_end) : found.start()]
+        if not before.endswith(b"\n" if self._mark is ARC_MARK else (b"\n\r\n", b"\n\n")):
+            return False
+        name, _, digest = head.get("warc-block-digest").partition(":")
+        return name.lower() != "sha1" or digest.upper() != _sha1(held[head_end:end])
 
     def _is_alone_in_member(self, end: int) -> bool:
         """Return whether the record that ends at `end` fills the member that it is in."""
@@ -315,3 +336,8 @@ class Framing:
             window.drop(gone)
             left -= gone
         return Framed(place, head_end + length, head, b"", reason)
+
+
+def _sha1(data: bytearray) -> str:
+    """Return the SHA-1 of bytes in base 32, as crawlers note it."""
+    return base64.b32encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()

@@ -111,6 +111,26 @@ def test_records_without_blank_lines_between_them_are_whole(tmp_path):
     check(tmp_path / "a.warc", parts, offsets(parts), ())
 
 
+@pytest.mark.parametrize("more", [0, 2, 4])
+def test_a_length_that_is_too_large_by_whole_records_hides_none(tmp_path, more):
+    parts = pages(6)
+    parts[1] = with_length(parts[1], length_of(parts[1]) + len(parts[2]) + len(parts[3]) + more)
+    (tmp_path / "a.warc").write_bytes(b"".join(parts))
+    check(tmp_path / "a.warc", parts, offsets(parts), (1,))
+
+
+def test_a_digest_shows_that_records_inside_a_page_are_of_the_page(tmp_path):
+    import base64
+    import hashlib
+
+    content = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nAn archive:\r\n\r\n" + pages(1)[0]
+    digest = base64.b32encode(hashlib.sha1(content).digest())
+    outer = record(content).replace(b"WARC-Date", b"WARC-Block-Digest: sha1:" + digest + b"\r\nWARC-Date", 1)
+    (tmp_path / "a.warc").write_bytes(outer + pages(1)[0])
+    first, second = read(tmp_path)
+    assert first.text.startswith("An archive:") and second.text == page(0)
+
+
 def test_a_page_that_shows_a_record_is_one_page(tmp_path):
     shown = record(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<pre>" + pages(1)[0] + b"</pre>")
     (tmp_path / "a.warc").write_bytes(shown + pages(1)[0])
