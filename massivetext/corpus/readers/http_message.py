@@ -21,6 +21,7 @@ BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """Control characters that no text has in any encoding without zero bytes (0x1B opens the escapes of ISO-2022)."""
 SAMPLE_BYTES = 2**12
 READ_BYTES = 2**16
+MAX_INTERIM = 8
 WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -39,8 +40,10 @@ def read_message(data: bytes, max_bytes: int) -> Message:
     """Return an answer with its body unpacked; raise BadDocument if that cannot be read or is too long."""
     head, body = _split(data)
     found = STATUS.match(head.first)
-    # Interim answers come before the one that counts.
-    while found and found[1].startswith("1") and STATUS.match(body[:20].decode("latin-1")):
+    for _ in range(MAX_INTERIM):
+        # Interim answers come before the one that counts.
+        if not (found and found[1].startswith("1") and STATUS.match(body[:20].decode("latin-1"))):
+            break
         head, body = _split(body)
         found = STATUS.match(head.first)
     status = int(found[1]) if found else None

@@ -263,3 +263,27 @@ def test_any_flaws_at_any_places_cost_no_intact_record(tmp_path):
         parts = [ONE_BY_ONE[name](part) for part in parts]
         (tmp_path / name).write_bytes(b"".join(parts))
         check(tmp_path / name, parts, offsets(parts), damaged)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("a.warc", b"WARC/1.0\r\nX:"),
+        ("a.warc", b"WARC/1.0\r\nContent-Length: 9999999999\r\n\r\n"),
+        ("a.warc", b"WARC/1.0\r\nContent-Length: 50000\r\n\r\n"),
+        ("a.warc", b"\r\n"),
+        ("a.warc", b"http:"),
+        ("a.arc", b"http:// 1.1.1.1 20050101120000 a "),
+        ("a.warc.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03"),
+        ("a.warc.gz", gzip.compress(b"")),
+        ("a.warc.zst", b"\x28\xb5\x2f\xfd\x20\x05"),
+        ("a.warc.zst", b"\x50\x2a\x4d\x18\0\0\0\0"),
+    ],
+)
+def test_hostile_archives_take_time_in_proportion_to_their_size(tmp_path, name, part):
+    from time import process_time
+
+    (tmp_path / name).write_bytes(part * (600_000 // len(part)))
+    begun = process_time()
+    read(tmp_path)
+    assert process_time() - begun < 8
