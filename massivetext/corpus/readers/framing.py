@@ -18,8 +18,8 @@ from massivetext.corpus.readers.streams import SourceFile
 WARC_MARK = re.compile(rb"WARC/\d\.\d{1,2}[ \t]*\r?\n(?=[!-9;-~]{1,100}:)")
 """The first line of a record, with a header after it."""
 ARC_MARK = re.compile(
-    rb"(?<![^\n])(?:https?|ftp|dns|filedesc|gopher|news|nntp|mailto|screenshot|metadata|whois):\S{1,8000}+ \S{1,100}+ \d{8,17} "
-    rb"\S{1,200}+(?: \S{1,8000}+){0,6}? (\d{1,18})\r?\n"
+    rb"(?:https?|ftp|dns|filedesc|gopher|news|nntp|mailto|screenshot|metadata|whois):\S{1,2048}+ \S{1,100}+ \d{8,17} "
+    rb"\S{1,200}+(?: \S{1,2048}+){0,6}? (\d{1,18})\r?\n"
 )
 """The only header line of an ARC record: address, IP address, date, type, in version 2 more, and last the length."""
 MARK = re.compile(rb"%b|%b" % (WARC_MARK.pattern, ARC_MARK.pattern))
