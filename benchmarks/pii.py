@@ -33,6 +33,7 @@ MARKED = {
     "CREDIT_CARD": "card",
     "IP_ADDRESS": "ip",
     "PHONE_NUMBER": "phone",
+    "US_SSN": "ssn",
 }
 GENERATED = 2000
 ROUNDS = 3

@@ -11,6 +11,7 @@ from typing import Any
 
 from massivetext.progress import log
 from massivetext.translations import tr
+from massivetext.visible import visible
 
 COMMANDS = ("/new", "/temperature", "/quit")
 
@@ -105,7 +106,7 @@ def _written(pieces: Iterator[str], write: Callable[[str], object] = sys.stdout.
     try:
         for piece in pieces:
             reply += piece
-            write(piece)
+            write(visible(piece))
             sys.stdout.flush()
     except KeyboardInterrupt:
         pass

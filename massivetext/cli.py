@@ -26,6 +26,7 @@ from massivetext.cli_options import (
 )
 from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.translations import set_language
+from massivetext.visible import visible, visible_json
 
 app = typer.Typer(
     name="massivetext",
@@ -266,14 +267,15 @@ def main() -> None:
         app()
     except MassiveTextError as error:
         if "--json" in sys.argv:
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
-        print(f"error: {error}", file=sys.stderr)
+            found = {"error": type(error).__name__, "message": str(error)}
+            print(visible_json(json.dumps(found, ensure_ascii=False)))
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         sys.exit(1)
 
 

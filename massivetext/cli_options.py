@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from massivetext.visible import visible, visible_json
+
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe file, or a built-in one: quickstart, quickstart-zh.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/NAME-OF-THE-RECIPE].")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Override a key: --set train.learning_rate=3e-4.")]
@@ -21,7 +23,7 @@ ModelArgument = Annotated[str, typer.Argument(help="A model folder, a run folder
 
 def show(value: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
     """Print a verb's result: one JSON object, or its text."""
-    print(json.dumps(value, ensure_ascii=False) if as_json else text(value))
+    print(visible_json(json.dumps(value, ensure_ascii=False)) if as_json else visible(text(value)))
 
 
 def journey_verb(until: str, help_text: str) -> Callable[..., None]:

@@ -6,8 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from massivetext.translations import tr
+from massivetext.visible import visible
 
 LINE_INTERVAL_SECONDS = 10.0
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration: 0.8 s, 42 s, 3 min 05 s, 2 h 10 min, 12 days."""
+    if seconds < 9.95:
+        return tr("{seconds} s", seconds=f"{seconds:.1f}")
+    whole = round(seconds)
+    if whole < 60:
+        return tr("{seconds} s", seconds=whole)
+    if whole < 3600:
+        return tr("{minutes} min {seconds} s", minutes=whole // 60, seconds=f"{whole % 60:02d}")
+    if whole < 100 * 3600:
+        return tr("{hours} h {minutes} min", hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
+    return tr("{days} days", days=f"{whole / 86400:,.0f}")
 
 
 class Task:
@@ -60,8 +75,10 @@ class Task:
         parts = [self.title]
         if self.total:
             elapsed = time.monotonic() - self.started_at
-            left = elapsed / max(self.done, 1e-9) * max(self.total - self.done, 0.0)
-            parts += [f"{100 * min(self.done / self.total, 1.0):.0f} %", tr("{seconds} s left", seconds=f"{left:.0f}")]
+            parts.append(f"{100 * min(self.done / self.total, 1.0):.0f} %")
+            if self.done:  # before the first unit nothing is known of the rest
+                left = elapsed / self.done * max(self.total - self.done, 0.0)
+                parts.append(tr("{time} left", time=duration_text(left)))
         return "  ".join([*parts, self.rate(), self.words]).rstrip()
 
     def close(self) -> None:
@@ -82,4 +99,4 @@ def progress(title: str, total: float | None = None, unit: str = "it", quiet: bo
 
 def log(message: str) -> None:
     """Print one line for the user on stderr (stdout belongs to results)."""
-    print(message, file=sys.stderr, flush=True)
+    print(visible(message), file=sys.stderr, flush=True)

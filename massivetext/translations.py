@@ -6,12 +6,25 @@ A caption that has no Chinese yet is shown in English; a test lists those that t
 import json
 import locale
 import os
+import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 from massivetext.errors import ConfigError, unknown_name
 
 LANGUAGES = ("en", "zh")
+NOUNS = {
+    "batches": "batch", "builds": "build", "bytes": "byte", "clusters": "cluster", "days": "day",
+    "documents": "document", "examples": "example", "files": "file", "languages": "language", "layers": "layer",
+    "licences": "licence", "passes": "pass", "reasons": "reason", "records": "record", "rows": "row",
+    "rules": "rule", "sources": "source", "steps": "step", "tokens": "token",
+}  # fmt: skip
+"""Plural nouns that captions count, and their singular."""
+VERBS = {"are": "is", "have": "has", "repeat": "repeats", "were": "was", "form": "forms"}
+COUNTED = re.compile(
+    rf"\{{(?P<field>\w+)\}}(?P<other> other)? (?P<noun>{'|'.join(NOUNS)})\b(?P<verb> (?:{'|'.join(VERBS)})\b)?"
+)
 _chosen = "en"
 
 
@@ -42,6 +55,19 @@ def chinese() -> dict[str, str]:
 
 
 def tr(text: str, **values: object) -> str:
-    """Return `text` in the chosen language with `{name}` fields filled from `values`."""
+    """Return `text` in the chosen language with `{name}` fields filled from `values`.
+
+    In English a noun of NOUNS that follows a field with the value 1 becomes singular: "1 document was dropped".
+    """
     chosen = chinese().get(text, text) if _chosen == "zh" else text
+    if _chosen == "en" and any(str(value) == "1" for value in values.values()):
+        chosen = COUNTED.sub(lambda found: _singular(found, values), chosen)
     return chosen.format(**values) if values else chosen
+
+
+def _singular(found: re.Match[str], values: Mapping[str, object]) -> str:
+    """Return a field with the noun and verb after it, in the singular where the field's value is 1."""
+    field, other, noun, verb = found["field"], found["other"] or "", found["noun"], found["verb"] or ""
+    if str(values.get(field)) != "1":
+        return found[0]
+    return f"{{{field}}}{other} {NOUNS[noun]}{f' {VERBS[verb.strip()]}' if verb else ''}"

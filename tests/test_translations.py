@@ -104,3 +104,23 @@ def test_a_caption_is_shown_in_chinese(in_chinese):
 
 def test_a_caption_without_chinese_is_shown_in_english(in_chinese):
     assert tr("nothing of this kind {x}", x=1) == "nothing of this kind 1"
+
+
+@pytest.mark.parametrize(
+    ("caption", "values", "written"),
+    [
+        ("{n} documents were dropped", {"n": "1"}, "1 document was dropped"),
+        ("{n} documents were dropped", {"n": "2"}, "2 documents were dropped"),
+        ("{count} other licences", {"count": 1}, "1 other licence"),
+        ("{count} tokens, {passes} passes", {"count": "10", "passes": "1"}, "10 tokens, 1 pass"),
+        ("{a} steps", {"a": "11"}, "11 steps"),
+    ],
+)  # fmt: skip
+def test_one_is_singular(caption, values, written):
+    assert tr(caption, **values) == written
+
+
+def test_chinese_has_no_plural():
+    set_language("zh")
+    assert tr("{count} documents", count="1") == "1 篇文档"
+    set_language("en")

@@ -63,7 +63,7 @@ from massivetext.corpus.steps import (
     make_steps,
 )
 from massivetext.errors import ConfigError, DataError, MassiveTextError
-from massivetext.progress import progress
+from massivetext.progress import log, progress
 from massivetext.storage import clear_temporary, read_json, value_digest, write_json
 from massivetext.translations import tr
 
@@ -212,6 +212,8 @@ def build_corpus(
         shutil.rmtree(work)
     if not quiet:
         say_counts(counts, values)
+        if plan.near is not None:
+            log(plan.near.recall_text())
     return load_corpus(folder)
 
 

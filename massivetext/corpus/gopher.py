@@ -3,8 +3,9 @@
 The rules are those that made MassiveWeb, the web part of MassiveText (Rae et al. 2021, arXiv:2112.11446, appendix A1
 and table A1). Quality is read as datatrove reads it, repetition as the paper says it; `massivetext.text.statistics` and
 `massivetext.text.repetition` say what is counted and where the paper's usual code differs. The limits were fitted on
-English prose: code, poetry and Chinese break those of quality. With `words: jieba` words are those of a Chinese
-segmenter, and the preset `fineweb2-zh` has limits fitted on such words.
+English prose: code and poetry break those of quality. Rules on words apply to text that is written in words: a document
+of which most words are single Han characters is not asked for the length of its words or for English stop words. With
+`words: jieba` words are those of a Chinese segmenter, and the preset `fineweb2-zh` has limits fitted on such words.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from massivetext.text.statistics import STATISTICS, STATISTICS_VERSION, text_sta
 from massivetext.text.words import WORDS_VERSION, hash_words
 
 Values = npt.NDArray[np.float64]
+HAN_TEXT_FRACTION = 0.5
+"""Part of the words from which single Han characters make a text one that is not written in words."""
 
 
 class Statistics(Measure):
@@ -87,9 +90,9 @@ class QualitySettings(Settings):
     max_words: int | None = 100_000
     """Most words."""
     min_mean_word_characters: float | None = 3.0
-    """Shortest mean word length, in characters."""
+    """Shortest mean word length, in characters; not for texts of Han characters, unless words is jieba."""
     max_mean_word_characters: float | None = 10.0
-    """Longest mean word length, in characters."""
+    """Longest mean word length, in characters; not for texts of Han characters, unless words is jieba."""
     max_hashes_per_word: float | None = 0.1
     """Most "#" signs, per word or symbol."""
     max_ellipses_per_word: float | None = 0.1
@@ -101,7 +104,8 @@ class QualitySettings(Settings):
     min_alphabetic_word_fraction: float | None = 0.8
     """Smallest part of the words and symbols that holds a letter."""
     min_stop_words: int | None = 2
-    """Fewest different words of: the, be, to, of, and, that, have, with; under jieba of 23 frequent Chinese ones."""
+    """Fewest different words of: the, be, to, of, and, that, have, with (not for texts of Han characters); under jieba
+    of 23 frequent Chinese ones."""
     words: Literal["text", "jieba"] = "text"
     """Words are runs of letters and single Han characters, or those of a Chinese segmenter."""
 
@@ -110,7 +114,7 @@ class GopherQuality(LimitDecide):
     """Keeps prose that looks written for people."""
 
     name = "gopher_quality"
-    version = 1
+    version = 2
     settings_type = QualitySettings
 
     @property
@@ -124,7 +128,13 @@ class GopherQuality(LimitDecide):
         words = statistic(batch, "words", counted)
         per_word = np.maximum(words + statistic(batch, "symbols", counted), 1)
         mean = statistic(batch, "mean_word_characters", counted)
-        measured = {
+        stop_words = statistic(batch, "stop_words", counted)
+        if self.settings.words == "text":
+            # One Han character is one word here, so these rules would only tell that the text is Chinese.
+            han = statistic(batch, "han_fraction") * statistic(batch, "characters")
+            in_words = han < HAN_TEXT_FRACTION * words
+            mean, stop_words = (np.where(in_words | (words == 0), values, np.nan) for values in (mean, stop_words))
+        return {
             "min_words": words,
             "max_words": words,
             "min_mean_word_characters": mean,
@@ -134,9 +144,8 @@ class GopherQuality(LimitDecide):
             "max_bullet_line_fraction": statistic(batch, "bullet_line_fraction"),
             "max_ellipsis_line_fraction": statistic(batch, "ellipsis_line_fraction"),
             "min_alphabetic_word_fraction": statistic(batch, "alphabetic_word_fraction", counted),
-            "min_stop_words": statistic(batch, "stop_words", counted),
+            "min_stop_words": stop_words,
         }
-        return measured
 
 
 class RepetitionSettings(Settings):

@@ -80,7 +80,9 @@ def document_text(row: dict[str, Any]) -> str:
     if row["kept"]:
         lines.append(f"{tr('split')}: {row['split']}")
     else:
-        limit = "" if row["value"] is None else f"  ({row['value']:g}; {tr('limit')} {row['threshold']:g})"
+        values = [_measure(row["value"])] if row["value"] is not None else []
+        values += [f"{tr('limit')} {_measure(row['threshold'])}"] if row["threshold"] is not None else []
+        limit = f"  ({'; '.join(values)})" if values else ""
         lines.append(f"{tr('dropped by')}: {row['step']} ({tr('version')} {row['version']}): {row['reason']}{limit}")
         if row["cluster"]:
             lines.append(f"{tr('first of its cluster')}: {row['cluster']}")
@@ -94,12 +96,12 @@ def document_text(row: dict[str, Any]) -> str:
         lines.append(f"meta: {json.dumps(row['meta'], ensure_ascii=False)}")
     if row.get("limits"):
         lines.append(f"{tr('limits')}:")
-        rows = [[f"  {entry['step']}", entry["rule"], f"{entry['value']:.6g}", f"{entry['limit']:g}",
+        rows = [[f"  {entry['step']}", entry["rule"], _measure(entry["value"]), _measure(entry["limit"]),
                  tr("kept") if entry["kept"] else tr("broken")] for entry in row["limits"]]  # fmt: skip
         lines += table([["", tr("rule"), tr("value"), tr("limit"), ""], *rows], left=2)
     if row.get("replay"):
         lines += _replay_lines(row["replay"])
-    measures = [f"{name} {value:.6g}" for name, value in row.items() if "__" in name and value is not None]
+    measures = [f"{name} {_measure(value)}" for name, value in row.items() if "__" in name and value is not None]
     if measures:
         lines.append(f"{tr('measures')}: {', '.join(measures)}")
     return "\n".join([*lines, "", row["text"] if row["kept"] else row["excerpt"] or ""])
@@ -139,6 +141,11 @@ def _width(text: str) -> int:
     from unicodedata import east_asian_width
 
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _measure(value: object) -> str:
+    """Return the value of a measure, whatever its type: floats with six digits, the rest as it is."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _count(number: int) -> str:

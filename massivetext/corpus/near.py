@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from massivetext.corpus.banding import Banding, banding_for
 from massivetext.corpus.census import BRIDGE, CONTAMINATED, NEAR, NEAR_ASKED, NOWHERE, Census, equal_rows
 from massivetext.corpus.index import KEPT, REPEATED, Keys, Lists, Numbers, as_hexadecimal, index_batches
 from massivetext.corpus.parts import opened, part_files
@@ -29,8 +30,6 @@ from massivetext.text.compiling import kernel
 from massivetext.text.minhash import band_keys, common, shingle_sets, signatures
 from massivetext.text.words import hash_words
 
-SPLIT_RECALL = 0.95
-"""Least probability with which two documents as similar as `split_threshold` are compared."""
 JUDGED_ROWS = 2**12
 """Rows after whose judgement the arrays are released: each may be compared with shingles anywhere on the disk."""
 GONE = (NEAR, BRIDGE, CONTAMINATED)
@@ -38,26 +37,11 @@ GONE = (NEAR, BRIDGE, CONTAMINATED)
 Sides = npt.NDArray[np.int8]
 
 
-class Banding(NamedTuple):
-    """How many bands of how many hash values."""
-
-    bands: int
-    rows: int
-
-    def recall(self, similarity: float) -> float:
-        """Return the probability that two documents of this similarity share a band."""
-        return float(1.0 - (1.0 - similarity**self.rows) ** self.bands)
-
-
 def split_banding(near: NearSettings) -> Banding:
-    """Return the bands with the most rows, of the same hash values, that find `split_threshold` well enough."""
+    """Return the bands of the same hash values in which documents as similar as `split_threshold` meet."""
     assert near.split_threshold is not None
     hashes = near.bands * near.rows
-    for rows in range(hashes, 0, -1):
-        banding = Banding(hashes // rows, rows)
-        if banding.recall(near.split_threshold) >= SPLIT_RECALL:
-            return banding
-    return Banding(hashes, 1)
+    return banding_for(near.split_threshold, hashes, hashes)
 
 
 class Spool:
@@ -155,7 +139,7 @@ def drop_near(
     # Earlier rows of which nothing was left, once lines were taken out, were compared before as documents that stay.
     emptied = np.flatnonzero(census.fate[: census.earlier] == REPEATED)
     census.fate[emptied] = KEPT
-    bandings = [Banding(near.bands, near.rows)]
+    bandings = [near.banding]
     if near.split_threshold is not None and len(census.splits) > 1:
         bandings.append(split_banding(near))
     keys = _all_keys(folder, work, census, near, bandings, build, threads)

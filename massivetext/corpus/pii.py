@@ -22,8 +22,8 @@ from massivetext.corpus.steps import Edit, Measure
 from massivetext.settings import Settings
 from massivetext.text.arrays import string_buffers
 
-PiiType = Literal["secret", "email", "iban", "resident_id", "card", "ip", "phone"]
-TYPES: tuple[PiiType, ...] = ("secret", "email", "iban", "resident_id", "card", "ip", "phone")
+PiiType = Literal["secret", "email", "iban", "resident_id", "card", "ssn", "ip", "phone"]
+TYPES: tuple[PiiType, ...] = ("secret", "email", "iban", "resident_id", "card", "ssn", "ip", "phone")
 """In the order in which they are believed where two of them overlap."""
 PLACEHOLDERS = {
     "secret": "<SECRET>",
@@ -31,6 +31,7 @@ PLACEHOLDERS = {
     "iban": "<IBAN>",
     "resident_id": "<RESIDENT_ID>",
     "card": "<CARD>",
+    "ssn": "<SSN>",
     "ip": "<IP_ADDRESS>",
     "phone": "<PHONE>",
 }
@@ -62,11 +63,29 @@ PROVINCES = {
     *("82", "83"),
 }
 CARD = re.compile(r"(?<![0-9A-Za-z.+])(?:[0-9]{12,19}|[0-9]{4}(?:[ -][0-9]{4}){3}(?:[ -]?[0-9]{1,3})?"
-                  r"|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5})(?![0-9A-Za-z])")  # fmt: skip
+                  r"|[0-9]{4}(?:[ -][0-9]{4}){2}[ -][0-9]{1,7}|[0-9]{6,8}[ -][0-9]{6,13}"
+                  r"|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,9})(?![0-9A-Za-z])")  # fmt: skip
 ISSUERS = re.compile(r"4|5[0-8]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[4-9]|30[0-5]|6(?:0|2|3|4|5|7)|1800|2131")
 IPV4 = re.compile(r"(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])")
 IPV6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:])")
-VERSION = re.compile(r"(?:\bv|version|release|build|版本)\.?[ :]{0,2}$", re.IGNORECASE)
+SSN = re.compile(
+    r"(?<![0-9A-Za-z.+-])(?!000|666|9)[0-9]{3}([ -]?)(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![0-9A-Za-z]|[.-][0-9])"
+)
+CUED_SSN = re.compile(r"(?:\bssn|social security|社会安全号|社会保障号|社安号)[^0-9\n]{0,20}$", re.IGNORECASE)
+VERSION = re.compile(
+    r"(?:\b(?:v|ver|version|release|rev|revision|build|firmware|patch|(?:updated?|upgraded?) to|section|chapter|clause"
+    r"|figure|table|annex)|§|版本号?|固件|(?:升级|更新)[到至为]|第|附录|图|表)[号为是]?\.?\s{0,2}[:：=]?\s{0,2}v?$",
+    re.IGNORECASE,
+)
+"""What stands before a version or the number of a section."""
+VERSION_AFTER = re.compile(r"\s?(?:正式版|测试版|版|节|章|条|款|(?:release|version|build)\b)")
+ANNOUNCED_ADDRESS = re.compile(
+    r"(?:\bip|address|host|server|dns|ping|gateway|route|client|peer|proxy|://|@|地址|主机|服务器|网关|来自|登录|访问)"
+    r"[^\n]{0,12}$",
+    re.IGNORECASE,
+)
+MAX_VERSION_PART = 20
+"""Four numbers up to this one behind a name are a version, as in "Python 3.11.0.1", unless they are announced."""
 PHONES = tuple(re.compile(pattern) for pattern in (
     r"(?<![0-9A-Za-z+.])(?:\+|00)(?!0)[0-9]{1,3}(?:[ .-]{0,2}\(?[0-9]{1,5}\)?){2,6}(?:x[0-9]{1,5})?"
     r"(?![0-9A-Za-z]|[.-][0-9])",
@@ -91,6 +110,12 @@ NAMED_PHONE = re.compile(
 )
 """A number before the word that says what it is."""
 MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 7, 15
+AMOUNT_BEFORE = re.compile(r"[¥￥$€£]\s?$")
+AMOUNT_AFTER = re.compile(
+    r"\s?(?:[千百万亿]*(?:元|块钱|[美欧日港]元|英镑|人民币|人次|吨|公里|平方米|千克|公斤|股)|%|％|(?:dollars|euros|yuan|usd|rmb|cny"
+    r"|people|tons|km|shares)\b)",
+    re.IGNORECASE,
+)
 KEY_PLUGINS = (
     "aws:AWSKeyDetector", "azure_storage_key:AzureStorageKeyDetector", "github_token:GitHubTokenDetector",
     "gitlab_token:GitLabTokenDetector", "jwt:JwtTokenDetector", "npm:NpmDetector",
@@ -185,9 +210,10 @@ def _patterns() -> tuple[tuple[PiiType, re.Pattern[str], Callable[[str, str, int
         ("iban", IBAN, lambda value, text, start: is_iban(value), 0, sign("[0-9](?<=[A-Za-z]{2}[0-9])")),
         ("resident_id", RESIDENT_ID, lambda value, text, start: is_resident_id(value), 17, always),
         ("card", CARD, lambda value, text, start: is_card(value), 12, always),
+        ("ssn", SSN, _is_ssn, 9, always),
         ("ip", IPV4, _is_address, 0, sign(r"\.[0-9]{1,3}\.[0-9]{1,3}\.")),
         ("ip", IPV6, _is_address, 0, COLONS.search),
-        *(("phone", pattern, _is_phone, *needed) for pattern, needed in zip(PHONES, phones)),
+        *(("phone", pattern, _is_plain_phone, *needed) for pattern, needed in zip(PHONES, phones)),
         # With other cases than those of English, an i has more forms than casefold knows: mob(ile), answer(ing).
         ("phone", CUED_PHONE, _is_phone, MIN_PHONE_DIGITS, words(
             "phone", "mob", "cell", "desk", "fax", "tel", "call", "answer", "whatsapp", "contact", *chinese,
@@ -231,7 +257,34 @@ def _is_address(value: str, text: str, start: int) -> bool:
         address = ipaddress.ip_address(value)
     except ValueError:
         return False
-    return address.is_global and not VERSION.search(text, max(start - 12, 0), start)
+    if not address.is_global:
+        return False
+    before = max(start - 24, 0)
+    if address.version == 6 or ANNOUNCED_ADDRESS.search(text, before, start):
+        return not VERSION.search(text, before, start)
+    parts = {int(part) for part in value.split(".")}
+    named = text[max(start - 2, 0) : start].rstrip(" ")[-1:].isalpha()
+    small = named and max(parts) <= MAX_VERSION_PART and len(parts) > 1
+    return not (small or VERSION.search(text, before, start) or VERSION_AFTER.match(text, start + len(value)))
+
+
+def _is_ssn(value: str, text: str, start: int) -> bool:
+    """Return whether nine digits are a social security number: with hyphens, or announced as one."""
+    return "-" in value or CUED_SSN.search(text, max(start - 40, 0), start) is not None
+
+
+def _is_plain_phone(value: str, text: str, start: int) -> bool:
+    """Return whether a number that nothing announces is one: no amount, and not cut out of a longer one."""
+    end = start + len(value)
+    if AMOUNT_BEFORE.search(text, max(start - 2, 0), start) or AMOUNT_AFTER.match(text, end):
+        return False
+    for sign in " -":
+        if sign in value and (
+            re.search(rf"(?<![0-9])[0-9]{{4}}{sign}$", text[max(start - 6, 0) : start])
+            or re.match(rf"{sign}[0-9]{{4}}(?![0-9])", text[end : end + 6])
+        ):
+            return False
+    return _is_phone(value, text, start)
 
 
 def _is_phone(value: str, text: str, start: int) -> bool:
@@ -269,7 +322,7 @@ class PiiCounts(Measure):
     """Counts what a text holds of each type."""
 
     name = "pii_counts"
-    version = 3
+    version = 4
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
@@ -305,7 +358,7 @@ class Pii(Edit):
     """Puts a placeholder for what is found: `<EMAIL>`, `<PHONE>`, ..."""
 
     name = "pii"
-    version = 3
+    version = 4
     needs = ("pii_counts",)
     settings_type = PiiSettings
     settings: PiiSettings

@@ -17,8 +17,10 @@ from typing import Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field, model_validator
 
+from massivetext.corpus.banding import Banding, banding_for
 from massivetext.errors import ConfigError, unknown_name
 from massivetext.settings import Settings
+from massivetext.translations import tr
 
 STEPS = {
     "normalise": "massivetext.corpus.normalise:Normalise",
@@ -197,9 +199,10 @@ class NearSettings(Settings):
     threshold: float = Field(0.8, gt=0, le=1)
     """Jaccard similarity of shingles from which a document near-duplicates an earlier one, a fraction."""
     bands: int = Field(16, ge=1)
-    """MinHash bands; two documents of similarity s are compared with probability 1 - (1 - s**rows)**bands."""
+    """MinHash bands; two documents of similarity s are compared with probability 1 - (1 - s**rows)**bands. Unset: from
+    the threshold, so that at least 95 % of the pairs on it are compared (16 bands of 7 from 0.8 upwards)."""
     rows: int = Field(7, ge=1)
-    """Hash values in a band; bands times rows make a signature."""
+    """Hash values in a band; bands times rows make a signature. Give both, or neither."""
     ngram: int = Field(5, ge=1)
     """Words in a shingle."""
     han_ngram: int = Field(8, ge=1)
@@ -209,6 +212,33 @@ class NearSettings(Settings):
     split_threshold: float | None = Field(0.6, gt=0, le=1)
     """Similarity from which documents fall on one side of the split, a fraction; one that lies between two sides is
     dropped. Null: sides are drawn whatever the similarity."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bands_of_threshold(cls, values: Any) -> Any:
+        """Bands that nobody chose follow the threshold."""
+        if not isinstance(values, Mapping):
+            return values
+        given = [name for name in ("bands", "rows") if name in values]
+        if len(given) == 1:
+            raise ValueError(f"found {given[0]} alone; give bands and rows, or neither: then they follow the threshold")
+        threshold = values.get("threshold")
+        if given or not isinstance(threshold, int | float) or not 0 < threshold <= 1:
+            return values
+        return {**values, **banding_for(float(threshold))._asdict()}
+
+    @property
+    def banding(self) -> Banding:
+        """The bands in which near-duplicates meet."""
+        return Banding(self.bands, self.rows)
+
+    def recall_text(self) -> str:
+        """Return how many of the pairs of documents on the threshold are compared, as a line for the user."""
+        return tr(
+            "  near-duplicates: {bands} bands of {rows} hash values find {recall} % of the pairs at {threshold}",
+            bands=self.bands, rows=self.rows, recall=f"{100 * self.banding.recall(self.threshold):.1f}",
+            threshold=self.threshold,
+        )  # fmt: skip
 
     @model_validator(mode="after")
     def _looser_split(self) -> "NearSettings":

@@ -13,6 +13,7 @@ from massivetext.explaining.attribution import Attribution
 from massivetext.explaining.explanation import Explanation
 from massivetext.explaining.lens import LogitLens
 from massivetext.explaining.pieces import Piece
+from massivetext.report.page import printable
 from massivetext.report.quantities import MINUS, share_text
 from massivetext.translations import language, tr
 
@@ -22,7 +23,9 @@ def page(explanation: Explanation) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=printable
+    )
     environment.filters["picture"] = Markup  # pictures are made here, with every word in them escaped
     packaged = files("massivetext.explaining")
     template = environment.from_string(packaged.joinpath("template.html").read_text(encoding="utf-8"))

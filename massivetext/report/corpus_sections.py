@@ -139,10 +139,10 @@ def cluster_section(clusters: Clusters) -> dict[str, Any]:
             name = f"{least}" if beyond == least + 1 else f"{least} – {beyond - 1}" if beyond else f"≥ {least:,}"
             sizes.append((name, clusters.sizes[least]))
     most = max(count for _, count in sizes)
-    similar = Histogram(SIMILARITIES)
+    similar = Histogram(SIMILARITIES, even=True)
     similar.counts = clusters.similarities
     return {
-        "words": tr("{duplicates} documents repeat an earlier one; they form {clusters} clusters.",
+        "words": tr("{duplicates} documents repeat an earlier one, in {clusters} clusters.",
                     duplicates=count_text(clusters.duplicates), clusters=count_text(clusters.clusters)),
         "sizes": [(name, count_text(count), 100 * count / most) for name, count in sizes],
         "similarity": _similarity_picture(similar),
@@ -197,11 +197,14 @@ def language_rows(found: Survey) -> list[dict[str, Any]]:
 
 def license_rows(found: Survey) -> list[tuple[str, str, str]]:
     """Return (licence, documents, bytes), the most frequent first."""
-    order = sorted(found.licenses.items(), key=lambda item: (item[0] == "", -item[1].documents, item[0]))
-    rows = [(name or tr("none noted"), tally) for name, tally in order[:SHOWN_ROWS]]
+    known = {name: tally for name, tally in found.licenses.items() if name}
+    order = sorted(known.items(), key=lambda item: (-item[1].documents, item[0]))
+    rows = order[:SHOWN_ROWS]
     if len(order) > SHOWN_ROWS:
         others = tr("{count} other licences", count=len(order) - SHOWN_ROWS)
         rows.append((others, _sum(tally for _, tally in order[SHOWN_ROWS:])))
+    if "" in found.licenses:
+        rows.append((tr("none noted"), found.licenses[""]))
     return [(name, count_text(tally.documents), bytes_text(tally.size_bytes)) for name, tally in rows]
 
 

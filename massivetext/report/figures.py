@@ -68,15 +68,18 @@ def below(points: Sequence[Point], limit: float) -> list[Point]:
 
 
 def smoothed(points: Sequence[Point], fraction: float = 0.03) -> list[Point]:
-    """Return a running mean over `fraction` of the points, centred, so that a falling curve is not shown late."""
+    """Return a running mean over `fraction` of the points, centred, so that a falling curve is not shown late.
+
+    At the end, where nothing follows, the mean is of the points before: a single noisy value would look like a cliff.
+    """
     half = round(len(points) * fraction / 2)
     sums = [0.0]
     for _, y in points:
         sums.append(sums[-1] + y)
     found = []
     for i, (x, _) in enumerate(points):
-        reach = min(half, i, len(points) - 1 - i)
-        found.append((x, (sums[i + reach + 1] - sums[i - reach]) / (2 * reach + 1)))
+        before, after = min(half, i), min(half, i, len(points) - 1 - i)
+        found.append((x, (sums[i + after + 1] - sums[i - before]) / (before + after + 1)))
     return found
 
 

@@ -174,9 +174,19 @@ class River:
         train, middle = self.splits["train"], self.splits["train"].middle
         layers = min(int(self.facts.model.get("num_hidden_layers") or 0), MOST_LAYERS)
         waiting = "" if layers else " waiting"
-        title = tr("the training text is read by the model")
-        start, end = (tokens + NODE, train.top), (model, middle - MODEL / 2)
-        self.drawing.ribbon(start, end, train.height, MODEL, f"flow learning{waiting}", title)
+        read = self.facts.training[-1]["tokens"] if self.facts.training else 0
+        passes = read / max(self.facts.split_count("train", "tokens"), 1)
+        title = tr("the model has read {count} tokens: {passes} passes over the training text",
+                   count=count_text(read), passes=f"{passes:.2f}")  # fmt: skip
+        # Only what was read flows into the model; what was read again flows there once.
+        share = min(passes, 1.0) if read else 1.0
+        start, end = (tokens + NODE, train.middle - share * train.height / 2), (model, middle - MODEL / 2)
+        self.drawing.ribbon(start, end, share * train.height, MODEL, f"flow learning{waiting}", title)
+        if read:
+            x, below = model + MODEL / 2, middle + MODEL / 2
+            self.drawing.text(x, below + 16, tr("{count} tokens read", count=count_text(read)), "small muted", "middle")
+            words = tr("{passes} passes", passes=f"{passes:.2f}")
+            self.drawing.text(x, below + 31, words, "small muted", "middle")
         count = layers or 4
         thick = (MODEL - 2.0 * (count - 1)) / count
         for layer in range(count):

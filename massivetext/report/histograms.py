@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from massivetext.report.quantities import count_text, tick_text
 from massivetext.report.svg import Drawing, text_width
 from massivetext.report.tallies import Histogram
@@ -27,18 +29,20 @@ def histogram_picture(
     first, last = _shown(histogram)
     counts, broken = histogram.counts[first:last].tolist(), histogram.broken()[first:last].tolist()
     edges = histogram.edges[first : last + 1].tolist()
+    # Where only the first bin lies below 0 it holds the zeros.
+    least = 0.0 if histogram.edges[0] < 0 <= histogram.edges[1] else -math.inf
     drawing = Drawing(width, height, name)
     most = math.log10(max(counts) + 1)
     left = 8 + max(text_width(count_text(10**power), 11.5) for power in range(int(most) + 1))
     inside = width - left - 4
     floor = height - BOTTOM
 
+    # Bins of one proportion are of one width on a logarithmic axis. What lies outside is drawn at the end of the axis.
+    marks = edges if histogram.even else list(range(len(edges)))
+    places = left + (np.array(marks) - marks[0]) / (marks[-1] - marks[0]) * inside
+
     def across(value: float) -> float:
-        if histogram.even:
-            share = (value - edges[0]) / (edges[-1] - edges[0])
-        else:
-            share = math.log(value / edges[0]) / math.log(edges[-1] / edges[0])
-        return left + share * inside
+        return float(np.interp(value, edges, places))
 
     def up(count: float) -> float:
         return floor - math.log10(count + 1) / max(most, 0.3) * (floor - TOP)
@@ -51,13 +55,13 @@ def histogram_picture(
         if count:
             x, y = across(start), up(count)
             bar = "bar lost" if far else f"bar {colour}"
-            low, high = (write(float(f"{value:.3g}")) for value in (start, end))
+            low, high = (write(max(float(f"{value:.3g}"), least)) for value in (start, end))
             title = tr("{low} to {high}: {count} documents", low=low, high=high, count=count_text(count))
             drawing.add(
                 "rect", x=x + 0.5, y=y, width=max(across(end) - x - 1, 1.0), height=floor - y, class_=bar, title=title
             )
     drawing.line(left, floor, width - 4, floor, "axis")
-    _draw_ticks(drawing, [edges[0], edges[-1]], histogram.limit, across, write)
+    _draw_ticks(drawing, [max(edges[0], least), edges[-1]], histogram.limit, across, write)
     return drawing.finish()
 
 
@@ -86,7 +90,7 @@ def _shown(histogram: Histogram) -> tuple[int, int]:
     if histogram.limit is not None:
         limit = int(abs(histogram.edges - histogram.limit).argmin())
         occupied += [max(limit - 1, 0), min(limit, len(histogram.counts) - 1)]
-    if histogram.even:
-        # From zero, so that pictures of fractions can be compared at a glance.
+    if histogram.even or histogram.edges[0] < 0:
+        # From the start, so that pictures of fractions can be compared at a glance.
         return 0, min(max(occupied) + 2, len(histogram.counts))
     return max(min(occupied) - 1, 0), min(max(occupied) + 2, len(histogram.counts))

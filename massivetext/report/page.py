@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from massivetext import __version__
+from massivetext.progress import duration_text
 from massivetext.report import scores, sections
 from massivetext.report.corpus_sections import corpus_commands, corpus_headline, corpus_part
 from massivetext.report.flow import NARROW, journey_picture
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
-from massivetext.report.quantities import bytes_text, count_text, duration_text
+from massivetext.report.quantities import bytes_text, count_text
 from massivetext.storage import write_text
 from massivetext.translations import language as language_in_use
 from massivetext.translations import set_language, tr
+from massivetext.visible import visible
 
 REPORT = "report.html"
 
@@ -43,14 +45,20 @@ def render(facts: RunFacts) -> str:
         entry.name: entry.read_text(encoding="utf-8") for entry in packaged.iterdir() if entry.name[-5:] == ".html"
     }
     environment = Environment(
-        loader=DictLoader(pages), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=DictLoader(pages), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=printable,
+    )  # fmt: skip
     environment.filters["breakable"] = lambda words: escape(words).replace("_", Markup("_<wbr>"))
     environment.filters["picture"] = Markup  # pictures are made here, with every word in them escaped
     style = Markup(packaged.joinpath("style.css").read_text(encoding="utf-8"))
     template = environment.get_template("template.html" if facts.recipe else "corpus_page.html")
     values = contents(facts) if facts.recipe else corpus_contents(facts)
     return template.render(tr=tr, language=language_in_use(), style=style, **values)
+
+
+def printable(value: Any) -> Any:
+    """Return what a template is about to write, with the control characters of texts and names made visible."""
+    return type(value)(visible(value)) if isinstance(value, str) else value
 
 
 def corpus_contents(facts: RunFacts) -> dict[str, Any]:

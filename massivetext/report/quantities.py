@@ -22,21 +22,9 @@ def count_text(count: float) -> str:
     chinese = (("亿", 1e8), ("万", 1e4))
     english = (("T", 1e12), ("B", 1e9), ("M", 1e6))
     for unit, scale in chinese if language() == "zh" else english:
-        if count >= scale * 0.9995:
+        if abs(count) >= scale * 0.9995:
             return f"{three_digits(count / scale)}{NARROW}{unit}"
     return f"{count:,.0f}"
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration: 0.8 s, 42 s, 3 min 05 s, 2 h 10 min."""
-    if seconds < 9.95:
-        return tr("{seconds} s", seconds=f"{seconds:.1f}")
-    whole = round(seconds)
-    if whole < 60:
-        return tr("{seconds} s", seconds=whole)
-    if whole < 3600:
-        return tr("{minutes} min {seconds} s", minutes=whole // 60, seconds=f"{whole % 60:02d}")
-    return tr("{hours} h {minutes} min", hours=whole // 3600, minutes=f"{whole % 3600 // 60:02d}")
 
 
 def share_text(fraction: float) -> str:
@@ -54,9 +42,10 @@ def change_text(fraction: float) -> str:
 
 def three_digits(value: float) -> str:
     """Return a number with three digits: 1.23, 12.3, 123."""
-    if value >= 99.95:
+    size = abs(value)
+    if size >= 99.95:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+    return f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"
 
 
 def tick_text(value: float) -> str:
@@ -64,7 +53,8 @@ def tick_text(value: float) -> str:
     if value == 0:
         return "0"
     if abs(value) >= 1e4:
-        return count_text(value).replace(".00", "").replace(".0", "")
+        number, narrow, unit = count_text(value).partition(NARROW)
+        return (number.rstrip("0").rstrip(".") if "." in number else number) + narrow + unit
     if abs(value) < 1e-3:
         exponent = math.floor(math.log10(abs(value)) + 1e-9)
         digits = str(exponent).replace("-", "⁻").translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -4,7 +4,6 @@ A sample holds the documents whose ids, mixed with a key, give the smallest numb
 personal data replaced, whatever the corpus's own steps did.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from massivetext.corpus.pii import TYPES, replaced
 SHOWN_CHARACTERS = 240
 MARGIN_CHARACTERS = 200
 """Read beyond what is shown, so that an address at the end is seen whole before it is replaced."""
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 Values = npt.NDArray[np.float64]
 
 
@@ -111,4 +109,4 @@ def _cut_texts(opened: pq.ParquetFile, group: int, name: str, rows: npt.NDArray[
 
 def redacted(text: str | None) -> str:
     """Return the beginning of a text without personal data, control characters shown as U+FFFD."""
-    return CONTROLS.sub("\ufffd", replaced(text or "", TYPES)[:SHOWN_CHARACTERS])
+    return replaced(text or "", TYPES)[:SHOWN_CHARACTERS]

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from massivetext.progress import duration_text
 from massivetext.report.figures import NARROW, WIDE, Axis, Series, line_chart, smoothed, thinned
 from massivetext.report.gathering import Drop, RunFacts
 from massivetext.report.quantities import (
     MINUS,
     bytes_text,
     count_text,
-    duration_text,
     joined,
     reason_words,
     share_text,

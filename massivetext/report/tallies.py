@@ -1,5 +1,6 @@
 """Counts that grow batch by batch: documents and bytes, and histograms whose bins are fixed before anything is seen."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy.typing as npt
 FRACTION_BINS = 40
 DECADE_BINS = 6
 DECADES = 6
+LEAST_MIDDLE, MOST_MIDDLE = 1e-200, 1e200
+"""Limits beyond these would have edges that are no numbers."""
 
 
 @dataclass
@@ -37,28 +40,42 @@ LENGTHS = np.concatenate([LENGTHS, LENGTHS[-1] * 10.0 ** (np.arange(1, 13) / 4)]
 class Histogram:
     """How many values lie between each two edges; those outside count in the outermost bins."""
 
-    def __init__(self, edges: npt.NDArray[np.float64], limit: float | None = None, above: bool = True) -> None:
-        self.edges, self.limit, self.above = edges, limit, above
+    def __init__(
+        self,
+        edges: npt.NDArray[np.float64],
+        limit: float | None = None,
+        above: bool = True,
+        even: bool = False,
+    ) -> None:
+        self.edges, self.limit, self.above, self.even = edges, limit, above, even
+        """even: the bins are (nearly) of one width, not of one proportion."""
         self.counts = np.zeros(len(edges) - 1, np.int64)
 
     @classmethod
     def for_limit(cls, name: str, limit: float) -> "Histogram":
         """Return an empty histogram for a rule `min_...` (rejects below) or other (rejects above), the limit an edge.
 
-        Fractions have even bins from 0 to 1, other measures bins of even proportions.
+        Fractions have even bins from 0 to 1, other measures bins of even proportions; a limit below 0 has even bins
+        around 0. A limit at the end of the scale has one more bin beyond it, so that both of its sides can be seen.
         """
         above = not name.startswith("min_")
-        if ("fraction" in name or "_per_" in name) and 0 < limit < 1:
-            left = min(max(round(FRACTION_BINS * limit), 2), FRACTION_BINS - 2)
-            edges = np.append(np.linspace(0, limit, left, endpoint=False), np.linspace(limit, 1, FRACTION_BINS - left))
-        else:
-            edges = logarithmic(limit if limit > 0 else 1.0)
-        return cls(edges, limit, above)
-
-    @property
-    def even(self) -> bool:
-        """Whether the bins are (nearly) of one width, not of one proportion."""
-        return bool(self.edges[0] == 0)
+        if not math.isfinite(limit):
+            return cls(logarithmic(1.0), None, above)
+        if ("fraction" in name or "_per_" in name) and 0 <= limit <= 1:
+            if 0 < limit < 1:
+                left = min(max(round(FRACTION_BINS * limit), 2), FRACTION_BINS - 2)
+                lower = np.linspace(0, limit, left, endpoint=False)
+                return cls(np.append(lower, np.linspace(limit, 1, FRACTION_BINS - left)), limit, above, even=True)
+            scale = np.linspace(0, 1, FRACTION_BINS + 1)
+            beyond = [-scale[1], *scale] if limit == 0 else [*scale, 1 + scale[1]]
+            return cls(np.array(beyond), limit, above, even=True)
+        if limit < 0:
+            return cls(np.linspace(2 * limit, -2 * limit, 2 * FRACTION_BINS + 1), limit, above, even=True)
+        if limit == 0:
+            edges = logarithmic(1.0)
+            edges = edges[edges > 0.9e-3]
+            return cls(np.append([-edges[0], 0.0], edges), limit, above)
+        return cls(logarithmic(min(max(limit, LEAST_MIDDLE), MOST_MIDDLE)), limit, above)
 
     def add(self, values: npt.NDArray[np.float64]) -> None:
         """Count values; nan is none. What lies on the limit counts on the side that is kept."""

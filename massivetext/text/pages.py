@@ -1,9 +1,10 @@
 """What web pages and code files look like: ends of lines, kinds of characters, their variety.
 
 - A *line* is what stands between two line feeds, without the white space around it; blank lines are not counted.
-- A line *ends* where its last character, closing quotation marks and brackets left out, is one of . ? ! … and the like
-  in English, Chinese and other scripts.
-- A *sentence end* is such a mark before white space, the end of the text or a closing mark; a Chinese one needs none.
+- A line *ends* where its last character, closing quotation marks and brackets left out, ends a sentence in English,
+  Chinese or another script (`massivetext.text.terminals`).
+- A *sentence end* is such a mark before white space, the end of the text or a closing mark; a Chinese one needs none,
+  except that a wide full stop inside a number or an abbreviation ends nothing.
 """
 
 import threading
@@ -27,27 +28,20 @@ from massivetext.text.counting import (
 )
 from massivetext.text.kernels import decode_at, ideograph_at
 from massivetext.text.statistics import words_and_symbols
+from massivetext.text.terminals import IS_CLOSING, IS_END, SENTENCE_ENDS, is_sentence_end, last_character, mark_of
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
 from massivetext.text.words import Positions, fold_table
 
-PAGE_VERSION = 3
+PAGE_VERSION = 4
 """Grows whenever the same text could give other statistics."""
 SHORT_CHARACTERS = 30
 REMEMBERED = 64
 """Characters that occur less often share what is computed of their number."""
 FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0x4E00, 0x9FA5
-WIDE_ENDS = frozenset(map(ord, "。！？｡…‥؟۔।॥።"))
-ENDS = frozenset(map(ord, ".?!")) | WIDE_ENDS
-CLOSING = frozenset(map(ord, "\"'”’」』）)]】》〉»›*"))
 OPEN_BRACKET, CLOSED_BRACKET = ord("【"), ord("】")
-IS_END, IS_WIDE_END, IS_CLOSING = 1, 2, 4
-MARKS = np.zeros(0x10000, np.uint8)
-"""What each punctuation mark is, by its code point; those above are none of these."""
-for _bit, _part in ((IS_END, ENDS), (IS_WIDE_END, WIDE_ENDS), (IS_CLOSING, CLOSING)):
-    MARKS[sorted(_part)] |= _bit
 IS_PLAIN = np.arange(256) < 0x80
 """Characters of one byte that neither part lines nor end sentences."""
-IS_PLAIN[[NEW_LINE, *(code for code in ENDS if code < 0x80)]] = False
+IS_PLAIN[[NEW_LINE, *(code for code in SENTENCE_ENDS if code < 0x80)]] = False
 MORE_ENDS = ("readmore", "read more", "展开", "更多", "。。。")
 MORE = np.array([[ord(c) for c in reversed(text)] + [0] * (9 - len(text)) for text in MORE_ENDS], dtype=np.int32)
 IS_MORE_LAST = np.zeros(256, np.bool_)
@@ -121,24 +115,6 @@ def page_statistics(array: pa.Array) -> dict[str, pa.Array]:
 
 
 @kernel
-def _mark(code: int) -> int:
-    """Return what punctuation mark a character is."""
-    return int(MARKS[code]) if code < len(MARKS) else 0
-
-
-@kernel
-def _last_character(data: Bytes, start: int, end: int) -> tuple[int, int]:
-    """Return the last character of data[start:end], which is not empty, and how many bytes it takes."""
-    if data[end - 1] >= 0x80:
-        for back in range(2, min(4, end - start) + 1):
-            code, size = decode_at(data, end - back, end)
-            if size == back:
-                return code, size
-        return 0xFFFD, 1
-    return int(data[end - 1]), 1
-
-
-@kernel
 def _trim(data: Bytes, start: int, end: int, table: Bytes) -> tuple[int, int, int]:
     """Return where data[start:end] starts and ends without white space around it, and the characters left out."""
     cut = 0
@@ -148,7 +124,7 @@ def _trim(data: Bytes, start: int, end: int, table: Bytes) -> tuple[int, int, in
             break
         start, cut = start + size, cut + 1
     while end > start:
-        code, size = _last_character(data, start, end)
+        code, size = last_character(data, start, end)
         if not table[code] & SPACE:
             break
         end, cut = end - size, cut + 1
@@ -159,8 +135,8 @@ def _trim(data: Bytes, start: int, end: int, table: Bytes) -> tuple[int, int, in
 def _ends(data: Bytes, start: int, end: int) -> bool:
     """Return whether the line ends as a sentence does."""
     while end > start:
-        code, size = _last_character(data, start, end)
-        mark = _mark(code)
+        code, size = last_character(data, start, end)
+        mark = mark_of(code)
         if not mark & IS_CLOSING:
             return bool(mark & IS_END)
         end -= size
@@ -173,7 +149,7 @@ def _ends_with_more(data: Bytes, start: int, end: int, folds: Positions) -> bool
     for row in range(len(MORE)):
         at, stop = 0, end
         while at < MORE.shape[1] and MORE[row, at] and stop > start:
-            code, size = _last_character(data, start, stop)
+            code, size = last_character(data, start, stop)
             if code + folds[code] != MORE[row, at]:
                 break
             at, stop = at + 1, stop - size
@@ -200,17 +176,6 @@ def _hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
 
 
 @kernel
-def _is_sentence_end(data: Bytes, after: int, end: int, mark: int, table: Bytes) -> bool:
-    """Return whether a sentence ends with a mark IS_END, after which the text goes on at `after`."""
-    if after >= end:
-        return True
-    code, _ = decode_at(data, after, end)
-    next_mark = _mark(code)
-    free = table[code] & SPACE or (next_mark & IS_CLOSING) or (mark & IS_WIDE_END)
-    return not next_mark & IS_END and bool(free)
-
-
-@kernel
 def _count_line(
     data: Bytes,
     start: int,
@@ -230,8 +195,8 @@ def _count_line(
         out[LINES] += 1
         out[LINE_CHARACTERS] += length
         out[SHORT] += length <= SHORT_CHARACTERS
-        last, _ = _last_character(data, start, end)
-        mark = _mark(last)
+        last, _ = last_character(data, start, end)
+        mark = mark_of(last)
         out[ENDED] += _ends(data, start, end) if mark & IS_CLOSING else mark & IS_END != 0
         if IS_MORE_LAST[(last + folds[last]) & 0xFF]:
             out[MORE_LINES] += _ends_with_more(data, start, end, folds)
@@ -319,8 +284,8 @@ def _count_page(
         elif code == CLOSED_BRACKET and open_at >= 0:
             bracketed += at - further - open_at - 1
             open_at = -1
-        elif _mark(code) & IS_END:
-            sentences += _is_sentence_end(data, at + size, end, _mark(code), table)
+        elif mark_of(code) & IS_END:
+            sentences += is_sentence_end(data, at + size, end, mark_of(code), table, SPACE)
         further += size - 1
         at += size
     if line < end:

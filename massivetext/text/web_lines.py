@@ -2,8 +2,9 @@
 
 C. Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", arXiv:1910.10683,
 section 2.2. Lines are kept that end as a sentence does and have words enough; those that speak of javascript or of
-policies go, and so do marks of citation inside a line. For Chinese, 。！？ and closing quotation marks are ends too,
-and each Han character counts as a word (the paper is about English). Punctuation alone is no word.
+policies go, and so do marks of citation inside a line. The paper is about English; here the punctuation that ends a
+sentence in Chinese and other scripts (`massivetext.text.terminals`) and closing quotation marks are ends too, and each
+Han character counts as a word. Punctuation alone is no word.
 """
 
 import numpy as np
@@ -11,14 +12,18 @@ import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, array_from_buffers, string_buffers
 from massivetext.text.compiling import kernel
+from massivetext.text.terminals import IS_END, last_character, mark_of
 
-LINES_VERSION = 1
+LINES_VERSION = 2
 """Grows whenever the same text could give other lines."""
 POLICIES = (
     "javascript", "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies",
 )  # fmt: skip
 CITATIONS = ("[edit]", "[citation needed]")
-ENDS = (".", "?", "!", '"', "'", "。", "！", "？", "”", "’", "」", "』")
+QUOTES = tuple(map(ord, "\"'”’」』｣"))
+"""Closing quotation marks; a line may end with one, whatever comes before it."""
+ELLIPSES = tuple(map(ord, "…‥"))
+"""Lines that end with an ellipsis were cut off, so they do not end as a sentence does."""
 LINE_FEED, SPACE, OPEN, CLOSED, ZERO, NINE, DOT, UPPER_A, UPPER_Z = (ord(c) for c in "\n []09.AZ")
 TAB, RETURN = 9, 13
 FIRST_HAN, LAST_HAN = 0xE4, 0xE9
@@ -36,14 +41,12 @@ def _table(texts: tuple[str, ...]) -> tuple[Bytes, Bytes]:
 
 POLICY_BYTES, POLICY_SIZES = _table(POLICIES)
 CITATION_BYTES, CITATION_SIZES = _table(CITATIONS)
-WIDE_ENDS = np.array([list(text.encode()) for text in ENDS if not text.isascii()], np.uint8)
 RARE = "jkvm"
 """A letter of each policy, seldom in English: a policy is looked for around these alone."""
 RARE_PLACES = np.array([min(text.index(letter) for letter in RARE if letter in text) for text in POLICIES], np.int64)
-IS_RARE, IS_END, IS_SPACE, IS_BREAK = (np.zeros(256, np.bool_) for _ in range(4))
-"""The letters of RARE in any case; ENDS of one byte; white space of one byte; bytes that no word goes across."""
+IS_RARE, IS_SPACE, IS_BREAK = (np.zeros(256, np.bool_) for _ in range(3))
+"""The letters of RARE in any case; white space of one byte; bytes that no word goes across."""
 IS_RARE[list((RARE + RARE.upper()).encode())] = True
-IS_END[[ord(text) for text in ENDS if text.isascii()]] = True
 IS_SPACE[[*range(TAB, RETURN + 1), SPACE]] = True
 IS_BREAK[:] = IS_SPACE
 IS_BREAK[FIRST_HAN : LAST_HAN + 1] = True
@@ -123,16 +126,10 @@ def _is_letter(data: Bytes, at: int, end: int) -> bool:
 @kernel
 def _ends(data: Bytes, start: int, end: int) -> bool:
     """Return whether a trimmed line ends as a sentence does."""
-    last = data[end - 1]
-    if last < 0x80:
-        dots = end - start >= 3 and last == DOT and data[end - 2] == DOT and data[end - 3] == DOT
-        return IS_END[last] and not dots
-    if end - start >= 3:
-        for row in range(len(WIDE_ENDS)):
-            wide = WIDE_ENDS[row]
-            if last == wide[2] and data[end - 2] == wide[1] and data[end - 3] == wide[0]:
-                return True
-    return False
+    code, _ = last_character(data, start, end)
+    if code == DOT:
+        return not (end - start >= 3 and data[end - 2] == DOT and data[end - 3] == DOT)
+    return code in QUOTES or (mark_of(code) & IS_END != 0 and code not in ELLIPSES)
 
 
 @kernel

@@ -1,6 +1,7 @@
 """Training a vocabulary on a bounded, deterministic sample of text; `kinds.py` has the kinds."""
 
 import heapq
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 FORMAT = "massivetext-tokenizer/1"
 PIECE_CHARACTERS = 65536  # long documents are sampled in pieces, so that one book cannot fill the sample
+RUN_CHARACTERS = 256
+LONG_RUN = re.compile(
+    rf"\w{{{RUN_CHARACTERS}}}(?=\w)|[^\w\s]{{{RUN_CHARACTERS}}}(?=[^\w\s])|\s{{{RUN_CHARACTERS}}}(?=\s)"
+)
+"""A run without a break longer than any word; learning takes time with the square of a word's length."""
 
 
 class Sample:
@@ -76,7 +82,7 @@ def train_tokenizer(
         with progress(tr("training the vocabulary"), unit="B", quiet=quiet) as task:
             for text in _texts(texts):
                 sample.add(text)
-            sampled = sample.texts()
+            sampled = list(cut_runs(sample.texts()))
             if not any(sampled):
                 raise DataError(
                     "there is no text to learn a vocabulary from; give at least one document that is not empty"
@@ -100,6 +106,16 @@ def train_tokenizer(
         write_json(Path(folder) / "manifest.json", manifest)
         tokenizer.name_or_path = str(folder)
     return tokenizer
+
+
+def cut_runs(texts: Iterable[str]) -> Iterator[str]:
+    """Yield texts cut inside runs of more than RUN_CHARACTERS characters without a break; other texts stay whole."""
+    for text in texts:
+        start = 0
+        for found in LONG_RUN.finditer(text):
+            yield text[start : found.end()]
+            start = found.end()
+        yield text[start:]
 
 
 def _texts(texts: "Corpus | Iterable[str]") -> Iterator[str]:

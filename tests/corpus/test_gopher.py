@@ -52,13 +52,19 @@ def test_each_gopher_rule_keeps_on_its_limit_and_drops_past_it(kept: str, droppe
     assert reasons(step, kept, dropped) == [None, reason]
 
 
-def test_chinese_breaks_the_english_rule_of_word_length() -> None:
-    assert reasons("gopher_quality", CHINESE) == ["min_mean_word_characters"]
+@pytest.mark.parametrize("text", [CHINESE, CHINESE + "GPT-2 和 BERT", "私は日本語の文章を書く。" * 12])
+def test_rules_for_english_words_are_not_asked_of_text_in_han_characters(text: str) -> None:
+    assert reasons("gopher_quality", text) == [None]
 
 
-def test_chinese_passes_with_limits_of_its_own() -> None:
-    limits = {"min_mean_word_characters": 1, "max_mean_word_characters": 5, "min_stop_words": 0}
-    assert reasons({"gopher_quality": limits}, CHINESE) == [None]
+def test_rules_for_english_words_apply_as_long_as_most_words_are_written_in_letters() -> None:
+    half, fewer = "abcdefghijklm 汉 " * 30, "abcdefghijklm abcdefghijklm 汉 " * 30
+    assert reasons("gopher_quality", half, fewer) == [None, "min_stop_words"]
+    assert reasons("gopher_quality", "un deux trois quatre cinq " * 12) == ["min_stop_words"]
+
+
+def test_the_other_rules_of_gopher_drop_chinese_too() -> None:
+    assert reasons("gopher_quality", CHINESE[:40], CHINESE + "#" * 20) == ["min_words", "max_hashes_per_word"]
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from corpus_rows import dropped, kept, write_lines
 from crash_harness import trials
 
 from massivetext.corpus import building, census, index, near, parts
+from massivetext.corpus.banding import HASHES, MIN_RECALL
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.inspecting import document_text
-from massivetext.corpus.steps import Deduplicate
+from massivetext.corpus.steps import Deduplicate, NearSettings
 from massivetext.errors import ConfigError
 from massivetext.storage import write_json
 from massivetext.text.minhash import MINHASH_VERSION, shingle_sets
@@ -355,3 +356,38 @@ def test_a_corpus_with_keys_of_another_version_is_not_appended_to(tmp_path, monk
     (tmp_path / "more.jsonl").write_text(json.dumps({"text": "One more text on the shelf."}) + "\n")
     with pytest.raises(ConfigError, match="version"):
         build_corpus(recipe, tmp_path / "corpus", append=True, quiet=True)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.6, 0.7, 0.79, 0.8, 0.9, 1.0])
+def test_bands_follow_the_threshold_and_find_what_lies_on_it(threshold):
+    found = NearSettings(threshold=threshold, split_threshold=None)
+    assert found.banding.recall(threshold) >= MIN_RECALL
+    assert found.bands * found.rows <= HASHES
+    assert f"{100 * found.banding.recall(threshold):.1f} %" in found.recall_text()
+
+
+def test_the_bands_of_the_default_threshold_are_16_of_7_however_it_is_given():
+    assert NearSettings() == NearSettings(threshold=0.8)
+    assert NearSettings(threshold=0.95).banding == NearSettings().banding == (16, 7)
+    assert NearSettings(threshold=0.5, split_threshold=None, bands=20, rows=5).banding == (20, 5)
+
+
+@pytest.mark.parametrize("alone", ["bands", "rows"])
+def test_bands_without_rows_are_refused(alone):
+    with pytest.raises(ConfigError, match=f"found {alone} alone; give bands and rows, or neither"):
+        NearSettings.parse({alone: 8})
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_low_threshold_finds_as_much_as_brute_force(tmp_path, language):
+    chance = random.Random(7)
+    texts = []
+    for _ in range(60):
+        first = words(chance, 120, language)
+        texts += [joined(first, language), joined(edited(chance, first, 0.25 if language == "en" else 0.12), language)]
+    corpus = build([write_lines(tmp_path, texts)], tmp_path / "out", {"threshold": 0.4, "split_threshold": None})
+    alike = similarities(texts)
+    expected = {row for row in range(len(texts)) if (alike[row] >= 0.4).any()}
+    assert len(expected) > 30
+    found = {texts.index(text) for text in texts} - {texts.index(row["text"]) for row in kept(corpus)}
+    assert found <= expected and len(found) >= 0.95 * len(expected)

@@ -8,14 +8,16 @@ import pytest
 from small_run import small_recipe, write_texts
 
 from massivetext.corpus.building import build_corpus
+from massivetext.corpus.inspecting import document_text
 from massivetext.corpus.reading import load_corpus
 from massivetext.corpus.removing import remove_documents
 from massivetext.report.corpus_flow import merged_order, stages_of
+from massivetext.report.corpus_sections import license_rows
 from massivetext.report.page import write_report
 from massivetext.report.sampling import SHOWN_CHARACTERS
 from massivetext.report.surveying import SAMPLES, survey
 from massivetext.report.tallies import Histogram
-from massivetext.translations import chinese
+from massivetext.translations import chinese, set_language
 
 from .test_page import Page
 
@@ -173,7 +175,7 @@ def test_control_characters_and_markup_of_a_text_do_no_harm_to_the_page(tmp_path
     build_corpus(recipe, tmp_path / "out", quiet=True, threads=1)
     source = write_report(tmp_path / "out", "en").read_text(encoding="utf-8")
     assert "<script" not in source and "\x1b" not in source and "\x00" not in source
-    assert "\ufffd[31m&lt;script&gt;" in source
+    assert "␛[31m&lt;script&gt;" in source and "\u202e" not in source
 
 
 def test_only_the_reasons_that_dropped_most_are_shown(folder, monkeypatch):
@@ -239,3 +241,44 @@ def test_a_corpus_whose_own_step_cannot_be_imported_has_a_page_without_its_limit
     found = survey(load_corpus(tmp_path / "out"))
     assert rule(found, "gopher_quality", "min_words").dropped.documents == 33
     assert "min_<wbr>words" in write_report(tmp_path / "out").read_text(encoding="utf-8")
+
+
+def license_page(tmp_path, kinds, without):
+    rows = [{"text": f"text number {n} with licence", "license": f"L-{n:02}"} for n in range(kinds)]
+    rows += [{"text": f"text number {n} without any"} for n in range(without)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = {
+        "sources": [{"name": "a", "path": str(tmp_path / "a.jsonl")}],
+        "steps": ["normalise"],
+        "split": {"validation": 0, "test": 0},
+    }
+    return license_rows(survey(build_corpus(recipe, tmp_path / "out", quiet=True, threads=1)))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "others"), [(11, []), (12, []), (13, ["1 other licence"]), (14, ["2 other licences"])]
+)
+def test_documents_without_a_licence_are_not_counted_among_the_other_licences(tmp_path, kinds, others):
+    rows = license_page(tmp_path, kinds, 100)
+    assert [name for name, _, _ in rows if "other" in name] == others
+    assert rows[-1][:2] == ("none noted", "100")
+    assert sum(int(documents) for _, documents, _ in rows) == kinds + 100
+
+
+@pytest.mark.parametrize("tongue", ["en", "zh"])
+def test_measures_of_any_type_and_drops_without_a_limit_are_shown(tmp_path, tongue):
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": f"第 {n} 篇 text"}) + "\n" for n in range(8)))
+    recipe = {
+        "sources": [{"name": "a", "path": str(tmp_path / "a.jsonl")}],
+        "steps": ["language", "odd_steps:Odd", "odd_steps:OddDecide"],
+        "split": {"validation": 0, "test": 0},
+    }
+    corpus = build_corpus(recipe, tmp_path / "out", quiet=True, threads=1)
+    set_language(tongue)
+    shown = [document_text(corpus.find(row["id"])) for row in rows_of(tmp_path / "out", False)]
+    shown += [document_text(corpus.find(row["id"])) for row in rows_of(tmp_path / "out", True)]
+    set_language("en")
+    assert len(shown) == 8
+    assert all("odd__word a word, odd__flag True, odd__list [1, 2], odd__n 7" in text for text in shown)
+    assert sum("(0.25)" in text for text in shown) == 2 and sum("(3; " in text for text in shown) == 2
+    write_report(tmp_path / "out", tongue)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from massivetext.progress import duration_text
 from massivetext.report.figures import Axis, Bar, Series, below, bits_chart, line_chart, smoothed, thinned
 from massivetext.report.quantities import (
     bytes_text,
     change_text,
     count_text,
-    duration_text,
     joined,
     share_text,
     tick_text,
@@ -176,3 +176,34 @@ def test_the_length_of_a_bar_is_its_value(width):
 def test_a_bar_names_value_and_change():
     words = [plain("".join(e.itertext())) for e in bars(940.0).iter() if e.tag.endswith("text")]
     assert "4.000\u2002−50.0 %" in words and "2.000" in words and "read" in words
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (1_090_000, "1.09 M"),
+        (1_048_576, "1.05 M"),
+        (1_000_000, "1 M"),
+        (1_200_000, "1.2 M"),
+        (10_000_000, "10 M"),
+        (100_000_000, "100 M"),
+        (20_400, "20,400"),
+        (10_000, "10,000"),
+        (-2_070_000, "-2.07 M"),
+        (1_001_000_000, "1 B"),
+    ],
+)
+def test_ticks_lose_only_zeros_that_mean_nothing(value, written):
+    assert plain(tick_text(value)) == written
+
+
+def test_ticks_in_chinese_lose_only_zeros_that_mean_nothing(in_chinese):
+    assert [plain(tick_text(value)) for value in (1_090_000, 10_900, 12_000)] == ["109 万", "1.09 万", "1.2 万"]
+
+
+def test_a_smoothed_curve_ends_on_the_mean_of_its_last_points_and_begins_on_its_first():
+    noisy = [(float(x), 2.0 + (-1) ** x * 0.5) for x in range(200)] + [(200.0, 9.0)]
+    ends = smoothed(noisy)
+    assert ends[-1][1] == pytest.approx(sum(y for _, y in noisy[-4:]) / 4)
+    assert ends[0] == noisy[0]
+    assert len(ends) == len(noisy)

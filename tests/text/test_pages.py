@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massivetext.text.grams import repeated_grams
-from massivetext.text.pages import CLOSING, ENDS, MORE_ENDS, PAGES, WIDE_ENDS, page_statistics
+from massivetext.text.pages import MORE_ENDS, PAGES, page_statistics
 from massivetext.text.statistics import words_and_symbols
+from massivetext.text.terminals import CLOSING, SENTENCE_ENDS, WIDE_ENDS
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
 from massivetext.text.web_lines import POLICIES, keep_lines
 from massivetext.text.words import fold_table
@@ -31,6 +32,15 @@ HOSTILE = (
     "【【a】】",
     "12 ",
     "１２",
+    "１．５",
+    "走了．他说｡",
+    "是。\n",
+    "完｡\n",
+    "了．\n",
+    "好。｣\n",
+    "Sanskrit ।\n",
+    "𑁇",
+    "﹗",
     "\n",
     "\n\n",
     " \n",
@@ -81,7 +91,7 @@ def fold(text: str) -> str:
 def ends(line: str) -> bool:
     while line and ord(line[-1]) in CLOSING:
         line = line[:-1]
-    return bool(line) and ord(line[-1]) in ENDS
+    return bool(line) and ord(line[-1]) in SENTENCE_ENDS
 
 
 def more(line: str) -> bool:
@@ -99,10 +109,12 @@ def slow_pages(text: str) -> dict[str, float]:
     punctuation = sum(not bits(c) & (WORD_CLASSES | SPACE | MARK | IGNORED | HAN) for c in text)
     sentences = 0
     for at, character in enumerate(text):
-        if ord(character) in ENDS:
+        if ord(character) in SENTENCE_ENDS:
             after = text[at + 1] if at + 1 < len(text) else " "
             free = bits(after) & SPACE or ord(after) in CLOSING or ord(character) in WIDE_ENDS
-            sentences += bool(ord(after) not in ENDS and free)
+            if character in "．﹒․" and bits(after) & WORD_CLASSES and not bits(after) & HAN:
+                free = False
+            sentences += bool(ord(after) not in SENTENCE_ENDS and free)
     counts = Counter(text)
     return {
         "characters": len(text),
@@ -164,6 +176,9 @@ HAN_WORD = re.compile("[\u3400-\u9fff]")
 LETTER = re.compile("[0-9A-Za-z]|[^\x00-\xbf\u2000-\u203f\u3000-\u303f\uff00-\uff7f]")
 
 
+LINE_ENDS = (*(chr(code) for code in SENTENCE_ENDS - {ord("…"), ord("‥")}), *"\"'”’」』｣")
+
+
 def slow_lines(text: str, ended: bool, min_words: int, longest: int, policies: bool) -> str:
     """The twin of keep_lines for one text."""
     kept = []
@@ -172,7 +187,7 @@ def slow_lines(text: str, ended: bool, min_words: int, longest: int, policies: b
         line = re.sub(f"^{BLANK}+|{BLANK}+$", "", line)
         ascii_lower = re.sub("[A-Z]", lambda found: found[0].lower(), line)
         words = WORD.findall(line)
-        if not line or (ended and (not line.endswith(tuple(".?!\"'。！？”’」』")) or line.endswith("..."))):
+        if not line or (ended and (not line.endswith(LINE_ENDS) or line.endswith("..."))):
             continue
         counted = [word for word in words if LETTER.search(word)]
         if (policies and any(word in ascii_lower for word in POLICIES)) or len(counted) < min_words:
@@ -207,3 +222,23 @@ def test_a_null_stays_null() -> None:
 
 def test_columns_come_in_the_stated_order_and_types() -> None:
     assert {name: values.type for name, values in page_statistics(pa.array(["a"])).items()} == PAGES
+
+
+@pytest.mark.parametrize("end", ["．", "｡", "。", "！", "？", "﹒", "﹗", "⁇", "‼", "։", "។", "။", "꓿", "𑁇"])
+def test_every_script_s_terminal_punctuation_ends_lines_and_sentences(end: str) -> None:
+    text = f"清晨的港口很安静{end}海鸥从船上飞过{end}"
+    assert rows(text)[0]["sentences"] == 2
+    assert rows(f"{text}\n{text}”")[0]["ended_line_fraction"] == 1
+    assert keep_lines(pa.array([text]), True, 3, 1000, True).to_pylist() == [text]
+
+
+@pytest.mark.parametrize("end", ["，", "、", "；", "：", ",", "…", "..."])
+def test_other_punctuation_ends_no_line(end: str) -> None:
+    assert keep_lines(pa.array([f"清晨的港口很安静{end}"]), True, 3, 1000, True).to_pylist() == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"), [("高１．５米", 0), ("他走了．１人留下", 0), ("他走了．她留下", 1), ("Ｕ．Ｓ", 0)]
+)
+def test_a_wide_full_stop_before_a_digit_or_a_letter_ends_no_sentence(text: str, sentences: int) -> None:
+    assert rows(text)[0]["sentences"] == sentences

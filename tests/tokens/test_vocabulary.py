@@ -1,6 +1,7 @@
 import json
 import random
 import sys
+import time
 
 import pytest
 from corpus_in_memory import CHINESE, CODE, PROSE, FakeCorpus, small_corpus, texts
@@ -10,7 +11,7 @@ from massivetext.tokens.inspecting import summary, summary_text
 from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.store import build_store
 from massivetext.tokens.tokenizer import AutoTokenizer
-from massivetext.tokens.vocabulary import Sample, train_tokenizer
+from massivetext.tokens.vocabulary import RUN_CHARACTERS, Sample, cut_runs, train_tokenizer
 
 
 def test_the_vocabulary_holds_the_start_token_first_and_every_byte(trained):
@@ -220,3 +221,27 @@ def test_without_sentencepiece_unigram_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
     with pytest.raises(ConfigError, match="pip install sentencepiece"):
         train_tokenizer(["any"], kind="unigram", vocab_size=300, quiet=True)
+
+
+@pytest.mark.parametrize("run", ["字" * 5000, "a" * 5000, "7" * 5000, "=-" * 2500, " " * 5000, "あ字a1" * 1250])
+def test_long_runs_are_cut_and_nothing_is_lost(run):
+    pieces = list(cut_runs(["before " + run + " after"]))
+    assert "".join(pieces) == "before " + run + " after"
+    assert max(map(len, pieces)) <= RUN_CHARACTERS + len("before ")
+
+
+@pytest.mark.parametrize("text", ["", "the quick brown fox " * 50, "这是一句话，" * 200, "字" * RUN_CHARACTERS])
+def test_text_with_breaks_stays_whole(text):
+    assert list(cut_runs([text])) == [text]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece", "unigram"])
+def test_learning_from_one_long_line_takes_time_with_its_length(kind):
+    chance = random.Random(0)
+    line = "".join(chance.choices([chr(0x4E00 + code) for code in range(800)], k=24_000))
+    times = []
+    for characters in (6_000, 12_000, 24_000):
+        started = time.process_time()
+        train_tokenizer([line[:characters]], kind=kind, vocab_size=1500, quiet=True)
+        times.append(time.process_time() - started)
+    assert times[2] < 3 * times[1] + 0.2 and times[1] < 3 * times[0] + 0.2, times
