@@ -4,7 +4,6 @@ import csv
 from collections.abc import Generator, Iterator
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
-from massivetext.corpus.readers.decoding import decode
 from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, open_lines, read_lines
 from massivetext.errors import BadDocument
@@ -69,7 +68,7 @@ class CsvReader(Reader):
         """Yield (lines taken, whether bytes did not fit, cells or why there are none) for each row."""
         limit = self.source.max_record_bytes
         csv.field_size_limit(max(csv.field_size_limit(), limit + 1))
-        stream, encoding = open_lines(file, self.source.encoding)
+        stream, decoder = open_lines(file, self.source.encoding)
         taken: list[Line] = []
         flaws: list[str] = []
         invalid = False
@@ -84,7 +83,7 @@ class CsvReader(Reader):
                     continue
                 if sum(part.size for part in taken) > limit:
                     flaws.append(TOO_LONG)
-                text, flawed = decode(line.data, encoding)
+                text, flawed, _ = decoder.decode(line.data, line.start)
                 invalid = invalid or flawed
                 yield text.replace("\0", "")
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
-from massivetext.corpus.readers.decoding import clean_surrogates, decode
+from massivetext.corpus.readers.decoding import Decoder, clean_surrogates
 from massivetext.corpus.readers.records import EMPTY, Reader, Record, digest, line_records, record_of
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, cut_at_lines, open_lines, read_lines
 from massivetext.errors import BadDocument, DataError
@@ -48,11 +48,11 @@ class JsonLinesReader(Reader):
         """Return the keys in a file's first lines, and whether each ever holds a string."""
         columns: dict[str, bool] = {}
         try:
-            stream, encoding = open_lines(file, self.source.encoding)
+            stream, decoder = open_lines(file, self.source.encoding)
             with stream:
                 for line in islice(read_lines(stream, 0, None, self.source.max_record_bytes), LINES_LOOKED_AT):
                     try:
-                        value = json.loads(decode(line.data or b"", encoding)[0])
+                        value = json.loads(decoder.decode(line.data or b"", line.start).text)
                     except (ValueError, RecursionError):
                         continue
                     if isinstance(value, dict):
@@ -71,11 +71,11 @@ class JsonLinesReader(Reader):
         """Yield one record a line; blank lines, and those of other sources (`where`), are skipped."""
         return line_records(piece, self.source, self._record)
 
-    def _record(self, line: Line, data: bytes, encoding: str) -> Record | None:
+    def _record(self, line: Line, data: bytes, decoder: Decoder) -> Record | None:
         """Return the record of one line; None if it is blank or another source's."""
         if data.isspace():
             return None
-        value, invalid = _loaded(data, encoding)
+        value, invalid = _loaded(data, decoder, line.start)
         if self.source.where and not matches(value, self.source.where):
             return None
         text = value.get(self._path[0]) if len(self._path) == 1 else None
@@ -100,16 +100,16 @@ class JsonLinesReader(Reader):
         return entry
 
 
-def _loaded(data: bytes, encoding: str) -> tuple[dict[str, Any], bool]:
+def _loaded(data: bytes, decoder: Decoder, start: int) -> tuple[dict[str, Any], bool]:
     """Return the object in a line and whether bytes did not fit the encoding; raise BadDocument if there is none."""
     invalid = False
     try:
-        if encoding != "utf-8":
+        if not decoder.takes_utf8:
             raise ValueError
         value = orjson.loads(data)
     except ValueError:
         # The library refuses what the standard's module reads: NaN, lone surrogates; and bytes that are no UTF-8.
-        text, invalid = decode(data, encoding)
+        text, invalid, _ = decoder.decode(data, start)
         try:
             value = json.loads(text)
             if "\\u" in text:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from massivetext.corpus.readers.columns import noting
-from massivetext.corpus.readers.decoding import Decoded, decode, decode_file
+from massivetext.corpus.readers.decoding import Decoded, Decoder, decode_file
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import (
     Line,
@@ -52,7 +52,7 @@ class TextReader(Reader):
         if self.source.unit == "file":
             yield read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
             return
-        stream, encoding = open_lines(piece.file, self.source.encoding)
+        stream, decoder = open_lines(piece.file, self.source.encoding)
         with stream:
             if piece.start:
                 stream.seek(piece.start)
@@ -68,18 +68,18 @@ class TextReader(Reader):
                 groups = paragraphs(lines, largest)
                 if self.source.unit == "block":
                     groups = blocks(groups, largest)
-            # Which encoding was found is noted where it is not what it says in the recipe.
-            fields = noting(None, encoding=encoding) if encoding not in ("utf-8", self.source.encoding) else None
             for group in groups:
-                yield self._record(group, encoding, fields)
+                yield self._record(group, decoder)
 
-    def _record(self, stretch: Stretch, encoding: str, fields: Fields | None) -> Record:
+    def _record(self, stretch: Stretch, decoder: Decoder) -> Record:
         """Return the record that some consecutive lines make, without the blank ones at their end."""
         place = str(stretch.start)
         if stretch.data is None:
             return bad_record(place, stretch.solid, TOO_LONG)
         raw = stretch.data[: stretch.solid]
-        text, invalid = decode(raw, encoding)
+        text, invalid, encoding = decoder.decode(raw, stretch.start)
+        # Which encoding was found is noted where it is not what the recipe says.
+        fields = None if encoding in ("utf-8", self.source.encoding) else noting(None, encoding=encoding)
         return Record(place, len(raw), digest(raw), text.strip("\r\n"), "", invalid, fields=fields)
 
 

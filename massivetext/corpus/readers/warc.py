@@ -91,7 +91,8 @@ class WarcReader(Reader):
         if not raw:
             return bad_record(place, 0, EMPTY)
         is_html = kind != "text/plain"
-        declared = record.http_charset or (declared_encoding(raw) if is_html else None)
+        sent = http.get("Content-Type") if http is not None else None
+        declared = declared_encoding(raw if is_html else b"", sent)
         decoded = decode_file(raw, self.source.encoding, declared)
         meta = {
             "content_type": HTML if is_html else kind,
