@@ -212,7 +212,7 @@ def build_corpus(
         del census, repeats
         shutil.rmtree(work)
     if not quiet:
-        say_counts(counts, values["digest"])
+        say_counts(counts, plan.courses, values["digest"])
     return load_corpus(folder)
 
 

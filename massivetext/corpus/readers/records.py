@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import xxhash
 
@@ -77,6 +77,10 @@ class Reader(ABC):
     def check(self, files: list[SourceFile]) -> None:
         """Raise DataError if the source cannot be read as asked; look at little."""
         return None
+
+    def choices(self) -> list[dict[str, Any]]:
+        """Return what `check` inferred about how the files are written, for the log and the manifest."""
+        return []
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
         """Return the pieces of a file, in order, about `piece_bytes` each where the format can be cut."""
