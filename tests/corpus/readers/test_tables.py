@@ -1,8 +1,11 @@
 """CSV and TSV: delimiters are inferred, a stray quotation mark costs one record, and costs no time."""
 
 import gzip
+import json
 import time
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from corpus.readers.reading import read
 from corpus_rows import kept
@@ -11,7 +14,7 @@ from massivetext.corpus.building import build_corpus
 from massivetext.corpus.readers.csv_file import MISQUOTED, OTHER_COUNT, UNCLOSED, CsvReader
 from massivetext.corpus.readers.records import TOO_LONG
 from massivetext.corpus.settings import SourceSettings
-from massivetext.errors import ConfigError
+from massivetext.errors import ConfigError, DataError
 
 ENGLISH = "The old man, who was tired, went to the river; the boy did not."
 CHINESE = "老人每天去河边；孩子替他拿着渔网，他们谈论天气｜天气很好。"
@@ -167,3 +170,58 @@ def test_log_and_manifest_say_what_was_chosen(tmp_path, capsys):
 
 def test_no_table_says_nothing():
     assert CsvReader(SourceSettings(name="a", path="b")).choices() == []
+
+
+NESTED = [
+    {"id": 1, "doc": {"text": "老人每天去河边。", "lang": "zh"}, "tags": ["a", "b"],
+     "messages": [{"role": "user", "content": "你好吗？"}, {"role": "bot", "content": "我很好。"}]},
+    {"id": 2, "doc": {"text": "The old man.", "lang": "en"}, "tags": [],
+     "messages": [{"role": "user", "content": "Hi"}]},
+]  # fmt: skip
+
+
+@pytest.fixture(params=["jsonl", "parquet"])
+def nested(tmp_path, request):
+    if request.param == "jsonl":
+        (tmp_path / "a.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in NESTED))
+    else:
+        pq.write_table(pa.Table.from_pylist(NESTED), tmp_path / "a.parquet")
+    return tmp_path
+
+
+def test_a_nested_column_is_the_text_and_the_fields_beside_it_are_kept(nested):
+    records = read(nested, text_column="doc.text")
+    assert [record.text for record in records] == ["老人每天去河边。", "The old man."]
+    assert [json.loads(record.fields.meta) for record in records] == [
+        {"id": 1, "doc.lang": "zh"},
+        {"id": 2, "doc.lang": "en"},
+    ]
+
+
+def test_a_list_of_strings_is_a_text_of_lines_and_an_empty_one_is_empty(nested):
+    records = read(nested, text_column="tags")
+    assert [(record.text, record.bad) for record in records] == [("a\nb", ""), ("", "empty")]
+    assert json.loads(records[0].fields.meta)["doc.lang"] == "zh"
+
+
+def test_a_path_may_lead_through_lists(nested):
+    assert texts(nested, text_column="messages.content") == ["你好吗？\n我很好。", "Hi"]
+
+
+def test_a_nested_field_selects_records(nested):
+    assert texts(nested, text_column="messages.content", where={"doc.lang": "zh"}) == ["你好吗？\n我很好。"]
+
+
+@pytest.mark.parametrize("wanted", [None, "doc.body", "content"])
+def test_the_error_names_the_nested_paths(nested, wanted):
+    with pytest.raises(DataError, match=r"doc\.lang.*doc\.text.*messages\.content"):
+        read(nested, text_column=wanted)
+
+
+def test_a_parquet_column_text_of_lists_is_found(tmp_path):
+    pq.write_table(pa.table({"text": [["第一行", "second"], ["c"], None]}), tmp_path / "a.parquet")
+    assert [(record.text, record.bad) for record in read(tmp_path)] == [
+        ("第一行\nsecond", ""),
+        ("c", ""),
+        ("", "empty"),
+    ]
