@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -49,7 +50,7 @@ from massivetext.corpus.readers.finding import find_files, input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.repeats import Repeats, take_repeats
-from massivetext.corpus.rows import Lane
+from massivetext.corpus.rows import READ_VERSION, Lane
 from massivetext.corpus.settings import CorpusSettings, read_settings
 from massivetext.corpus.steps import (
     REPEATS,
@@ -211,7 +212,7 @@ def build_corpus(
         del census, repeats
         shutil.rmtree(work)
     if not quiet:
-        say_counts(counts, values)
+        say_counts(counts, plan.courses, values)
         if plan.near is not None:
             log(plan.near.recall_text())
     return load_corpus(folder)
@@ -329,6 +330,8 @@ def _versions(courses: Mapping[str, Course]) -> dict[str, Any]:
         "massivetext": __version__,
         "python": platform.python_version(),
         "pyarrow": pa.__version__,
+        "chardet": version("chardet"),
+        "read": READ_VERSION,
         "readers": {
             name: reader.version for course in courses.values() for name, reader in sorted(course.readers.items())
         },

@@ -158,7 +158,9 @@ def _source_counts(course: Course, counts: SourceCounts) -> dict[str, Any]:
     text bytes read = bytes kept + bytes dropped, whatever the reason, + bytes removed by edits.
     """
     values = asdict(counts)
+    tables = [choice for reader in course.readers.values() for choice in reader.choices()]
     return {
+        **({"tables": tables} if tables else {}),
         "files": len(course.files),
         "file_bytes": sum(file.size for file in course.files),
         "read": {"records": values["records"], "bytes": values["text_bytes"], "record_bytes": values["record_bytes"]},
@@ -169,7 +171,7 @@ def _source_counts(course: Course, counts: SourceCounts) -> dict[str, Any]:
     }
 
 
-def say_counts(counts: dict[str, SourceCounts], manifest: Mapping[str, Any]) -> None:
+def say_counts(counts: dict[str, SourceCounts], courses: Mapping[str, Course], manifest: Mapping[str, Any]) -> None:
     """Tell the user what was kept, what was dropped, and what may need a second look."""
     for name, entry in counts.items():
         gone = sum(reason["documents"] for reason in entry.dropped.values())
@@ -183,6 +185,16 @@ def say_counts(counts: dict[str, SourceCounts], manifest: Mapping[str, Any]) -> 
                 dropped=f"{gone:,}",
             )
         )
+        for table in (table for reader in courses[name].readers.values() for table in reader.choices()):
+            log(
+                tr(
+                    "      {files} tables of {name}: delimiter {delimiter}, quotation mark {quote}",
+                    files=f"{table['files']:,}",
+                    name=name,
+                    delimiter=repr(table["delimiter"]),
+                    quote=table["quote"] or tr("none"),
+                )
+            )
         for reason, dropped in sorted(entry.dropped.items()):
             log(f"      {reason}: {dropped['documents']:,}")
         if entry.invalid_records:

@@ -145,7 +145,10 @@ def test_a_page_that_fails_and_one_without_text_are_dropped_under_the_steps_name
         "b.html": ("html_to_text", "could not be parsed"),
         "c.html": ("html_to_text", "nothing left"),
     }
-    assert gone["b.html"]["excerpt"] == "<html><body>fails</body></html>" and gone["c.html"]["excerpt"] == ""
+    assert (
+        gone["b.html"]["excerpt"] == "<html><body>fails</body></html>"
+        and gone["c.html"]["excerpt"] == "<html><img src=x></html>"
+    )
     counts = corpus.manifest["sources"]["pages"]
     assert counts["read"]["bytes"] == (
         counts["kept"]["bytes"]

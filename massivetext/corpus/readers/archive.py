@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from massivetext.corpus.readers.decoding import detect_encoding
+from massivetext.corpus.readers.detecting import LATIN_CODECS, detect_foreign
 from massivetext.corpus.readers.finding import format_of, is_xml, possible_readers
 from massivetext.corpus.readers.records import UNREAD, Reader, Record, bad_record, make_reader
 from massivetext.corpus.readers.streams import (
@@ -193,7 +193,9 @@ def _decoded_names(archive: zipfile.ZipFile) -> dict[str, str]:
     joined = b"\n".join(raw.values())
     if not raw:
         return {}
-    for encoding in ("utf-8", detect_encoding(joined), "gb18030"):
+    found = detect_foreign(joined) or "utf-8"
+    # Western names are in code page 437, as the format says.
+    for encoding in ("utf-8", "utf-8" if found in LATIN_CODECS else found, "gb18030"):
         try:
             text = joined.decode(encoding)
         except (UnicodeDecodeError, LookupError):

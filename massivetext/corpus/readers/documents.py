@@ -258,7 +258,7 @@ def _rtf(raw: bytes, limit: int) -> tuple[str, dict[str, Any]]:
 
     if not raw.lstrip().startswith(b"{\\rtf"):
         raise BadDocument("no RTF file")
-    return rtf_to_text(raw.decode("latin-1"), errors="replace"), {}
+    return rtf_to_text(raw.decode("latin-1"), errors="replace"), {}  # type: ignore[no-untyped-call, unused-ignore]
 
 
 READERS = {".docx": _docx, ".odt": _odt, ".pdf": _pdf, ".rtf": _rtf}

@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import xxhash
 
+from massivetext.corpus.readers.decoding import Decoder
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, open_lines, plain_suffix, read_lines
 from massivetext.corpus.settings import FORMATS, SourceSettings
 from massivetext.errors import BadDocument
@@ -83,6 +84,10 @@ class Reader(ABC):
         """Raise DataError if the source cannot be read as asked; look at little."""
         return None
 
+    def choices(self) -> list[dict[str, Any]]:
+        """Return what `check` inferred about how the files are written, for the log and the manifest."""
+        return []
+
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
         """Return the pieces of a file, in order, about `piece_bytes` each where the format can be cut."""
         return [Piece(file)]
@@ -113,13 +118,13 @@ def bad_record(place: str, raw_bytes: int, reason: str, raw: bytes = b"", member
 
 
 def line_records(
-    piece: Piece, source: SourceSettings, record_of: Callable[[Line, bytes, str], Record | None]
+    piece: Piece, source: SourceSettings, record_of: Callable[[Line, bytes, Decoder], Record | None]
 ) -> Iterator[Record]:
-    """Yield what `record_of` (line, bytes, encoding) makes of each line of a piece, but for None.
+    """Yield what `record_of` (line, bytes, decoder) makes of each line of a piece, but for None.
 
     A line that is too long, and one for which it raises BadDocument, is set aside.
     """
-    stream, encoding = open_lines(piece.file, source.encoding)
+    stream, decoder = open_lines(piece.file, source.encoding)
     with stream:
         if piece.start:
             stream.seek(piece.start)
@@ -128,7 +133,7 @@ def line_records(
                 yield bad_record(str(line.start), line.size, TOO_LONG)
                 continue
             try:
-                record = record_of(line, line.data, encoding)
+                record = record_of(line, line.data, decoder)
             except BadDocument as error:
                 record = bad_record(str(line.start), line.size, str(error), line.data)
             if record is not None:

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
-from massivetext.corpus.readers.decoding import AUTO, SAMPLE_BYTES, detect_encoding, wide_mark
+from massivetext.corpus.readers.decoding import UTF8, Decoder
+from massivetext.corpus.readers.detecting import SAMPLE_BYTES, detect_wide, wide_mark
 from massivetext.errors import BadDocument
 
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
@@ -262,22 +263,30 @@ class Utf8Stream(io.RawIOBase):
         super().close()
 
 
-def open_lines(file: SourceFile, encoding: str, keeps_start: bool = False) -> tuple[BinaryIO, str]:
-    """Return a stream in which a byte 0x0A is always a line feed, and the encoding of its lines.
+def open_lines(file: SourceFile, encoding: str, keeps_start: bool = False) -> tuple[BinaryIO, Decoder]:
+    """Return a stream in which a byte 0x0A is always a line feed, and what decodes its lines.
 
     UTF-16 and UTF-32 are turned into UTF-8 on the way; offsets then count in the UTF-8 stream. With "auto" the encoding
-    is told from the beginning of the file. keeps_start: see `open_stream`.
+    is detected from the beginning of the file, or where the first line is that is not UTF-8. keeps_start: see
+    `open_stream`.
     """
     stream = open_stream(file, keeps_start=keeps_start)
     head = stream.peek(SAMPLE_BYTES)[:SAMPLE_BYTES]  # type: ignore[attr-defined]
-    wide = wide_mark(head)
-    if wide is None and encoding == AUTO:
-        encoding = detect_encoding(head)
-    if wide is None and encoding.startswith(("utf-16", "utf-32")):
-        wide = encoding
-    if wide is None:
-        return stream, encoding
-    return cast(BinaryIO, io.BufferedReader(Utf8Stream(stream, wide), BUFFER_BYTES)), "utf-8"
+    head = head[: head.rfind(b"\n") + 1] or head
+    decoder = Decoder(wide_mark(head) or encoding, head, evidence_at=partial(_bytes_at, file))
+    if not decoder.encoding.startswith(("utf-16", "utf-32")):
+        return stream, decoder
+    return cast(BinaryIO, io.BufferedReader(Utf8Stream(stream, decoder.encoding), BUFFER_BYTES)), Decoder(UTF8, b"")
+
+
+def _bytes_at(file: SourceFile, offset: int) -> bytes:
+    """Return SAMPLE_BYTES of a file's expanded bytes from an offset on, or as many as there are."""
+    with open_stream(file, keeps_start=True) as stream:
+        if stream.seekable():
+            stream.seek(offset)
+        while not stream.seekable() and offset > 0:
+            offset -= len(stream.read(min(offset, SKIP_BYTES))) or offset
+        return stream.read(SAMPLE_BYTES)
 
 
 class Line(NamedTuple):
@@ -324,7 +333,8 @@ def cut_at_lines(file: SourceFile, piece_bytes: int, blank: bool) -> list[Piece]
         return [Piece(file)]
     cuts = [0]
     with open_stream(file) as stream:
-        if detect_encoding(stream.read(SAMPLE_BYTES)).startswith(("utf-16", "utf-32")):
+        head = stream.read(SAMPLE_BYTES)
+        if wide_mark(head) or detect_wide(head):
             return [Piece(file)]
         while cuts[-1] + piece_bytes * 3 // 2 < file.size:
             cut = _next_start(stream, cuts[-1] + piece_bytes, blank)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from massivetext.corpus.readers.columns import noting
-from massivetext.corpus.readers.decoding import Decoded, decode, decode_file
+from massivetext.corpus.readers.decoding import Decoded, Decoder, decode_file
 from massivetext.corpus.readers.front_matter import NONE, find_front_matter, front_matter_of, has_front_matter
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import (
@@ -58,7 +58,7 @@ class TextReader(Reader):
             return
         front = front_matter_of(piece.file) if has_front_matter(piece.file.path.name) else NONE
         start = piece.start or front.size
-        stream, encoding = open_lines(piece.file, self.source.encoding, keeps_start=True)
+        stream, decoder = open_lines(piece.file, self.source.encoding, keeps_start=True)
         with stream:
             if piece.start:
                 stream.seek(piece.start)
@@ -76,12 +76,8 @@ class TextReader(Reader):
                 groups = paragraphs(lines, largest)
                 if self.source.unit == "block":
                     groups = blocks(groups, largest)
-            # Which encoding was found is noted where it is not what it says in the recipe.
-            fields = front.fields
-            if encoding not in ("utf-8", self.source.encoding):
-                fields = noting(fields, encoding=encoding)
             for group in groups:
-                yield self._record(group, encoding, fields)
+                yield self._record(group, decoder, front.fields)
         if lines.damage:
             raise lines.damage
 
@@ -108,13 +104,16 @@ class TextReader(Reader):
         if damage:
             raise damage
 
-    def _record(self, stretch: Stretch, encoding: str, fields: Fields | None) -> Record:
+    def _record(self, stretch: Stretch, decoder: Decoder, fields: Fields | None) -> Record:
         """Return the record that some consecutive lines make, without the blank ones at their end."""
         place = str(stretch.start)
         if stretch.data is None:
             return bad_record(place, stretch.solid, TOO_LONG)
         raw = stretch.data[: stretch.solid]
-        text, invalid = decode(raw, encoding)
+        text, invalid, encoding = decoder.decode(raw, stretch.start)
+        # Which encoding was found is noted where it is not what the recipe says.
+        if encoding not in ("utf-8", self.source.encoding):
+            fields = noting(fields, encoding=encoding)
         return Record(place, len(raw), digest(raw), text.strip("\r\n"), "", invalid, fields=fields)
 
 

@@ -4,7 +4,6 @@ A record's place is its offset in the file on disk, as in the indexes of web arc
 digest are those of the payload. `meta` keeps the content type, which tells `html_to_text` what is HTML.
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -22,7 +21,6 @@ PAGES = {"response", "resource", "conversion"}
 OTHERS = {"warcinfo", "request", "metadata", "revisit", "continuation"}
 DESCRIPTIONS = ("metadata:", "filedesc:", "dns:", "screenshot:", "whois:")
 """Addresses of what crawlers say about a crawl: wget's log and list of records, the head of an ARC file."""
-CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 
 
 class _Entry(NamedTuple):
@@ -76,14 +74,14 @@ class WarcReader(Reader):
             if message.status != 200:
                 return bad_record(place, len(raw), NO_PAGE, raw)
             kind = message.head.get("content-type") or entry.payload_type
-        charset = CHARSET.search(kind)
+        sent = kind
         kind = kind.partition(";")[0].strip().lower()
         if kind not in TEXT_TYPES:
             return bad_record(place, len(raw), NO_TEXT, raw)
         if not raw:
             return bad_record(place, 0, EMPTY)
         is_html = kind != "text/plain"
-        declared = charset[1] if charset else declared_encoding(raw) if is_html else None
+        declared = declared_encoding(raw if is_html else b"", sent)
         decoded = decode_file(raw, self.source.encoding, declared)
         meta = {
             "content_type": HTML if is_html else kind,

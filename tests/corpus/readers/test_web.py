@@ -16,7 +16,7 @@ def test_an_html_file_is_kept_as_it_is_and_says_what_it_is(tmp_path):
     (tmp_path / "a.html").write_bytes(ZH.encode("gb2312"))
     (record,) = read(tmp_path)
     assert record.text == ZH
-    meta = {"content_type": "text/html", "declared_language": "zh", "encoding": "gb2312"}
+    meta = {"content_type": "text/html", "declared_language": "zh", "encoding": "gb18030"}
     assert json.loads(record.fields.meta) == meta
 
 
