@@ -266,8 +266,8 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
         where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
         steps = _checked(make_steps(settings.steps_of(source), where), where)
         lane = Lane(source.name, steps, settings.split, seed, build)
-        files, unread = find_files(source)
-        found = tuple(file for file in files if _is_new(source.name, file, read))
+        there, unread = find_files(source)
+        found = tuple(file for file in there if _is_new(source.name, file, read))
         readers = {name: make_reader(name, source) for name in sorted({file.format for file in found})}
         for name, reader in readers.items():
             reader.check([file for file in found if file.format == name])
