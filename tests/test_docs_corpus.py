@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from massivetext.corpus.settings import FORMATS
+from massivetext.corpus.readers.records import make_reader
+from massivetext.corpus.settings import FORMATS, SourceSettings
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "corpus.md").read_text(encoding="utf-8")
 
@@ -17,5 +18,10 @@ def test_the_examples_run(tmp_path, monkeypatch):
         exec(compile(example, "docs/corpus.md", "exec"), names)
 
 
-def test_every_format_is_in_the_table():
-    assert not {name for name in FORMATS if f"`{name}`" not in PAGE}
+def test_every_format_and_its_suffixes_are_in_the_table():
+    table = [line for line in PAGE.splitlines() if line.startswith("|")]
+    for name in FORMATS:
+        line = next((line for line in table if f"`{name}`" in line.split("|")[1]), "")
+        assert line, f"docs/corpus.md does not list the format {name}"
+        suffixes = make_reader(name, SourceSettings(name="s", path="x")).suffixes
+        assert name == "archive" or all(f"`{suffix}`" in line for suffix in suffixes), (name, suffixes)

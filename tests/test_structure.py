@@ -68,9 +68,10 @@ def test_what_the_package_imports_is_among_its_dependencies():
     table = PACKAGE.parent / "pyproject.toml"
     if not table.is_file():
         pytest.skip("the package is installed, not checked out")
-    listed = tomllib.loads(table.read_text())["project"]["dependencies"]
+    project = tomllib.loads(table.read_text())["project"]
+    listed = project["dependencies"] + project["optional-dependencies"]["documents"]
     declared = {re.split(r"[<>=!~;\[ ]", line)[0].lower().replace("-", "_") for line in listed}
-    distributions = {"yaml": "pyyaml", "markupsafe": "jinja2"}
+    distributions = {"yaml": "pyyaml", "markupsafe": "jinja2", "docx": "python_docx"}
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

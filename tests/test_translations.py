@@ -26,6 +26,7 @@ COMPUTED = {
         "bridges two splits",
         "taken down earlier",
         "empty",
+        "mostly U+FFFD",
         "longer than max_record_bytes",
         "broken JSON",
         "a redirect",

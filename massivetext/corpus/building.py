@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
@@ -45,11 +46,11 @@ from massivetext.corpus.manifests import (
     say_counts,
 )
 from massivetext.corpus.parts import Course, Part, make_parts, process_part
-from massivetext.corpus.readers.finding import input_files
+from massivetext.corpus.readers.finding import find_files, input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.repeats import Repeats, take_repeats
-from massivetext.corpus.rows import Lane
+from massivetext.corpus.rows import READ_VERSION, Lane
 from massivetext.corpus.settings import CorpusSettings, read_settings
 from massivetext.corpus.steps import (
     REPEATS,
@@ -212,7 +213,7 @@ def build_corpus(
         del census, repeats
         shutil.rmtree(work)
     if not quiet:
-        say_counts(counts, values["digest"])
+        say_counts(counts, plan.courses, values)
         if plan.near is not None:
             log(plan.near.recall_text())
     return load_corpus(folder)
@@ -266,11 +267,12 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
         where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
         steps = _checked(make_steps(settings.steps_of(source), where), where)
         lane = Lane(source.name, steps, settings.split, seed, build)
-        found = tuple(file for file in input_files(source) if _is_new(source.name, file, read))
+        there, unread = find_files(source)
+        found = tuple(file for file in there if _is_new(source.name, file, read))
         readers = {name: make_reader(name, source) for name in sorted({file.format for file in found})}
         for name, reader in readers.items():
             reader.check([file for file in found if file.format == name])
-        courses[source.name] = Course(lane, found, readers)
+        courses[source.name] = Course(lane, found, readers, unread)
     measures: dict[str, pa.DataType] = {}
     for course in courses.values():
         for step in course.lane.steps:
@@ -329,6 +331,8 @@ def _versions(courses: Mapping[str, Course]) -> dict[str, Any]:
         "massivetext": __version__,
         "python": platform.python_version(),
         "pyarrow": pa.__version__,
+        "chardet": version("chardet"),
+        "read": READ_VERSION,
         "readers": {
             name: reader.version for course in courses.values() for name, reader in sorted(course.readers.items())
         },

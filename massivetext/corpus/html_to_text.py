@@ -30,7 +30,7 @@ class HtmlToText(Edit):
     """Takes the main text out of HTML; pages without one become empty, and so are dropped."""
 
     name = "html_to_text"
-    version = 2
+    version = 3
     failure = "could not be parsed"
     settings_type = HtmlToTextSettings
     settings: HtmlToTextSettings

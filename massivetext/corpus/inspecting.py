@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from massivetext.corpus.reading import Corpus
+from massivetext.corpus.unread import unread_by_source, unread_remedy
 from massivetext.translations import tr
 
 SHOWN_SET_ASIDE = 10
@@ -15,6 +16,7 @@ def summary(corpus: Corpus) -> dict[str, Any]:
     return {
         "folder": str(corpus.folder),
         **{name: manifest[name] for name in ("format", "digest", "seed", "sources", "splits", "set_aside")},
+        "unread": unread_by_source(manifest),
     }
 
 
@@ -46,6 +48,22 @@ def summary_text(values: dict[str, Any]) -> str:
             )
     if len(rows) > 1:
         lines += [*table(rows, left=2), ""]
+    rows = [[tr("source"), tr("not read"), tr("files"), "MB", tr("among them")]]
+    for name, counts in values["unread"].items():
+        for suffix, entry in counts.items():
+            names = ", ".join(entry["names"]) + (", ..." if entry["files"] > len(entry["names"]) else "")
+            suffix = suffix or tr("without a suffix")
+            rows.append([name, suffix, _count(entry["files"]), _megabytes(entry["bytes"]), names])
+    if len(rows) > 1:
+        remedy = unread_remedy(
+            {suffix: entry for counts in values["unread"].values() for suffix, entry in counts.items()}
+        )
+        lines += [
+            tr("files of formats that are not read:"),
+            *table(rows, left=2, last_left=True),
+            *filter(None, [remedy]),
+            "",
+        ]
     if values["set_aside"]:
         lines.append(tr("set aside while reading:"))
         for entry in values["set_aside"][:SHOWN_SET_ASIDE]:
@@ -101,15 +119,19 @@ def _replay_lines(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def table(rows: list[list[str]], left: int = 1) -> list[str]:
-    """Return rows as lines with aligned columns, the first `left` to the left; Han characters count as two wide."""
+def table(rows: list[list[str]], left: int = 1, last_left: bool = False) -> list[str]:
+    """Return rows as lines with aligned columns; Han characters count as two wide.
+
+    The first `left` columns are aligned to the left, and the last if `last_left`.
+    """
     widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = []
         for column, cell in enumerate(row):
             space = " " * (widths[column] - _width(cell))
-            cells.append(cell + space if column < left else space + cell)
+            to_left = column < left or (last_left and column == len(row) - 1)
+            cells.append(cell + space if to_left else space + cell)
         lines.append("  ".join(cells).rstrip())
     return lines
 

@@ -36,9 +36,13 @@ HAN, KANA, LETTER_BIT, JAPAN, CHINA, TAIWAN, CASELESS, CANTONESE_BIT = 1, 2, 4, 
 STANDARDS = JAPAN | CHINA | TAIWAN
 CANTONESE = "嘅喺咗哋嗰啲冇佢嘢咁"
 """Characters of which Cantonese needs some in every sentence, and Mandarin none."""
-FACTS = ("han", "kana", "letters", "japanese_forms", "simplified")
-HANS, KANAS, LETTERS, JAPANESE_FORMS, SIMPLIFIED = range(len(FACTS))
+FACTS = ("han", "kana", "letters", "hangul", "yi", "japanese_forms", "simplified")
+HANS, KANAS, LETTERS, HANGUL, YI, JAPANESE_FORMS, SIMPLIFIED = range(len(FACTS))
 """What is counted of a text; the last two are 1 or 0: its Han characters are Japanese, or Chinese, for certain."""
+NUOSU = "ii"
+"""The language of the Yi script, which the model does not know."""
+MIN_HANGUL_FRACTION = 0.3
+"""With less Hangul among Han characters and Hangul a text is not Korean: it quotes some."""
 IN_CAPITALS, PERHAPS = 1, 2
 """Which texts are read in lower case: a count tells where only ASCII's letters have a case, Python tells the others."""
 HAN_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
@@ -61,7 +65,7 @@ class Language(Measure):
     """Gives each text its language (ISO 639-1 where there is one; `und` where there is nothing to tell it by)."""
 
     name = "language"
-    version = 3
+    version = 4
     settings_type = LanguageSettings
     settings: LanguageSettings
 
@@ -126,8 +130,8 @@ def languages_of(texts: pa.Array, max_characters: int | None = None) -> tuple[pa
     """
     model = language_model()
     facts, loud = _facts(texts, max_characters)
-    names = [*model.labels, UNKNOWN]
-    zh, wuu, yue, ja, ko, unknown = map(names.index, ("zh", "wuu", "yue", "ja", "ko", UNKNOWN))
+    names = [*model.labels, NUOSU, UNKNOWN]
+    zh, wuu, yue, ja, ko, ii, unknown = map(names.index, ("zh", "wuu", "yue", "ja", "ko", NUOSU, UNKNOWN))
     certain = facts[:, SIMPLIFIED] > 0
     found, scores = np.full(len(texts), zh, np.int64), np.ones(len(texts))
     if not certain.all():
@@ -136,7 +140,12 @@ def languages_of(texts: pa.Array, max_characters: int | None = None) -> tuple[pa
         found[~certain], scores[~certain] = _ask(model, heads, loud[~certain])
     found[facts[:, LETTERS] == 0] = unknown
     scores[found == unknown] = 0.0
-    _settle(found, scores, facts, zh, wuu, yue, ja, ko)
+    _settle(found, scores, facts, zh, wuu, yue, ja)
+    for language, script in ((ko, facts[:, HANGUL]), (ii, facts[:, YI])):
+        rivals = facts[:, HANS] if language == ko else 0
+        own = (found != language) & (2 * (script + rivals) > facts[:, LETTERS]) & (script > 0)
+        own &= script >= MIN_HANGUL_FRACTION * (script + rivals)
+        found[own], scores[own] = language, 1.0
     missing = texts.is_null().to_numpy(zero_copy_only=False)
     codes = pa.array(names, pa.string()).take(pa.array(found, mask=missing))
     return codes, pa.array(scores, mask=missing)
@@ -212,6 +221,7 @@ def _count(data: Bytes, offsets: Offsets, kinds: Bytes, most: int, facts: Offset
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
         han, kana, letters, capitals, small, common, any_bits = 0, 0, 0, 0, 0, STANDARDS, 0
+        hangul, yi = 0, 0
         characters, simplified, caseless = 0, 0, CASELESS
         while at < end and characters < most:
             characters += 1
@@ -234,9 +244,12 @@ def _count(data: Bytes, offsets: Offsets, kinds: Bytes, most: int, facts: Offset
                 simplified += kind & STANDARDS == CHINA
             else:
                 kana += kind & KANA != 0
+                hangul += 0xAC00 <= code <= 0xD7A3 or 0x1100 <= code <= 0x11FF or 0x3131 <= code <= 0x318E
+                yi += 0xA000 <= code <= 0xA48C
                 caseless &= kind
         letters += capitals + small
         facts[document, HANS], facts[document, KANAS], facts[document, LETTERS] = han, kana, letters
+        facts[document, HANGUL], facts[document, YI] = hangul, yi
         facts[document, JAPANESE_FORMS] = han > 0 and common == JAPAN
         facts[document, SIMPLIFIED] = (
             2 * han > letters
@@ -253,7 +266,7 @@ def _count(data: Bytes, offsets: Offsets, kinds: Bytes, most: int, facts: Offset
 
 @kernel
 def _settle(
-    found: Offsets, scores: npt.NDArray[np.float64], facts: Offsets, zh: int, wuu: int, yue: int, ja: int, ko: int
+    found: Offsets, scores: npt.NDArray[np.float64], facts: Offsets, zh: int, wuu: int, yue: int, ja: int
 ) -> None:
     """Let the script have its say on the languages that the model found; what it overrules is certain.
 
@@ -275,8 +288,9 @@ def _settle(
         if code in (zh, yue) and kana:
             if japanese:
                 found[text], scores[text] = ja, 1.0
-        elif not han or code == ko:
-            continue
+        elif not han:
+            if code != ja and 2 * kana > letters:
+                found[text], scores[text] = ja, 1.0
         elif code in (zh, ja) and not kana:
             if own != code:
                 found[text], scores[text] = own, 1.0

@@ -13,6 +13,12 @@ UNNESTED = {
 """Elements that have no content, or that people leave open."""
 MAX_NESTING = 2000
 """Pages nested deeper are no text of a person's, and the time that resiliparse takes grows with the square."""
+RUBY = re.compile(r"<ruby\b(?:[^<]|<(?!/?ruby\b))*+</ruby\s*>", re.IGNORECASE)
+RUBY_TAG = re.compile(r"</?(?:ruby|rb|rbc|rt|rp|rtc)\b[^<>]*>", re.IGNORECASE)
+READING = re.compile(
+    r"<(?:rt|rp|rtc)\b(?:[^<]|<(?!/?(?:rt|rp|rtc|rb|rbc|ruby)\b))*+(?:</(?:rt|rp|rtc)\s*>)?|</rtc\s*>", re.IGNORECASE
+)
+"""A reading, or the bracket around one for browsers that show none above; their closing tags may be missing."""
 MAX_CHARACTERS = 20_000_000
 IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 MIN_IDEOGRAPHS = 50
@@ -28,6 +34,7 @@ def main_text(extractor: str, page: str) -> str:
     """
     if len(page) > MAX_CHARACTERS:
         return ""
+    page = without_readings(page)
     if extractor == "trafilatura":
         import trafilatura
 
@@ -42,6 +49,13 @@ def main_text(extractor: str, page: str) -> str:
 
     found = extract_plain_text(page, preserve_formatting=True, main_content=extractor == "resiliparse", alt_texts=False)
     return str(found).strip()
+
+
+def without_readings(page: str) -> str:
+    """Return a page without the readings (pinyin, kana) that stand above characters in `<ruby>`."""
+    if "<ruby" not in page and "<RUBY" not in page:
+        return page
+    return RUBY_TAG.sub("", RUBY.sub(lambda found: READING.sub("", found[0]), page))
 
 
 @cache

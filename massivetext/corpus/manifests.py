@@ -1,6 +1,7 @@
 """`manifest.json`: what a corpus holds, what became of every record, and under which settings and versions."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from massivetext.corpus.census import DEDUPLICATE, Totals
 from massivetext.corpus.parts import SHOWN_RECORDS, Course
 from massivetext.corpus.rows import SourceCounts
 from massivetext.corpus.settings import CorpusSettings
+from massivetext.corpus.unread import add_unread, unread_by_source, unread_remedy, unread_words
 from massivetext.errors import ConfigError, DataError
 from massivetext.progress import log
 from massivetext.storage import read_json
@@ -112,6 +114,7 @@ def make_manifest(
             "sources": {},
             "splits": {},
             "set_aside": [],
+            "unread": {},
             "builds": [],
         }
     steps = {**base["versions"]["steps"], **plan.versions["steps"]}
@@ -126,8 +129,19 @@ def make_manifest(
         "sources": dict(sorted(_added(base["sources"], sources).items())),
         "splits": _added(base["splits"], totals.splits),
         "set_aside": [*base["set_aside"], *set_aside][:SHOWN_RECORDS],
+        "unread": _unread(plan, counts, base.get("unread", {})),
         "builds": [*base["builds"], build],
     }
+
+
+def _unread(plan: "Plan", counts: Mapping[str, SourceCounts], base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of each source is not read: files as its folders hold them now, members of all builds' archives."""
+    found = dict(base)
+    for name, course in plan.courses.items():
+        members = deepcopy(base[name]["members"]) if name in base else {}
+        add_unread(members, counts[name].unread)
+        found[name] = {"files": course.unread, "members": members}
+    return dict(sorted(found.items()))
 
 
 def _added(left: Any, right: Any) -> Any:
@@ -144,7 +158,9 @@ def _source_counts(course: Course, counts: SourceCounts) -> dict[str, Any]:
     text bytes read = bytes kept + bytes dropped, whatever the reason, + bytes removed by edits.
     """
     values = asdict(counts)
+    tables = [choice for reader in course.readers.values() for choice in reader.choices()]
     return {
+        **({"tables": tables} if tables else {}),
         "files": len(course.files),
         "file_bytes": sum(file.size for file in course.files),
         "read": {"records": values["records"], "bytes": values["text_bytes"], "record_bytes": values["record_bytes"]},
@@ -155,7 +171,7 @@ def _source_counts(course: Course, counts: SourceCounts) -> dict[str, Any]:
     }
 
 
-def say_counts(counts: dict[str, SourceCounts], digest: str) -> None:
+def say_counts(counts: dict[str, SourceCounts], courses: Mapping[str, Course], manifest: Mapping[str, Any]) -> None:
     """Tell the user what was kept, what was dropped, and what may need a second look."""
     for name, entry in counts.items():
         gone = sum(reason["documents"] for reason in entry.dropped.values())
@@ -169,6 +185,16 @@ def say_counts(counts: dict[str, SourceCounts], digest: str) -> None:
                 dropped=f"{gone:,}",
             )
         )
+        for table in (table for reader in courses[name].readers.values() for table in reader.choices()):
+            log(
+                tr(
+                    "      {files} tables of {name}: delimiter {delimiter}, quotation mark {quote}",
+                    files=f"{table['files']:,}",
+                    name=name,
+                    delimiter=repr(table["delimiter"]),
+                    quote=table["quote"] or tr("none"),
+                )
+            )
         for reason, dropped in sorted(entry.dropped.items()):
             log(f"      {reason}: {dropped['documents']:,}")
         if entry.invalid_records:
@@ -180,4 +206,15 @@ def say_counts(counts: dict[str, SourceCounts], digest: str) -> None:
                     name=name,
                 )
             )
-    log(tr("  corpus digest {digest}", digest=digest))
+    for name, unread in unread_by_source(manifest).items():
+        remedy = unread_remedy(unread)
+        files = sum(entry["files"] for entry in unread.values())
+        log(
+            tr(
+                "  {name}: {count} files are of formats that are not read: {suffixes}",
+                name=name,
+                count=f"{files:,}",
+                suffixes=unread_words(unread) + (f"; {remedy}" if remedy else ""),
+            )
+        )
+    log(tr("  corpus digest {digest}", digest=manifest["digest"]))

@@ -6,7 +6,7 @@ part that has the latter is finished and is not done again.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from massivetext.corpus.gathering import Gathered, about_bytes, batch_of
-from massivetext.corpus.readers.records import EXPECTED, Reader, Record, bad_record
+from massivetext.corpus.readers.records import EXPECTED, UNREAD, Reader, Record, bad_record
 from massivetext.corpus.readers.streams import Piece, SourceFile
 from massivetext.corpus.rows import Lane, Passage, dropped_schema, work_schema
+from massivetext.corpus.unread import Counts, count_unread
 from massivetext.errors import BadDocument, DataError
 from massivetext.storage import read_json, temporary_path, write_json
 
@@ -33,6 +34,8 @@ class Course:
     lane: Lane
     files: tuple[SourceFile, ...]
     readers: dict[str, Reader]
+    unread: Counts = field(default_factory=dict)
+    """Files that nothing reads."""
 
 
 class Part(NamedTuple):
@@ -134,7 +137,7 @@ def process_part(
         for source, group in groupby(part.pieces, key=lambda entry: entry[0]):
             passage = Passage(courses[source].lane, measures)
             pieces = [piece for _, piece in group]
-            for records in gather(courses[source], pieces, advance):
+            for records in gather(courses[source], pieces, advance, passage.counts.unread):
                 set_aside += _listed(source, records)[: SHOWN_RECORDS - len(set_aside)]
                 rows = passage.take(*_taken(courses[source].lane, records))
                 advance(0, len(records))
@@ -174,13 +177,23 @@ def _listed(source: str, records: Gathered) -> list[dict[str, str]]:
 
 
 def gather(
-    course: Course, pieces: list[Piece], advance: Callable[[int, int], None] = lambda size, records: None
+    course: Course,
+    pieces: list[Piece],
+    advance: Callable[[int, int], None] = lambda size, records: None,
+    unread: Counts | None = None,
 ) -> Iterator[Gathered]:
-    """Yield the records of some pieces, a bounded number of bytes at a time, or a single record."""
+    """Yield the records of some pieces, a bounded number of bytes at a time, or a single record.
+
+    unread: told which members of archives nothing reads.
+    """
     batch = Gathered()
+    unread = {} if unread is None else unread
     for piece in pieces:
         whole, uri = course.readers[piece.file.format].is_whole_file(), piece.file.uri
         for record in _records(course, piece):
+            if record.bad == UNREAD:
+                count_unread(unread, f"{uri}!{record.member}", record.raw_bytes)
+                continue
             size = about_bytes(record)
             if batch.uris and (batch.text_bytes + size > BATCH_BYTES or len(batch.uris) >= BATCH_RECORDS):
                 yield batch

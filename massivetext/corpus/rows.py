@@ -16,7 +16,8 @@ from massivetext.corpus import pii
 from massivetext.corpus.readers.records import EMPTY
 from massivetext.corpus.settings import SplitSettings
 from massivetext.corpus.steps import Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
-from massivetext.text.arrays import first_bytes
+from massivetext.corpus.unread import Counts, add_unread
+from massivetext.text.arrays import first_bytes, string_buffers
 from massivetext.text.normalising import compose_text
 from massivetext.text.words import hash_words
 
@@ -54,10 +55,13 @@ DROP_COLUMNS = {
 }
 """What a dropped row has more: which step dropped it and why."""
 READ = "read"
-READ_VERSION = 1
+READ_VERSION = 2
 """Name and version under which records are set aside before any step sees them, and under which decoding is an edit."""
 NOTHING_LEFT = "nothing left"
 """Why a document is dropped that an edit made empty."""
+UNREADABLE = "mostly U+FFFD"
+"""Why a document is dropped of which most characters, without white space, replace bytes that were not decoded."""
+REPLACEMENT = "\ufffd"
 IS_VISIBLE = np.zeros(256, np.bool_)
 IS_VISIBLE[ord("!") : 0x7F] = IS_VISIBLE[0xE4:] = True
 """First bytes of texts that are not blank for certain: no white space begins with them."""
@@ -95,6 +99,8 @@ class SourceCounts:
     """`step: reason` -> documents, bytes."""
     edited: dict[str, dict[str, int]] = field(default_factory=dict)
     """step -> documents changed, bytes removed (negative where text grew)."""
+    unread: Counts = field(default_factory=dict)
+    """Members of archives that nothing reads."""
 
     def drop(self, name: str, documents: int, text_bytes: int) -> None:
         """Count dropped documents under `step: reason`."""
@@ -116,6 +122,7 @@ class SourceCounts:
             self.drop(reason, entry["documents"], entry["bytes"])
         for step, entry in other.edited.items():
             self.edit(step, entry["documents"], entry["removed_bytes"])
+        add_unread(self.unread, other.unread)
 
 
 @dataclass(frozen=True)
@@ -170,6 +177,8 @@ class Passage:
         """Personal data stands in no excerpt either, whichever step dropped its document."""
         self.dropped: list[pa.RecordBatch] = []
         self._gone: list[pa.RecordBatch] = []
+        self._has_replacements = False
+        """Whether any text of the batch had U+FFFD when it was read."""
 
     def take(self, batch: pa.RecordBatch, bad: Sequence[str], invalid: int) -> pa.RecordBatch:
         """Return the documents of a batch that all steps keep.
@@ -184,6 +193,8 @@ class Passage:
         if any(bad):
             batch = self._drop(batch, pa.array([reason or None for reason in bad], pa.string()), READ, READ_VERSION)
         batch = self._drop_blank(batch, EMPTY, READ, READ_VERSION)
+        self._has_replacements = REPLACEMENT.encode() in string_buffers(batch.column("text"))[0].tobytes()
+        batch = self._drop_unreadable(batch, READ, READ_VERSION)
         for _, alike in groupby(self.lane.steps, lambda step: isinstance(step, Decide)):
             steps = list(alike)
             decides = [step for step in steps if isinstance(step, Decide)]
@@ -233,25 +244,47 @@ class Passage:
         edited = noted(batch, after, changed, step)
         removed = pc.sum(batch.column("text_bytes")).as_py() - pc.sum(edited.column("text_bytes")).as_py()
         self.counts.edit(step.name, changed.true_count, removed)
-        return self._drop_blank(edited, NOTHING_LEFT, step.name, step.version)
+        edited = self._drop_blank(edited, NOTHING_LEFT, step.name, step.version, batch.column("text"))
+        return self._drop_unreadable(edited, step.name, step.version)
 
-    def _drop_blank(self, batch: pa.RecordBatch, reason: str, step: str, version: int) -> pa.RecordBatch:
-        """Return the batch without texts that are nothing but white space."""
+    def _drop_blank(
+        self, batch: pa.RecordBatch, reason: str, step: str, version: int, before: pa.Array | None = None
+    ) -> pa.RecordBatch:
+        """Return the batch without texts that are nothing but white space.
+
+        before: the texts before they were edited, of which the dropped rows show an excerpt.
+        """
         perhaps = ~IS_VISIBLE[first_bytes(batch.column("text"))]
         if not perhaps.any():
             return batch
         trimmed = pc.utf8_trim_whitespace(batch.column("text").filter(pa.array(perhaps)))
         perhaps[perhaps] = pc.equal(pc.binary_length(trimmed), 0)
         reasons = pc.if_else(pa.array(perhaps), pa.scalar(reason), pa.scalar(None, pa.string()))
+        return self._drop(batch, reasons, step, version, before)
+
+    def _drop_unreadable(self, batch: pa.RecordBatch, step: str, version: int) -> pa.RecordBatch:
+        """Return the batch without texts that are mostly U+FFFD."""
+        if not self._has_replacements:
+            return batch
+        text = batch.column("text")
+        visible = pc.utf8_length(pc.replace_substring_regex(text, r"\s+", ""))
+        unreadable = pc.greater(pc.multiply(pc.count_substring(text, REPLACEMENT), 2), visible)
+        reasons = pc.if_else(unreadable, pa.scalar(UNREADABLE), pa.scalar(None, pa.string()))
         return self._drop(batch, reasons, step, version)
 
-    def _drop(self, batch: pa.RecordBatch, reasons: pa.Array, step: str, version: int) -> pa.RecordBatch:
-        """Return the rows without a reason; the others are gathered as dropped under the step's name."""
+    def _drop(
+        self, batch: pa.RecordBatch, reasons: pa.Array, step: str, version: int, shown: pa.Array | None = None
+    ) -> pa.RecordBatch:
+        """Return the rows without a reason; the others are gathered as dropped under the step's name.
+
+        shown: the texts of which the dropped rows show an excerpt, if not those of the batch.
+        """
         if reasons.null_count == len(reasons):
             return batch
         gone = reasons.is_valid()
         nothing = pa.nulls(gone.true_count, pa.float64())
-        self._gather(batch, gone, step, version, reasons.drop_null(), nothing, nothing)
+        rows = batch if shown is None else replaced(batch, "text", shown)
+        self._gather(rows, gone, step, version, reasons.drop_null(), nothing, nothing)
         return batch.filter(reasons.is_null())
 
     def _gather(

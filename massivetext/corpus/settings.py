@@ -24,6 +24,8 @@ FORMATS = {
     "stackexchange": "massivetext.corpus.readers.stackexchange:StackExchangeReader",
     "code": "massivetext.corpus.readers.code:SourceCodeReader",
     "subtitles": "massivetext.corpus.readers.subtitles:SubtitleReader",
+    "document": "massivetext.corpus.readers.documents:DocumentReader",
+    "notebook": "massivetext.corpus.readers.notebook:NotebookReader",
     "latex": "massivetext.corpus.readers.latex:LatexReader",
     "epub": "massivetext.corpus.readers.epub:EpubReader",
     "gutenberg": "massivetext.corpus.readers.gutenberg:GutenbergReader",
@@ -48,7 +50,8 @@ class SourceSettings(Settings):
     """A file, a folder, a glob such as "dumps/**/*.txt", or a list of them; relative to the current folder. It may
     begin with {stdlib}, {packages} (installed packages), {man_zh} or {fortunes}."""
     format: str = "auto"
-    """How the files are read; auto goes by the file's suffix (in a folder, other files are then left out)."""
+    """How the files are read; auto goes by the file's suffix. In a folder or archive, files of formats that
+    nothing reads are then left out, counted and named."""
     text_column: str | None = None
     """The column (JSON key, dotted where nested) that holds the text; unset: `text`, else the only string column."""
     unit: Literal["file", "block", "paragraph", "line"] = "file"
@@ -61,6 +64,12 @@ class SourceSettings(Settings):
     encoding: str = "auto"
     """Encoding of the text where no byte order mark says another, e.g. gb18030; auto: UTF-8, unless the beginning of
     the file says otherwise, which is noted in `meta`. Bytes that do not fit it become U+FFFD and are counted."""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """What separates the cells of CSV and TSV: one character, e.g. ";" or "\\t"; unset: comma, tab, semicolon or |, as
+    the first lines of each file show."""
+    quote: str | None = Field(None, max_length=1)
+    """The quotation mark around cells of CSV and TSV, e.g. "'"; empty: quotation marks are text. Unset: ", but none
+    where tabs separate the cells of a file that is not called .csv."""
     where: dict[str, tuple[str | int | float | bool, ...]] = Field(default_factory=dict)
     """For JSON lines, CSV and Parquet: only records whose field (dotted where nested) has this value, or one of these,
     belong to the source, e.g. {meta.pile_set_name: Pile-CC}; the others are not even counted."""
@@ -95,6 +104,21 @@ class SourceSettings(Settings):
             raise ValueError(
                 f"unknown encoding {value!r}; allowed are auto and Python's, e.g. utf-8, gb18030, big5"
             ) from None
+
+    @model_validator(mode="after")
+    def _distinct_marks(self) -> "SourceSettings":
+        marks = [mark for mark in (self.delimiter, self.quote) if mark]
+        if len(set(marks)) < len(marks) or any(mark in "\r\n\0" for mark in marks):
+            raise ValueError(
+                f"found delimiter {self.delimiter!r} and quote {self.quote!r}; give two different characters, no line "
+                "feeds"
+            )
+        return self
+
+    @property
+    def is_by_suffix(self) -> bool:
+        """Whether the format of each file is inferred from its name and beginning."""
+        return self.format in ("auto", "archive")
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from massivetext.corpus.reading import Corpus, load_corpus
+from massivetext.corpus.unread import unread_by_source
 from massivetext.errors import MassiveTextError
 from massivetext.report.clusters import SIMILARITIES, SIZES, Clusters
 from massivetext.report.corpus_flow import corpus_flow
@@ -52,6 +53,7 @@ def corpus_part(facts: RunFacts, colours: Mapping[str, str]) -> dict[str, Any]:
         "counts_placeholders": bool(found.placeholders),
         "contamination": contamination_rows(corpus),
         "set_aside": manifest["set_aside"][:SHOWN_SET_ASIDE],
+        "unread": unread_rows(manifest),
         "taken_down": sum(counts.get("taken_down", {}).get("documents", 0) for counts in manifest["sources"].values()),
     }
 
@@ -269,6 +271,16 @@ def contamination_rows(corpus: Corpus) -> list[tuple[str, str, str, str]]:
             known = totals.get(name, np.array([counts[0], 0, 0]))
             totals[name] = known + np.array([0, counts[1], counts[2]])
     return [(name, f"{counts[0]:,}", f"{counts[1]:,}", f"{counts[2]:,}") for name, counts in totals.items()]
+
+
+def unread_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """Return (source, suffix, files, size, names) of files of formats that are not read."""
+    return [
+        (source, suffix or tr("without a suffix"), f"{entry['files']:,}", bytes_text(entry["bytes"]),
+         ", ".join(entry["names"]) + (", ..." if entry["files"] > len(entry["names"]) else ""))
+        for source, counts in unread_by_source(manifest).items()
+        for suffix, entry in counts.items()
+    ]  # fmt: skip
 
 
 def set_aside_words(entries: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:

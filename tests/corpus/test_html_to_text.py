@@ -145,10 +145,41 @@ def test_a_page_that_fails_and_one_without_text_are_dropped_under_the_steps_name
         "b.html": ("html_to_text", "could not be parsed"),
         "c.html": ("html_to_text", "nothing left"),
     }
-    assert gone["b.html"]["excerpt"] == "<html><body>fails</body></html>" and gone["c.html"]["excerpt"] == ""
+    assert (
+        gone["b.html"]["excerpt"] == "<html><body>fails</body></html>"
+        and gone["c.html"]["excerpt"] == "<html><img src=x></html>"
+    )
     counts = corpus.manifest["sources"]["pages"]
     assert counts["read"]["bytes"] == (
         counts["kept"]["bytes"]
         + sum(entry["bytes"] for entry in counts["dropped"].values())
         + sum(entry["removed_bytes"] for entry in counts["edited"].values())
     )
+
+
+@pytest.mark.parametrize("extractor", ["trafilatura", "resiliparse", "all"])
+@pytest.mark.parametrize(
+    ("ruby", "plain"),
+    [
+        ("<ruby>汉<rp>(</rp><rt>hàn</rt><rp>)</rp>字<rp>(</rp><rt>zì</rt><rp>)</rp></ruby>", "汉字"),
+        ("<ruby>漢<rt>かん<rt>字</ruby>", "漢"),
+        ("<ruby><rb>東<rb>京<rtc><rt>とう<rt>きょう</rtc></ruby>", "東京"),
+        ("<RUBY class=x>明日<RT>あした</RT></RUBY>", "明日"),
+    ],
+)
+def test_readings_above_characters_are_left_out(extractor, ruby, plain):
+    page = CHINESE.replace("猫是一种", f"猫{ruby}是一种")
+    (text,) = edited(step(extractor=extractor), (page, HTML))
+    assert f"猫{plain}是一种" in text
+    assert not set("àìかんとうきょあした") & set(text)
+
+
+@pytest.mark.parametrize("part", ["<ruby>", "<ruby><rt>", "<rt>", "<ruby", "<rt></rt>", "</ruby>"])
+def test_ruby_that_is_never_closed_takes_no_long_time(part):
+    from time import process_time
+
+    from massivetext.corpus.main_text import without_readings
+
+    begun = process_time()
+    without_readings("<ruby>" + part * 300_000)
+    assert process_time() - begun < 5

@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+from corpus.readers.web_archives import pages
 from typer.testing import CliRunner
 
 from massivetext.cli import app
@@ -81,3 +82,22 @@ def test_the_command_shows_both(corpus):
     assert json.loads(found.stdout)["replay"]["equal"] and json.loads(found.stdout)["limits"]
     found = CliRunner().invoke(app, ["corpus", "inspect", str(corpus.folder), "--id", row["id"], "--replay"])
     assert "derived again, it is what the corpus holds" in found.stdout and "min_words" in found.stdout
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_pages_of_a_damaged_web_archive_are_found_again(tmp_path, packed):
+    parts = pages(6)
+    parts[1] = parts[1].replace(b"Content-Length: ", b"Content-Length: 9")
+    parts[3] = parts[3][:-100]
+    name = "a.warc.gz" if packed else "a.warc"
+    (tmp_path / name).write_bytes(b"".join(gzip.compress(part) if packed else part for part in parts))
+    recipe = {
+        "sources": [{"name": "a", "path": str(tmp_path / name)}], "steps": ["html_to_text"],
+        "split": {"validation": 0, "test": 0},
+    }  # fmt: skip
+    corpus = build_corpus(recipe, tmp_path / "out", quiet=True)
+    rows = everything(corpus)
+    assert len(rows) == 6
+    for row in rows:
+        found = replay(corpus, row)
+        assert found["raw_equal"] and found["equal"]

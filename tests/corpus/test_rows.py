@@ -15,6 +15,7 @@ from massivetext.corpus.index import as_hexadecimal, from_binary, from_hexadecim
 from massivetext.corpus.readers.records import Record
 from massivetext.corpus.rows import COLUMNS, with_edit
 
+TRAIN_ONLY = {"validation": 0, "test": 0}
 NOTE = {"step": "a", "version": 1, "bytes_before": 1, "bytes_after": 2}
 
 
@@ -85,3 +86,18 @@ def test_gathered_texts_are_those_of_the_records_wherever_arrow_takes_them(texts
         found = Gathered(records)
         assert found.texts().to_pylist() == [None if bad else text for text, bad in texts]
         assert found.texts().type == pa.string() and found.columns["place"] == [str(n) for n in range(len(texts))]
+
+
+def test_a_text_that_is_mostly_undecodable_is_dropped_with_its_reason(tmp_path):
+    good = "今天天气很好，我们去公园。"
+    source = write_lines(tmp_path / "in", ["\ufffd\ufffd \n\ufffd好", f"{good}\ufffd", good])
+    corpus = build_corpus({"sources": [source], "steps": [], "split": TRAIN_ONLY}, tmp_path / "out")
+    assert corpus.manifest["sources"]["a"]["dropped"] == {"read: mostly U+FFFD": {"documents": 1, "bytes": 14}}
+    assert [row["excerpt"] for row in dropped(corpus)] == ["\ufffd\ufffd \n\ufffd好"]
+
+
+def test_a_row_with_nothing_left_shows_what_was_there_before_the_edit(tmp_path):
+    source = write_lines(tmp_path / "in", ["\x01\ufeff", "今天天气很好。"])
+    corpus = build_corpus({"sources": [source], "steps": ["normalise"], "split": TRAIN_ONLY}, tmp_path / "out")
+    (row,) = dropped(corpus)
+    assert (row["reason"], row["excerpt"], row["text_bytes"]) == ("nothing left", "\x01\ufeff", 0)

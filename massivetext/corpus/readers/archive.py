@@ -6,6 +6,7 @@ compressed name, as OpenWebText's `urlsf_subset00-1_data.xz` does. A member's ur
 
 import io
 import lzma
+import re
 import struct
 import tarfile
 import tempfile
@@ -16,8 +17,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from massivetext.corpus.readers.finding import format_of, possible_readers
-from massivetext.corpus.readers.records import Reader, Record, bad_record, make_reader
+from massivetext.corpus.readers.detecting import LATIN_CODECS, detect_foreign
+from massivetext.corpus.readers.finding import format_of, is_xml, possible_readers
+from massivetext.corpus.readers.records import UNREAD, Reader, Record, bad_record, make_reader
 from massivetext.corpus.readers.streams import (
     BUFFER_BYTES,
     TAR_SUFFIXES,
@@ -37,6 +39,8 @@ HELD_BYTES = 2**23
 MAX_DEPTH = 5
 TAR_MARK = slice(257, 262)
 ENCRYPTED = 1
+UTF8_NAME = 0x800
+COMMON_NAME = re.compile(r"(?:[\x00-\x7f]|[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef“”‘’—…·《》、。])*")
 DAMAGES = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -56,6 +60,7 @@ DAMAGES = (
 class ArchiveReader(Reader):
     """Reads the members of zip and tar files; hidden ones, links and those of no known format are left out."""
 
+    version = 2
     suffixes = (".zip", *TAR_SUFFIXES)
 
     def read(self, piece: Piece) -> Iterator[Record]:
@@ -66,7 +71,7 @@ class ArchiveReader(Reader):
         """Yield the records of an archive's members; `member` names them within it."""
         seen: set[int] = set()
         members = _zip_members if plain_suffix(file.path.name) == ".zip" else _tar_members
-        for name, stream in members(file, budget):
+        for name, stream, size in members(file, budget):
             parts = PurePosixPath(name).parts
             if any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts):
                 continue
@@ -80,7 +85,7 @@ class ArchiveReader(Reader):
             seen.add(hash(unique))
             place = "0"
             try:
-                for record in self._member(name, stream, budget, depth):
+                for record in self._member(name, stream, size, budget, depth):
                     place = record.place
                     yield record._replace(member=f"{unique}!{record.member}" if record.member else unique)
             except (BadDocument, DataError) as error:
@@ -88,13 +93,15 @@ class ArchiveReader(Reader):
             if budget.is_spent:
                 return
 
-    def _member(self, name: str, stream: IO[bytes] | None, budget: Budget, depth: int) -> Iterator[Record]:
-        """Yield the records of one member."""
+    def _member(self, name: str, stream: IO[bytes] | None, size: int, budget: Budget, depth: int) -> Iterator[Record]:
+        """Yield the records of one member, or that it is not read."""
         readers = possible_readers(self.source)
         member = SourceFile(Path(name), name, 0, 0, "", budget=budget)
         bare = compression_of(member.path) and not plain_suffix(name)
-        looks = bare or is_archive(name) or plain_suffix(name) == ".json"
+        looks = bare or is_archive(name) or plain_suffix(name) == ".json" or is_xml(name)
         if not looks and format_of(member, self.source, readers, False, False) is None:
+            if self.source.is_by_suffix:
+                yield bad_record("0", size, UNREAD)
             return
         if stream is None:
             raise BadDocument("encrypted, or packed in a way that is not known")
@@ -106,7 +113,10 @@ class ArchiveReader(Reader):
                 yield from self._archive(member, budget, depth + 1)
                 return
             chosen = format_of(member, self.source, readers, False, False)
-            if chosen is not None:
+            if chosen is None:
+                if self.source.is_by_suffix:
+                    yield bad_record("0", size, UNREAD)
+            else:
                 member = member._replace(format=chosen)
                 reader = make_reader(chosen, self.source)
                 reader.check([member])
@@ -146,8 +156,8 @@ def _paid(stream: IO[bytes], size: int, budget: Budget) -> bytes:
     return data
 
 
-def _zip_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[bytes] | None]]:
-    """Yield (name, bytes) of the files in a zip file; None where they cannot be opened."""
+def _zip_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[bytes] | None, int]]:
+    """Yield (name, bytes, size) of the files in a zip file; None where they cannot be opened."""
     with ExitStack() as stack:
         if compression_of(file.path):
             # A zip file must be sought in.
@@ -159,6 +169,7 @@ def _zip_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[byt
             archive = stack.enter_context(zipfile.ZipFile(below))
         except DAMAGES as error:
             raise BadDocument(f"damaged file: {type(error).__name__}") from None
+        names = _decoded_names(archive)
         for entry in archive.infolist():
             if entry.is_dir():
                 continue
@@ -166,13 +177,37 @@ def _zip_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[byt
                 stream = None if entry.flag_bits & ENCRYPTED else archive.open(entry)
             except DAMAGES:
                 stream = None
-            yield entry.filename, stream
+            yield names.get(entry.filename, entry.filename), stream, entry.file_size
             if stream is not None:
                 stream.close()
 
 
-def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[bytes] | None]]:
-    """Yield (name, bytes) of the files in a tar file, read from its beginning to its end."""
+def _decoded_names(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return what the names are that an archive holds as bytes of an encoding it does not tell.
+
+    The module takes them for code page 437. Windows writes them in the system's encoding, in China GBK; other programs
+    write UTF-8 without marking it. All names of an archive are in one encoding, so they are judged together.
+    """
+    told = [entry.filename for entry in archive.infolist() if not entry.flag_bits & UTF8_NAME]
+    raw = {name: name.encode("cp437") for name in told if not name.isascii()}
+    joined = b"\n".join(raw.values())
+    if not raw:
+        return {}
+    found = detect_foreign(joined) or "utf-8"
+    # Western names are in code page 437, as the format says.
+    for encoding in ("utf-8", "utf-8" if found in LATIN_CODECS else found, "gb18030"):
+        try:
+            text = joined.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        # Few bytes are no evidence: they are Chinese only if nothing else than common characters comes out.
+        if encoding != "gb18030" or COMMON_NAME.fullmatch(text):
+            return dict(zip(raw, text.split("\n")))
+    return {}
+
+
+def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[bytes] | None, int]]:
+    """Yield (name, bytes, size) of the files in a tar file, read from its beginning to its end."""
     with open_stream(file, budget) as below:
         try:
             archive = tarfile.open(fileobj=below, mode="r|", errors="surrogateescape")  # noqa: SIM115
@@ -190,4 +225,4 @@ def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[byt
                 archive.members.clear()  # type: ignore[attr-defined]
                 stream = archive.extractfile(entry) if entry.isreg() else None
                 if stream is not None:
-                    yield entry.name, stream
+                    yield entry.name, stream, entry.size

@@ -1,27 +1,31 @@
 """Which field of a record is the text, and what the others say about it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from massivetext.corpus.readers.decoding import clean_surrogates
-from massivetext.corpus.readers.records import Fields
-from massivetext.errors import DataError
+from massivetext.corpus.readers.records import EMPTY, Fields
+from massivetext.errors import BadDocument, DataError
 
 NAMED = ("language", "license", "url", "created_at")
 """Fields that have a column of their own in a corpus, where they hold a string."""
 SCALARS = (str, int, float, bool)
+SHOWN_NAMES = 30
 
 
-def choose_text_column(wanted: str | None, columns: Mapping[str, bool], where: str) -> str:
+def choose_text_column(wanted: str | None, columns: Mapping[str, bool], where: str, nested: Iterable[str] = ()) -> str:
     """Return the name of the text column: the one wanted, else `text`, else the only one that holds strings.
 
-    columns: name -> whether it holds strings. where: the file, for the message. Raises DataError that names those that
-    are there.
+    columns: name -> whether it holds strings. where: the file, for the message. nested: dotted paths that lead to
+    strings and can be wanted too. Raises DataError that names those that are there.
     """
-    names = ", ".join(repr(name) for name in columns) or "none"
+    paths = sorted(path for path in nested if path not in columns)
+    if wanted in paths:
+        return str(wanted)
+    names = ", ".join(repr(name) for name in [*columns, *paths][:SHOWN_NAMES]) or "none"
     if wanted is not None:
         if wanted in columns:
             return wanted
@@ -35,6 +39,59 @@ def choose_text_column(wanted: str | None, columns: Mapping[str, bool], where: s
         f"{where} has no column 'text' and {len(strings)} others that hold strings; "
         f"there are: {names}. Set text_column to one of them"
     )
+
+
+def path_of(column: str, columns: Container[str]) -> tuple[str, ...]:
+    """Return the keys that lead to a text column: dots part them, unless a column has that very name."""
+    return (column,) if column in columns else tuple(column.split("."))
+
+
+def reach(value: Any, path: tuple[str, ...]) -> Any:
+    """Return what is at the end of a path of keys; lists on the way give a list of what their items have there.
+
+    Raises KeyError where nothing has the path; what is null has null there.
+    """
+    if not path or value is None:
+        return value
+    if isinstance(value, list):
+        found: list[Any] = []
+        missing = 0
+        for part in value:
+            try:
+                reached = reach(part, path)
+            except KeyError:
+                missing += 1
+                continue
+            found.extend(reached) if isinstance(reached, list) else found.append(reached)
+        if missing and missing == len(value):
+            raise KeyError(path[0])
+        return found
+    if not isinstance(value, dict):
+        raise KeyError(path[0])
+    return reach(value[path[0]], path[1:])
+
+
+def text_of(value: Any) -> str:
+    """Return the text that a value holds, the strings of a list as lines; raise BadDocument with the reason if none."""
+    if isinstance(value, list) and all(isinstance(part, str | None) for part in value):
+        value = "\n".join(part for part in value if part is not None) if any(value) else None
+    if value is None:
+        raise BadDocument(EMPTY)
+    if not isinstance(value, str):
+        raise BadDocument(f"the text is {type(value).__name__}, not a string")
+    return value
+
+
+def string_paths(value: Any, prefix: str = "", depth: int = 6) -> set[str]:
+    """Return the dotted paths that lead to strings in a value of JSON, as far as the first items of lists show."""
+    if isinstance(value, list):
+        return set().union(*(string_paths(part, prefix, depth) for part in value[:3])) if value else set()
+    if isinstance(value, dict) and depth:
+        return set().union(
+            *(string_paths(held, f"{prefix}.{key}" if prefix else key, depth - 1)
+              for key, held in list(value.items())[:50])
+        )  # fmt: skip
+    return {prefix} if isinstance(value, str) and prefix else set()
 
 
 def fields_of(record: Mapping[str, Any], text_column: str) -> Fields | None:
@@ -54,7 +111,11 @@ def fields_of(record: Mapping[str, Any], text_column: str) -> Fields | None:
         elif isinstance(value, SCALARS):
             others[key] = value
         elif isinstance(value, dict):
-            others.update((f"{key}.{name}", held) for name, held in value.items() if isinstance(held, SCALARS))
+            others.update(
+                (f"{key}.{name}", held)
+                for name, held in value.items()
+                if isinstance(held, SCALARS) and f"{key}.{name}" != text_column
+            )
     meta = meta_json(others) if others else None
     # By place: keyword arguments take twice as long.
     return Fields(named.get("language"), named.get("license"), named.get("url"), named.get("created_at"), meta)

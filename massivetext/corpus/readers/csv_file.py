@@ -1,107 +1,259 @@
-"""CSV and TSV with a header line; cells may hold line feeds inside quotes."""
+"""CSV and TSV with a header line; quoted cells may hold line feeds, and a stray quotation mark costs one record.
+
+Delimiter and quoting are the source's, or else inferred from the first lines: quotation marks are text where tabs
+separate the cells, except in files called .csv.
+"""
 
 import csv
-from collections.abc import Generator, Iterator
+from collections import Counter, deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NamedTuple
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
-from massivetext.corpus.readers.decoding import decode
+from massivetext.corpus.readers.decoding import Decoder
 from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import Line, Piece, SourceFile, open_lines, read_lines
+from massivetext.corpus.readers.streams import Line, Piece, SourceFile, open_lines, plain_suffix, read_lines
+from massivetext.corpus.settings import SourceSettings
 from massivetext.errors import BadDocument
+
+DELIMITERS = (",", "\t", ";", "|")
+TAB = "\t"
+QUOTE = '"'
+SNIFFED_LINES, SNIFFED_BYTES = 100, 2**16
+LINES_ALLOWED, LINES_READ_TWICE = 16, 2**20
+"""Lines that a quoted cell may always go on for; it may be longer while all lines read twice are fewer than those read
+once and these. So time grows with the file, whatever its quotation marks; a long line counts as one for each KiB."""
+UNCLOSED = "a quotation mark opens a cell and none closes it"
+MISQUOTED = "a quotation mark inside a quoted cell that is not doubled"
+OTHER_COUNT = "another number of cells than the header"
+
+
+class Dialect(NamedTuple):
+    """How the cells of a file are written."""
+
+    delimiter: str
+    quote: str
+    """Empty where quotation marks are text."""
+
+
+class Row(NamedTuple):
+    """Some lines that are one record."""
+
+    lines: list[Line]
+    invalid: bool
+    """Whether bytes did not fit the encoding."""
+    cells: list[str]
+    bad: str = ""
+    """Why the record cannot be read; empty if it can."""
 
 
 class CsvReader(Reader):
-    """Reads .csv (commas) and .tsv (tabs); a row with another number of cells than the header is set aside."""
+    """Reads .csv and .tsv; a record with another number of cells than the header is set aside."""
 
+    version = 2
     suffixes = (".csv", ".tsv")
 
+    def __init__(self, source: SourceSettings) -> None:
+        super().__init__(source)
+        self._dialects: Counter[Dialect] = Counter()
+
     def check(self, files: list[SourceFile]) -> None:
-        """Look for the text column in every header."""
+        """Look for the text column in every header, and at how the cells are written."""
         for file in files:
-            rows = self._rows(file)
             try:
-                header = next(rows, None)
-                first = next(rows, None)
+                dialect = self._dialect(file)
+                rows = self._rows(file, dialect)
+                header, first = next(rows, None), next(rows, None)
             except BadDocument:
                 # Reading will list it.
                 continue
-            if header is not None and isinstance(header[2], list):
-                self._column(header[2], first, file)
-            rows.close()
+            self._dialects[dialect] += 1
+            if header is not None and not header.bad:
+                self._column(header.cells, first, file)
 
-    def _column(
-        self, header: list[str], first: tuple[list[Line], bool, list[str] | str] | None, file: SourceFile
-    ) -> str:
+    def choices(self) -> list[dict[str, Any]]:
+        """Return the delimiters and quotation marks of the files that were looked at."""
+        return [{**dialect._asdict(), "files": count} for dialect, count in sorted(self._dialects.items())]
+
+    def _column(self, header: list[str], first: Row | None, file: SourceFile) -> str:
         """Return the name of the text column of a file with this header and first row."""
-        cells = first[2] if first is not None and isinstance(first[2], list) else header
+        cells = first.cells if first is not None and not first.bad else header
         columns = {name: not _is_number(cell) for name, cell in zip(header, cells)}
         columns = {**dict.fromkeys(header, False), **columns}
         return choose_text_column(self.source.text_column, columns, str(file.path))
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """Yield one record a row."""
-        rows = self._rows(piece.file)
+        rows = self._rows(piece.file, self._dialect(piece.file))
         first = next(rows, None)
         if first is None:
             return
-        header = first[2]
-        if isinstance(header, str):
-            raise BadDocument(f"the header cannot be read ({header})")
+        if first.bad:
+            raise BadDocument(f"the header cannot be read ({first.bad})")
+        header = first.cells
         column: int | None = None
-        for lines, invalid, cells in rows:
-            place, size = str(lines[0].start), sum(line.size for line in lines)
-            raw = b"".join(line.data or b"" for line in lines)
-            if column is None and isinstance(cells, list):
-                column = header.index(self._column(header, (lines, invalid, cells), piece.file))
-            if isinstance(cells, str):
-                yield bad_record(place, size, cells, raw)
-            elif cells and column is not None:
-                if len(cells) != len(header):
-                    yield bad_record(place, size, "another number of cells than the header", raw)
-                    continue
-                named = dict(zip(header, cells))
+        for row in rows:
+            place, size = str(row.lines[0].start), sum(line.size for line in row.lines)
+            raw = b"".join(line.data or b"" for line in row.lines)
+            if row.bad:
+                yield bad_record(place, size, row.bad, raw)
+            elif row.cells:
+                if column is None:
+                    column = header.index(self._column(header, row, piece.file))
+                named = dict(zip(header, row.cells))
                 if self.source.where and not matches(named, self.source.where):
                     continue
                 fields = fields_of(named, header[column])
-                yield Record(place, size, digest(raw), cells[column], "", invalid, fields=fields)
+                yield Record(place, size, digest(raw), row.cells[column], "", row.invalid, fields=fields)
 
-    def _rows(self, file: SourceFile) -> Generator[tuple[list[Line], bool, list[str] | str]]:
-        """Yield (lines taken, whether bytes did not fit, cells or why there are none) for each row."""
+    def _dialect(self, file: SourceFile) -> Dialect:
+        """Return how a file's cells are written: as the source says, or as its first lines look."""
+        suffix = plain_suffix(file.path.name)
+        usual = TAB if suffix == ".tsv" else ","
+        asked = self.source.delimiter
+        lines: list[str] = []
+        if asked is None:
+            stream, decoder = open_lines(file, self.source.encoding)
+            with stream:
+                size = 0
+                for line in islice(read_lines(stream, 0, None, SNIFFED_BYTES), SNIFFED_LINES):
+                    size += line.size
+                    if line.data is None or (lines and size > SNIFFED_BYTES):
+                        break
+                    lines.append(decoder.decode(line.data, line.start).text)
+        best, best_score = Dialect(asked or usual, self._quote(asked or usual, suffix)), (False, 0.0, 0)
+        for delimiter in sorted(DELIMITERS, key=lambda entry: entry != usual) if asked is None else ():
+            dialect = Dialect(delimiter, self._quote(delimiter, suffix))
+            score = _score(lines, dialect, self.source.text_column)
+            if score > best_score:
+                best, best_score = dialect, score
+        return best
+
+    def _quote(self, delimiter: str, suffix: str) -> str:
+        """Return the quotation mark of files with a delimiter."""
+        if self.source.quote is not None:
+            return self.source.quote
+        return "" if delimiter == TAB and suffix != ".csv" else QUOTE
+
+    def _rows(self, file: SourceFile, dialect: Dialect) -> Iterator[Row]:
+        """Yield the rows of a file, the header first.
+
+        Where a quoted cell does not end, or what it ends with does not make a row like the header, its first line alone
+        is a bad row, and reading resumes at the next.
+        """
         limit = self.source.max_record_bytes
         csv.field_size_limit(max(csv.field_size_limit(), limit + 1))
-        stream, encoding = open_lines(file, self.source.encoding)
-        taken: list[Line] = []
-        flaws: list[str] = []
-        invalid = False
-
-        def texts() -> Iterator[str]:
-            nonlocal invalid
-            for line in read_lines(stream, 0, None, limit):
-                taken.append(line)
-                if line.data is None:
-                    flaws.append(TOO_LONG)
-                    yield '"\n' if len(taken) > 1 else "\n"
-                    continue
-                if sum(part.size for part in taken) > limit:
-                    flaws.append(TOO_LONG)
-                text, flawed = decode(line.data, encoding)
-                invalid = invalid or flawed
-                yield text.replace("\0", "")
-
+        stream, decoder = open_lines(file, self.source.encoding)
         with stream:
-            delimiter = "\t" if ".tsv" in file.path.suffixes[-2:] else ","
-            reader = csv.reader(texts(), delimiter=delimiter)
-            while True:
+            lines = _Lines(read_lines(stream, 0, None, limit), decoder, limit)
+            width: int | None = None
+            reader = _cells(lines, dialect)
+            while lines.begin():
+                bad = ""
+                cells: list[str] = []
                 try:
-                    cells: list[str] | str = next(reader)
-                except StopIteration:
-                    return
+                    cells = next(reader)
                 except csv.Error as error:
-                    cells = str(error)
-                yield list(taken), invalid, flaws[0] if flaws else cells
-                taken.clear()
-                flaws.clear()
-                invalid = False
+                    bad = (
+                        UNCLOSED
+                        if "end of data" in str(error)
+                        else MISQUOTED
+                        if "expected after" in str(error)
+                        else str(error)
+                    )
+                except _TooLongError:
+                    bad = UNCLOSED if lines.taken[0].data is not None else TOO_LONG
+                if cells and width is not None and len(cells) != width:
+                    bad = OTHER_COUNT
+                width = len(cells) if width is None else width
+                if bad:
+                    lines.give_back()
+                    reader = _cells(lines, dialect)
+                yield Row(lines.taken, lines.invalid, cells, bad)
+            if lines.damage is not None:
+                raise lines.damage
+
+
+class _TooLongError(Exception):
+    """A row is longer than it may be."""
+
+
+class _Lines:
+    """The text of a file's lines, of which those after the first of a row can be given back."""
+
+    def __init__(self, lines: Iterator[Line], decoder: Decoder, limit: int) -> None:
+        self.taken: list[Line] = []
+        """The lines of the row that is being read."""
+        self.invalid = False
+        self.damage: BadDocument | None = None
+        """What is wrong with the file after its last line."""
+        self._lines, self._decoder, self._limit = lines, decoder, limit
+        self._waiting: deque[Line] = deque()
+        self._size = self._weight = 0
+        self._spare = LINES_READ_TWICE
+        """How many lines may still be read twice."""
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def begin(self) -> bool:
+        """Begin a row; return whether there is another line."""
+        self._spare += len(self.taken)
+        self.taken, self.invalid, self._size = [], False, 0
+        self._weight = 0
+        return self._has_next()
+
+    def __next__(self) -> str:
+        """Return the text of the next line; raise _TooLongError if it makes the row too long."""
+        if not self._has_next():
+            raise StopIteration
+        line = self._waiting.popleft()
+        self.taken.append(line)
+        self._size += line.size
+        self._weight += 1 + line.size // 1024
+        is_long = self._size > self._limit or self._weight > max(self._spare, LINES_ALLOWED)
+        if line.data is None or (is_long and len(self.taken) > 1):
+            raise _TooLongError
+        text, invalid, _ = self._decoder.decode(line.data, line.start)
+        self.invalid |= invalid
+        return text.replace("\0", "")
+
+    def _has_next(self) -> bool:
+        """Return whether there is another line."""
+        if not self._waiting and self.damage is None:
+            try:
+                self._waiting.extend(islice(self._lines, 1))
+            except BadDocument as error:
+                self.damage = error
+        return bool(self._waiting)
+
+    def give_back(self) -> None:
+        """Give back all lines of the row but the first."""
+        self._waiting.extendleft(reversed(self.taken[1:]))
+        self._spare -= self._weight
+        del self.taken[1:]
+
+
+def _cells(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
+    """Return the cells of each row; csv.Error where quotation marks are not where they belong."""
+    if dialect.quote:
+        return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
+    return (line.rstrip("\r\n").split(dialect.delimiter) if line.strip() else [] for line in lines)
+
+
+def _score(lines: list[str], dialect: Dialect, wanted: str | None) -> tuple[bool, float, int]:
+    """Return how well a dialect fits a file's first lines: whether it has the column, rows like the header, columns."""
+    quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
+    try:
+        reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or QUOTE, quoting=quoting)
+        rows = [row for row in reader if row]
+    except csv.Error:
+        return False, 0.0, 0
+    if not rows or len(rows[0]) < 2:
+        return False, 0.0, 0
+    alike = sum(len(row) == len(rows[0]) for row in rows)
+    return wanted in rows[0], alike / len(rows), len(rows[0])
 
 
 def _is_number(cell: str) -> bool:

@@ -1,88 +1,35 @@
-"""Which encoding bytes are in, and the text they are: every string that leaves here can be kept as UTF-8."""
+"""The text of bytes whose encoding is given, declared or detected: every string that leaves here can be kept as UTF-8.
+
+What is valid UTF-8 is UTF-8. Only the lines that are not are evidence of another encoding, so a file may mix two, and
+may begin with any amount of ASCII.
+"""
 
 import codecs
+from collections.abc import Callable
+from itertools import groupby
 from typing import NamedTuple
 
-SAMPLE_BYTES = 2**16
-MIN_FOREIGN_BYTES = 8
-"""With fewer bytes that are neither ASCII nor UTF-8 a sample says nothing about its encoding."""
-MIN_WIDE_BYTES = 32
-"""A shorter sample with zero bytes is not taken for UTF-16 without a byte order mark."""
-WIDE_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-"""Byte order marks of the encodings whose line feeds are wider than a byte; the longer ones first."""
+from massivetext.corpus.readers.charsets import codec_of, decode
+from massivetext.corpus.readers.detecting import (
+    SAMPLE_BYTES,
+    detect_foreign,
+    detect_seven_bit,
+    detect_wide,
+    has_escapes,
+    is_utf8,
+    wide_mark,
+)
+
 AUTO = "auto"
-
-
-def wide_mark(head: bytes) -> str | None:
-    """Return "utf-16" or "utf-32" if the bytes begin with such a byte order mark."""
-    return next((wide for mark, wide in WIDE_MARKS.items() if head.startswith(mark)), None)
-
-
-def detect_encoding(sample: bytes, declared: str | None = None) -> str:
-    """Return the name of the encoding that the beginning of a file seems to be in; without evidence it is UTF-8.
-
-    declared: what the file or its sender says of itself; it holds where the sample is not UTF-8 and can be read so.
-    What is UTF-8 but for a few flaws is UTF-8. Foreign encodings are told by uchardet.
-    """
-    wide = wide_mark(sample)
-    if wide is not None:
-        return wide
-    if b"\0" in sample:
-        zeros = [sample[side::2].count(0) / max(len(sample) // 2, 1) for side in (0, 1)]
-        wide = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
-        if max(zeros) > 0.05 and min(zeros) < 0.005 and len(sample) >= MIN_WIDE_BYTES and reads_as(sample, wide):
-            return wide
-    if sample.isascii():
-        return "utf-8"
-    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
-    flaws = text.count("\ufffd")
-    if flaws * 10 <= _foreign(text):
-        return "utf-8"
-    if declared is not None and reads_as(sample, declared):
-        return codecs.lookup(declared).name
-    if len(sample) - len(sample.translate(None, bytes(range(128, 256)))) < MIN_FOREIGN_BYTES:
-        return "utf-8"
-    from resiliparse.parse.encoding import detect_encoding as guess
-
-    found = guess(sample) or "utf-8"
-    return codecs.lookup(found).name if reads_as(sample, found) else "utf-8"
-
-
-def reads_as(sample: bytes, encoding: str) -> bool:
-    """Return whether (nearly) all of a sample, whose last character may be cut, fits an encoding Python knows."""
-    try:
-        text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
-    except (LookupError, TypeError, ValueError):
-        return False
-    return text.count("\ufffd") * 50 <= _foreign(text)
-
-
-def _foreign(text: str) -> int:
-    """Return how many characters are not ASCII."""
-    return len(text) - len(text.encode("ascii", "ignore"))
-
-
-def decode(data: bytes, encoding: str) -> tuple[str, bool]:
-    """Return the text of `data`, and whether some bytes did not fit and became U+FFFD.
-
-    There is one U+FFFD for each maximal ill-formed part, as in Python and the WHATWG standard. A UTF-8 byte order mark
-    at the start is removed.
-    """
-    if encoding == "utf-8" and data.startswith(codecs.BOM_UTF8):
-        data = data[len(codecs.BOM_UTF8) :]
-    try:
-        return data.decode(encoding), False
-    except UnicodeDecodeError:
-        return data.decode(encoding, errors="replace"), True
+UTF8 = "utf-8"
+MIN_UTF8_BYTES = 12
+"""A line with fewer bytes beyond ASCII may be valid UTF-8 by chance in a file that is in another encoding."""
+CONTEXT_BYTES = 64
+ASCII = bytes(range(0x80))
 
 
 class Decoded(NamedTuple):
-    """The text of a whole file."""
+    """The text of some bytes."""
 
     text: str
     invalid: bool
@@ -90,14 +37,134 @@ class Decoded(NamedTuple):
     encoding: str
 
 
+class Decoder:
+    """Decodes stretches of whole lines of one file."""
+
+    def __init__(
+        self,
+        encoding: str,
+        sample: bytes,
+        declared: str | None = None,
+        evidence_at: Callable[[int], bytes] | None = None,
+    ) -> None:
+        """Choose the encoding.
+
+        encoding: a Python codec, or "auto". sample: the first lines of the file, or all of it. declared: what the file
+        or its sender says it is in, as browsers read that; ignored where the bytes contradict. evidence_at: returns
+        bytes of the file from an offset on; called once, if a line beyond the sample is the first that is not UTF-8.
+        """
+        self.encoding = encoding
+        """The codec of all lines; UTF-8 where each line is looked at."""
+        self._declared = codec_of(declared) if declared else None
+        self._evidence_at = evidence_at
+        self._foreign: str | None = None
+        self._is_mostly_foreign = False
+        self._by_lines = False
+        if encoding == AUTO:
+            fits = _fits(sample)
+            found = detect_wide(sample[:SAMPLE_BYTES]) if not fits or b"\0" in sample else None
+            if found is None and sample.isascii():
+                found = detect_seven_bit(sample, self._declared)
+            self.encoding, self._by_lines = found or UTF8, found is None
+            if self._by_lines and not fits:
+                self._look(sample)
+
+    def decode(self, data: bytes, start: int = 0) -> Decoded:
+        """Return the text of some lines, which begin at an offset of the file."""
+        if self._by_lines and not self._is_mostly_foreign:
+            try:
+                return Decoded(data.removeprefix(codecs.BOM_UTF8).decode(), False, UTF8)
+            except UnicodeDecodeError:
+                if self._evidence_at is not None and not is_utf8(data):
+                    self._look(self._evidence_at(start))
+                    self._evidence_at = None
+        if self._foreign is None:
+            text, invalid = decode(data, self.encoding)
+            # Some of Python's decoders let surrogates pass, which UTF-8 cannot hold.
+            return Decoded(clean_surrogates(text), invalid, self.encoding)
+        parts = [(chosen, *decode(b"".join(lines), chosen)) for chosen, lines in groupby(_lines(data), self._encoding)]
+        used = {chosen for chosen, _, _ in parts}
+        text = "".join(text for _, text, _ in parts)
+        return Decoded(text, any(flawed for _, _, flawed in parts), self._foreign if self._foreign in used else UTF8)
+
+    @property
+    def takes_utf8(self) -> bool:
+        """Whether whatever is valid UTF-8 is read as such."""
+        return self.encoding == UTF8 and not self._is_mostly_foreign
+
+    def _look(self, sample: bytes) -> None:
+        """Detect the other encoding of a file from those lines of a sample that are not UTF-8."""
+        evidence: list[bytes] = []
+        fitting = foreign = 0
+        for line in _lines(sample):
+            if line.isascii():
+                continue
+            if is_utf8(line):
+                fitting += _foreign_bytes(line)
+                continue
+            if foreign < SAMPLE_BYTES:
+                evidence.append(_from_flaw(line)[:SAMPLE_BYTES])
+            foreign += _foreign_bytes(line)
+        if evidence:
+            self._foreign = detect_foreign(b"".join(evidence), self._declared)
+            self._is_mostly_foreign = self._foreign is not None and foreign > fitting
+
+    def _encoding(self, line: bytes) -> str:
+        """Return the encoding of one line of a file that has two."""
+        if self._is_mostly_foreign:
+            fits = line.isascii() or (_foreign_bytes(line) >= MIN_UTF8_BYTES and _fits(line))
+        else:
+            fits = is_utf8(line)
+        return UTF8 if fits or self._foreign is None else self._foreign
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """Return the lines of some bytes, with their line feeds."""
+    return data.splitlines(keepends=True)
+
+
+def _fits(data: bytes) -> bool:
+    """Return whether bytes are UTF-8."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _foreign_bytes(data: bytes) -> int:
+    """Return how many bytes are not ASCII."""
+    return len(data.translate(None, ASCII))
+
+
+def _from_flaw(line: bytes) -> bytes:
+    """Return a line from shortly before its first byte that is not UTF-8."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        begin = max(error.start - CONTEXT_BYTES, 0)
+        while not line[begin : error.start].isascii():
+            begin += 1
+        return line[begin:]
+    return line
+
+
 def decode_file(data: bytes, encoding: str, declared: str | None = None) -> Decoded:
-    """Return the text of a whole file, whose byte order mark, where it has one, decides the encoding; see `decode`."""
+    """Return the text of a whole file, whose byte order mark, where it has one, decides the encoding.
+
+    encoding, declared: see `Decoder`.
+    """
     chosen = wide_mark(data) or encoding
-    if chosen == AUTO:
-        chosen = detect_encoding(data[:SAMPLE_BYTES], declared)
-    text, invalid = decode(data, chosen)
-    # Some of Python's decoders let surrogates pass, which UTF-8 cannot hold.
-    return Decoded(clean_surrogates(text), invalid, chosen)
+    if chosen == AUTO and b"\0" not in data[:SAMPLE_BYTES]:
+        # Most files are UTF-8, and are decoded once.
+        try:
+            text = data.removeprefix(codecs.BOM_UTF8).decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            if not text.isascii() or not has_escapes(data):
+                return Decoded(text, False, UTF8)
+    return Decoder(chosen, data, declared).decode(data)
 
 
 def clean_surrogates(text: str) -> str:

@@ -23,6 +23,7 @@ ANY = "{*}"
 class EpubReader(Reader):
     """Reads .epub; a book whose parts are encrypted or missing is set aside."""
 
+    version = 2
     suffixes = (".epub",)
 
     def is_whole_file(self) -> bool:

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import sysconfig
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from massivetext.corpus.readers.records import Reader, make_reader
 from massivetext.corpus.readers.remote import is_remote, remote_files
 from massivetext.corpus.readers.streams import SourceFile, is_archive, open_stream, plain_suffix
 from massivetext.corpus.settings import FORMATS, SourceSettings
+from massivetext.corpus.unread import Counts, count_unread, unread_remedy
 from massivetext.errors import BadDocument, ConfigError, DataError, unknown_name
 
 LEFT_OUT = {
@@ -35,6 +37,9 @@ REMEDIES = {
     "fortunes": "install Debian's Chinese fortunes: apt-get install fortunes-zh",
 }
 SNIFFED_BYTES = 2**20
+XML_BYTES = 2**12
+DUMPS = {rb"<posts[\s>]": "stackexchange", rb"<mediawiki[\s>]": "mediawiki"}
+"""Formats by the outermost element of their XML."""
 
 
 def built_in_roots() -> dict[str, Path]:
@@ -49,16 +54,23 @@ def built_in_roots() -> dict[str, Path]:
 
 
 def input_files(source: SourceSettings) -> list[SourceFile]:
-    """Return the source's files in ascending order of their uri; a file named twice counts once.
+    """Return the source's files in ascending order of their uri; see `find_files`."""
+    return find_files(source)[0]
 
-    Raises DataError for a path that does not exist or that holds no file of the source's format, and ConfigError for a
-    file whose format cannot be told.
+
+def find_files(source: SourceSettings) -> tuple[list[SourceFile], Counts]:
+    """Return the source's files in ascending order of their uri, and counts of those that nothing reads.
+
+    A file named twice counts once. Only `auto` counts what it leaves out: any other format was chosen. Raises DataError
+    for a path that does not exist or that holds no file of the source's format, and ConfigError for a file whose format
+    cannot be inferred.
     """
     named = [(path, *_expand(path, source)) for path in source.paths if not is_remote(path)]
     plain_roots = [root for _, kind, root, _ in named if not kind]
     plain_root = Path(os.path.commonpath(plain_roots)) if plain_roots else Path()
     readers = possible_readers(source)
     files: dict[str, SourceFile] = {}
+    others: dict[str, SourceFile] = {}
 
     def choose(written: str, candidates: Iterable[tuple[SourceFile, bool]], alone: bool) -> None:
         """Add the files that can be read; candidates: each with whether the path named it."""
@@ -68,6 +80,8 @@ def input_files(source: SourceSettings) -> list[SourceFile]:
             seen[plain_suffix(file.path.name) or "no suffix"] += 1
             if chosen is not None:
                 files[file.uri] = file._replace(format=chosen)
+            elif source.is_by_suffix:
+                others[file.uri] = file
         if len(files) == before and not any(file.uri in files for file, _ in candidates):
             raise DataError(_nothing_found(source, written, seen))
 
@@ -79,7 +93,10 @@ def input_files(source: SourceSettings) -> list[SourceFile]:
     for written in filter(is_remote, source.paths):
         remote = remote_files(written, source)
         choose(written, remote, len(remote) == 1)
-    return [files[uri] for uri in sorted(files)]
+    unread: Counts = {}
+    for uri in sorted(others.keys() - files.keys()):
+        count_unread(unread, uri, others[uri].size)
+    return [files[uri] for uri in sorted(files)], unread
 
 
 def _local_file(path: Path, base: Path, kind: str, source: SourceSettings) -> SourceFile:
@@ -91,17 +108,17 @@ def _local_file(path: Path, base: Path, kind: str, source: SourceSettings) -> So
 
 def possible_readers(source: SourceSettings) -> dict[str, Reader]:
     """Return the readers that may read a source's files, by the name of their format."""
-    by_suffix = source.format in ("auto", "archive")
-    return {name: make_reader(name, source) for name in (FORMATS if by_suffix else (source.format,))}
+    return {name: make_reader(name, source) for name in (FORMATS if source.is_by_suffix else (source.format,))}
 
 
 def _nothing_found(source: SourceSettings, written: str, seen: Counter[str]) -> str:
     """Return the message for a path without a file that can be read."""
     there = ", ".join(f"{count} with {suffix}" for suffix, count in seen.most_common(8)) or "no files"
+    remedy = f"{remedy}; or " if (remedy := unread_remedy(seen)) else ""
     wanted = "text that the format can be told of" if source.format == "auto" else f"files of format {source.format!r}"
     return (
         f"source {source.name!r}: {written} holds no {wanted} (found: {there}); "
-        "check the path, or set format (format: text reads any file as plain text)"
+        f"{remedy}check the path, or set format (format: text reads any file as plain text)"
     )
 
 
@@ -161,16 +178,17 @@ def format_of(
     named is opened whatever the source's format, which then is that of its members.
     """
     path = file.path
-    by_suffix = source.format in ("auto", "archive")
-    if is_archive(path.name) and (by_suffix or given):
+    if is_archive(path.name) and (source.is_by_suffix or given):
         return "archive"
-    if not by_suffix:
+    if not source.is_by_suffix:
         return source.format if given or readers[source.format].takes(file.uri) else None
     suffix = plain_suffix(path.name)
     if suffix == ".json":
         return "jsonl" if _has_objects_on_lines(file) else "json"
+    if is_xml(path.name) and (found := _dump_format(file)):
+        return found
     for name, reader in readers.items():
-        if suffix in reader.suffixes:
+        if suffix in reader.suffixes and (given or not reader.lacks_package(path.name)):
             return name
     if alone:
         raise ConfigError(
@@ -178,6 +196,21 @@ def format_of(
             f"set format to one of: {', '.join(FORMATS)}"
         )
     return None
+
+
+def is_xml(name: str) -> bool:
+    """Return whether a name is that of an XML file, or of a part of a dump: `.xml-p1p41242`."""
+    return plain_suffix(name).startswith(".xml")
+
+
+def _dump_format(file: SourceFile) -> str | None:
+    """Return the format of an XML dump: Stack Exchange's table of posts, or a wiki; None for any other XML."""
+    try:
+        with open_stream(file) as stream:
+            head = stream.read(XML_BYTES)
+    except BadDocument:
+        return None
+    return next((name for mark, name in DUMPS.items() if re.search(mark, head)), None)
 
 
 def _has_objects_on_lines(file: SourceFile) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from massivetext.corpus.readers.decoding import decode
+from massivetext.corpus.readers.decoding import Decoder
 from massivetext.corpus.readers.records import (
     TOO_LONG,
     Reader,
@@ -26,21 +26,21 @@ class FortunesReader(Reader):
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """Yield one record for each text, without colours."""
-        stream, encoding = open_lines(piece.file, self.source.encoding)
+        stream, decoder = open_lines(piece.file, self.source.encoding)
         with stream:
             gathered: list[Line] = []
             size = 0
             for line in read_lines(stream, 0, None, self.source.max_record_bytes):
                 if line.data is not None and line.data.strip() == b"%":
-                    yield from self._record(gathered, size, encoding)
+                    yield from self._record(gathered, size, decoder)
                     gathered, size = [], 0
                     continue
                 size += line.size
                 # What is over the limit is counted and not kept.
                 gathered.append(line if size <= self.source.max_record_bytes else line._replace(data=None))
-            yield from self._record(gathered, size, encoding)
+            yield from self._record(gathered, size, decoder)
 
-    def _record(self, lines: list[Line], size: int, encoding: str) -> Iterator[Record]:
+    def _record(self, lines: list[Line], size: int, decoder: Decoder) -> Iterator[Record]:
         """Yield the record that some lines make, if there are any."""
         if not lines:
             return
@@ -49,5 +49,5 @@ class FortunesReader(Reader):
             yield bad_record(place, size, TOO_LONG)
             return
         raw = b"".join(line.data or b"" for line in lines)
-        text, invalid = decode(raw, encoding)
+        text, invalid, _ = decoder.decode(raw, lines[0].start)
         yield Record(place, len(raw), digest(raw), TERMINAL_CODES.sub("", text).strip("\r\n") + "\n", "", invalid)

@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterator
 
+from massivetext.corpus.readers.charsets import codec_of
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.records import Fields, Reader, Record, bad_record
@@ -14,17 +15,29 @@ from massivetext.corpus.readers.text import read_bytes, whole_record
 from massivetext.errors import BadDocument
 
 HTML = "text/html"
-DECLARED = re.compile(
-    rb"""<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,100}?encoding)\s*=\s*["']?\s*([\w.:-]{2,40})""", re.I
-)
+DECLARATION = re.compile(rb"<(meta[\s/][^>]{1,1000}|\?xml\s[^>]{1,200})>", re.I)
+CHARSET = re.compile(rb"""[\s"';/](?:charset|encoding)\s{0,20}=\s{0,20}["']?\s{0,20}([\w.:-]{2,40})""", re.I)
 LANGUAGE = re.compile(r"""<html[^>]{0,500}?\slang\s*=\s*["']?([A-Za-z]{2,3}(?:-[\w-]{1,20})?)""", re.I)
 DECLARED_BYTES = 4096
 
 
-def declared_encoding(page: bytes) -> str | None:
-    """Return the encoding that a page says it is in."""
-    found = DECLARED.search(page[:DECLARED_BYTES])
-    return found[1].decode() if found else None
+def declared_encoding(page: bytes, content_type: str | None = None) -> str | None:
+    """Return the encoding that a page is declared to be in, the first that browsers know.
+
+    content_type: the header that was sent with the page, which comes before the declarations in the page.
+    """
+    declared = [b" " + content_type.encode(errors="replace")] if content_type else []
+    shown, *commented = page[:DECLARED_BYTES].split(b"<!--")
+    for found in DECLARATION.finditer(shown + b"".join(part.partition(b"-->")[2] for part in commented)):
+        tag = found[1].lower()
+        # Other tags have the word in the content, such as a list of keywords.
+        if b"http-equiv" in tag or b"content" not in tag:
+            declared.append(tag)
+    for text in declared:
+        label = CHARSET.search(text)
+        if label and codec_of(label[1].decode()):
+            return label[1].decode()
+    return None
 
 
 def declared_language(page: str) -> str | None:

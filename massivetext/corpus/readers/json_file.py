@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from massivetext.corpus.readers.columns import choose_text_column, fields_of
+from massivetext.corpus.readers.columns import SHOWN_NAMES, choose_text_column, fields_of, string_paths
 from massivetext.corpus.readers.decoding import clean_surrogates
 from massivetext.corpus.readers.records import Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece, SourceFile
@@ -31,9 +31,9 @@ class JsonReader(Reader):
             if not self._path:
                 columns = _columns(value)
                 if columns or not isinstance(value, list):
-                    self._path = (choose_text_column(None, columns, str(file.path)),)
+                    self._path = (choose_text_column(None, columns, str(file.path), string_paths(value)),)
             elif next(_walk(value, self._path, ""), None) is None:
-                shown = ", ".join(sorted(_paths(value))[:30])
+                shown = ", ".join(sorted(string_paths(value))[:SHOWN_NAMES])
                 raise DataError(
                     f"{file.path} has no {self.source.text_column!r}; there are: {shown}. "
                     "Set text_column to one of them"
@@ -88,14 +88,3 @@ def _walk(value: Any, path: tuple[str, ...], place: str, holder: Any = None) -> 
             yield from _walk(value[path[0]], path[1:], place, value)
     else:
         yield place or "0", holder, value
-
-
-def _paths(value: Any, prefix: str = "", depth: int = 6) -> set[str]:
-    """Return the dotted paths that lead to strings, as far as the first items of arrays show."""
-    if isinstance(value, list):
-        return set().union(*(_paths(part, prefix, depth) for part in value[:3])) if value else set()
-    if isinstance(value, dict) and depth:
-        return set().union(
-            *(_paths(held, f"{prefix}.{key}" if prefix else key, depth - 1) for key, held in list(value.items())[:50])
-        )
-    return {prefix} if isinstance(value, str) and prefix else set()

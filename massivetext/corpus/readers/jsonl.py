@@ -10,9 +10,17 @@ from typing import Any
 
 import orjson
 
-from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
-from massivetext.corpus.readers.decoding import clean_surrogates, decode
-from massivetext.corpus.readers.records import EMPTY, Reader, Record, digest, line_records, record_of
+from massivetext.corpus.readers.columns import (
+    choose_text_column,
+    fields_of,
+    matches,
+    path_of,
+    reach,
+    string_paths,
+    text_of,
+)
+from massivetext.corpus.readers.decoding import Decoder, clean_surrogates
+from massivetext.corpus.readers.records import Reader, Record, digest, line_records, record_of
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, cut_at_lines, open_lines, read_lines
 from massivetext.errors import BadDocument, DataError
 
@@ -22,18 +30,16 @@ LINES_LOOKED_AT = 100
 class JsonLinesReader(Reader):
     """Reads .jsonl and its kin; a line that is no object with a text is set aside."""
 
-    version = 2
+    version = 3
     suffixes = (".jsonl", ".ndjson")
 
     def check(self, files: list[SourceFile]) -> None:
         """Choose the text column from the first lines of the first file that has a readable one."""
-        if self.source.text_column and "." in self.source.text_column:
-            self._path = tuple(self.source.text_column.split("."))
-            return
         columns: dict[str, bool] = {}
+        nested: set[str] = set()
         where = ""
         for file in files[:LINES_LOOKED_AT]:
-            columns, where = self._columns(file), str(file.path)
+            columns, nested, where = *self._columns(file), str(file.path)
             if columns:
                 break
         if not columns and self.source.text_column is None:
@@ -42,26 +48,30 @@ class JsonLinesReader(Reader):
                 "give files with one JSON object a line, or another format"
             )
         wanted = self.source.text_column
-        self._path = (choose_text_column(wanted, columns, where) if columns else wanted or "text",)
+        chosen = choose_text_column(wanted, columns, where, nested) if columns else wanted or "text"
+        self._path = path_of(chosen, columns)
+        self._column = ".".join(self._path)
 
-    def _columns(self, file: SourceFile) -> dict[str, bool]:
-        """Return the keys in a file's first lines, and whether each ever holds a string."""
+    def _columns(self, file: SourceFile) -> tuple[dict[str, bool], set[str]]:
+        """Return the keys in a file's first lines, and whether each ever holds a string; and the paths to strings."""
         columns: dict[str, bool] = {}
+        nested: set[str] = set()
         try:
-            stream, encoding = open_lines(file, self.source.encoding)
+            stream, decoder = open_lines(file, self.source.encoding)
             with stream:
                 for line in islice(read_lines(stream, 0, None, self.source.max_record_bytes), LINES_LOOKED_AT):
                     try:
-                        value = json.loads(decode(line.data or b"", encoding)[0])
+                        value = json.loads(decoder.decode(line.data or b"", line.start).text)
                     except (ValueError, RecursionError):
                         continue
                     if isinstance(value, dict):
                         for key, entry in value.items():
                             columns[key] = columns.get(key, False) or isinstance(entry, str)
+                        nested |= string_paths(value)
         except BadDocument:
             # Reading will list it.
             pass
-        return columns
+        return columns, nested
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
         """Return the file cut at lines."""
@@ -71,45 +81,37 @@ class JsonLinesReader(Reader):
         """Yield one record a line; blank lines, and those of other sources (`where`), are skipped."""
         return line_records(piece, self.source, self._record)
 
-    def _record(self, line: Line, data: bytes, encoding: str) -> Record | None:
+    def _record(self, line: Line, data: bytes, decoder: Decoder) -> Record | None:
         """Return the record of one line; None if it is blank or another source's."""
         if data.isspace():
             return None
-        value, invalid = _loaded(data, encoding)
+        value, invalid = _loaded(data, decoder, line.start)
         if self.source.where and not matches(value, self.source.where):
             return None
         text = value.get(self._path[0]) if len(self._path) == 1 else None
         if type(text) is not str:
             text = self._text(value)
-        fields = fields_of(value, self._path[0]) if len(self._path) == 1 else None
+        fields = fields_of(value, self._column)
         return record_of((str(line.start), line.size, digest(data), text, "", invalid, "", fields))
 
     def _text(self, value: dict[str, Any]) -> str:
         """Return the text in an object; raise BadDocument with the reason if there is none."""
-        entry: Any = value
-        for key in self._path:
-            if not isinstance(entry, dict) or key not in entry:
-                raise BadDocument(f"no key {'.'.join(self._path)!r}")
-            entry = entry[key]
-        if entry is None:
-            raise BadDocument(EMPTY)
-        if isinstance(entry, list) and all(isinstance(part, str) for part in entry):
-            entry = "\n".join(entry)
-        if not isinstance(entry, str):
-            raise BadDocument(f"the text is {type(entry).__name__}, not a string")
-        return entry
+        try:
+            return text_of(reach(value, self._path))
+        except KeyError:
+            raise BadDocument(f"no key {self._column!r}") from None
 
 
-def _loaded(data: bytes, encoding: str) -> tuple[dict[str, Any], bool]:
+def _loaded(data: bytes, decoder: Decoder, start: int) -> tuple[dict[str, Any], bool]:
     """Return the object in a line and whether bytes did not fit the encoding; raise BadDocument if there is none."""
     invalid = False
     try:
-        if encoding != "utf-8":
+        if not decoder.takes_utf8:
             raise ValueError
         value = orjson.loads(data)
     except ValueError:
         # The library refuses what the standard's module reads: NaN, lone surrogates; and bytes that are no UTF-8.
-        text, invalid = decode(data, encoding)
+        text, invalid, _ = decoder.decode(data, start)
         try:
             value = json.loads(text)
             if "\\u" in text:

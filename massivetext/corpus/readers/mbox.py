@@ -8,12 +8,14 @@ import email.header
 import email.utils
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import Message
 from email.parser import BytesParser
+from typing import Any
 
 from massivetext.corpus.main_text import plain_text
 from massivetext.corpus.readers.columns import meta_json
-from massivetext.corpus.readers.decoding import clean_surrogates, decode_file
+from massivetext.corpus.readers.decoding import AUTO, clean_surrogates, decode_file
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece, open_stream, read_lines
 
@@ -89,21 +91,24 @@ def _texts(message: Message, encoding: str, depth: int) -> Iterator[tuple[str, b
     payload = message.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return
-    declared = message.get_content_charset()
+    # Mail programs declare ASCII, or nothing, for whatever they are given.
+    declared = charset if (charset := message.get_content_charset()) != "us-ascii" else None
     text, flawed, _ = decode_file(payload.replace(b"\r\n", b"\n"), encoding, declared)
     yield (plain_text(text) if kind == "text/html" else text), flawed
 
 
 def _header(message: Message, name: str) -> str | None:
     """Return a header's text on one line."""
-    value = message.get(name)
+    value = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), None)
     if value is None:
         return None
-    try:
-        value = str(email.header.make_header(email.header.decode_header(str(value))))
-    except BROKEN:
-        value = str(value)
-    return clean_surrogates(" ".join(value.split())) or None
+    raw = value.encode("ascii", "surrogateescape")
+    parts: list[tuple[Any, str | None]] = [(raw, None)]
+    if raw.isascii():
+        with suppress(*BROKEN):
+            parts = email.header.decode_header(value)
+    texts = (part if isinstance(part, str) else decode_file(part, AUTO, charset).text for part, charset in parts)
+    return " ".join("".join(texts).split()) or None
 
 
 def _date(message: Message) -> str | None:

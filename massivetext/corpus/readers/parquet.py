@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches
-from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Reader, Record, bad_record, digest
+from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches, path_of, reach, text_of
+from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece, SourceFile, is_damage
 from massivetext.errors import BadDocument, DataError
 
@@ -15,11 +15,11 @@ BATCH_ROWS = 1024
 
 
 class ParquetReader(Reader):
-    """Reads .parquet, row group by row group; fields that are not scalars are left out of `meta`."""
+    """Reads .parquet, row group by row group; structs and lists of strings are read as JSON lines' are."""
 
     suffixes = (".parquet",)
 
-    version = 2
+    version = 3
 
     def check(self, files: list[SourceFile]) -> None:
         """Choose the text column: that of the first file which has one. What other files lack is said on reading them.
@@ -49,9 +49,10 @@ class ParquetReader(Reader):
     def _column(self, schema: pa.Schema, file: SourceFile, wanted: str | None) -> str:
         """Return the name of the text column; raise DataError if there is none, or if it holds no strings."""
         columns = {field.name: _is_string(field.type) for field in schema}
-        column = choose_text_column(wanted, columns, str(file.path))
-        if not columns[column]:
-            strings = ", ".join(name for name, holds in columns.items() if holds) or "none"
+        paths = {path for field in schema for path in _string_paths(field.type, field.name)}
+        column = choose_text_column(wanted, columns, str(file.path), paths)
+        if column in columns and not _holds_strings(schema.field(column).type):
+            strings = ", ".join(sorted(paths)) or "none"
             raise DataError(
                 f"{file.path}: column {column!r} holds {schema.field(column).type}, not strings; "
                 f"columns of strings: {strings}. Set text_column to one of them"
@@ -84,17 +85,24 @@ class ParquetReader(Reader):
         except DataError as error:
             # What is listed in a corpus does not tell where its sources lay.
             raise BadDocument(str(error).replace(str(piece.file.path), piece.file.path.name)) from None
-        kept = [field.name for field in schema if field.name == column or _is_scalar(field.type)]
+        path = path_of(column, schema.names)
+        # Of structs only the scalars are read, which `meta` shows, unless the text or `where` needs the rest.
+        wanted = {path[0], *(path_of(name, schema.names)[0] for name in self.source.where)}
+        kept = [
+            name
+            for field in schema
+            for name in ([field.name] if field.name in wanted or _is_scalar(field.type) else _scalars_of(field))
+        ]
         with piece.file.open() as stream, pq.ParquetFile(stream) as opened:
             for group in range(piece.start, opened.num_row_groups if piece.end is None else piece.end):
                 try:
-                    yield from self._rows(opened, group, kept, column)
+                    yield from self._rows(opened, group, kept, path)
                 except (pa.ArrowInvalid, OSError) as error:
                     if not is_damage(error):
                         raise
                     yield bad_record(f"{group}:?", 0, f"damaged row group: {type(error).__name__}")
 
-    def _rows(self, opened: pq.ParquetFile, group: int, kept: list[str], column: str) -> Iterator[Record]:
+    def _rows(self, opened: pq.ParquetFile, group: int, kept: list[str], path: tuple[str, ...]) -> Iterator[Record]:
         """Yield the records of a row group."""
         row = 0
         for batch in opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=kept, use_threads=False):
@@ -102,18 +110,19 @@ class ParquetReader(Reader):
                 if values is None:
                     yield bad_record(f"{group}:{row}", 0, "strings that are not UTF-8")
                 elif not self.source.where or matches(values, self.source.where):
-                    yield self._record(f"{group}:{row}", values, column)
+                    yield self._record(f"{group}:{row}", values, path)
                 row += 1
 
-    def _record(self, place: str, values: dict[str, object], column: str) -> Record:
+    def _record(self, place: str, values: dict[str, object], path: tuple[str, ...]) -> Record:
         """Return the record of one row."""
-        text = values[column]
-        if not isinstance(text, str):
-            return bad_record(place, 0, EMPTY)
+        try:
+            text = text_of(reach(values, path))
+        except BadDocument as error:
+            return bad_record(place, 0, str(error))
         raw = text.encode()
         if len(raw) > self.source.max_record_bytes:
             return bad_record(place, len(raw), TOO_LONG)
-        return Record(place, len(raw), digest(raw), text, fields=fields_of(values, column))
+        return Record(place, len(raw), digest(raw), text, fields=fields_of(values, ".".join(path)))
 
 
 def _rows_of(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
@@ -135,6 +144,34 @@ def _is_string(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         return _is_string(kind.value_type)
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds lists."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _holds_strings(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds strings, or lists of them."""
+    return _is_string(kind.value_type if _is_list(kind) else kind)
+
+
+def _string_paths(kind: pa.DataType, name: str) -> Iterator[str]:
+    """Yield the dotted paths that lead to strings in a column, through structs and lists."""
+    if _is_list(kind):
+        yield from _string_paths(kind.value_type, name)
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            yield from _string_paths(field.type, f"{name}.{field.name}")
+    elif _is_string(kind):
+        yield name
+
+
+def _scalars_of(field: pa.Field) -> list[str]:
+    """Return the dotted names of the scalars in a struct, one level deep as in `meta`."""
+    if not pa.types.is_struct(field.type):
+        return []
+    return [f"{field.name}.{inner.name}" for inner in field.type if _is_scalar(inner.type)]
 
 
 def _is_scalar(kind: pa.DataType) -> bool:

@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import xxhash
 
+from massivetext.corpus.readers.decoding import Decoder
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, open_lines, plain_suffix, read_lines
 from massivetext.corpus.settings import FORMATS, SourceSettings
 from massivetext.errors import BadDocument
@@ -18,6 +19,8 @@ REDIRECT = "a redirect"
 NO_ARTICLE = "not an article"
 NO_PAGE = "an answer that brought no page"
 NO_TEXT = "not text"
+UNREAD = "of a format that is not read"
+"""Said of a member of an archive; such records are counted by suffix and are no rows of the corpus."""
 EXPECTED = frozenset({EMPTY, REDIRECT, NO_ARTICLE, NO_PAGE, NO_TEXT})
 """Reasons for which a sound file holds records without a document: dropped and counted, but not listed as bad."""
 
@@ -73,9 +76,17 @@ class Reader(ABC):
         """Return whether the format reads this file where a folder, not the file itself, was named."""
         return plain_suffix(uri) in self.suffixes
 
+    def lacks_package(self, name: str) -> bool:
+        """Return whether a file of this name needs a package that is not installed."""
+        return False
+
     def check(self, files: list[SourceFile]) -> None:
         """Raise DataError if the source cannot be read as asked; look at little."""
         return None
+
+    def choices(self) -> list[dict[str, Any]]:
+        """Return what `check` inferred about how the files are written, for the log and the manifest."""
+        return []
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
         """Return the pieces of a file, in order, about `piece_bytes` each where the format can be cut."""
@@ -107,13 +118,13 @@ def bad_record(place: str, raw_bytes: int, reason: str, raw: bytes = b"", member
 
 
 def line_records(
-    piece: Piece, source: SourceSettings, record_of: Callable[[Line, bytes, str], Record | None]
+    piece: Piece, source: SourceSettings, record_of: Callable[[Line, bytes, Decoder], Record | None]
 ) -> Iterator[Record]:
-    """Yield what `record_of` (line, bytes, encoding) makes of each line of a piece, but for None.
+    """Yield what `record_of` (line, bytes, decoder) makes of each line of a piece, but for None.
 
     A line that is too long, and one for which it raises BadDocument, is set aside.
     """
-    stream, encoding = open_lines(piece.file, source.encoding)
+    stream, decoder = open_lines(piece.file, source.encoding)
     with stream:
         if piece.start:
             stream.seek(piece.start)
@@ -122,7 +133,7 @@ def line_records(
                 yield bad_record(str(line.start), line.size, TOO_LONG)
                 continue
             try:
-                record = record_of(line, line.data, encoding)
+                record = record_of(line, line.data, decoder)
             except BadDocument as error:
                 record = bad_record(str(line.start), line.size, str(error), line.data)
             if record is not None:

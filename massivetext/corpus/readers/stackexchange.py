@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from massivetext.corpus.main_text import plain_text
 from massivetext.corpus.readers.columns import meta_json
+from massivetext.corpus.readers.decoding import Decoder
 from massivetext.corpus.readers.elements import parse_element
 from massivetext.corpus.readers.records import NO_ARTICLE, Fields, Reader, Record, bad_record, digest, line_records
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, cut_at_lines
@@ -30,7 +31,7 @@ class StackExchangeReader(Reader):
         """Yield one record for each post."""
         return line_records(piece, self.source, self._record)
 
-    def _record(self, line: Line, data: bytes, encoding: str) -> Record | None:
+    def _record(self, line: Line, data: bytes, decoder: Decoder) -> Record | None:
         """Return the record of one post, whose body is HTML; None if the line holds none."""
         if not data.lstrip().startswith(b"<row"):
             return None

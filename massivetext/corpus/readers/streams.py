@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
-from massivetext.corpus.readers.decoding import AUTO, SAMPLE_BYTES, detect_encoding, wide_mark
+from massivetext.corpus.readers.decoding import UTF8, Decoder
+from massivetext.corpus.readers.detecting import SAMPLE_BYTES, detect_wide, wide_mark
 from massivetext.errors import BadDocument
 
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
@@ -23,6 +24,7 @@ TAR_SUFFIXES = {".tar": "", ".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzs
 """Suffixes of tar archives, and how they are compressed."""
 BUFFER_BYTES = 2**17
 SKIP_BYTES = 2**20
+CUT = "cut short: the file ends before its content does"
 ALWAYS_ALLOWED_BYTES = 2**28
 """What a compressed file may expand to, however small it is."""
 
@@ -150,12 +152,18 @@ class _ZstdFile:
 
 
 class Expanding(io.RawIOBase):
-    """The expanded bytes of a compressed stream, paid from a budget; what is wrong with it becomes BadDocument."""
+    """The expanded bytes of a compressed stream, paid from a budget; what is wrong with it becomes BadDocument.
 
-    def __init__(self, stream: Any, budget: Budget, below: BinaryIO) -> None:
+    With `keeps_start` the stream of a file that was cut short ends where the file does, and `damage` holds the reason.
+    Other flaws are raised all the same: a checksum that does not fit says nothing about where the bytes are wrong.
+    """
+
+    def __init__(self, stream: Any, budget: Budget, below: BinaryIO, keeps_start: bool = False) -> None:
         self._stream = stream
         self._budget = budget
         self._below = below
+        self._keeps_start = keeps_start
+        self.damage: BadDocument | None = None
 
     def readable(self) -> bool:
         """Return True."""
@@ -165,14 +173,20 @@ class Expanding(io.RawIOBase):
         """Fill `buffer` as far as it goes without waiting and return how many bytes it got; 0 at the end."""
         import zstandard
 
+        if self.damage:
+            return 0
         try:
             data = self._stream.read1(len(buffer))
-        except (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, MemoryError) as error:
-            raise BadDocument(f"damaged file: {type(error).__name__}") from None
-        except OSError as error:
+        except (EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError, MemoryError, OSError) as error:
             if not is_damage(error):
                 raise
-            raise BadDocument(f"damaged file: {type(error).__name__}") from None
+            if not isinstance(error, EOFError):
+                raise BadDocument(f"damaged file: {type(error).__name__}") from None
+            damage = BadDocument(CUT)
+            if not self._keeps_start:
+                raise damage from None
+            self.damage = damage
+            return 0
         self._budget.spend(len(data))
         buffer[: len(data)] = data
         return len(data)
@@ -185,22 +199,35 @@ class Expanding(io.RawIOBase):
         super().close()
 
 
-def expand(below: BinaryIO, suffix: str, budget: Budget) -> BinaryIO:
-    """Return the expanded bytes of a stream compressed as `suffix` says, buffered; closing it closes `below`."""
+def expand(below: BinaryIO, suffix: str, budget: Budget, keeps_start: bool = False) -> BinaryIO:
+    """Return the expanded bytes of a stream compressed as `suffix` says, buffered; closing it closes `below`.
+
+    keeps_start: see `Expanding`.
+    """
     kinds: dict[str, Callable[[Any], Any]] = {
         ".gz": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
         ".bz2": bz2.BZ2File,
         ".xz": lzma.LZMAFile,
         ".zst": _ZstdFile,
     }
-    return cast(BinaryIO, io.BufferedReader(Expanding(kinds[suffix](below), budget, below), BUFFER_BYTES))
+    return cast(BinaryIO, io.BufferedReader(Expanding(kinds[suffix](below), budget, below, keeps_start), BUFFER_BYTES))
 
 
-def open_stream(file: SourceFile, budget: Budget | None = None) -> BinaryIO:
-    """Return the decompressed bytes of a file as a buffered stream; reading raises BadDocument where it is damaged."""
+def open_stream(file: SourceFile, budget: Budget | None = None, keeps_start: bool = False) -> BinaryIO:
+    """Return the decompressed bytes of a file as a buffered stream.
+
+    Reading raises BadDocument where it is damaged; with `keeps_start` the stream of one that was cut ends there: ask
+    `damage_of`.
+    """
     stream = file.open()
     suffix = compression_of(file.path)
-    return expand(stream, suffix, budget or file.new_budget()) if suffix else stream
+    return expand(stream, suffix, budget or file.new_budget(), keeps_start) if suffix else stream
+
+
+def damage_of(stream: IO[bytes]) -> BadDocument | None:
+    """Return why a stream that keeps the start of a damaged file has ended; None if it ended as it should."""
+    found: BadDocument | None = getattr(getattr(stream, "raw", None), "damage", None)
+    return found
 
 
 class Utf8Stream(io.RawIOBase):
@@ -208,7 +235,13 @@ class Utf8Stream(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], encoding: str) -> None:
         self._text = codecs.getreader(encoding)(stream, "replace")
+        self._below = stream
         self._left = b""
+
+    @property
+    def damage(self) -> BadDocument | None:
+        """Why the stream below has ended."""
+        return damage_of(self._below)
 
     def readable(self) -> bool:
         """Return True."""
@@ -230,22 +263,30 @@ class Utf8Stream(io.RawIOBase):
         super().close()
 
 
-def open_lines(file: SourceFile, encoding: str) -> tuple[BinaryIO, str]:
-    """Return a stream in which a byte 0x0A is always a line feed, and the encoding of its lines.
+def open_lines(file: SourceFile, encoding: str, keeps_start: bool = False) -> tuple[BinaryIO, Decoder]:
+    """Return a stream in which a byte 0x0A is always a line feed, and what decodes its lines.
 
     UTF-16 and UTF-32 are turned into UTF-8 on the way; offsets then count in the UTF-8 stream. With "auto" the encoding
-    is told from the beginning of the file.
+    is detected from the beginning of the file, or where the first line is that is not UTF-8. keeps_start: see
+    `open_stream`.
     """
-    stream = open_stream(file)
+    stream = open_stream(file, keeps_start=keeps_start)
     head = stream.peek(SAMPLE_BYTES)[:SAMPLE_BYTES]  # type: ignore[attr-defined]
-    wide = wide_mark(head)
-    if wide is None and encoding == AUTO:
-        encoding = detect_encoding(head)
-    if wide is None and encoding.startswith(("utf-16", "utf-32")):
-        wide = encoding
-    if wide is None:
-        return stream, encoding
-    return cast(BinaryIO, io.BufferedReader(Utf8Stream(stream, wide), BUFFER_BYTES)), "utf-8"
+    head = head[: head.rfind(b"\n") + 1] or head
+    decoder = Decoder(wide_mark(head) or encoding, head, evidence_at=partial(_bytes_at, file))
+    if not decoder.encoding.startswith(("utf-16", "utf-32")):
+        return stream, decoder
+    return cast(BinaryIO, io.BufferedReader(Utf8Stream(stream, decoder.encoding), BUFFER_BYTES)), Decoder(UTF8, b"")
+
+
+def _bytes_at(file: SourceFile, offset: int) -> bytes:
+    """Return SAMPLE_BYTES of a file's expanded bytes from an offset on, or as many as there are."""
+    with open_stream(file, keeps_start=True) as stream:
+        if stream.seekable():
+            stream.seek(offset)
+        while not stream.seekable() and offset > 0:
+            offset -= len(stream.read(min(offset, SKIP_BYTES))) or offset
+        return stream.read(SAMPLE_BYTES)
 
 
 class Line(NamedTuple):
@@ -259,7 +300,8 @@ class Line(NamedTuple):
 def read_lines(stream: IO[bytes], start: int, end: int | None, max_bytes: int) -> Iterator[Line]:
     """Yield the lines that begin in [start, end) of a stream that stands at `start`, line feeds included.
 
-    At most `max_bytes` and a little of an over-long line are in memory at once.
+    At most `max_bytes` and a little of an over-long line are in memory at once. Raises BadDocument after the last
+    readable line of a damaged file.
     """
     offset = start
     limit = max_bytes + 2
@@ -269,6 +311,8 @@ def read_lines(stream: IO[bytes], start: int, end: int | None, max_bytes: int) -
         data = stream.readline(limit)
         size = len(data)
         if not size:
+            if damage := damage_of(stream):
+                raise damage
             return
         if size == limit and not data.endswith(b"\n"):
             while data and not data.endswith(b"\n"):
@@ -289,7 +333,8 @@ def cut_at_lines(file: SourceFile, piece_bytes: int, blank: bool) -> list[Piece]
         return [Piece(file)]
     cuts = [0]
     with open_stream(file) as stream:
-        if detect_encoding(stream.read(SAMPLE_BYTES)).startswith(("utf-16", "utf-32")):
+        head = stream.read(SAMPLE_BYTES)
+        if wide_mark(head) or detect_wide(head):
             return [Piece(file)]
         while cuts[-1] + piece_bytes * 3 // 2 < file.size:
             cut = _next_start(stream, cuts[-1] + piece_bytes, blank)

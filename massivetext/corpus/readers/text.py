@@ -1,16 +1,19 @@
 """Plain text: a document is a file, a block of paragraphs, a paragraph, or a line."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from massivetext.corpus.readers.columns import noting
-from massivetext.corpus.readers.decoding import Decoded, decode, decode_file
+from massivetext.corpus.readers.decoding import Decoded, Decoder, decode_file
+from massivetext.corpus.readers.front_matter import NONE, find_front_matter, front_matter_of, has_front_matter
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import (
     Line,
     Piece,
     SourceFile,
     cut_at_lines,
+    damage_of,
     open_lines,
     open_stream,
     read_lines,
@@ -31,7 +34,8 @@ class Stretch(NamedTuple):
 class TextReader(Reader):
     """Reads .txt and its kin."""
 
-    suffixes = (".txt", ".text", ".md", ".rst")
+    version = 2
+    suffixes = (".txt", ".text", ".md", ".markdown", ".rst")
 
     def takes(self, uri: str) -> bool:
         """Return True: any file can be read as text, so a folder of source code can."""
@@ -50,13 +54,17 @@ class TextReader(Reader):
     def read(self, piece: Piece) -> Iterator[Record]:
         """Yield the documents of a piece."""
         if self.source.unit == "file":
-            yield read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
+            yield from self._whole(piece.file)
             return
-        stream, encoding = open_lines(piece.file, self.source.encoding)
+        front = front_matter_of(piece.file) if has_front_matter(piece.file.path.name) else NONE
+        start = piece.start or front.size
+        stream, decoder = open_lines(piece.file, self.source.encoding, keeps_start=True)
         with stream:
             if piece.start:
                 stream.seek(piece.start)
-            lines = read_lines(stream, piece.start, piece.end, self.source.max_record_bytes)
+            else:
+                stream.read(front.size)
+            lines = UntilDamage(read_lines(stream, start, piece.end, self.source.max_record_bytes))
             if self.source.unit == "line":
                 groups: Iterator[Stretch] = (
                     Stretch(line.start, line.data, line.size)
@@ -68,18 +76,44 @@ class TextReader(Reader):
                 groups = paragraphs(lines, largest)
                 if self.source.unit == "block":
                     groups = blocks(groups, largest)
-            # Which encoding was found is noted where it is not what it says in the recipe.
-            fields = noting(None, encoding=encoding) if encoding not in ("utf-8", self.source.encoding) else None
             for group in groups:
-                yield self._record(group, encoding, fields)
+                yield self._record(group, decoder, front.fields)
+        if lines.damage:
+            raise lines.damage
 
-    def _record(self, stretch: Stretch, encoding: str, fields: Fields | None) -> Record:
+    def _whole(self, file: SourceFile) -> Iterator[Record]:
+        """Yield a file as one record, without its front matter; raise BadDocument after what is readable of it."""
+        try:
+            raw, damage = read_start(file, self.source.max_record_bytes)
+        except BadDocument as error:
+            yield bad_record("0", file.size, str(error))
+            return
+        if damage and not raw:
+            raise damage
+        record = whole_record(raw, decode_file(raw, self.source.encoding), self.source.encoding)
+        if has_front_matter(file.path.name):
+            front = find_front_matter(record.text)
+            meta = json.loads(record.fields.meta) if record.fields and record.fields.meta else {}
+            fields = noting(front.fields, **meta) if meta else front.fields
+            record = record._replace(
+                text=record.text[front.size :].lstrip("\r\n") if front.size else record.text, fields=fields
+            )
+        if damage:
+            record = record._replace(fields=noting(record.fields, truncated=str(damage)))
+        yield record
+        if damage:
+            raise damage
+
+    def _record(self, stretch: Stretch, decoder: Decoder, fields: Fields | None) -> Record:
         """Return the record that some consecutive lines make, without the blank ones at their end."""
         place = str(stretch.start)
         if stretch.data is None:
             return bad_record(place, stretch.solid, TOO_LONG)
         raw = stretch.data[: stretch.solid]
-        text, invalid = decode(raw, encoding)
+        text, invalid, encoding = decoder.decode(raw, stretch.start)
+        # Which encoding was found is noted where it is not what the recipe says.
+        if encoding not in ("utf-8", self.source.encoding):
+            fields = noting(fields, encoding=encoding)
         return Record(place, len(raw), digest(raw), text.strip("\r\n"), "", invalid, fields=fields)
 
 
@@ -94,11 +128,35 @@ def read_whole(file: SourceFile, max_record_bytes: int, encoding: str) -> Record
 
 def read_bytes(file: SourceFile, max_record_bytes: int) -> bytes:
     """Return the expanded bytes of a file; raise BadDocument if there are too many, or if it is damaged."""
-    with open_stream(file) as stream:
+    raw, damage = read_start(file, max_record_bytes)
+    if damage:
+        raise damage
+    return raw
+
+
+def read_start(file: SourceFile, max_record_bytes: int) -> tuple[bytes, BadDocument | None]:
+    """Return what is readable of a file, and why no more is; raise BadDocument if it is damaged or too long."""
+    with open_stream(file, keeps_start=True) as stream:
         raw = stream.read(max_record_bytes + 1)
+        damage = damage_of(stream)
     if len(raw) > max_record_bytes:
         raise BadDocument(TOO_LONG)
-    return raw
+    return raw, damage
+
+
+class UntilDamage:
+    """The lines of a file up to its first flaw, which `damage` then holds."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self.damage: BadDocument | None = None
+
+    def __iter__(self) -> Iterator[Line]:
+        """Yield the lines."""
+        try:
+            yield from self._lines
+        except BadDocument as error:
+            self.damage = error
 
 
 def whole_record(raw: bytes, decoded: Decoded, encoding: str, fields: Fields | None = None) -> Record:
@@ -108,7 +166,7 @@ def whole_record(raw: bytes, decoded: Decoded, encoding: str, fields: Fields | N
     return Record("0", len(raw), digest(raw), decoded.text, "", decoded.invalid, fields=fields)
 
 
-def paragraphs(lines: Iterator[Line], largest: int) -> Iterator[Stretch]:
+def paragraphs(lines: Iterable[Line], largest: int) -> Iterator[Stretch]:
     """Yield runs of lines without a blank one, each at most `largest` bytes unless one line alone is longer.
 
     Blank lines go with the paragraph before them (they count towards no limit); those at the start are skipped. A line

@@ -1,118 +1,118 @@
-"""Web archives: the pages of WARC files, and the texts of WET files.
+"""Web archives: the pages of WARC and ARC files, and the texts of WET files.
 
-A record's place is its offset in the file as it lies on disk, as in the indexes of web archives; bytes and digest are
-those of the payload. `meta` keeps the content type, which tells `html_to_text` what is HTML.
+A record's place is its offset in the file on disk, as in the indexes of web archives; see `framing.Framed`. Bytes and
+digest are those of the payload. `meta` keeps the content type, which tells `html_to_text` what is HTML.
 """
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import NamedTuple
 
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.decoding import clean_surrogates, decode_file
+from massivetext.corpus.readers.framing import Framed, Framing, Head
 from massivetext.corpus.readers.html_file import HTML, declared_encoding, declared_language
-from massivetext.corpus.readers.records import (
-    EMPTY,
-    NO_PAGE,
-    NO_TEXT,
-    TOO_LONG,
-    Fields,
-    Reader,
-    Record,
-    bad_record,
-    digest,
-)
-from massivetext.corpus.readers.streams import SKIP_BYTES, Piece, compression_of, is_damage, open_stream
+from massivetext.corpus.readers.http_message import read_message
+from massivetext.corpus.readers.records import EMPTY, NO_PAGE, NO_TEXT, Fields, Reader, Record, bad_record, digest
+from massivetext.corpus.readers.streams import Piece
 from massivetext.errors import BadDocument
 
 TEXT_TYPES = {HTML, "application/xhtml+xml", "text/plain"}
-GZIP_MARK = b"\x1f\x8b\x08"
-RECORD_MARK = b"WARC/1."
-DAMAGES = (OSError, ValueError, EOFError, RuntimeError, MemoryError)
+PAGES = {"response", "resource", "conversion"}
+OTHERS = {"warcinfo", "request", "metadata", "revisit", "continuation"}
+DESCRIPTIONS = ("metadata:", "filedesc:", "dns:", "screenshot:", "whois:")
+"""Addresses of what crawlers say about a crawl: wget's log and list of records, the head of an ARC file."""
+
+
+class _Entry(NamedTuple):
+    """What the header lines of a record say, whatever the format of the archive."""
+
+    kind: str
+    url: str
+    date: str | None
+    type: str
+    """Content type of the record."""
+    payload_type: str
+    """Content type of what was answered, as the crawler identified it."""
+    languages: str | None
+    truncated: str | None
 
 
 class WarcReader(Reader):
-    """Reads responses (status 200, HTML or plain text) and conversions of .warc and .wet, packed by record or whole."""
+    """Reads responses (status 200, HTML or plain text), resources and conversions of .warc, .wet and .arc."""
 
-    suffixes = (".warc", ".wet")
+    version = 2
+    suffixes = (".warc", ".wet", ".arc")
 
     def read(self, piece: Piece) -> Iterator[Record]:
         """Yield one record for each response, resource or conversion."""
-        from fastwarc.warc import ArchiveIterator, WarcRecordType
+        for framed in Framing(piece.file, self.source.max_record_bytes).records():
+            record = self._record(framed)
+            if record is not None:
+                yield record
 
-        wanted = WarcRecordType.response | WarcRecordType.conversion | WarcRecordType.resource
-        others = WarcRecordType.warcinfo | WarcRecordType.request | WarcRecordType.metadata
-        others |= WarcRecordType.revisit | WarcRecordType.continuation
-        # Gzip members are left to the library, which knows where each begins.
-        packed = compression_of(piece.file.path) == ".gz"
-        stream = piece.file.open() if packed else open_stream(piece.file)
-        start, place = 0, "0"
-        with stream:
-            while True:
-                try:
-                    for record in ArchiveIterator(stream, parse_http=True, auto_decode="all"):
-                        place = str(start + record.stream_pos)
-                        if record.record_type & wanted:
-                            yield self._record(record, place)
-                        elif not record.record_type & others:
-                            yield bad_record(place, record.content_length, "unknown type of record")
-                    return
-                except DAMAGES as error:
-                    if not is_damage(error):
-                        raise
-                    reason = f"damaged record: {type(error).__name__}"
-                if not stream.seekable():
-                    raise BadDocument(reason)
-                yield bad_record(f"after {place}", 0, reason)
-                found = _next_mark(stream, max(start, int(place)) + 1, GZIP_MARK if packed else RECORD_MARK)
-                if found is None:
-                    return
-                start, place = found, str(found)
-                stream.seek(start)
+    def _record(self, framed: Framed) -> Record | None:
+        """Return the record of a framed one; None if it is about the crawl."""
+        if framed.head is None:
+            return bad_record(framed.place, framed.size, framed.flaw)
+        entry = _entry(framed.head)
+        if not framed.flaw and (entry.kind in OTHERS or entry.url.startswith(DESCRIPTIONS)):
+            return None
+        reason = framed.flaw or ("" if entry.kind in PAGES else "unknown type of record")
+        if reason:
+            return bad_record(framed.place, framed.size, reason, framed.content)
+        try:
+            return self._page(framed.place, entry, framed.content)
+        except BadDocument as error:
+            return bad_record(framed.place, framed.size, str(error), framed.content)
 
-    def _record(self, record: Any, place: str) -> Record:
-        """Return the record of one WARC record."""
-        limit = self.source.max_record_bytes
-        http = record.http_headers
-        raw = record.reader.read(limit + 1)
-        if len(raw) > limit:
-            return bad_record(place, record.content_length, TOO_LONG)
-        encoded = http is not None and any(http.get(name) for name in ("Content-Encoding", "Transfer-Encoding"))
-        if len(raw) < record.content_length and not encoded:
-            return bad_record(place, len(raw), "cut short", raw)
-        headers = record.headers
-        if http is not None:
-            if http.status_code != 200:
+    def _page(self, place: str, entry: _Entry, content: bytes) -> Record:
+        """Return the record of one page or text."""
+        raw, kind, is_cut = content, entry.type, False
+        if entry.type.startswith("application/http") or content.startswith((b"HTTP/", b"ICY ")):
+            message = read_message(content, self.source.max_record_bytes)
+            raw, is_cut = message.body, message.is_cut
+            if message.status != 200:
                 return bad_record(place, len(raw), NO_PAGE, raw)
-            kind = (record.http_content_type or headers.get("WARC-Identified-Payload-Type") or "").lower()
-        else:
-            kind = (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+            kind = message.head.get("content-type") or entry.payload_type
+        sent = kind
+        kind = kind.partition(";")[0].strip().lower()
         if kind not in TEXT_TYPES:
             return bad_record(place, len(raw), NO_TEXT, raw)
         if not raw:
             return bad_record(place, 0, EMPTY)
         is_html = kind != "text/plain"
-        declared = record.http_charset or (declared_encoding(raw) if is_html else None)
+        declared = declared_encoding(raw if is_html else b"", sent)
         decoded = decode_file(raw, self.source.encoding, declared)
         meta = {
             "content_type": HTML if is_html else kind,
             "declared_language": declared_language(decoded.text) if is_html else None,
-            "identified_languages": headers.get("WARC-Identified-Content-Language"),
+            "identified_languages": entry.languages,
             "encoding": None if decoded.encoding in ("utf-8", self.source.encoding) else decoded.encoding,
+            "truncated": entry.truncated or ("cut short" if is_cut else None),
         }
-        url, date = headers.get("WARC-Target-URI"), headers.get("WARC-Date")
-        fields = Fields(url=url and clean_surrogates(url.strip("<>")), created_at=date, meta=meta_json(meta))
+        fields = Fields(url=clean_surrogates(entry.url) or None, created_at=entry.date, meta=meta_json(meta))
         return Record(place, len(raw), digest(raw), decoded.text, "", decoded.invalid, fields=fields)
 
 
-def _next_mark(stream: BinaryIO, start: int, mark: bytes) -> int | None:
-    """Return the offset of the next mark from `start` on; None if there is none."""
-    stream.seek(start)
-    held = b""
-    while data := stream.read(SKIP_BYTES):
-        held += data
-        found = held.find(mark)
-        if found >= 0:
-            return start + found
-        start += max(len(held) - len(mark), 0)
-        held = held[-len(mark) :]
-    return None
+def _entry(head: Head) -> _Entry:
+    """Return what the header lines of a WARC or ARC record say."""
+    if head.values or head.first.startswith("WARC/"):
+        return _Entry(
+            head.get("warc-type").lower(),
+            head.get("warc-target-uri").strip("<>"),
+            head.get("warc-date") or None,
+            head.get("content-type"),
+            head.get("warc-identified-payload-type"),
+            head.get("warc-identified-content-language") or None,
+            head.get("warc-truncated") or None,
+        )
+    url, _, date, kind = head.first.split(" ")[:4]
+    return _Entry("response", url, _iso_date(date), kind, kind, None, None)
+
+
+def _iso_date(digits: str) -> str | None:
+    """Return a date of an ARC file, as 20050101120000, in the way of WARC files."""
+    if len(digits) != 14:
+        return None
+    parts = [digits[:4], *(digits[start : start + 2] for start in range(4, 14, 2))]
+    return "{}-{}-{}T{}:{}:{}Z".format(*parts)

@@ -11,6 +11,7 @@ import pytest
 from corpus.readers.reading import read
 
 from massivetext.corpus.readers.archive import MAX_DEPTH
+from massivetext.corpus.readers.records import UNREAD
 
 
 def tar_of(members, mode="w"):
@@ -133,6 +134,38 @@ def test_a_large_member_is_laid_on_disk(tmp_path, monkeypatch):
     assert [record.text for record in read(tmp_path)] == [str(number) for number in range(1000)]
 
 
-def test_hidden_members_and_those_of_no_known_format_are_left_out(tmp_path):
-    (tmp_path / "a.zip").write_bytes(zip_of([(".git/a.txt", b"x"), ("__MACOSX/a.txt", b"x"), ("a.png", b"x")]))
-    assert read(tmp_path) == []
+def test_hidden_members_are_left_out_and_those_that_nothing_reads_are_named(tmp_path):
+    (tmp_path / "a.zip").write_bytes(zip_of([(".git/a.txt", b"x"), ("__MACOSX/a.txt", b"x"), ("a.png", b"xyz")]))
+    (record,) = read(tmp_path)
+    assert (record.member, record.bad, record.raw_bytes) == ("a.png", UNREAD, 3)
+
+
+class NamedAs(zipfile.ZipInfo):
+    """A name stored as given bytes, without the flag that says UTF-8."""
+
+    def __init__(self, name, raw):
+        super().__init__(name)
+        self.raw = raw
+
+    def _encodeFilenameFlags(self):
+        return self.raw, self.flag_bits & ~0x800
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("gbk", ["红楼梦/第一回.txt", "书.txt"]),
+        ("gbk", ["书.txt"]),
+        ("big5", ["紅樓夢第一回目錄.txt", "三國演義.txt"]),
+        ("utf-8", ["红楼梦.txt", "café.txt"]),
+        ("cp437", ["café.txt"]),
+        ("ascii", ["a.txt"]),
+    ],
+)
+def test_names_that_a_zip_file_does_not_mark_as_utf_8_are_decoded(tmp_path, encoding, names):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in names:
+            archive.writestr(NamedAs(name, name.encode(encoding)), f"the text of {name}")
+    assert [(record.member, record.text) for record in read(tmp_path)] == [
+        (name, f"the text of {name}") for name in names
+    ]

@@ -2,6 +2,7 @@
 
 import bz2
 import json
+import zipfile
 
 import pytest
 from corpus.readers.reading import read
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from massivetext.corpus.readers.elements import read_elements
 from massivetext.corpus.readers.mediawiki import markup_text
-from massivetext.corpus.readers.records import NO_ARTICLE, REDIRECT, TOO_LONG
+from massivetext.corpus.readers.records import NO_ARTICLE, REDIRECT, TOO_LONG, UNREAD
 
 PAGE = (
     "<page><title>{title}</title><ns>{ns}</ns><id>7</id>{more}<revision><id>70</id>"
@@ -147,3 +148,25 @@ def test_the_real_dumps_are_read(shared):
     posts = read(shared / "stackexchange", format="stackexchange")
     assert [sum(f'"{kind}"' in (record.fields.meta if record.fields else "") for record in posts)
             for kind in ("question", "answer")] == [264, 415]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Posts.xml", "ai.stackexchange.com-Posts.xml", "Posts.xml.bz2", "renamed.xml"])
+def test_posts_are_known_by_their_outermost_element(tmp_path, name):
+    row = b'<row Id="1" PostTypeId="1" Title="T" Body="&lt;p&gt;B" />'
+    rows = b'<?xml version="1.0" encoding="utf-8"?>\n<posts>\n' + row + b"\n</posts>"
+    (tmp_path / name).write_bytes(bz2.compress(rows) if name.endswith("bz2") else rows)
+    assert [record.text for record in read(tmp_path)] == ["T\n\nB"]
+
+
+@pytest.mark.parametrize("name", ["enwiki-pages-articles.xml", "zhwiki-articles1.xml-p1p162886.bz2"])
+def test_a_dump_of_a_wiki_is_known_by_its_outermost_element(tmp_path, name):
+    data = dump(page("河流", "老人去了河边。")).encode()
+    (tmp_path / name).write_bytes(bz2.compress(data) if name.endswith("bz2") else data)
+    assert [record.text for record in read(tmp_path)] == ["河流\n\n老人去了河边。"]
+
+
+def test_dumps_are_read_inside_archives_and_other_xml_is_not(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("Posts.xml", '<posts>\n<row Id="1" PostTypeId="2" Body="answer" />\n</posts>')
+        archive.writestr("other.xml", "<html/>")
+    assert [(record.text, record.bad) for record in read(tmp_path)] == [("answer", ""), ("", UNREAD)]
