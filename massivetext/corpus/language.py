@@ -270,8 +270,9 @@ def _settle(
 ) -> None:
     """Let the script have its say on the languages that the model found; what it overrules is certain.
 
-    Kana make a text Japanese and Chinese has none; Han characters alone are Japanese where they mix forms as only
-    Japan's reform did; a text that is mostly Han characters, whatever foreign words it holds, is in one of the two.
+    Kana make a text Japanese, Chinese has none, and Korean has Hangul; Han characters alone are Japanese where they mix
+    forms as only Japan's reform did; a text that is mostly Han characters, whatever foreign words it holds, is in one
+    of the two.
     """
     for text in range(len(found)):
         han, kana, letters, forms = (

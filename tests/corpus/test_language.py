@@ -239,3 +239,22 @@ def test_lines_of_tatoeba_are_told(shared, column, code):
     pairs = [line.split("\t") for line in (shared / "translation/tatoeba-cmn-en.txt").read_text().splitlines()]
     lines = [pair[column] for pair in pairs if len(pair[column]) >= 20][:4000]
     assert sum(told(line)[0] == code for line in lines) >= 0.98 * len(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *(
+            (text, "ko")
+            for text in ("안녕하세요", "사랑", "ㅋㅋㅋ", "大韓民國 헌법", "Python 안녕하세요 반갑습니다 world")
+        ),
+        *((text, "ja") for text in ("ｱﾘｶﾞﾄｳ", "コンピュータ", "さようなら", "ローマ字")),
+        *(
+            (text, "zh")
+            for text in ("你好嗎？", "多少錢？", "誰來了？", "韓國", "他说안녕하세요，我听不懂这句话的意思")
+        ),
+        *((text, "ii") for text in ("ꆈꌠꁱꂷ", "ꀋꉬ")),
+    ],
+)
+def test_a_script_of_one_language_decides_it(text, code):
+    assert told(text)[0] == code

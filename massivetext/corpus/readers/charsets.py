@@ -6,7 +6,7 @@ includes HKSCS. Each maps to a Python codec; `decode` adds the characters which 
 
 import codecs
 
-from webencodings import LABELS, PYTHON_NAMES
+from webencodings import LABELS, PYTHON_NAMES  # type: ignore[import-untyped, unused-ignore]
 
 CODECS = {**PYTHON_NAMES, "gbk": "gb18030", "iso-2022-jp": "iso2022_jp_ext", "x-user-defined": "cp1252"}
 """Encoding of the standard -> Python codec, where they differ."""

@@ -244,9 +244,13 @@ def _cells(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
 
 def _score(lines: list[str], dialect: Dialect, wanted: str | None) -> tuple[bool, float, int]:
     """Return how well a dialect fits a file's first lines: whether it has the column, rows like the header, columns."""
-    quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     try:
-        reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or QUOTE, quoting=quoting)
+        reader = csv.reader(
+            lines,
+            delimiter=dialect.delimiter,
+            quotechar=dialect.quote or QUOTE,
+            quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+        )
         rows = [row for row in reader if row]
     except csv.Error:
         return False, 0.0, 0

@@ -214,7 +214,7 @@ def test_time_grows_linearly_with_the_bytes(filler):
         return time.process_time() - began
 
     cost(10)
-    assert cost(200_000) < 6 * max(cost(100_000), 0.05)
+    assert min(cost(40_000) for _ in range(3)) < 6 * max(min(cost(10_000) for _ in range(3)), 0.01)
 
 
 @pytest.mark.shared
