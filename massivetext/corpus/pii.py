@@ -12,6 +12,7 @@ from datetime import date
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -320,6 +321,16 @@ class Pii(Edit):
             return texts
         new = [replaced(text, self.settings.types) for text in texts.filter(hit).to_pylist()]
         return pc.replace_with_mask(texts, hit, pa.array(new, texts.type))
+
+
+def redacted_url(url: str, types: tuple[PiiType, ...] = TYPES) -> str:
+    """Return a URL or path with placeholders for what is found in it, also where it is written as `ann%40example.org`.
+
+    One in which something is found comes back without its percent signs; any other as it is.
+    """
+    readable = unquote(url)
+    found = replaced(readable, types)
+    return url if found == readable else found
 
 
 def replaced(text: str, types: tuple[PiiType, ...]) -> str:
