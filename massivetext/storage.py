@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from glob import escape
 from pathlib import Path
@@ -138,6 +138,7 @@ def locked_file(path: Path) -> Iterator[None]:
 @contextmanager
 def _lock(path: Path, what: Path, wait_seconds: float) -> Iterator[None]:
     """Hold a lock file while the block runs; what: what it protects, for the message."""
+    is_new = not path.parent.exists()
     with _locked_stream(path, what, time.monotonic() + wait_seconds) as stream:
         stream.seek(0)
         stream.truncate()
@@ -147,6 +148,9 @@ def _lock(path: Path, what: Path, wait_seconds: float) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
+            if is_new:  # nothing was written: leave no empty folder
+                with suppress(OSError):
+                    path.parent.rmdir()
 
 
 def _locked_stream(path: Path, what: Path, deadline: float) -> IO[str]:

@@ -61,6 +61,7 @@ class Dependents:
         """Remove what may show a text that was taken down; stages of the run that made it count as not done."""
         (self.folder / PAGE).unlink(missing_ok=True)
         if self.run is not None:
+            clear_temporary(self.run)  # a killed evaluation leaves texts
             for name in ("stages/report.json", "stages/samples.json", PAGE, "samples.json"):
                 (self.run / name).unlink(missing_ok=True)
 
@@ -150,6 +151,15 @@ def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[
         "digest": corpus.digest,
         **more,
     }
+
+
+def finish_interrupted(folder: Path) -> str | None:
+    """Finish a takedown that was interrupted in a corpus; return its name, None if there is none."""
+    if not any((folder / REMOVED / name).is_file() for name in (UNFINISHED, UNRENEWED)):
+        return None
+    with locked_corpus(folder):
+        found = finish_takedown(folder)
+    return None if found is None else str(found["takedown"])
 
 
 Wanted = Sequence[tuple[str, pa.Array | str]]

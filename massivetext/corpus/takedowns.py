@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.errors import StoreError
+from massivetext.errors import ConfigError, StoreError
 from massivetext.storage import LOCK, file_digest, locked_folder, read_json, write_json
 
 REMOVED = "removed"
@@ -43,7 +43,7 @@ the digest that the corpus had before."""
 
 def run_of(folder: Path) -> Path | None:
     """Return the run folder that a corpus folder belongs to, None if it stands alone."""
-    folder = folder.resolve()
+    folder = folder if folder.name == "corpus" else folder.resolve()
     return folder.parent if folder.name == "corpus" and (folder.parent / "recipe.yaml").is_file() else None
 
 
@@ -100,7 +100,14 @@ def check_finished(folder: Path) -> None:
 
 
 def clear_corpus(folder: Path) -> None:
-    """Remove a corpus from its folder, except its lock and the list of what was taken down; call it while locked."""
+    """Remove a corpus from its folder, except the list of what was taken down."""
+    if folder.is_dir():
+        with locked_corpus(folder):
+            _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Do what `clear_corpus` does, in a folder that is locked."""
     check_takedowns(folder)
     if takedown_files(folder):
         write_json(folder / PLAN, {TAKEN: takedown_digests(folder)})
@@ -126,6 +133,20 @@ def takedowns_since(folder: Path, digest: str) -> list[dict[str, Any]]:
             first = {name: rows[0][name] for name in ("date", "reason")}
             found.append({"takedown": path.stem, "documents": documents, **first})
     return found
+
+
+def check_trained(run: Path, folder: Path) -> None:
+    """Raise ConfigError if a run was trained on documents that were taken down from its corpus, in `folder`, since."""
+    store = run / "tokens" / "manifest.json"
+    found = takedowns_since(folder, read_json(store)["corpus"]) if store.is_file() else []
+    if found:
+        named = "; ".join(
+            f"{one['takedown']} of {one['date']}, documents: {one['documents']}, reason: {one['reason']}" for one in found
+        )
+        raise ConfigError(
+            f"documents were taken down from {folder} after {run} was trained ({named}); its tokenizer, token store, "
+            "checkpoints and model were made from them. Start over without these documents with --overwrite"
+        )
 
 
 class TakenDown:
