@@ -144,7 +144,9 @@ def takedown_text(values: dict[str, Any]) -> str:
     gone = ", ".join(f"{split} {count:,}" for split, count in values["documents"].items())
     rows = f"{values['dropped_rows']:,}"
     lines = [tr("Taken down by {matched}: {gone}; dropped rows: {rows}", matched=values["matched"], gone=gone, rows=rows)]
-    if values["finished"]:
+    if values["already"]:
+        lines = [tr("This was done before: {name}, {date}", name=values["takedown"], date=values["date"])] + lines
+    elif values["finished"]:
         lines.insert(0, tr("An interrupted takedown was finished: {name}", name=values["takedown"]))
     lines += [
         tr("files written anew: {count}", count=values["files_written"]),

@@ -87,7 +87,7 @@ def remove_documents(
     regular expression searched in the text (of dropped rows in their excerpt). Rows with the same text or the same raw
     record leave too. reason, date (unset: today): noted with each document. dependents: what to do about pages made
     from the corpus; unset, they are removed. A takedown that was interrupted is finished first; if it is the same one,
-    its result is returned, with `finished` true. Raises ConfigError for another number of criteria or an invalid one,
+    its result is returned, with `finished` true; that of one that was done before is returned with `already` true. Raises ConfigError for another number of criteria or an invalid one,
     DataError where nothing matches, BusyError while another process writes the corpus or its run.
     """
     folder = Path(folder)
@@ -104,12 +104,33 @@ def remove_documents(
             done = finish_takedown(folder, around)
             assert done is not None
             return {**done, "matched": criterion.shown, "finished": False}
-        if finished is not None and finished["criterion"] == criterion.digest:
-            return {**finished, "matched": criterion.shown}
+        for path in takedown_files(folder):
+            if pq.read_table(path, columns=["matched"])["matched"][0].as_py() == criterion.stored:
+                done = finished if finished and finished["takedown"] == path.stem else None
+                done = done or {**_result(folder, path), **around.renew({}), "finished": False, "already": True}
+                return {**done, "matched": criterion.shown}
         other = "" if finished is None else f" (an interrupted takedown, {finished['takedown']}, was finished)"
         raise DataError(
             f"{folder}: no document, kept or dropped, matches {criterion.shown}; nothing was taken down{other}"
         )
+
+
+def _result(folder: Path, takedown: Path) -> dict[str, Any]:
+    """Return what a takedown did, from its file."""
+    rows, corpus = pq.read_table(takedown), load_corpus(folder)
+    splits = rows["split"].to_pylist()
+    return {
+        "folder": str(folder),
+        "takedown": takedown.stem,
+        "date": rows["date"][0].as_py(),
+        "matched": rows["matched"][0].as_py(),
+        "finished": True,
+        "already": False,
+        "documents": {split: splits.count(split) for split in corpus.splits},
+        "dropped_rows": splits.count(None),
+        "files_written": 0,
+        "digest": corpus.digest,
+    }
 
 
 def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[str, Any] | None:
@@ -129,7 +150,6 @@ def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[
     if not path.is_file():  # it was announced and no more
         unfinished.unlink()
         return None
-    rows = pq.read_table(path)
     if unfinished.is_file():
         written = _apply(load_corpus(folder, unfinished=True))
         around.forget()
@@ -138,19 +158,7 @@ def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[
     more = around.renew(begun["noted"])
     unrenewed.unlink()
     sync_folder(removed)
-    corpus, splits = load_corpus(folder), rows["split"].to_pylist()
-    return {
-        "folder": str(folder),
-        "takedown": path.stem,
-        "matched": rows["matched"][0].as_py(),
-        "criterion": begun["criterion"],
-        "finished": True,
-        "documents": {split: splits.count(split) for split in corpus.splits},
-        "dropped_rows": splits.count(None),
-        "files_written": written,
-        "digest": corpus.digest,
-        **more,
-    }
+    return {**_result(folder, path), "files_written": written, **more}
 
 
 def finish_interrupted(folder: Path) -> str | None:
@@ -172,13 +180,8 @@ class Criterion(NamedTuple):
     shown: str
     """In words, for whoever asked."""
     stored: str
-    """In words that repeat no text and no personal data."""
+    """In words that repeat no text and no personal data, and tell it from other criteria."""
     wanted: Wanted
-
-    @property
-    def digest(self) -> str:
-        """Return what tells it from other criteria."""
-        return value_digest(self.shown)
 
 
 def _criterion(ids: Sequence[str], url: str | None, license: str | None, pattern: str | None) -> Criterion:
@@ -205,7 +208,9 @@ def _criterion(ids: Sequence[str], url: str | None, license: str | None, pattern
         # A pattern is often the very words that must go.
         return Criterion(shown, f"pattern with SHA-256 {value_digest(value)[:16]}", [("text", value)])
     # Python's end of text is \Z, that of Arrow's expressions \z.
-    return Criterion(shown, f"{name} {redacted_url(value)!r}", [(name, f"^{translate(value).removesuffix(END)}$")])
+    redacted = redacted_url(value)
+    stored = shown if redacted == value else f"{name} {redacted!r} with SHA-256 {value_digest(value)[:16]}"
+    return Criterion(shown, stored, [(name, f"^{translate(value).removesuffix(END)}$")])
 
 
 def _leaving(corpus: Corpus, wanted: Wanted) -> pa.Table:
@@ -236,8 +241,7 @@ def _announce(
     columns |= {name: pa.repeat(value, rows.num_rows) for name, value in notes.items()}
     path = corpus.folder / REMOVED / f"takedown-{1 + len(takedown_files(corpus.folder)):04d}.parquet"
     noted = dependents.note(_texts(corpus, rows["id"].combine_chunks()))
-    begun = {"takedown": path.name, "criterion": criterion.digest, "noted": noted}
-    write_json(corpus.folder / REMOVED / UNFINISHED, begun)
+    write_json(corpus.folder / REMOVED / UNFINISHED, {"takedown": path.name, "noted": noted})
     with temporary_path(path) as temporary:
         pq.write_table(pa.table(columns).select(SCHEMA.names).cast(SCHEMA), temporary, compression="zstd")
 

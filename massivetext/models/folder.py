@@ -44,7 +44,7 @@ def save_model_folder(
     """
     with locked_folder(folder):
         for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)
         _save(model, tokenizer, folder, provenance)
 
 
