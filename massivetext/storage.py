@@ -158,7 +158,7 @@ def _locked_stream(path: Path, what: Path, deadline: float) -> IO[str]:
     while True:
         if not path.parent.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-        stream = open(path, "a+", encoding="utf-8")
+        stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,7 +1,7 @@
 """`take_down`: a takedown together with the run that the corpus belongs to: pages, samples, what still holds the text.
 
-The corpus's part is `massivetext.corpus.removing`. Here the pages and samples are written anew, the pieces of the
-vocabulary that only the removed text had are named, and so are token store, checkpoints and models that were made from it.
+`massivetext.corpus.removing` changes the corpus. This module writes pages and samples anew, and names what still holds
+something of the removed text: pieces of the vocabulary, the token store, checkpoints and models.
 """
 
 import re
@@ -21,14 +21,14 @@ from massivetext.translations import language, tr
 if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
 
-MADE = (
-    ("tokenizer", "tokenizer", "its vocabulary was learnt from the removed text too"),
-    ("tokens", "token store", "its shards decode to the removed text"),
-    ("checkpoints", "checkpoints", "trained on the removed text"),
-    ("model", "model", "trained on the removed text"),
-    ("*.gguf", "exported model", "trained on the removed text"),
-)
-"""What a run folder may hold that was made from the corpus: pattern, what it is, why a takedown does not reach it."""
+MADE = {
+    "tokenizer": "tokenizer",
+    "tokens": "tokens",
+    "checkpoints": "checkpoints",
+    "model": "model",
+    "export": "*.gguf",
+}
+"""What a run folder may hold that was made from the corpus, and where."""
 TELLING = re.compile(r"[^\W\d_]{4}|[\u3400-\u9fff]{2}")
 """A piece of the vocabulary that says something by itself."""
 SHOWN_PIECES = 20
@@ -37,9 +37,10 @@ SHOWN_PIECES = 20
 def take_down(folder: str | Path, reason: str, **criteria: Any) -> dict[str, Any]:
     """Return what a takedown did; pages and samples of the corpus and its run are written anew.
 
-    As `massivetext.corpus.removing.remove_documents`, with the same criteria and errors. The result says besides: `made`
-    (path, what, why: what still holds the text), `rebuild` (the command that makes it anew), `vocabulary` (the pieces of
-    the tokenizer's vocabulary that no remaining document holds), `samples` (whether samples were written anew).
+    Criteria and errors are those of `massivetext.corpus.removing.remove_documents`. Where the corpus belongs to a run,
+    the result has also: `made` (path, what, why: what still holds the text), `rebuild` (the command that makes it
+    anew), `vocabulary` (pieces of the tokenizer's vocabulary that no remaining document holds), `samples` (whether
+    samples were written anew).
     """
     return remove_documents(folder, reason, **criteria, dependents=RunDependents(Path(folder)))
 
@@ -63,7 +64,9 @@ class RunDependents(Dependents):
         if self.run is None:
             return {}
         tokenizer = self._own_tokenizer()
-        pieces = set() if tokenizer is None else {number for text in texts for number in tokenizer.encode_ordinary(text)}
+        pieces = (
+            set() if tokenizer is None else {number for text in texts for number in tokenizer.encode_ordinary(text)}
+        )
         there = {name: (self.run / name).is_file() for name in ("samples.json", PAGE)}
         return {**there, "pieces": sorted(pieces)}
 
@@ -75,9 +78,10 @@ class RunDependents(Dependents):
         samples = self._renewed_samples() if noted.get("samples.json") else False
         if noted.get(PAGE):
             write_report(self.run, language())
+        reasons = _reasons()
         made = [
-            {"path": str(path), "what": what, "why": why}
-            for pattern, what, why in MADE
+            {"path": str(path), "what": what, "why": reasons[what]}
+            for what, pattern in MADE.items()
             for path in sorted(self.run.glob(pattern))
         ]
         rebuild = f"massivetext run {self.run / 'recipe.yaml'} --out {self.run} --overwrite"
@@ -139,13 +143,26 @@ class RunDependents(Dependents):
         return sorted(words)
 
 
+def _reasons() -> dict[str, str]:
+    """Return what of a removed text is left in each of MADE."""
+    return {
+        "tokenizer": tr("tokenizer: its vocabulary was learnt from the removed text too"),
+        "tokens": tr("token store: its shards decode to the removed text"),
+        "checkpoints": tr("checkpoints: trained on the removed text"),
+        "model": tr("model: trained on the removed text"),
+        "export": tr("exported model: trained on the removed text"),
+    }
+
+
 def takedown_text(values: dict[str, Any]) -> str:
     """Return what `take_down` gave as text for a terminal."""
     gone = ", ".join(f"{split} {count:,}" for split, count in values["documents"].items())
     rows = f"{values['dropped_rows']:,}"
-    lines = [tr("Taken down by {matched}: {gone}; dropped rows: {rows}", matched=values["matched"], gone=gone, rows=rows)]
+    lines = [
+        tr("Taken down by {matched}: {gone}; dropped rows: {rows}", matched=values["matched"], gone=gone, rows=rows)
+    ]
     if values["already"]:
-        lines = [tr("This was done before: {name}, {date}", name=values["takedown"], date=values["date"])] + lines
+        lines.insert(0, tr("This was done before: {name}, {date}", name=values["takedown"], date=values["date"]))
     elif values["finished"]:
         lines.insert(0, tr("An interrupted takedown was finished: {name}", name=values["takedown"]))
     lines += [
@@ -163,6 +180,6 @@ def takedown_text(values: dict[str, Any]) -> str:
         )  # fmt: skip
     if values.get("made"):
         lines.append(tr("A takedown does not change what was made from the corpus before:"))
-        lines += [f"  {entry['path']}  {tr(entry['what'])}: {tr(entry['why'])}" for entry in values["made"]]
+        lines += [f"  {entry['path']}  {entry['why']}" for entry in values["made"]]
         lines.append(tr("To make it anew without the removed documents: {command}", command=values["rebuild"]))
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Runs MassiveText's commands in forked processes and kills one at the N-th call that changes the disk.
 
-A server: each line of stdin is a JSON request, each line of stdout its answer. Everything heavy is imported once, here;
-each command runs in a fork. Requests: {"commands": [[argument, ...], ...], "cwd": folder, "kill_at": N or 0}; all commands
-start at once, the first one is killed. Answers: {"status": [...], "said": [...], "calls": N}.
+A server: each line of stdin is a JSON request, each line of stdout its answer. Everything heavy is imported once, here,
+and each command runs in a fork. Requests: {"commands": [[argument, ...], ...], "cwd": folder, "kill_at": N or 0}. All
+commands start at once, the first one is killed. Answers: {"status": [...], "said": [...], "calls": N}.
 
 Calls that count: opening for writing, rename, unlink, mkdir, rmdir, truncate and fsync, made by Python below `cwd`. What
 libraries of C and Rust write goes to files with temporary names, which only Python's calls make visible.
@@ -15,15 +15,27 @@ import sys
 import tempfile
 import threading
 import traceback
+from contextlib import suppress
 from pathlib import Path
+
+import gguf  # noqa: F401
+import jinja2  # noqa: F401
+import pandas as pd  # noqa: F401
+import pyarrow.dataset  # noqa: F401
+import scipy.optimize
+import scipy.sparse
+import scipy.stats  # noqa: F401
 
 import massivetext.cli
 import massivetext.corpus.building
 import massivetext.corpus.classifying
 import massivetext.evaluation.splits
 import massivetext.models.auto
+import massivetext.models.gguf_export
 import massivetext.report.page
-import massivetext.takedowns  # noqa: F401
+import massivetext.takedowns
+import massivetext.tasks.pipelines
+import massivetext.tokens.ngram
 
 massivetext.corpus.building.PART_BYTES = 1500  # several parts of little text
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
@@ -103,10 +115,8 @@ def answer(request: dict) -> dict:
     for child, said, counted in running:
         _, status = os.waitpid(child, 0)
         statuses.append(os.waitstatus_to_exitcode(status))
-        try:  # what it started must not outlive it
+        with suppress(ProcessLookupError):  # what it started must not outlive it
             os.killpg(child, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         said.seek(0)
         counted.seek(0)
         texts.append(said.read().decode(errors="replace"))

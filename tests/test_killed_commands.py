@@ -1,4 +1,4 @@
-"""Commands killed at calls that change the disk end alike when they are run again; two writers at once exclude each other."""
+"""Commands killed at calls that change the disk end alike when run again; of two writers at once one is told to wait."""
 
 import hashlib
 import json
@@ -39,7 +39,8 @@ def texts(tmp_path_factory):
     for source, words in (("english", "The harbour was quiet before dawn, and a gull turned over the boats {}. "),
                           ("chinese", "清晨的港口很安静，海鸥从船上飞过，水面轻轻晃动{}。")):  # fmt: skip
         rows = [
-            {"text": words.format(number) * 6 + (f"{SECRET} {number}" if number % 3 == 0 else "")} for number in range(30)
+            {"text": words.format(number) * 6 + (f"{SECRET} {number}" if number % 3 == 0 else "")}
+            for number in range(30)
         ]
         (folder / f"{source}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "more.jsonl").write_text(

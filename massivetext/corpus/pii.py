@@ -357,9 +357,9 @@ def _may_hold(values: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def redacted_meta(meta: str, types: tuple[PiiType, ...] = TYPES) -> str:
-    """Return a JSON object with placeholders in its values; the name of a value tells what it is, as words do in a text.
+    """Return a JSON object with placeholders in its values; the name of a value says what it is, as words in a text do.
 
-    A number that is one, such as a telephone number, becomes a string. One in which nothing is found comes back as it is.
+    A number that is replaced becomes a string. An object in which nothing is found is returned as it is.
     """
 
     def edited(name: str, value: Any) -> Any:

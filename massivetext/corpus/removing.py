@@ -1,9 +1,9 @@
 """Takedowns: documents leave a finished corpus, and only the files that hold them are written anew.
 
-A takedown is carried out in steps, each of which can be repeated: `removed/unfinished.json` announces it,
-`removed/takedown-0001.parquet` lists what leaves, the documents leave the files, the manifest is corrected, old pages are
-removed, new ones are written. A takedown that was killed is finished by the next command that writes the corpus; until
-then nobody reads it. What was taken down stays out: a later build refuses it by id, by text and by raw record.
+A takedown has steps, each of which can be repeated: `removed/unfinished.json` announces it, `takedown-0001.parquet`
+lists what leaves, the documents leave the files, the manifest is corrected, old pages are removed and new ones written.
+A takedown that was killed is finished by the next command that writes the corpus; until then nobody reads it. What was
+taken down stays out: a later build refuses it by id, by text and by raw record.
 
 Ids, digests and hashes of word sequences stay behind, in `removed/`, `index/` and `clusters/`; no text does.
 """
@@ -86,9 +86,10 @@ def remove_documents(
     Exactly one of: ids (whole, 32 hexadecimal digits); url and license, with `*` and `?` as in file names; pattern, a
     regular expression searched in the text (of dropped rows in their excerpt). Rows with the same text or the same raw
     record leave too. reason, date (unset: today): noted with each document. dependents: what to do about pages made
-    from the corpus; unset, they are removed. A takedown that was interrupted is finished first; if it is the same one,
-    its result is returned, with `finished` true; that of one that was done before is returned with `already` true. Raises ConfigError for another number of criteria or an invalid one,
-    DataError where nothing matches, BusyError while another process writes the corpus or its run.
+    from the corpus; unset, they are removed. An interrupted takedown is finished first; if it is the same one, its
+    result is returned, with `finished` true. If the same takedown was done before, its result has `already` true.
+    Raises ConfigError for another number of criteria or an invalid one, DataError where nothing matches, BusyError
+    while another process writes the corpus or its run.
     """
     folder = Path(folder)
     criterion = _criterion(ids, url, license, pattern)

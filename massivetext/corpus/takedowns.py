@@ -141,7 +141,8 @@ def check_trained(run: Path, folder: Path) -> None:
     found = takedowns_since(folder, read_json(store)["corpus"]) if store.is_file() else []
     if found:
         named = "; ".join(
-            f"{one['takedown']} of {one['date']}, documents: {one['documents']}, reason: {one['reason']}" for one in found
+            f"{one['takedown']} of {one['date']}, documents: {one['documents']}, reason: {one['reason']}"
+            for one in found
         )
         raise ConfigError(
             f"documents were taken down from {folder} after {run} was trained ({named}); its tokenizer, token store, "

@@ -40,7 +40,7 @@ def write_report(run_folder: str | Path, language: str | None = None) -> Path:
 
 @contextmanager
 def _still_corpus(folder: Path) -> Iterator[None]:
-    """Keep takedowns and builds away while a page shows texts of a corpus; wait a little for those that are going on."""
+    """Hold the corpus's lock while a page shows its texts; wait a little for a build or takedown that has it."""
     corpus = folder if is_corpus(folder) else folder / "corpus"
     if not corpus.is_dir():
         yield
