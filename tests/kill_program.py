@@ -4,8 +4,8 @@ A server: each line of stdin is a JSON request, each line of stdout its answer. 
 and each command runs in a fork. Requests: {"commands": [[argument, ...], ...], "cwd": folder, "kill_at": N or 0}. All
 commands start at once, the first one is killed. Answers: {"status": [...], "said": [...], "calls": N}.
 
-Calls that count: opening for writing, rename, unlink, mkdir, rmdir, truncate and fsync, made by Python below `cwd`. What
-libraries of C and Rust write goes to files with temporary names, which only Python's calls make visible.
+Calls that count: opening for writing, rename, unlink, mkdir, rmdir, truncate and fsync, made by Python below `cwd`.
+What libraries of C and Rust write goes to files with temporary names, which only Python's calls make visible.
 """
 
 import json
@@ -105,7 +105,7 @@ def answer(request: dict) -> dict:
     """Return what became of the commands of a request."""
     running = []
     for number, command in enumerate(request["commands"]):
-        said, counted = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        said, counted = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         child = os.fork()
         if child == 0:
             kill_at = request["kill_at"] if number == 0 else 0

@@ -1,4 +1,4 @@
-"""Commands killed at calls that change the disk end alike when run again; of two writers at once one is told to wait."""
+"""Commands killed at calls that change the disk end alike when run again; of two writers one is told to wait."""
 
 import hashlib
 import json

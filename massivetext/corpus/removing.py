@@ -236,7 +236,6 @@ def _announce(
         "reason": reason,
         "matched": criterion.stored,
         "date": date or datetime.date.today().isoformat(),
-        "corpus": corpus.digest,
     }
     columns = {name: rows[name] for name in (*COLUMNS, "split")} | redacted
     columns |= {name: pa.repeat(value, rows.num_rows) for name, value in notes.items()}

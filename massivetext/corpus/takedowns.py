@@ -34,11 +34,9 @@ SCHEMA = pa.schema(
         "reason": pa.string(),
         "matched": pa.string(),
         "date": pa.string(),
-        "corpus": pa.string(),
     }
 )
-"""Columns of a takedown; split is null for what had been dropped already, matched says what was asked for, corpus is
-the digest that the corpus had before."""
+"""Columns of a takedown; split is null for what had been dropped already, matched says what was asked for."""
 
 
 def run_of(folder: Path) -> Path | None:
@@ -123,30 +121,23 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def takedowns_since(folder: Path, digest: str) -> list[dict[str, Any]]:
-    """Return name, date, reason and number of documents of the takedowns made after the corpus had a digest."""
-    found: list[dict[str, Any]] = []
-    for path in takedown_files(folder):
-        rows = pq.read_table(path, columns=["corpus", "date", "reason", "split"]).to_pylist()
-        if rows and (found or rows[0]["corpus"] == digest):
-            documents = sum(row["split"] is not None for row in rows)
-            first = {name: rows[0][name] for name in ("date", "reason")}
-            found.append({"takedown": path.stem, "documents": documents, **first})
-    return found
-
-
 def check_trained(run: Path, folder: Path) -> None:
-    """Raise ConfigError if a run was trained on documents that were taken down from its corpus, in `folder`, since."""
-    store = run / "tokens" / "manifest.json"
-    found = takedowns_since(folder, read_json(store)["corpus"]) if store.is_file() else []
-    if found:
-        named = "; ".join(
-            f"{one['takedown']} of {one['date']}, documents: {one['documents']}, reason: {one['reason']}"
-            for one in found
-        )
+    """Raise ConfigError if the token store of a run holds documents that were taken down from its corpus, `folder`."""
+    shards = sorted((run / "tokens").glob("*/*/shard-*.parquet"))
+    held = pa.chunked_array(
+        [pq.read_table(path, columns=["id"])["id"].combine_chunks() for path in shards], pa.string()
+    )
+    named = []
+    for path in takedown_files(folder):
+        rows = pq.read_table(path, columns=["id", "date", "reason"])
+        count = pc.sum(pc.is_in(rows["id"], held)).as_py()
+        if count:
+            date, reason = (rows[name][0].as_py() for name in ("date", "reason"))
+            named.append(f"{path.stem} of {date}, documents: {count}, reason: {reason}")
+    if named:
         raise ConfigError(
-            f"documents were taken down from {folder} after {run} was trained ({named}); its tokenizer, token store, "
-            "checkpoints and model were made from them. Start over without these documents with --overwrite"
+            f"documents were taken down from {folder} after {run} was trained ({'; '.join(named)}); its tokenizer, "
+            "token store, checkpoints and model were made from them. Start over without these documents with --overwrite"
         )
 
 

@@ -212,7 +212,7 @@ def test_a_build_that_would_lose_a_takedown_is_refused(recipe, tmp_path, harm):
     harm(tmp_path / "out" / "removed" / "takedown-0001.parquet")
     before = states(tmp_path / "out" / "documents")
     for change in ({}, {"append": True}):
-        with pytest.raises(StoreError, match="takedown-0001.*missing or altered; building now would bring back"):
+        with pytest.raises(StoreError, match=r"takedown-0001.*missing or altered; building now would bring back"):
             build(recipe | {"steps": []}, tmp_path / "out", **change)
     with pytest.raises(StoreError, match="missing or altered"):
         clear_corpus(tmp_path / "out")
@@ -251,7 +251,7 @@ def test_nobody_reads_a_corpus_whose_takedown_is_not_finished(recipe, tmp_path, 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(removing, "_apply", lambda corpus: (_ for _ in ()).throw(KeyboardInterrupt))
         remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
-    with pytest.raises(StoreError, match="takedown.*--finish"):
+    with pytest.raises(StoreError, match=r"takedown.*--finish"):
         load_corpus(tmp_path / "out")
     found = remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
     assert found["finished"] and found["documents"]["train"] + found["documents"]["validation"] == 1
