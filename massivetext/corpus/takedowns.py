@@ -137,7 +137,7 @@ def check_trained(run: Path, folder: Path) -> None:
     if named:
         raise ConfigError(
             f"documents were taken down from {folder} after {run} was trained ({'; '.join(named)}); its tokenizer, "
-            "token store, checkpoints and model were made from them. Start over without these documents with --overwrite"
+            "token store, checkpoints and model were made from them. Start over without them with --overwrite"
         )
 
 
