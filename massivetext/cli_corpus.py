@@ -1,7 +1,5 @@
 """The verbs `massivetext corpus ...` and `massivetext tokenizer ...`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -80,36 +78,57 @@ def corpus_append(
     """
     from massivetext.corpus import inspecting
     from massivetext.corpus.building import build_corpus
+    from massivetext.corpus.reading import load_corpus
+    from massivetext.corpus.removing import finish_takedown
+    from massivetext.corpus.takedowns import locked_corpus
     from massivetext.recipe import overridden, read_yaml
+    from massivetext.report.page import REPORT, write_report
+    from massivetext.takedowns import RunDependents
+    from massivetext.translations import language
 
     values = read_yaml(recipe)
     for override in overrides or ():
         values = overridden(values, override)
-    with _renewed_pages(_corpus_of(folder)):
-        corpus = build_corpus(values, _corpus_of(folder), append=True, quiet=quiet)
+    where = _corpus_of(folder)
+    load_corpus(where, unfinished=True)
+    with locked_corpus(where):
+        finish_takedown(where, RunDependents(where))
+        corpus = build_corpus(values, where, append=True, quiet=quiet)
+        write_report(where, language())
+        if (where.parent / REPORT).is_file():
+            write_report(where.parent, language())
     show(inspecting.summary(corpus), as_json, inspecting.summary_text)
 
 
 @corpus_app.command("remove")
 def corpus_remove(
     folder: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
-    reason: Annotated[str, typer.Option("--reason", help="The reason, recorded with each document.")],
+    reason: Annotated[str | None, typer.Option("--reason", help="The reason, recorded with each document.")] = None,
     ids: Annotated[list[str] | None, typer.Option("--id", help="A whole id; can be given more than once.")] = None,
     url: Annotated[str | None, typer.Option("--url", help="URLs; * and ? are wildcards.")] = None,
     license: Annotated[str | None, typer.Option("--license", help="Licences; * and ? are wildcards.")] = None,
     pattern: Annotated[str | None, typer.Option("--pattern", help="Regular expression searched in the text.")] = None,
+    unfinished: Annotated[bool, typer.Option("--finish", help="Finish a takedown that was interrupted.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Remove documents on request (a takedown): with every copy of their text, and from later builds too.
 
+    Also says what was made from the corpus and still holds the text: token store, checkpoints, models.
+
     Example: massivetext corpus remove runs/mine --url "https://example.org/*" --reason "asked by the owner"
     """
-    from massivetext.corpus.removing import removal_text, remove_documents
+    from massivetext.takedowns import finish, take_down, takedown_text
 
     corpus = _corpus_of(folder)
-    with _renewed_pages(corpus):
-        found = remove_documents(corpus, reason, ids=ids or (), url=url, license=license, pattern=pattern)
-    show(found, as_json, removal_text)
+    if unfinished:
+        if reason or ids or url or license or pattern:
+            raise ConfigError("--finish takes no other option: what is taken down was said before the interruption")
+        show(finish(corpus), as_json, takedown_text)
+        return
+    if reason is None:
+        raise ConfigError("a takedown needs a reason: give --reason, which is noted with each document")
+    found = take_down(corpus, reason, ids=ids or (), url=url, license=license, pattern=pattern)
+    show(found, as_json, takedown_text)
 
 
 @corpus_app.command("diff")
@@ -200,16 +219,3 @@ def tokenizer_inspect(
 def _corpus_of(folder: Path) -> Path:
     """Return the corpus folder of a run folder where `folder` is one, else `folder` itself."""
     return folder / "corpus" if (folder / "corpus").is_dir() else folder
-
-
-@contextmanager
-def _renewed_pages(corpus: Path) -> Iterator[None]:
-    """Write a corpus's page again after its documents have changed, and its run's where there is one."""
-    from massivetext.report.page import REPORT, write_report
-    from massivetext.translations import language
-
-    of_run = (corpus.parent / REPORT).is_file()
-    yield
-    write_report(corpus, language())
-    if of_run:
-        write_report(corpus.parent, language())

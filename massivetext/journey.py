@@ -54,7 +54,7 @@ def run(
     folder = Path(out) if out is not None else Path("runs") / name
     journey = Journey(folder, resolved, overwrite, quiet)
     started_at = time.monotonic()
-    with locked_folder(folder):
+    with locked_folder(folder, nested=True):
         clear_temporary(folder)
         for name in list(OUTPUTS)[: list(OUTPUTS).index(until) + 1]:
             STAGES[name](journey)

@@ -99,6 +99,10 @@ class Journey:
         """Remove what this stage and the later ones left, so that they are done anew; never a training unasked."""
         later = list(OUTPUTS)[list(OUTPUTS).index(name) :]
         if "train" in later and not self.overwrite and any((self.folder / "checkpoints").glob("step-*")):
+            if name != "corpus":
+                from massivetext.corpus.takedowns import check_trained
+
+                check_trained(self.folder, Path(self.recipe.corpus.from_ or self.folder / "corpus"))
             raise ConfigError(
                 f"{self.folder} holds a model trained with other settings or inputs (what changed is read by the stage "
                 f"{name!r}). Keep it and write elsewhere with --out FOLDER, or start over here with --overwrite"
@@ -107,10 +111,25 @@ class Journey:
             (self.folder / "stages" / f"{stage}.json").unlink(missing_ok=True)
             for output in OUTPUTS[stage]:
                 path = self.folder / output
-                if path.is_dir():
+                if stage == "corpus":
+                    from massivetext.corpus.takedowns import clear_corpus
+
+                    clear_corpus(path)
+                elif path.is_dir():
                     shutil.rmtree(path)
                 else:
                     path.unlink(missing_ok=True)
+
+
+def _finish_takedown(journey: Journey) -> None:
+    """Finish a takedown in the run's corpus that was interrupted; its samples and report are then made anew."""
+    from massivetext.corpus.removing import finish_interrupted
+    from massivetext.report.page import write_report
+
+    name = finish_interrupted(journey.folder / "corpus")
+    if name is not None:
+        write_report(journey.folder / "corpus", language_in_use())
+        journey.say(tr("An interrupted takedown was finished: {name}", name=name))
 
 
 def do_corpus(journey: Journey) -> None:
@@ -126,6 +145,7 @@ def do_corpus(journey: Journey) -> None:
 
             write_report(corpus.folder, language_in_use())
 
+    _finish_takedown(journey)
     values = recipe_values(journey.recipe)["corpus"]
     journey.stage("corpus", [values, journey.recipe.seed, inputs_digest(settings)], work)
 

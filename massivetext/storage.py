@@ -9,14 +9,20 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from glob import escape
 from pathlib import Path
 from typing import IO, Any
 
 from massivetext.errors import BusyError
 
 TEMPORARY_PREFIX = ".tmp-"
+LOCK = ".lock"
+_NESTED: ContextVar[frozenset[Path]] = ContextVar("nested locks", default=frozenset())
+"""Lock files that this thread holds and may take again."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -99,24 +105,81 @@ def value_digest(value: object) -> str:
 
 
 @contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock (`.lock`, by flock) while the block runs; raise BusyError if another process holds it.
+def locked_folder(folder: Path, *, nested: bool = False, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the folder's lock (`.lock`, by flock) while the block runs; raise BusyError if it is held already.
 
-    The lock dies with its process, so a killed run leaves none behind.
+    nested: a function that is called in the block may take the lock again, with nested=True. wait_seconds: how long to
+    wait for another holder. The lock dies with its process: the file that a killed run leaves behind locks nothing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+", encoding="utf-8") as stream:
+    path = folder.resolve() / LOCK
+    if nested and path in _NESTED.get():
+        yield
+        return
+    with _lock(path, folder, wait_seconds):
+        token = _NESTED.set(_NESTED.get() | ({path} if nested else set()))
+        try:
+            yield
+        finally:
+            _NESTED.reset(token)
+
+
+@contextmanager
+def locked_file(path: Path) -> Iterator[None]:
+    """Hold the lock of a single output file while the block runs, and remove what killed writers of it left.
+
+    The lock is `.lock-NAME` beside the file. Raises BusyError as `locked_folder` does.
+    """
+    with _lock(path.parent / f"{LOCK}-{path.name}", path, 0.0):
+        for leftover in path.parent.glob(f"{TEMPORARY_PREFIX}*-{escape(path.name)}"):
+            leftover.unlink(missing_ok=True)
+        yield
+
+
+@contextmanager
+def _lock(path: Path, what: Path, wait_seconds: float) -> Iterator[None]:
+    """Hold a lock file while the block runs; what: what it protects, for the message."""
+    is_new = not path.parent.exists()
+    with _locked_stream(path, what, time.monotonic() + wait_seconds) as stream:
+        stream.seek(0)
+        stream.truncate()
+        stream.write(str(os.getpid()))
+        stream.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            if is_new:  # nothing was written: leave no empty folder
+                with suppress(OSError):
+                    path.parent.rmdir()
+
+
+def _locked_stream(path: Path, what: Path, deadline: float) -> IO[str]:
+    """Return the open lock file once this process holds its lock."""
+    while True:
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
+            stream.close()
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
             raise BusyError(
-                f"{folder} is being written by another process (pid {holder}); "
-                f"wait for it to finish, stop it, or choose another folder with --out"
+                f"{what} is being written by another process (pid {holder}); wait for it to finish, stop it, or write "
+                f"elsewhere with --out"
             ) from None
-        stream.seek(0)
-        stream.truncate()
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
+        if _is_at(stream, path):
+            return stream
+        stream.close()  # the file was removed with its folder, or by its last holder: its lock means nothing
+
+
+def _is_at(stream: IO[str], path: Path) -> bool:
+    """Return whether an open file is the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False

@@ -11,16 +11,19 @@ length of the undisturbed run, one at random in each equal share of it, so that 
 
 import argparse
 import hashlib
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 COMPARED = (
     "corpus/**/*.parquet", "corpus/manifest.json", "tokenizer/*.json", "tokens/**/*", "checkpoints/**/*.safetensors",
@@ -130,6 +133,66 @@ def trials(
         run_to_the_end(filled(folder))
         results.append(Trial(moment, finished, differences(expected, folder_digests(folder, patterns))))
     return results
+
+
+class Commands:
+    """Runs commands of MassiveText in forks of one process (kill_program.py) that has imported everything."""
+
+    def __init__(self, temporary: Path) -> None:
+        paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(temporary), "LC_ALL": "C.UTF-8"}
+        program = str(Path(__file__).with_name("kill_program.py"))
+        self.process = subprocess.Popen(
+            [sys.executable, program], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self, folder: Path, *commands: Sequence[str], kill_at: int = 0) -> dict[str, Any]:
+        """Run commands in a folder, all at once; kill the first at the N-th call that changes the disk.
+
+        Returns `status` (negative: killed) and `said` of each, and `calls`, how many calls the longest made.
+        """
+        assert self.process.stdin is not None and self.process.stdout is not None
+        request = {"commands": commands, "cwd": str(folder), "kill_at": kill_at}
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return dict(json.loads(self.process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+
+def kill_at_calls(
+    commands: Commands,
+    template: Path,
+    scratch: Path,
+    command: Sequence[str],
+    kills: int,
+    patterns: Iterable[str] = ("**/*",),
+    after_the_kill: Callable[[Path], None] = lambda folder: None,
+) -> None:
+    """Run a command in copies of a folder, undisturbed and killed at `kills` of its calls; assert that it ends alike.
+
+    The calls are spread over all that the undisturbed command made, the first and the last among them. after_the_kill:
+    called with the folder before the command is run again. A killed command that is run again must succeed.
+    """
+    whole = scratch / "whole" / "folder"
+    shutil.copytree(template, whole)
+    done = commands.run(whole, command)
+    assert done["status"] == [0], done["said"]
+    expected, calls = folder_digests(whole, patterns), done["calls"]
+    shares = [number / max(1, kills - 1) for number in range(kills)]
+    for kill_at in sorted({1 + round(share * (calls - 1)) for share in shares}):
+        folder = scratch / f"killed-{kill_at:04d}" / "folder"
+        shutil.copytree(template, folder)
+        killed = commands.run(folder, command, kill_at=kill_at)
+        assert killed["status"] in ([-signal.SIGKILL], [0]), killed["said"]
+        after_the_kill(folder)
+        again = commands.run(folder, command)
+        assert again["status"] == [0], f"after a kill at call {kill_at} of {calls}: {again['said'][0]}"
+        different = differences(expected, folder_digests(folder, patterns))
+        assert not different, f"after a kill at call {kill_at} of {calls}: {different}"
+        shutil.rmtree(folder.parent)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from massivetext.errors import BusyError
 from massivetext.storage import (
     clear_temporary,
     file_digest,
+    locked_file,
     locked_folder,
     read_json,
     value_digest,
@@ -87,3 +88,35 @@ def test_digests_are_sha256_and_do_not_depend_on_the_order_of_keys(tmp_path):
     assert file_digest(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert value_digest({"a": 1, "b": [2, "中"]}) == value_digest({"b": [2, "中"], "a": 1})
     assert value_digest({"a": 1}) != value_digest({"a": 2})
+
+
+def test_a_lock_that_may_be_nested_is_taken_again_by_its_holder_alone(tmp_path):
+    with locked_folder(tmp_path, nested=True):
+        with locked_folder(tmp_path, nested=True):
+            pass
+        with pytest.raises(BusyError), locked_folder(tmp_path):
+            pass
+    with locked_folder(tmp_path), pytest.raises(BusyError), locked_folder(tmp_path, nested=True):
+        pass
+
+
+def test_a_lock_whose_file_was_removed_with_the_folder_protects_the_new_one(tmp_path):
+    with locked_folder(tmp_path / "a"):
+        (tmp_path / "a" / ".lock").unlink()
+        (tmp_path / "a").rmdir()
+        with locked_folder(tmp_path / "a"), pytest.raises(BusyError), locked_folder(tmp_path / "a"):
+            pass
+
+
+def test_a_lock_leaves_nothing_behind(tmp_path):
+    with locked_folder(tmp_path / "a"):
+        assert names(tmp_path / "a") == [".lock"]
+    assert names(tmp_path) == []
+
+
+def test_a_locked_file_is_cleared_of_what_killed_writers_of_it_left(tmp_path):
+    for name in (".tmp-1-a[1].gguf", ".tmp-1-other.gguf"):
+        (tmp_path / name).write_bytes(b"half")
+    with locked_file(tmp_path / "a[1].gguf"), pytest.raises(BusyError), locked_file(tmp_path / "a[1].gguf"):
+        pass
+    assert names(tmp_path) == [".tmp-1-other.gguf"]

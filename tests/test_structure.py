@@ -16,7 +16,7 @@ PACKAGE = Path(mt.__file__).parent
 LAYERS = [
     {"errors", "visible"}, {"storage", "settings", "translations"}, {"progress", "hub"}, {"text"}, {"corpus"},
     {"tokens"}, {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"},
-    {"explaining"}, {"recipe"}, {"stages"}, {"journey"}, {"doctor", "chat"}, {"cli_options", "cli_help"},
+    {"explaining"}, {"recipe"}, {"stages"}, {"journey", "takedowns"}, {"doctor", "chat"}, {"cli_options", "cli_help"},
     {"cli_corpus"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

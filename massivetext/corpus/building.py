@@ -13,7 +13,7 @@ import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
@@ -34,7 +34,7 @@ from massivetext.corpus.census import (
     totals_of,
 )
 from massivetext.corpus.decontaminating import Decontaminate, drop_contaminated
-from massivetext.corpus.finishing import write_clusters, write_files
+from massivetext.corpus.finishing import WORK, WRITTEN, discard_builds, write_clusters, write_files
 from massivetext.corpus.index import Lists, index_files, index_path, write_index
 from massivetext.corpus.manifests import (
     check_appendable,
@@ -49,6 +49,7 @@ from massivetext.corpus.parts import Course, Part, make_parts, process_part
 from massivetext.corpus.readers.finding import find_files, input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
+from massivetext.corpus.removing import finish_takedown
 from massivetext.corpus.repeats import Repeats, take_repeats
 from massivetext.corpus.rows import READ_VERSION, Lane
 from massivetext.corpus.settings import CorpusSettings, read_settings
@@ -63,6 +64,7 @@ from massivetext.corpus.steps import (
     Step,
     make_steps,
 )
+from massivetext.corpus.takedowns import BEFORE, TAKEN, check_takedowns, locked_corpus, takedown_digests
 from massivetext.errors import ConfigError, DataError, MassiveTextError
 from massivetext.progress import log, progress
 from massivetext.storage import clear_temporary, read_json, value_digest, write_json
@@ -74,9 +76,6 @@ if TYPE_CHECKING:
 __all__ = ["build_corpus", "input_files", "inputs_digest"]
 
 PART_BYTES = 32 * 2**20
-WORK = ".work"
-WRITTEN = ("documents", "dropped", "index", "clusters", "contamination")
-"""Folders that a build writes files `build-0001...` into."""
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
@@ -175,48 +174,63 @@ def build_corpus(
     recipe: the `corpus:` section as settings or as a mapping, a whole recipe as a mapping, a recipe file, or a built-in
     recipe's name. seed: decides the split; unset it is the recipe's, else 0. append: add the files that the corpus in
     `folder` has not read yet to it, as a further build; steps, split and seed must be its own. threads: unset, one for
-    each core; the files are the same however many. Raises ConfigError (a recipe that cannot be used, an empty split),
-    DataError (a path without files, no text column, no document left), and MassiveTextError where the disk is full.
+    each core; the files are the same however many. What was taken down in `folder` stays out, whatever the recipe says.
+    Raises ConfigError (a recipe that cannot be used, an empty split), DataError (a path without files, no text column,
+    no document left), StoreError (a takedown would be lost), BusyError (another process writes the corpus), and
+    MassiveTextError where the disk is full.
     """
     settings, found_seed = read_settings(recipe)
-    from massivetext.corpus.reading import PAGE, load_corpus
+    from massivetext.corpus.reading import load_corpus
 
     if settings.from_ is not None:
         return load_corpus(settings.from_)
     folder = Path(folder)
     seed = found_seed if seed is None else seed
-    base = load_corpus(folder).manifest if append else None
-    plan = make_plan(settings, seed, folder, base)
-    work, manifest = folder / WORK, folder / "manifest.json"
-    done = not plan.parts if append else first_fingerprint(manifest) == plan.fingerprint
-    if done:
-        shutil.rmtree(work, ignore_errors=True)
+    if append:
+        load_corpus(folder, unfinished=True)  # before a folder is made for the lock
+    with ExitStack() as stack:
+        with _full_disk_said(folder):
+            stack.enter_context(locked_corpus(folder))
+        finish_takedown(folder)
+        check_takedowns(folder)
+        base = load_corpus(folder).manifest if append else None
+        plan = make_plan(settings, seed, folder, base)
+        done = not plan.parts if append else first_fingerprint(folder / "manifest.json") == plan.fingerprint
+        if done:
+            shutil.rmtree(folder / WORK, ignore_errors=True)
+        else:
+            with _full_disk_said(folder):
+                _carry_out(plan, folder, base, quiet, threads or len(os.sched_getaffinity(0)))
         return load_corpus(folder)
-    threads = threads or len(os.sched_getaffinity(0))
-    with _full_disk_said(folder):
-        _prepare(folder, plan)
-        markers = _process(plan, work, threads, quiet)
-        counts = merged_counts(plan.courses, markers)
-        census = open_census(folder, work, len(plan.parts), plan.asked, settings.split.names, plan.build)
-        with progress(tr("Looking for duplicates"), quiet=quiet):
-            repeats = _decide(folder, work, plan, census, threads)
-        totals = totals_of(census, work)
-        count_drops(counts, totals)
-        values = make_manifest(plan, counts, totals, markers, base)
-        check_splits(settings, values)
-        with progress(tr("Writing the corpus"), float(census.rows), tr("documents"), quiet) as task:
-            write_files(folder, work, repeats, plan, threads, task.advance)
-        write_json(index_path(folder, plan.build).with_suffix(".json"), plan.files)
-        write_clusters(folder, work, census, plan.build)
-        write_json(manifest, values)
-        (folder / PAGE).unlink(missing_ok=True)  # it told of what the corpus was before
-        del census, repeats
-        shutil.rmtree(work)
+
+
+def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: bool, threads: int) -> None:
+    """Build what was planned; base: the manifest of the corpus that is appended to."""
+    from massivetext.corpus.reading import PAGE
+
+    work = folder / WORK
+    _prepare(folder, plan)
+    markers = _process(plan, work, threads, quiet)
+    counts = merged_counts(plan.courses, markers)
+    census = open_census(folder, work, len(plan.parts), plan.asked, plan.settings.split.names, plan.build)
+    with progress(tr("Looking for duplicates"), quiet=quiet):
+        repeats = _decide(folder, work, plan, census, threads)
+    totals = totals_of(census, work)
+    count_drops(counts, totals)
+    values = make_manifest(plan, counts, totals, markers, base) | _obeyed(folder, base)
+    check_splits(plan.settings, values)
+    with progress(tr("Writing the corpus"), float(census.rows), tr("documents"), quiet) as task:
+        write_files(folder, work, repeats, plan, threads, task.advance)
+    write_json(index_path(folder, plan.build).with_suffix(".json"), plan.files)
+    write_clusters(folder, work, census, plan.build)
+    (folder / PAGE).unlink(missing_ok=True)  # it tells of what the corpus was before
+    write_json(folder / "manifest.json", values)
+    del census, repeats
+    shutil.rmtree(work)
     if not quiet:
         say_counts(counts, plan.courses, values)
         if plan.near is not None:
             log(plan.near.recall_text())
-    return load_corpus(folder)
 
 
 def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) -> Repeats:
@@ -360,21 +374,22 @@ def _full_disk_said(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def _obeyed(folder: Path, base: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what a manifest says of takedowns: those that the corpus obeys, and how many came before it."""
+    taken = takedown_digests(folder)
+    return {BEFORE: len(taken) if base is None else base.get(BEFORE, 0), TAKEN: taken}
+
+
 def _prepare(folder: Path, plan: Plan) -> None:
     """Make the folder ready: keep the work of a build with this fingerprint, remove that of any other."""
     plan_file = folder / WORK / "plan.json"
-    first = plan.build == 1
-    if first:
+    if plan.build == 1:
         # The manifest goes first: without it the folder is no corpus, whatever else is still there.
         (folder / "manifest.json").unlink(missing_ok=True)
-    same = plan_file.is_file() and read_json(plan_file).get("fingerprint") == plan.fingerprint
-    if not same:
-        shutil.rmtree(folder / WORK, ignore_errors=True)
-        for name in WRITTEN:
-            for path in sorted((folder / name).rglob("build-*")):
-                if first or int(path.name.split("-")[1].split(".")[0]) >= plan.build:
-                    path.unlink()
-        write_json(plan_file, {"fingerprint": plan.fingerprint})
+    facts = {"fingerprint": plan.fingerprint, TAKEN: takedown_digests(folder)}
+    if not plan_file.is_file() or read_json(plan_file) != facts:
+        discard_builds(folder, plan.build)
+        write_json(plan_file, facts)
     for name in (WORK, *WRITTEN):
         if (folder / name).is_dir():
             clear_temporary(folder / name)

@@ -33,9 +33,9 @@ from massivetext.corpus.index import (
     from_hexadecimal,
     index_batches,
     index_files,
-    taken_down,
 )
 from massivetext.corpus.parts import opened, part_files, schema_of
+from massivetext.corpus.takedowns import TakenDown
 
 EXACT, NEAR, BRIDGE, REMOVED, REFUSED, CONTAMINATED, FOLDED = range(1, 8)
 """What became of a row (KEPT and REPEATED: see `index`). REMOVED: taken down after an earlier build; REFUSED: its text
@@ -218,19 +218,23 @@ def open_census(
         scratch.release()
     for place in scratch.stretches(0, rows):
         census.like[place] = np.arange(place.start, place.stop)
-    _refuse(census, folder)
+    _refuse(census, folder, work)
     return census
 
 
-def _refuse(census: Census, folder: Path) -> None:
-    """Decide that what was taken down stays out: earlier documents by their id, new ones by id and by text.
+def _refuse(census: Census, folder: Path, work: Path) -> None:
+    """Decide that what was taken down stays out: earlier documents by their id, new ones by id, text and raw record.
 
     A text is also that of one taken down where they were equal before lines were taken out of the latter.
     """
-    taken = taken_down(folder, ["id", "text_digest"])
-    if not taken.num_rows:
+    taken = TakenDown(folder)
+    if not len(taken):
         return
-    ids, texts = (set(taken[name].to_pylist()) for name in ("id", "text_digest"))
+    for number in range(len(census.starts) - 1):
+        place = slice(census.starts[number], census.starts[number + 1])
+        gone = taken.among(part_columns(work, number, ["id", "raw_digest"])).to_numpy(zero_copy_only=False)
+        census.fate[place][gone] = REFUSED
+    ids, texts = (set(values.to_pylist()) for values in (taken.ids, taken.texts))
     for place in census.scratch.stretches(0, census.rows):
         parts = (census.ids, census.digests, census.arrived)
         named = zip(*(as_hexadecimal(part[place]).to_pylist() for part in parts))

@@ -25,7 +25,15 @@ from massivetext.corpus.settings import SourceSettings, SplitSettings
 from massivetext.corpus.steps import Measure, make_steps
 from massivetext.errors import ConfigError, DataError
 from massivetext.settings import Settings
-from massivetext.storage import file_digest, read_json, temporary_path, value_digest, write_json
+from massivetext.storage import (
+    clear_temporary,
+    file_digest,
+    locked_folder,
+    read_json,
+    temporary_path,
+    value_digest,
+    write_json,
+)
 from massivetext.text.arrays import Offsets
 from massivetext.text.compiling import kernel
 from massivetext.text.minhash import MINHASH_VERSION, shingle
@@ -133,8 +141,22 @@ def train_classifier(
     good, bad: files, folders or patterns, in any format that a corpus reads. Equal texts count once, a text that is
     both is left out. Held out is what a hash of seed and text says. `held_out` has, for all texts and for those with
     mostly Han characters and the others apart: examples, accuracy (at 0.5), majority (what always saying the larger
-    class scores), roc_auc; None where a class has no example there. Errors: DataError with too few examples.
+    class scores), roc_auc; None where a class has no example there. Errors: DataError with too few examples,
+    BusyError while another process writes the folder.
     """
+    with locked_folder(Path(folder)):
+        clear_temporary(Path(folder))
+        return _train(good, bad, Path(folder), settings, seed)
+
+
+def _train(
+    good: str | Path | Sequence[str],
+    bad: str | Path | Sequence[str],
+    folder: Path,
+    settings: TrainingSettings | dict[str, Any] | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Do what `train_classifier` does, in a folder that is locked."""
     if not isinstance(settings, TrainingSettings):
         settings = TrainingSettings.parse(settings or {}, "classifier")
     examples = {name: _examples(name, paths, settings, seed) for name, paths in (("good", good), ("bad", bad))}
@@ -165,7 +187,7 @@ def train_classifier(
     classifier = Classifier(facts, weights, bias)
     tested = [text for text, out in zip(texts, held.tolist()) if out]
     facts["held_out"] = _tested(classifier, tested, labels[held])
-    _save(classifier, Path(folder))
+    _save(classifier, folder)
     return {"folder": str(folder), **facts}
 
 

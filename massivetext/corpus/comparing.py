@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from massivetext.corpus.index import taken_down
 from massivetext.corpus.inspecting import table
 from massivetext.corpus.reading import Corpus
+from massivetext.corpus.takedowns import taken_down
 from massivetext.translations import tr
 
 EXAMPLES = 3

@@ -1,5 +1,6 @@
 """What comes after the barrier: the corpus's files, part by part, and the clusters of duplicates."""
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -26,14 +27,18 @@ from massivetext.corpus.rows import (
     replaced,
 )
 from massivetext.corpus.steps import Deduplicate
+from massivetext.corpus.takedowns import TakenDown, blanked
 from massivetext.storage import temporary_path, write_text
 
 if TYPE_CHECKING:
     from massivetext.corpus.building import Plan
 
+WORK = ".work"
 ROW_GROUP_BYTES = 64 * 2**20
 REPEATED_COLUMNS = ["source", "uri", "language", "license", "cluster"]
 """Columns whose values repeat, stored through a dictionary."""
+WRITTEN = ("documents", "dropped", "index", "clusters", "contamination")
+"""Folders that a build writes files `build-0001...` into."""
 CLUSTER_SCHEMA = pa.schema(
     {
         "cluster": pa.string(),
@@ -69,6 +74,15 @@ def write_files(
             raise
 
 
+def discard_builds(folder: Path, first: int) -> None:
+    """Remove the files of this build and all later ones, and the work of an unfinished one; what is finished stays."""
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    for name in WRITTEN:
+        for path in sorted((folder / name).rglob("build-*")):
+            if int(path.name.split("-")[1].split(".")[0]) >= first:
+                path.unlink()
+
+
 def part_name(build: int, number: int) -> str:
     """Return the name of a part's Parquet files."""
     return f"build-{build:04d}-part-{number:05d}.parquet"
@@ -80,6 +94,7 @@ class _Writer:
     def __init__(self, folder: Path, work: Path, repeats: Repeats, plan: "Plan") -> None:
         self.folder, self.work, self.near, self.build = folder, work, plan.near, plan.build
         self.repeats, self.census = repeats, repeats.census
+        self.taken = TakenDown(folder)
         self.least_contamination = plan.decontaminate.settings.min_item_fraction if plan.decontaminate else np.nan
         self.kept_schema, self.dropped_schema = kept_schema(plan.measures), dropped_schema(plan.measures)
 
@@ -95,7 +110,7 @@ class _Writer:
             ]
             dropped = Output(self.folder / "dropped" / name, self.dropped_schema, stack)
             for batch in opened(files.dropped):
-                dropped.add(batch)
+                dropped.add(self.taken.blanked(batch))
             row = self.census.starts[number]
             for batch in opened(files.kept):
                 place = slice(row, row + len(batch))
@@ -147,9 +162,8 @@ class _Writer:
             "threshold": pa.array(thresholds, mask=~measured),
         }
         dropped = as_dropped(batch, pa.array(gone), notes, self.dropped_schema)
-        # What was taken down leaves no excerpt either.
-        shown = pc.if_else(pa.array(fate != REFUSED), dropped.column("excerpt"), None)
-        return replaced(dropped, "excerpt", pc.utf8_slice_codeunits(shown, 0, EXCERPT_CHARACTERS))
+        excerpts = pc.utf8_slice_codeunits(dropped.column("excerpt"), 0, EXCERPT_CHARACTERS)
+        return blanked(replaced(dropped, "excerpt", excerpts), pa.array(fate == REFUSED))
 
 
 def reasons_of(fate: npt.NDArray[np.uint8]) -> pa.Array:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from massivetext.corpus.takedowns import taken_down
 from massivetext.storage import temporary_path
 from massivetext.text.arrays import string_buffers
 
@@ -54,12 +55,6 @@ class Lists(NamedTuple):
     """How many values each of some rows has at most."""
     values: Callable[[slice], tuple[Keys, Numbers]]
     """The values of some rows one after the other, and how many each has; none is null."""
-
-
-def taken_down(folder: Path, columns: list[str]) -> pa.Table:
-    """Return some columns of the takedowns in `removed/`, in the order in which they were made."""
-    tables = [pq.read_table(path, columns=columns) for path in sorted((folder / "removed").glob("*.parquet"))]
-    return pa.concat_tables(tables) if tables else pa.table({name: pa.array([], pa.string()) for name in columns})
 
 
 def documents_digest(folder: Path, build: int) -> str:

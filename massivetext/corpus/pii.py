@@ -6,14 +6,17 @@ those alone.
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,6 +38,8 @@ PLACEHOLDERS = {
     "ip": "<IP_ADDRESS>",
     "phone": "<PHONE>",
 }
+AT_IN_URL = "%40"
+MAX_DIGITS = 4000
 MARGIN = 48
 """Characters around a mark that the patterns may need."""
 EMAIL = re.compile(
@@ -354,8 +359,12 @@ class PiiSettings(Settings):
     """The types that are replaced; all are counted."""
 
 
+FIELDS = ("url", "license", "meta")
+"""Columns beside the text that `pii` edits. `uri` stays: it is the name of the input file, and part of the id."""
+
+
 class Pii(Edit):
-    """Puts a placeholder for what is found: `<EMAIL>`, `<PHONE>`, ..."""
+    """Puts a placeholder for what is found in the text, `url`, `license` and `meta`: `<EMAIL>`, `<PHONE>`, ..."""
 
     name = "pii"
     version = 4
@@ -374,13 +383,72 @@ class Pii(Edit):
         new = [replaced(text, self.settings.types) for text in texts.filter(hit).to_pylist()]
         return pc.replace_with_mask(texts, hit, pa.array(new, texts.type))
 
+    def edit_fields(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Return `url`, `license` and `meta` with placeholders, where one of them changes."""
+        found = {}
+        for name in FIELDS:
+            if name not in batch.schema.names:
+                continue
+            values = batch.column(name)
+            edit = redacted_meta if name == "meta" else redacted_url
+            hit = _may_hold(values)
+            if not hit.any():
+                continue
+            new = [edit(value, self.settings.types) for value in values.filter(pa.array(hit)).to_pylist()]
+            edited = pc.replace_with_mask(values, pa.array(hit), pa.array(new, values.type))
+            if not edited.equals(values):
+                found[name] = edited
+        return found
 
-def replaced(text: str, types: tuple[PiiType, ...]) -> str:
-    """Return a text with placeholders for what is found of some types."""
+
+def _may_hold(values: pa.Array) -> npt.NDArray[np.bool_]:
+    """Return which of some strings may hold something, also an address written as `ann%40example.org`."""
+    keyed, marks = find_marks(*string_buffers(values))
+    hit = keyed | pc.fill_null(pc.match_substring(values, AT_IN_URL), False).to_numpy(zero_copy_only=False)
+    hit[np.unique(marks[:, 0])] = True
+    return np.asarray(hit & values.is_valid().to_numpy(zero_copy_only=False))
+
+
+def redacted_meta(meta: str, types: tuple[PiiType, ...] = TYPES) -> str:
+    """Return a JSON object with placeholders in its values; the name of a value says what it is, as words in a text do.
+
+    A number that is replaced becomes a string. An object in which nothing is found is returned as it is.
+    """
+
+    def edited(name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {replaced(key, types): edited(key, inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [edited(name, inner) for inner in value]
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return value
+        cue = f"{re.sub('[._-]', ' ', name)}: "
+        whole = redacted_url(str(value), types) if AT_IN_URL in str(value) else str(value)
+        new = replaced(cue + whole, types, len(cue))[len(cue) :]
+        return value if new == str(value) else new
+
+    # Python refuses to read longer whole numbers; they are no personal data either.
+    before = json.loads(meta, parse_int=lambda digits: int(digits) if len(digits) <= MAX_DIGITS else digits)
+    after = edited("", before)
+    return meta if after == before else json.dumps(after, ensure_ascii=False, separators=(",", ":"))
+
+
+def redacted_url(url: str, types: tuple[PiiType, ...] = TYPES) -> str:
+    """Return a URL or path with placeholders for what is found in it, also where it is written as `ann%40example.org`.
+
+    One in which something is found comes back without its percent signs; any other as it is.
+    """
+    readable = unquote(url)
+    found = replaced(readable, types)
+    return url if found == readable else found
+
+
+def replaced(text: str, types: tuple[PiiType, ...], start_at: int = 0) -> str:
+    """Return a text with placeholders for what is found of some types; what begins before `start_at` stays."""
     parts, place = [], 0
     # All types are looked for, so that a card number is no telephone number where only those are replaced.
     for start, end, name in find_pii(text):
-        if name in types:
+        if name in types and start >= start_at:
             parts += [text[place:start], PLACEHOLDERS[name]]
             place = end
     return "".join([*parts, text[place:]])

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from massivetext.corpus.takedowns import check_finished
 from massivetext.errors import DataError, StoreError, unknown_name
 from massivetext.storage import read_json
 
@@ -124,9 +125,14 @@ def _batches(path: Path, columns: Sequence[str] | None, source: str | None) -> I
                 yield batch if wanted is None else batch.select(wanted)
 
 
-def load_corpus(folder: str | Path) -> Corpus:
-    """Return the corpus in a folder; raise StoreError if there is none, or one that is not finished or not known."""
+def load_corpus(folder: str | Path, *, unfinished: bool = False) -> Corpus:
+    """Return the corpus in a folder; raise StoreError if there is none, or one that is not finished or not known.
+
+    unfinished: also open a corpus in which a takedown was begun and is not finished.
+    """
     folder = Path(folder)
+    if not unfinished:
+        check_finished(folder)
     path = folder / "manifest.json"
     if not path.is_file():
         unfinished = (folder / ".work").is_dir()

@@ -1,46 +1,73 @@
 """Takedowns: documents leave a finished corpus, and only the files that hold them are written anew.
 
-`removed/takedown-0001.parquet` says what left, when and why. It is written first, whole; then the documents leave the
-files, and the manifest is corrected. All of that can be done again, so a takedown that was killed is finished by any
-later one. What was taken down stays out: a later build refuses it by id and by text.
+A takedown has steps, each of which can be repeated: `removed/unfinished.json` announces it, `takedown-0001.parquet`
+lists what leaves, the documents leave the files, the manifest is corrected, old pages are removed and new ones written.
+A takedown that was killed is finished by the next command that writes the corpus; until then nobody reads it. What was
+taken down stays out: a later build refuses it by id, by text and by raw record.
 
-Ids, digests and hashes of word sequences stay behind, in `removed/`, `index/` and `clusters/`; no text does. Reports
-show samples of texts, so they are removed, too: write them anew with `massivetext report`.
+Ids, digests and hashes of word sequences stay behind, in `removed/`, `index/` and `clusters/`; no text does.
 """
 
 import datetime
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from fnmatch import translate
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.corpus.finishing import Output
-from massivetext.corpus.index import documents_digest, taken_down
+from massivetext.corpus.finishing import Output, discard_builds
+from massivetext.corpus.index import documents_digest
+from massivetext.corpus.pii import redacted_url
 from massivetext.corpus.reading import PAGE, Corpus, load_corpus
+from massivetext.corpus.takedowns import (
+    BEFORE,
+    COLUMNS,
+    REMOVED,
+    SCHEMA,
+    TAKEN,
+    UNFINISHED,
+    locked_corpus,
+    run_of,
+    takedown_digests,
+    takedown_files,
+    taken_down,
+)
 from massivetext.errors import ConfigError, DataError
-from massivetext.storage import clear_temporary, temporary_path, write_json
-from massivetext.translations import tr
+from massivetext.storage import clear_temporary, read_json, sync_folder, temporary_path, value_digest, write_json
 
 END = r"\Z"
-COLUMNS = ("id", "text_digest", "source", "uri", "record", "url", "license", "text_bytes")
-SCHEMA = pa.schema(
-    {
-        **{name: pa.string() for name in COLUMNS[:-1]},
-        "text_bytes": pa.int64(),
-        "split": pa.string(),
-        "reason": pa.string(),
-        "matched": pa.string(),
-        "date": pa.string(),
-    }
-)
-"""Columns of a takedown; split is null for what had been dropped already, matched says what was asked for."""
+UNRENEWED = "unrenewed.json"
+"""What `unfinished.json` is called once the corpus is whole again and only pages are still to be written."""
+READ_BYTES = 2**24
+
+
+class Dependents:
+    """What was made from a corpus and may show its texts: the pages of the corpus and of its run are removed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.run = folder, run_of(folder)
+
+    def note(self, texts: Iterable[str]) -> dict[str, Any]:
+        """Return, as JSON, what `renew` needs to know; called before anything changes. texts: those that will leave."""
+        return {}
+
+    def forget(self) -> None:
+        """Remove what may show a text that was taken down; stages of the run that made it count as not done."""
+        (self.folder / PAGE).unlink(missing_ok=True)
+        if self.run is not None:
+            clear_temporary(self.run)  # a killed evaluation leaves texts
+            for name in ("stages/report.json", "stages/samples.json", PAGE, "samples.json"):
+                (self.run / name).unlink(missing_ok=True)
+
+    def renew(self, noted: dict[str, Any]) -> dict[str, Any]:
+        """Make anew what was forgotten, where that is possible; return what there is to report."""
+        return {}
 
 
 def remove_documents(
@@ -52,51 +79,114 @@ def remove_documents(
     license: str | None = None,
     pattern: str | None = None,
     date: str | None = None,
+    dependents: Dependents | None = None,
 ) -> dict[str, Any]:
     """Return what a takedown did: how many documents left, from which splits, and how many files were written anew.
 
     Exactly one of: ids (whole, 32 hexadecimal digits); url and license, with `*` and `?` as in file names; pattern, a
-    regular expression searched in the text (of dropped rows in their excerpt). Rows with the same text leave too.
-    reason, date (unset: today): noted with each document. Raises ConfigError for another number of criteria or an
-    invalid one, DataError where nothing matches.
+    regular expression searched in the text (of dropped rows in their excerpt). Rows with the same text or the same raw
+    record leave too. reason, date (unset: today): noted with each document. dependents: what to do about pages made
+    from the corpus; unset, they are removed. An interrupted takedown is finished first; if it is the same one, its
+    result is returned, with `finished` true. If the same takedown was done before, its result has `already` true.
+    Raises ConfigError for another number of criteria or an invalid one, DataError where nothing matches, BusyError
+    while another process writes the corpus or its run.
     """
-    corpus = load_corpus(folder)
-    matched, wanted = _criterion(ids, url, license, pattern)
-    for name in ("documents", "dropped"):
-        clear_temporary(corpus.folder / name)
-    found = [_matching(path, split, wanted) for split, path in _files(corpus)]
-    texts = pa.array({text for table in found for text in table["text_digest"].to_pylist() if text}, pa.string())
-    found = [_matching(path, split, [*wanted, ("text_digest", texts)]) for split, path in _files(corpus)]
-    rows = pa.concat_tables(found)
-    if not rows.num_rows and _unfinished(corpus) == 0:
-        raise DataError(f"{corpus.folder}: no document, kept or dropped, matches {matched}; nothing was taken down")
-    if rows.num_rows:
-        notes = {"reason": reason, "matched": matched, "date": date or datetime.date.today().isoformat()}
-        for name, value in notes.items():
-            rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
-        number = 1 + len(list((corpus.folder / "removed").glob("takedown-*.parquet")))
-        path = corpus.folder / "removed" / f"takedown-{number:04d}.parquet"
-        with temporary_path(path) as temporary:
-            pq.write_table(rows.select(SCHEMA.names).cast(SCHEMA), temporary, compression="zstd")
-    written = _apply(corpus)
-    _forget_pages(corpus.folder)
+    folder = Path(folder)
+    criterion = _criterion(ids, url, license, pattern)
+    load_corpus(folder, unfinished=True)  # an empty folder is no place for a lock
+    with locked_corpus(folder):
+        around = dependents or Dependents(folder)
+        finished = finish_takedown(folder, around)
+        corpus = load_corpus(folder)
+        discard_builds(folder, corpus.manifest["build"] + 1)
+        rows = _leaving(corpus, criterion.wanted)
+        if rows.num_rows:
+            _announce(corpus, rows, criterion, reason, date, around)
+            done = finish_takedown(folder, around)
+            assert done is not None
+            return {**done, "matched": criterion.shown, "finished": False}
+        for path in takedown_files(folder):
+            if pq.read_table(path, columns=["matched"])["matched"][0].as_py() == criterion.stored:
+                done = finished if finished and finished["takedown"] == path.stem else None
+                done = done or {**_result(folder, path), **around.renew({}), "finished": False, "already": True}
+                return {**done, "matched": criterion.shown}
+        other = "" if finished is None else f" (an interrupted takedown, {finished['takedown']}, was finished)"
+        raise DataError(
+            f"{folder}: no document, kept or dropped, matches {criterion.shown}; nothing was taken down{other}"
+        )
+
+
+def _result(folder: Path, takedown: Path) -> dict[str, Any]:
+    """Return what a takedown did, from its file."""
+    rows, corpus = pq.read_table(takedown), load_corpus(folder)
     splits = rows["split"].to_pylist()
     return {
-        "folder": str(corpus.folder),
-        "matched": matched,
+        "folder": str(folder),
+        "takedown": takedown.stem,
+        "date": rows["date"][0].as_py(),
+        "matched": rows["matched"][0].as_py(),
+        "finished": True,
+        "already": False,
         "documents": {split: splits.count(split) for split in corpus.splits},
         "dropped_rows": splits.count(None),
-        "files_written": written,
-        "digest": load_corpus(folder).digest,
+        "files_written": 0,
+        "digest": corpus.digest,
     }
+
+
+def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[str, Any] | None:
+    """Finish the takedown that was begun in a corpus; return what it did, None if there is none. Call it while locked.
+
+    dependents: as in `remove_documents`.
+    """
+    removed = folder / REMOVED
+    unfinished, unrenewed = removed / UNFINISHED, removed / UNRENEWED
+    if not unfinished.is_file() and not unrenewed.is_file():
+        return None
+    around = dependents or Dependents(folder)
+    begun = read_json(unfinished if unfinished.is_file() else unrenewed)
+    path, written = removed / begun["takedown"], 0
+    for name in ("documents", "dropped", REMOVED):
+        clear_temporary(folder / name)
+    if not path.is_file():  # it was announced and no more
+        unfinished.unlink()
+        return None
+    if unfinished.is_file():
+        written = _apply(load_corpus(folder, unfinished=True))
+        around.forget()
+        unfinished.replace(unrenewed)
+        sync_folder(removed)
+    more = around.renew(begun["noted"])
+    unrenewed.unlink()
+    sync_folder(removed)
+    return {**_result(folder, path), "files_written": written, **more}
+
+
+def finish_interrupted(folder: Path) -> str | None:
+    """Finish a takedown that was interrupted in a corpus; return its name, None if there is none."""
+    if not any((folder / REMOVED / name).is_file() for name in (UNFINISHED, UNRENEWED)):
+        return None
+    with locked_corpus(folder):
+        found = finish_takedown(folder)
+    return None if found is None else str(found["takedown"])
 
 
 Wanted = Sequence[tuple[str, pa.Array | str]]
 """What a row must have in any of some columns: one of the values of an array, or a match of a regular expression."""
 
 
-def _criterion(ids: Sequence[str], url: str | None, license: str | None, pattern: str | None) -> tuple[str, Wanted]:
-    """Return the criterion in words, and what a row must have."""
+class Criterion(NamedTuple):
+    """What a takedown is asked for."""
+
+    shown: str
+    """In words, for whoever asked."""
+    stored: str
+    """In words that repeat no text and no personal data, and tell it from other criteria."""
+    wanted: Wanted
+
+
+def _criterion(ids: Sequence[str], url: str | None, license: str | None, pattern: str | None) -> Criterion:
+    """Return the criterion that was given."""
     criteria = {"ids": ids, "url": url, "license": license, "pattern": pattern}
     given = {name: value for name, value in criteria.items() if value}
     if len(given) != 1:
@@ -107,15 +197,64 @@ def _criterion(ids: Sequence[str], url: str | None, license: str | None, pattern
         bad = [entry for entry in ids if not re.fullmatch("[0-9a-f]{32}", entry)]
         if bad:
             raise ConfigError(f"found id {bad[0]!r}; a takedown takes whole ids, 32 hexadecimal digits each")
-        return f"ids {', '.join(ids)}", [("id", pa.array(list(ids), pa.string()))]
+        shown = f"ids {', '.join(ids)}"
+        return Criterion(shown, shown, [("id", pa.array(list(ids), pa.string()))])
+    value = str(value)
+    shown = f"{name} {value!r}"
     if name == "pattern":
         try:
-            pc.match_substring_regex(pa.array([""]), str(value))
+            pc.match_substring_regex(pa.array([""]), value)
         except pa.ArrowInvalid as error:
             raise ConfigError(f"pattern {value!r} is no regular expression: {error}") from None
-        return f"pattern {value!r}", [("text", str(value))]
+        # A pattern is often the very words that must go.
+        return Criterion(shown, f"pattern with SHA-256 {value_digest(value)[:16]}", [("text", value)])
     # Python's end of text is \Z, that of Arrow's expressions \z.
-    return f"{name} {value!r}", [(name, f"^{translate(str(value)).removesuffix(END)}$")]
+    redacted = redacted_url(value)
+    stored = shown if redacted == value else f"{name} {redacted!r} with SHA-256 {value_digest(value)[:16]}"
+    return Criterion(shown, stored, [(name, f"^{translate(value).removesuffix(END)}$")])
+
+
+def _leaving(corpus: Corpus, wanted: Wanted) -> pa.Table:
+    """Return the rows that match, and those with the text or the raw record of one that does."""
+    found = [_matching(path, split, wanted) for split, path in _files(corpus)]
+    if not any(table.num_rows for table in found):
+        return pa.concat_tables(found)
+    same = [
+        (name, pa.array({value for table in found for value in table[name].to_pylist() if value}, pa.string()))
+        for name in ("text_digest", "raw_digest")
+    ]
+    return pa.concat_tables([_matching(path, split, [*wanted, *same]) for split, path in _files(corpus)])
+
+
+def _announce(
+    corpus: Corpus, rows: pa.Table, criterion: Criterion, reason: str, date: str | None, dependents: Dependents
+) -> None:
+    """Write down what is going to leave: from here on the takedown will be finished, whatever happens."""
+    redacted = {name: pa.array([value and redacted_url(value) for value in rows[name].to_pylist()], pa.string())
+                for name in ("url", "uri", "record")}  # fmt: skip
+    notes = {
+        "reason": reason,
+        "matched": criterion.stored,
+        "date": date or datetime.date.today().isoformat(),
+    }
+    columns = {name: rows[name] for name in (*COLUMNS, "split")} | redacted
+    columns |= {name: pa.repeat(value, rows.num_rows) for name, value in notes.items()}
+    path = corpus.folder / REMOVED / f"takedown-{1 + len(takedown_files(corpus.folder)):04d}.parquet"
+    noted = dependents.note(_texts(corpus, rows["id"].combine_chunks()))
+    write_json(corpus.folder / REMOVED / UNFINISHED, {"takedown": path.name, "noted": noted})
+    with temporary_path(path) as temporary:
+        pq.write_table(pa.table(columns).select(SCHEMA.names).cast(SCHEMA), temporary, compression="zstd")
+
+
+def _texts(corpus: Corpus, ids: pa.Array) -> Iterator[str]:
+    """Yield the texts of some documents, and the excerpts of some dropped rows."""
+    for _, path in _files(corpus):
+        if _holds(path, ids):
+            with pq.ParquetFile(path) as opened:
+                text = "text" if "text" in opened.schema_arrow.names else "excerpt"
+                for group in range(opened.num_row_groups):
+                    rows = opened.read_row_group(group, ["id", text], use_threads=False)
+                    yield from rows.filter(pc.is_in(rows["id"], ids))[text].drop_null().to_pylist()
 
 
 def _files(corpus: Corpus) -> Iterator[tuple[str | None, Path]]:
@@ -148,20 +287,14 @@ def _hits(column: pa.ChunkedArray, value: pa.Array | str) -> pa.ChunkedArray:
     return pc.match_substring_regex(column, value).fill_null(False)
 
 
-def _unfinished(corpus: Corpus) -> int:
-    """Return how many files still hold documents that were taken down."""
-    gone = taken_down(corpus.folder, ["id"])["id"].combine_chunks()
-    return sum(_holds(path, gone) for _, path in _files(corpus))
-
-
 def _holds(path: Path, gone: pa.Array) -> bool:
     """Return whether a file holds a document that was taken down."""
     return bool(pc.any(pc.is_in(pq.read_table(path, columns=["id"])["id"], gone)).as_py())
 
 
 def _apply(corpus: Corpus) -> int:
-    """Take all documents in `removed/` out of the files that hold them, correct the manifest; return how many files."""
-    gone = taken_down(corpus.folder, ["id"])["id"].combine_chunks()
+    """Take the documents of the last takedown out of their files, correct the manifest; return how many files."""
+    gone = pq.read_table(takedown_files(corpus.folder)[-1], columns=["id"])["id"].combine_chunks()
     written = 0
     for _, path in list(_files(corpus)):
         if not _holds(path, gone):
@@ -180,15 +313,9 @@ def _apply(corpus: Corpus) -> int:
     manifest = dict(corpus.manifest)
     _recount(corpus, manifest)
     manifest["digest"] = documents_digest(corpus.folder, manifest["build"])
+    manifest[TAKEN] = takedown_digests(corpus.folder)
     write_json(corpus.folder / "manifest.json", manifest)
     return written
-
-
-def _forget_pages(folder: Path) -> None:
-    """Remove the reports that may show what was taken down: the corpus's own and that of the run it belongs to."""
-    (folder / PAGE).unlink(missing_ok=True)
-    if (folder.parent / "recipe.yaml").is_file():
-        (folder.parent / PAGE).unlink(missing_ok=True)
 
 
 def _recount(corpus: Corpus, manifest: dict[str, Any]) -> None:
@@ -207,21 +334,9 @@ def _recount(corpus: Corpus, manifest: dict[str, Any]) -> None:
                     entry["documents"] += row["text_bytes_count"]
                     entry["bytes"] += row["text_bytes_sum"]
         total["sources"] = dict(sorted(total["sources"].items()))
-    gone = taken_down(corpus.folder, ["source", "split", "text_bytes"])
+    # What had been taken down before the corpus was built never came in.
+    gone = taken_down(corpus.folder, ["source", "split", "text_bytes"], manifest.get(BEFORE, 0))
     for name, entry in manifest["sources"].items():
         own = gone.filter(pc.and_(pc.equal(gone["source"], name), gone["split"].is_valid()))
         if own.num_rows:
             entry["taken_down"] = {"documents": own.num_rows, "bytes": pc.sum(own["text_bytes"]).as_py()}
-
-
-def removal_text(values: dict[str, Any]) -> str:
-    """Return what `remove_documents` gave as text for a terminal."""
-    gone = ", ".join(f"{split} {count:,}" for split, count in values["documents"].items())
-    return "\n".join(
-        [
-            tr("Taken down by {matched}: {gone}; dropped rows: {rows}", matched=values["matched"], gone=gone,
-               rows=f"{values['dropped_rows']:,}"),
-            tr("files written anew: {count}", count=values["files_written"]),
-            f"{tr('corpus digest')} {values['digest']}",
-        ]
-    )  # fmt: skip

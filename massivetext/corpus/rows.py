@@ -174,7 +174,7 @@ class Passage:
         self.dropped_schema = dropped_schema(measures)
         self.counts = SourceCounts()
         self.replaces = next((step for step in lane.steps if isinstance(step, pii.Pii)), None)
-        """Personal data stands in no excerpt either, whichever step dropped its document."""
+        """Dropped rows show no personal data either, whichever step dropped the document."""
         self.dropped: list[pa.RecordBatch] = []
         self._gone: list[pa.RecordBatch] = []
         self._has_replacements = False
@@ -239,6 +239,9 @@ class Passage:
             failed = pc.if_else(after.is_null(), pa.scalar(step.failure), pa.scalar(None, pa.string()))
             batch, after = self._drop(batch, failed, step.name, step.version), after.drop_null()
         changed = pc.not_equal(batch.column("text"), after)
+        for name, values in step.edit_fields(batch).items():
+            changed = pc.or_(changed, pc.fill_null(pc.not_equal(batch.column(name), values), False))
+            batch = replaced(batch, name, values)
         if not changed.true_count:
             return batch
         edited = noted(batch, after, changed, step)
@@ -324,6 +327,8 @@ class Passage:
             for name, counts in pii.PiiCounts().measure(seen).items():
                 seen = seen.append_column(name, counts)
             texts = self.replaces.edit(seen)
+            for name, values in self.replaces.edit_fields(rows).items():
+                rows = replaced(rows, name, values)
         return replaced(rows, "excerpt", pc.utf8_slice_codeunits(texts, 0, EXCERPT_CHARACTERS))
 
 

@@ -168,6 +168,10 @@ class Edit(Step):
         When nothing had to change, the result shares the buffers of the batch's column: no copy was made.
         """
 
+    def edit_fields(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Return new values of other columns by name, each as long as the batch; most edits change the text alone."""
+        return {}
+
 
 @dataclass(frozen=True)
 class Decision:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from massivetext.errors import DataError
+from massivetext.storage import TEMPORARY_PREFIX
 
 CHUNK_BYTES = 1 << 20
 XZ_DICTIONARY_BYTES = 1 << 26  # what `xz -9` uses
@@ -41,13 +42,16 @@ def xz_bytes(chunks: Iterable[bytes]) -> int:
 
 
 @contextmanager
-def primed_xz(training: Iterable[bytes], parts: Sequence[Sequence[Path]]) -> Iterator[Callable[[], list[int]]]:
+def primed_xz(
+    training: Iterable[bytes], parts: Sequence[Sequence[Path]], scratch: Path | None = None
+) -> Iterator[Callable[[], list[int]]]:
     """Start the primed `xz` in a process of its own; yield a function that waits for it and returns the sizes in bytes.
 
-    training: the text that it sees first. parts: for each answer the files that are put together. An answer is
+    training: the text that it sees first. parts: for each answer the files that are put together. scratch: the folder
+    that texts are laid in meanwhile; unset, the system's for temporary files. An answer is
     size(training + part) - size(training), both under `xz -9e`. The process ends with the block at the latest.
     """
-    with tempfile.TemporaryDirectory(prefix="massivetext-priming-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY_PREFIX}priming-", dir=scratch) as name:
         folder = Path(name)
         _write(folder / "first", training)
         for number, paths in enumerate(parts):

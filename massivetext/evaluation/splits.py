@@ -21,6 +21,7 @@ from massivetext.evaluation.bits_per_byte import (
 from massivetext.evaluation.compressors import gzip_bytes, primed_xz, read_chunks, xz_bytes
 from massivetext.evaluation.settings import EvaluateSettings
 from massivetext.progress import progress
+from massivetext.storage import TEMPORARY_PREFIX
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ def _measure_yardsticks(
     quiet: bool,
 ) -> dict[str, Any]:
     """Return what the compressors and the n-gram model make of the split; the primed xz runs beside the others."""
-    with tempfile.TemporaryDirectory(prefix="massivetext-evaluation-") as name:
+    # In the store's folder: what a killed process leaves there is removed by the next run, and goes with the run.
+    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY_PREFIX}evaluation-", dir=store.folder) as name:
         texts = {source: Path(name) / str(number) for number, source in enumerate(sources)}
         for source, path in texts.items():
             _write_texts(corpus, split, source, path, tokenizer)
@@ -153,7 +155,8 @@ def _measure_yardsticks(
         parts = {TOTAL: list(texts.values()), **{source: [path] for source, path in texts.items()}}
         sizes = {name: sum(path.stat().st_size for path in paths) for name, paths in parts.items()}
         seen = SeenText(corpus, settings.xz_primed_bytes)
-        with primed_xz(seen, list(parts.values()) if settings.xz_primed_bytes else []) as primed_sizes:
+        primed_parts = list(parts.values()) if settings.xz_primed_bytes else []
+        with primed_xz(seen, primed_parts, Path(name)) as primed_sizes:
             with progress(tr("Compressing the test text"), quiet=quiet):
                 gzip = {name: 8 * gzip_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
                 xz = {name: 8 * xz_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}

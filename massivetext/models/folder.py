@@ -20,7 +20,7 @@ from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.outputs import CausalOutput
 from massivetext.models.published import PublishedConfig
 from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, check_finite, read_object, read_weights
-from massivetext.storage import temporary_path, write_json
+from massivetext.storage import TEMPORARY_PREFIX, locked_folder, temporary_path, write_json
 
 if TYPE_CHECKING:
     from massivetext.models.pretrained import PretrainedModel
@@ -40,11 +40,20 @@ def save_model_folder(
 
     provenance: where the model came from (recipe, corpus, token store, step, ...), JSON values; stored, not checked.
     Files appear whole; the record with all digests comes last, so a folder half rewritten does not load. Raises
-    ModelError when the tokenizer has ids that the model has no row for.
+    ModelError when the tokenizer has ids that the model has no row for, BusyError while another process writes there.
     """
+    with locked_folder(folder):
+        for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            leftover.unlink(missing_ok=True)
+        _save(model, tokenizer, folder, provenance)
+
+
+def _save(
+    model: "CausalDecoder | PretrainedModel", tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None
+) -> None:
+    """Do what `save_model_folder` does, in a folder that is locked."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     config = model.config
     if tokenizer is not None:
         _check_vocabulary(len(tokenizer) - 1, config, "the tokenizer")

@@ -10,7 +10,7 @@ from massivetext.errors import ConfigError, unknown_name
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.gguf_file import ARCHITECTURES, FIELDS, IDS, LLAMA3_FACTORS, LLAMA_SHAPE, names_in_gguf
 from massivetext.models.naming import layout, to_stored
-from massivetext.storage import temporary_path
+from massivetext.storage import locked_file, temporary_path
 from massivetext.tokens.gguf_file import tokenizer_fields
 from massivetext.tokens.tokenizer import Tokenizer
 
@@ -33,7 +33,7 @@ def export_gguf(model: CausalDecoder, tokenizer: Tokenizer | None, path: Path, k
     architecture = config.model_type
     if architecture not in ARCHITECTURES:
         raise ConfigError(f"no GGUF of this model: {unknown_name('family', architecture, ARCHITECTURES)}")
-    with temporary_path(path) as temporary:
+    with locked_file(path), temporary_path(path) as temporary:
         writer = GGUFWriter(str(temporary), architecture)
         _write_shape(writer, config, architecture)
         for name, value in ({} if tokenizer is None else tokenizer_fields(tokenizer)).items():

@@ -1,5 +1,7 @@
 """The report of a run, or of a corpus alone: one HTML page that needs nothing but itself, and a copy in Markdown."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,31 +14,45 @@ from massivetext.report.flow import NARROW, journey_picture
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
 from massivetext.report.markdown import markdown
 from massivetext.report.quantities import bytes_text, count_text
-from massivetext.storage import write_text
+from massivetext.storage import locked_folder, write_text
 from massivetext.translations import language as language_in_use
 from massivetext.translations import set_language, tr
 from massivetext.visible import visible
 
 REPORT, REPORT_MARKDOWN = "report.html", "report.md"
+WAIT_SECONDS = 20.0
 
 
 def write_report(run_folder: str | Path, language: str | None = None) -> Path:
     """Write `report.html` and `report.md` into a run or corpus folder and return the page; a run may be unfinished.
 
-    language: "en" or "zh"; None for the one in use. Raises DataError if the folder holds neither.
+    language: "en" or "zh"; None for the one in use. Raises DataError if the folder holds neither, BusyError while its
+    corpus is being written.
     """
     before = language_in_use()
     set_language(language or before)
     try:
-        facts = read_corpus(run_folder) if is_corpus(run_folder) else read_run(run_folder)
-        path = facts.folder / REPORT
-        values = contents(facts) if facts.recipe else corpus_contents(facts)
-        kind = tr("run report") if facts.recipe else tr("corpus report")
-        write_text(path, render(facts, values))
-        write_text(facts.folder / REPORT_MARKDOWN, markdown(values, kind))
+        with _still_corpus(Path(run_folder)):
+            facts = read_corpus(run_folder) if is_corpus(run_folder) else read_run(run_folder)
+            path = facts.folder / REPORT
+            values = contents(facts) if facts.recipe else corpus_contents(facts)
+            kind = tr("run report") if facts.recipe else tr("corpus report")
+            write_text(path, render(facts, values))
+            write_text(facts.folder / REPORT_MARKDOWN, markdown(values, kind))
     finally:
         set_language(before)
     return path
+
+
+@contextmanager
+def _still_corpus(folder: Path) -> Iterator[None]:
+    """Hold the corpus's lock while a page shows its texts; wait a little for a build or takedown that has it."""
+    corpus = folder if is_corpus(folder) else folder / "corpus"
+    if not corpus.is_dir():
+        yield
+        return
+    with locked_folder(corpus, nested=True, wait_seconds=WAIT_SECONDS):
+        yield
 
 
 def render(facts: RunFacts, values: dict[str, Any]) -> str:

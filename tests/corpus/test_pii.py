@@ -246,3 +246,39 @@ def test_each_key_is_seen_whole_and_in_its_own_text_only(key):
     texts = [key, f"中{key}。", key[:-1], key[-1] + "=_-", f"- {key}"]
     keyed, _ = find_marks(*string_buffers(pa.array(texts)))
     assert keyed.tolist() == [True, True, False, False, True]
+
+
+FIELDS = [
+    ("https://x.example/u?mail=ann@example.org", "https://x.example/u?mail=<EMAIL>"),
+    ("https://x.example/u?mail=ann%40example.org&a=%20", "https://x.example/u?mail=<EMAIL>&a= "),
+    ("https://x.example/联系/13812345678", "https://x.example/联系/<PHONE>"),
+    ("https://x.example/a%20b/2023/01/15/1234567", "https://x.example/a%20b/2023/01/15/1234567"),
+    (None, None),
+]
+METAS = [
+    ('{"author":"Ann <ann@example.org>","year":2011}', '{"author":"Ann <<EMAIL>>","year":2011}'),
+    ('{"作者.电话":"62345678","标题":"海"}', '{"作者.电话":"<PHONE>","标题":"海"}'),
+    ('{"user_phone":13812345678}', '{"user_phone":"<PHONE>"}'),
+    ('{"tel":"62345678","time":1700000000}', '{"tel":"<PHONE>","time":1700000000}'),
+    ('{"link":"https://x.example/?m=ann%40example.org"}', '{"link":"https://x.example/?m=<EMAIL>"}'),
+    ('{"a@example.org":[true,null,1.5]}', '{"<EMAIL>":[true,null,1.5]}'),
+    ('{"a": 1,  "spaces": "stay"}', '{"a": 1,  "spaces": "stay"}'),
+    ('{"n":' + "9" * 5000 + "}", '{"n":' + "9" * 5000 + "}"),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("column", "pairs"), [("url", FIELDS), ("license", FIELDS), ("meta", METAS)])
+def test_what_a_record_says_of_itself_is_edited_too(column, pairs):
+    batch = pa.RecordBatch.from_pydict({column: pa.array([before for before, _ in pairs], pa.string())})
+    assert pii.Pii().edit_fields(batch)[column].to_pylist() == [after for _, after in pairs]
+
+
+def test_only_the_types_that_are_asked_for_are_replaced_in_fields():
+    batch = pa.RecordBatch.from_pydict({"url": pa.array(["https://x.example/13812345678?m=ann@example.org"])})
+    edited = pii.Pii(pii.PiiSettings(types=("email",))).edit_fields(batch)
+    assert edited["url"].to_pylist() == ["https://x.example/13812345678?m=<EMAIL>"]
+
+
+def test_fields_without_anything_to_replace_are_not_touched():
+    assert pii.Pii().edit_fields(pa.RecordBatch.from_pydict({"url": pa.array(["https://x.example/", None])})) == {}

@@ -10,7 +10,10 @@ from massivetext.corpus.building import build_corpus
 from massivetext.corpus.comparing import compare, comparison_text
 from massivetext.corpus.reading import load_corpus
 from massivetext.corpus.removing import remove_documents
-from massivetext.errors import ConfigError, DataError
+from massivetext.corpus.takedowns import clear_corpus
+from massivetext.errors import BusyError, ConfigError, DataError, StoreError
+from massivetext.report import page
+from massivetext.storage import locked_folder, read_json, write_json
 
 
 @pytest.fixture
@@ -159,3 +162,151 @@ def test_diff_shows_takedowns(recipe, tmp_path):
     remove_documents(second.folder, "asked", license="unknown")
     changes = compare(first, load_corpus(second.folder))["changes"]
     assert {entry["after"] for entry in changes} == {"taken down"}
+
+
+def shown(folder, words):
+    """Return the files of a corpus whose text, excerpt, url or meta shows some words."""
+    found = []
+    for path in sorted(folder.rglob("*.parquet")):
+        names = [name for name in ("text", "excerpt", "url", "meta") if name in pq.read_schema(path).names]
+        values = [value for name in names for value in pq.read_table(path)[name].to_pylist() if value]
+        found += [path.name] if any(words in value for value in values) else []
+    return found
+
+
+CHANGED = {
+    "other steps": lambda recipe: recipe | {"steps": [{"length": {"min_characters": 2}}]},
+    "steps that drop it": lambda recipe: recipe | {"steps": [{"length": {"min_characters": 16}}]},
+    "another text": lambda recipe: recipe | {"steps": [{"deduplicate": {"lines": {"min_words": 1}}}]},
+    "another name and other steps": lambda recipe: (
+        recipe | {"sources": [dict(recipe["sources"][0], name="other")], "steps": []}
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_what_was_taken_down_stays_out_whatever_is_built_next(recipe, tmp_path, change):
+    build(recipe, tmp_path / "out")
+    remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    corpus = build(CHANGED[change](recipe), tmp_path / "out")
+    assert not shown(tmp_path / "out", "秘密 30")
+    assert len(documents(corpus)) > 50
+    remove_documents(tmp_path / "out", "asked", pattern="Document 31 ")
+    taken = load_corpus(tmp_path / "out").manifest["sources"].popitem()[1]["taken_down"]
+    assert taken["documents"] == 1  # the one before never came into this corpus
+
+
+def test_a_moved_copy_of_a_file_brings_nothing_back(recipe, tmp_path):
+    build(recipe, tmp_path / "out")
+    remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    (tmp_path / "in.jsonl").rename(tmp_path / "moved.jsonl")
+    source = {"name": "s", "path": str(tmp_path / "moved.jsonl")}
+    build(recipe | {"sources": [source], "steps": [{"length": {"min_characters": 16}}]}, tmp_path / "out")
+    assert not shown(tmp_path / "out", "秘密 30")
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9])])
+def test_a_build_that_would_lose_a_takedown_is_refused(recipe, tmp_path, harm):
+    build(recipe, tmp_path / "out")
+    remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    harm(tmp_path / "out" / "removed" / "takedown-0001.parquet")
+    before = states(tmp_path / "out" / "documents")
+    for change in ({}, {"append": True}):
+        with pytest.raises(StoreError, match=r"takedown-0001.*missing or altered; building now would bring back"):
+            build(recipe | {"steps": []}, tmp_path / "out", **change)
+    with pytest.raises(StoreError, match="missing or altered"):
+        clear_corpus(tmp_path / "out")
+    assert states(tmp_path / "out" / "documents") == before
+
+
+def test_a_cleared_corpus_keeps_its_takedowns_and_knows_that_there_were_some(recipe, tmp_path):
+    build(recipe, tmp_path / "out")
+    remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    clear_corpus(tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".work", "removed"]
+    list_of_one = tmp_path / "out" / "removed" / "takedown-0001.parquet"
+    list_of_one.rename(tmp_path / "kept.parquet")
+    with pytest.raises(StoreError, match="would bring back"):
+        build(recipe, tmp_path / "out")
+    (tmp_path / "kept.parquet").rename(list_of_one)
+    build(recipe, tmp_path / "out")
+    assert not shown(tmp_path / "out", "秘密 30")
+
+
+def test_an_unfinished_append_does_not_bring_back_what_is_taken_down_meanwhile(recipe, tmp_path, monkeypatch):
+    build(recipe, tmp_path / "out")
+    (tmp_path / "more.jsonl").write_text(json.dumps({"text": "Secret 秘密 30"}) + "\n" + json.dumps({"text": "new"}))
+    more = recipe | {"sources": [{"name": "more", "path": str(tmp_path / "more.jsonl")}]}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(building, "write_clusters", lambda *rest: (_ for _ in ()).throw(KeyboardInterrupt))
+        build(more, tmp_path / "out", append=True)
+    remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    assert not shown(tmp_path / "out", "秘密 30") and not (tmp_path / "out" / ".work").exists()
+    build(more, tmp_path / "out", append=True)
+    assert not shown(tmp_path / "out", "秘密 30")
+
+
+def test_nobody_reads_a_corpus_whose_takedown_is_not_finished(recipe, tmp_path, monkeypatch):
+    build(recipe, tmp_path / "out")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(removing, "_apply", lambda corpus: (_ for _ in ()).throw(KeyboardInterrupt))
+        remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    with pytest.raises(StoreError, match=r"takedown.*--finish"):
+        load_corpus(tmp_path / "out")
+    found = remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    assert found["finished"] and found["documents"]["train"] + found["documents"]["validation"] == 1
+    assert not shown(tmp_path / "out", "秘密 30")
+
+
+def test_the_same_takedown_again_says_that_it_was_done(recipe, tmp_path):
+    build(recipe, tmp_path / "out")
+    first = remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    again = remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
+    assert again["already"] and not first["already"] and again["documents"] == first["documents"]
+    assert len(list((tmp_path / "out" / "removed").iterdir())) == 1
+
+
+def test_the_list_of_takedowns_repeats_no_address_and_no_pattern(recipe, tmp_path):
+    rows = [{"text": f"text {name}", "url": f"https://x.example/?u={name}"} for name in
+            ("ann@example.org", "bob%40example.org", "no-one")]  # fmt: skip
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build(recipe, tmp_path / "out")
+    remove_documents(tmp_path / "out", "asked", url="https://x.example/?u=*ann@example.org")
+    remove_documents(tmp_path / "out", "asked", pattern="bob%40example.org")
+    notes = [
+        row for path in sorted((tmp_path / "out" / "removed").iterdir()) for row in pq.read_table(path).to_pylist()
+    ]
+    assert [row["url"] for row in notes] == ["https://x.example/?u=<EMAIL>"] * 2
+    assert not any(name in str(notes) for name in ("ann", "bob"))
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_corpus_has_one_writer(recipe, tmp_path, monkeypatch, append):
+    monkeypatch.setattr(page, "WAIT_SECONDS", 0.0)
+    folder = tmp_path / "out"
+    build(recipe, folder)
+    with locked_folder(folder):
+        with pytest.raises(BusyError):
+            build(recipe | {"steps": []}, folder, append=append)
+        with pytest.raises(BusyError):
+            remove_documents(folder, "asked", pattern="秘密")
+        with pytest.raises(BusyError):
+            page.write_report(folder)
+    assert len(documents(load_corpus(folder))) == 60
+
+
+def test_the_corpus_of_a_run_has_the_run_as_its_writer(recipe, tmp_path):
+    build(recipe, tmp_path / "run" / "corpus")
+    (tmp_path / "run" / "recipe.yaml").write_text("seed: 0\n")
+    with locked_folder(tmp_path / "run"), pytest.raises(BusyError):
+        remove_documents(tmp_path / "run" / "corpus", "asked", pattern="秘密")
+
+
+def test_a_manifest_says_which_takedowns_the_corpus_obeys(recipe, tmp_path):
+    folder = tmp_path / "out"
+    assert build(recipe, folder).manifest["takedowns"] == {}
+    remove_documents(folder, "asked", pattern="秘密 30$")
+    manifest = read_json(folder / "manifest.json")
+    assert list(manifest["takedowns"]) == ["takedown-0001.parquet"] and manifest["takedowns_before"] == 0
+    write_json(tmp_path / "manifest.json", manifest)
+    assert build(recipe | {"steps": []}, folder).manifest["takedowns_before"] == 1

@@ -4,6 +4,7 @@ import gzip
 import lzma
 import math
 import random
+import tempfile
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.reading import load_corpus
 from massivetext.errors import ConfigError, DataError, ModelError, StoreError
+from massivetext.evaluation import splits
 from massivetext.evaluation.settings import EvaluateSettings
 from massivetext.evaluation.splits import Scores, SeenText, evaluate_store
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
@@ -207,3 +209,18 @@ def test_one_document_has_no_interval():
     scores = Scores()
     scores.add("zh", np.array([10.0]), np.array([12]), np.array([4]))
     assert scores.intervals() == {}
+
+
+def test_texts_are_laid_in_the_store_s_folder_while_they_are_compressed(run, monkeypatch):
+    store, seen = run[2], []
+    real = splits._write_texts
+
+    def watched(corpus, split, source, path, tokenizer):
+        seen.append(path)
+        real(corpus, split, source, path, tokenizer)
+
+    monkeypatch.setattr(splits, "_write_texts", watched)
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    evaluate(run)
+    assert seen and all(path.parent.parent == store.folder and path.parent.name.startswith(".tmp-") for path in seen)
+    assert not list(store.folder.glob(".tmp-*"))

@@ -6,6 +6,7 @@ compressed name, as OpenWebText's `urlsf_subset00-1_data.xz` does. A member's ur
 
 import io
 import lzma
+import os
 import re
 import struct
 import tarfile
@@ -15,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from massivetext.corpus.readers.detecting import LATIN_CODECS, detect_foreign
 from massivetext.corpus.readers.finding import format_of, is_xml, possible_readers
@@ -136,12 +137,41 @@ def _held(stream: IO[bytes], budget: Budget) -> Iterator[tuple[Callable[[], Bina
     if len(head) < HELD_BYTES:
         yield lambda: cast(BinaryIO, io.BufferedReader(io.BytesIO(head), BUFFER_BYTES)), len(head)
         return
-    with tempfile.NamedTemporaryFile(prefix="massivetext-") as file:
+    # A file without a name: if this process is killed, nothing of it stays behind.
+    with tempfile.TemporaryFile() as file:
         while head:
             file.write(head)
             head = _paid(stream, HELD_BYTES, budget)
         file.flush()
-        yield lambda: open(file.name, "rb", buffering=BUFFER_BYTES), file.tell()  # noqa: SIM115
+        yield lambda: cast(BinaryIO, io.BufferedReader(_Again(file.fileno()), BUFFER_BYTES)), file.tell()
+
+
+class _Again(io.RawIOBase):
+    """Reads an open file from its beginning, whatever place others that read it have reached."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor, self.place = descriptor, 0
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return that any place can be gone to."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place and return it."""
+        starts = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: os.fstat(self.descriptor).st_size}
+        self.place = max(0, starts[whence] + offset)
+        return self.place
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer from the place that was reached; return how many bytes that were."""
+        data = os.pread(self.descriptor, len(buffer), self.place)
+        buffer[: len(data)] = data
+        self.place += len(data)
+        return len(data)
 
 
 def _paid(stream: IO[bytes], size: int, budget: Budget) -> bytes:

@@ -1,0 +1,171 @@
+"""`removed/`: the list of what was taken down, which every build into the folder reads first.
+
+`takedown-0001.parquet` holds ids and digests, no text. `unfinished.json` is there while a takedown is being carried
+out: whoever finds it finishes the takedown (writers), or refuses the corpus (readers).
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext.errors import ConfigError, StoreError
+from massivetext.storage import LOCK, file_digest, locked_folder, read_json, write_json
+
+REMOVED = "removed"
+UNFINISHED = "unfinished.json"
+PLAN = Path(".work", "plan.json")
+"""What a build notes before it removes the manifest of the corpus before."""
+TAKEN = "takedowns"
+"""Key of manifest and plan: the files in `removed/` that the corpus obeys, with their SHA-256."""
+BEFORE = "takedowns_before"
+"""Key of the manifest: how many takedowns there were when its first build began."""
+COLUMNS = ("id", "text_digest", "raw_digest", "source", "uri", "record", "url", "license", "text_bytes")
+SCHEMA = pa.schema(
+    {
+        **{name: pa.string() for name in COLUMNS[:-1]},
+        "text_bytes": pa.int64(),
+        "split": pa.string(),
+        "reason": pa.string(),
+        "matched": pa.string(),
+        "date": pa.string(),
+    }
+)
+"""Columns of a takedown; split is null for what had been dropped already, matched says what was asked for."""
+
+
+def run_of(folder: Path) -> Path | None:
+    """Return the run folder that a corpus folder belongs to, None if it stands alone."""
+    folder = folder if folder.name == "corpus" else folder.resolve()
+    return folder.parent if folder.name == "corpus" and (folder.parent / "recipe.yaml").is_file() else None
+
+
+@contextmanager
+def locked_corpus(folder: Path) -> Iterator[None]:
+    """Hold the locks of a corpus and, first, of the run that it belongs to; raise BusyError if either is held."""
+    run = run_of(folder)
+    with ExitStack() as stack:
+        for part in (*([run] if run else ()), folder):
+            stack.enter_context(locked_folder(part, nested=True))
+        yield
+
+
+def takedown_files(folder: Path) -> list[Path]:
+    """Return the files of the takedowns, in the order in which they were made."""
+    return sorted((folder / REMOVED).glob("takedown-*.parquet"))
+
+
+def taken_down(folder: Path, columns: list[str], after: int = 0) -> pa.Table:
+    """Return some columns of the takedowns, without the first `after` of them, in the order in which they were made."""
+    tables = [pq.read_table(path, columns=columns) for path in takedown_files(folder)[after:]]
+    schema = pa.schema([SCHEMA.field(name) for name in columns])
+    return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def takedown_digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each takedown by its file name."""
+    return {path.name: file_digest(path) for path in takedown_files(folder)}
+
+
+def check_takedowns(folder: Path) -> None:
+    """Raise StoreError if a takedown that the corpus in `folder` obeys is missing or altered."""
+    known: dict[str, str] = {}
+    for path in (folder / "manifest.json", folder / PLAN):
+        if path.is_file():
+            known |= read_json(path).get(TAKEN, {})
+    found = takedown_digests(folder)
+    lost = sorted(name for name, digest in known.items() if found.get(name) != digest)
+    if lost:
+        raise StoreError(
+            f"{folder} obeys {len(known)} takedowns, and {', '.join(f'{REMOVED}/{name}' for name in lost)} is missing "
+            "or altered; building now would bring back what was taken down. Bring the file back from a copy, or build "
+            "into another folder and take the documents down there"
+        )
+
+
+def check_finished(folder: Path) -> None:
+    """Raise StoreError if a takedown of the corpus in `folder` was begun and is not finished."""
+    if (folder / REMOVED / UNFINISHED).is_file():
+        raise StoreError(
+            f"a takedown in {folder} is being carried out or was interrupted, so the corpus cannot be read; wait for "
+            f"it, or finish it with `massivetext corpus remove {folder} --finish`"
+        )
+
+
+def clear_corpus(folder: Path) -> None:
+    """Remove a corpus from its folder, except the list of what was taken down."""
+    if folder.is_dir():
+        with locked_corpus(folder):
+            _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Do what `clear_corpus` does, in a folder that is locked."""
+    check_takedowns(folder)
+    if takedown_files(folder):
+        write_json(folder / PLAN, {TAKEN: takedown_digests(folder)})
+    kept = {LOCK, REMOVED, PLAN.parent.name, PLAN.name}
+    work = folder / PLAN.parent
+    paths = sorted(folder.iterdir(), key=lambda entry: entry.name != "manifest.json")
+    for path in [*paths, *(work.iterdir() if work.is_dir() else ())]:
+        if path.name in kept:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def check_trained(run: Path, folder: Path) -> None:
+    """Raise ConfigError if the token store of a run holds documents that were taken down from its corpus, `folder`."""
+    shards = sorted((run / "tokens").glob("*/*/shard-*.parquet"))
+    held = pa.chunked_array(
+        [pq.read_table(path, columns=["id"])["id"].combine_chunks() for path in shards], pa.string()
+    )
+    named = []
+    for path in takedown_files(folder):
+        rows = pq.read_table(path, columns=["id", "date", "reason"])
+        count = pc.sum(pc.is_in(rows["id"], held)).as_py()
+        if count:
+            date, reason = (rows[name][0].as_py() for name in ("date", "reason"))
+            named.append(f"{path.stem} of {date}, documents: {count}, reason: {reason}")
+    if named:
+        raise ConfigError(
+            f"documents were taken down from {folder} after {run} was trained ({'; '.join(named)}); its tokenizer, "
+            "token store, checkpoints and model were made from them. Start over without them with --overwrite"
+        )
+
+
+class TakenDown:
+    """What a build must leave out: ids, digests of texts and of raw records."""
+
+    def __init__(self, folder: Path) -> None:
+        table = taken_down(folder, ["id", "text_digest", "raw_digest"])
+        self.ids, self.texts, self.records = (table[name].drop_null().combine_chunks() for name in table.column_names)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def among(self, rows: pa.RecordBatch | pa.Table) -> Any:
+        """Return which rows were taken down, by id or by their raw record, whatever steps have made of them."""
+        named = pc.is_in(rows.column("id"), self.ids)
+        return pc.or_(named, pc.fill_null(pc.is_in(rows.column("raw_digest"), self.records), False))
+
+    def blanked(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return dropped rows without what those that were taken down say."""
+        return blanked(rows, self.among(rows)) if len(self) else rows
+
+
+def blanked(rows: pa.RecordBatch, gone: pa.Array) -> pa.RecordBatch:
+    """Return dropped rows, some of them without excerpt, url and meta."""
+    if not gone.true_count:
+        return rows
+    for name in ("excerpt", "url", "meta"):
+        at = rows.schema.get_field_index(name)
+        rows = rows.set_column(at, rows.schema.field(at), pc.if_else(gone, None, rows.column(name)))
+    return rows
