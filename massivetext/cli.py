@@ -212,20 +212,29 @@ def models_command(language: LanguageOption = None, as_json: JsonOption = False)
 
 @app.command("doctor")
 def doctor_command(
-    recipe: Annotated[str | None, typer.Argument(help="A recipe to look at as well.")] = None,
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe, or a run or corpus folder whose files to verify.")
+    ] = None,
     overrides: SetOption = None,
     out: OutOption = None,
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look before anything costs: machine, packages, recipe, data, model, memory, time, disk.
+    """Look before anything costs: machine, packages, recipe, data, model, memory, time, disk; or verify a folder.
 
-    Exit status 1 if something will fail. Example: massivetext doctor recipes/english.yaml
+    A run or corpus folder: every file is compared with its recorded digest, and what is damaged is named.
+
+    Exit status 1 if something will fail or is damaged. Example: massivetext doctor recipes/english.yaml
     """
     from massivetext import doctor
 
     set_language(language)
-    findings = doctor.examine(recipe, overrides or (), out)
+    if recipe is not None and Path(recipe).is_dir():
+        from massivetext.verifying import examine_folder
+
+        findings = examine_folder(Path(recipe))
+    else:
+        findings = doctor.examine(recipe, overrides or (), out)
     show(doctor.as_values(findings), as_json, lambda _: doctor.as_text(findings))
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(1)

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 import massivetext as mt
 from massivetext.cli import app
 from massivetext.errors import BusyError, ConfigError
-from massivetext.storage import locked_folder, read_json
+from massivetext.state import read_json
+from massivetext.storage import locked_folder
 
 
 @pytest.fixture(scope="module")

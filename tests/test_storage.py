@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from massivetext.errors import BusyError
+from massivetext.state import read_json
 from massivetext.storage import (
     clear_temporary,
     file_digest,
     locked_folder,
-    read_json,
     value_digest,
     write_json,
     write_text,

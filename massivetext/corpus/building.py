@@ -11,13 +11,13 @@ import errno
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -32,9 +32,11 @@ from massivetext.corpus.census import (
     open_census,
     totals_of,
 )
+from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.decontaminating import Decontaminate, drop_contaminated
 from massivetext.corpus.finishing import write_clusters, write_files
-from massivetext.corpus.index import Lists, index_files, index_path, write_index
+from massivetext.corpus.index import Lists, index_path, write_index
+from massivetext.corpus.inputs import Facts, file_facts, files_read, with_digests
 from massivetext.corpus.manifests import (
     check_appendable,
     check_splits,
@@ -64,19 +66,19 @@ from massivetext.corpus.steps import (
 )
 from massivetext.errors import ConfigError, DataError, MassiveTextError
 from massivetext.progress import progress
-from massivetext.storage import clear_temporary, read_json, value_digest, write_json
+from massivetext.state import read_object, write_state
+from massivetext.storage import clear_temporary, full_disk_named, value_digest, write_json
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
     from massivetext.corpus.reading import Corpus
 
-__all__ = ["build_corpus", "input_files", "inputs_digest"]
+__all__ = ["build_corpus", "input_files", "inputs_digests"]
 
 PART_BYTES = 32 * 2**20
 WORK = ".work"
 WRITTEN = ("documents", "dropped", "index", "clusters", "contamination")
 """Folders that a build writes files `build-0001...` into."""
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 
@@ -94,7 +96,7 @@ class Plan:
     """Digest of settings, seed, versions and the input files' names, sizes and times of change."""
     versions: dict[str, Any]
     """What a corpus's bytes depend on: of the package, its readers and steps."""
-    files: list[list[Any]]
+    files: list[Facts]
     """Source, uri, size and time of change of each input file."""
 
     build: int = 1
@@ -192,7 +194,7 @@ def build_corpus(
         shutil.rmtree(work, ignore_errors=True)
         return load_corpus(folder)
     threads = threads or len(os.sched_getaffinity(0))
-    with _full_disk_said(folder):
+    with full_disk_named(folder), _folder_errors_named(folder):
         _prepare(folder, plan)
         markers = _process(plan, work, threads, quiet)
         counts = merged_counts(plan.courses, markers)
@@ -204,9 +206,12 @@ def build_corpus(
         check_splits(settings, values)
         with progress(tr("Writing the corpus"), float(census.rows), tr("documents"), quiet) as task:
             write_files(folder, work, repeats, plan, threads, task.advance)
-        write_json(index_path(folder, plan.build).with_suffix(".json"), plan.files)
+        read = {(name, file.uri): file for name, course in plan.courses.items() for file in course.files}
+        read_facts = {"files": with_digests(plan.files, read, threads)}
+        write_state(index_path(folder, plan.build).with_suffix(".json"), read_facts)
         write_clusters(folder, work, census, plan.build)
-        write_json(manifest, values)
+        parts = listed_parts(folder, plan.build, base["parts"] if base else None)
+        write_state(manifest, {**values, "parts": parts})
         (folder / PAGE).unlink(missing_ok=True)  # it told of what the corpus was before
         del census, repeats
         shutil.rmtree(work)
@@ -237,18 +242,27 @@ def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) 
     return repeats
 
 
-def inputs_digest(settings: CorpusSettings) -> str:
-    """Return a digest of the input files' names, sizes and times of change, or of the built corpus that is named."""
+def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
+    """Return a digest of each source's files, or that of the built corpus that is named; None: there are none any more.
+
+    It is made of names, sizes and times of change; a file of which the corpus in `folder` has read the same content
+    under another time counts as the one that was read.
+    """
     if settings.from_ is not None:
         from massivetext.corpus.reading import load_corpus
 
-        return load_corpus(settings.from_).digest
-    return value_digest([_file_facts(source.name, input_files(source)) for source in settings.sources])
-
-
-def _file_facts(name: str, found: Iterable[SourceFile]) -> list[list[Any]]:
-    """Return what tells whether the files of a source have changed."""
-    return [[name, file.uri, file.size, file.changed_ns] for file in found]
+        return {"corpus.from": load_corpus(settings.from_).digest}
+    known, found = files_read(folder), dict[str, str | None]()
+    for source in settings.sources:
+        try:
+            files = input_files(source)
+        except DataError:
+            if not known:
+                raise
+            found[source.name] = None
+        else:
+            found[source.name] = value_digest(file_facts(source.name, files, known))
+    return found
 
 
 def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str, Any] | None = None) -> Plan:
@@ -257,7 +271,8 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     base: the manifest of the corpus in `folder` that is appended to; files that it has read are left out.
     """
     build = 1 if base is None else base["build"] + 1
-    read = {} if base is None else files_read(folder, build)
+    known = files_read(folder)
+    read = {} if base is None else {key: facts[2] for key, facts in known.items()}
     courses = {}
     for source in sorted(settings.sources, key=lambda entry: entry.name):
         where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
@@ -274,7 +289,7 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
             if isinstance(step, Measure | Decontaminate):
                 measures.update(step.columns)
     versions = _versions(courses)
-    files = [facts for name, course in courses.items() for facts in _file_facts(name, course.files)]
+    files = [facts for name, course in courses.items() for facts in file_facts(name, course.files, known)]
     facts = {
         "settings": settings.model_dump(mode="json", by_alias=True),
         "seed": seed,
@@ -290,12 +305,6 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     # Sources that disagree are refused before anything is read.
     _ = plan.near, plan.decontaminate
     return plan
-
-
-def files_read(folder: Path, build: int) -> dict[tuple[str, str], int]:
-    """Return the size of each file that the builds before `build` have read, by source and uri."""
-    indices = [path.with_suffix(".json") for path in index_files(folder, build)]
-    return {(name, uri): size for path in indices for name, uri, size, _ in read_json(path)}
 
 
 def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) -> bool:
@@ -334,8 +343,8 @@ def _versions(courses: Mapping[str, Course]) -> dict[str, Any]:
 
 
 @contextmanager
-def _full_disk_said(folder: Path) -> Iterator[None]:
-    """Turn a full disk, and a folder that cannot be written to, into a message that says what to do."""
+def _folder_errors_named(folder: Path) -> Iterator[None]:
+    """Turn a folder that cannot be written to into a message that says what to do."""
     try:
         yield
     except OSError as error:
@@ -344,13 +353,7 @@ def _full_disk_said(folder: Path) -> Iterator[None]:
                 f"the corpus cannot be written to {folder} ({error.filename}: {os.strerror(error.errno)}); "
                 "name a folder that you may write to"
             ) from error
-        if error.errno not in DISK_ERRORS:
-            raise
-        free = shutil.disk_usage(folder).free if folder.is_dir() else 0
-        raise MassiveTextError(
-            f"the disk took no more while the corpus was written to {folder} ({os.strerror(error.errno)}; "
-            f"{free / 1e6:.1f} MB free); nothing half written is left. Make room and start again: it goes on from there"
-        ) from error
+        raise
 
 
 def _prepare(folder: Path, plan: Plan) -> None:
@@ -360,7 +363,8 @@ def _prepare(folder: Path, plan: Plan) -> None:
     if first:
         # The manifest goes first: without it the folder is no corpus, whatever else is still there.
         (folder / "manifest.json").unlink(missing_ok=True)
-    same = plan_file.is_file() and read_json(plan_file).get("fingerprint") == plan.fingerprint
+    again = f"Delete {folder / WORK} and give the same command again: the build starts anew"
+    same = plan_file.is_file() and read_object(plan_file, ["fingerprint"], again)["fingerprint"] == plan.fingerprint
     if not same:
         shutil.rmtree(folder / WORK, ignore_errors=True)
         for name in WRITTEN:
@@ -375,12 +379,14 @@ def _prepare(folder: Path, plan: Plan) -> None:
 
 def _process(plan: Plan, work: Path, threads: int, quiet: bool) -> list[dict[str, Any]]:
     """Return the counts of all parts, in order, once threads have taken them through reader and steps."""
-    lock, done_records = Lock(), 0
+    lock, stopped, done_records = Lock(), Event(), 0
     total = sum(part.input_bytes for part in plan.parts)
     with progress(tr("Reading and cleaning"), float(total), "B", quiet) as task, ThreadPoolExecutor(threads) as pool:
 
         def advance(amount: int, records: int) -> None:
             nonlocal done_records
+            if stopped.is_set():
+                raise InterruptedError("the build is being stopped")
             with lock:
                 done_records += records
                 task.advance(amount, tr("{count} documents", count=f"{done_records:,}"))
@@ -390,6 +396,7 @@ def _process(plan: Plan, work: Path, threads: int, quiet: bool) -> list[dict[str
             for done in as_completed(waiting):
                 done.result()
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return [done.result() for done in waiting]

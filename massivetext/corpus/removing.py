@@ -19,13 +19,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.finishing import Output
 from massivetext.corpus.index import documents_digest, taken_down
 from massivetext.corpus.reading import PAGE, Corpus, load_corpus
 from massivetext.errors import ConfigError, DataError
-from massivetext.storage import clear_temporary, temporary_path, write_json
+from massivetext.parquet import OwnParquet, read_own, write_own
+from massivetext.state import write_state
+from massivetext.storage import clear_temporary
 from massivetext.translations import tr
 
 END = r"\Z"
@@ -76,8 +78,7 @@ def remove_documents(
             rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
         number = 1 + len(list((corpus.folder / "removed").glob("takedown-*.parquet")))
         path = corpus.folder / "removed" / f"takedown-{number:04d}.parquet"
-        with temporary_path(path) as temporary:
-            pq.write_table(rows.select(SCHEMA.names).cast(SCHEMA), temporary, compression="zstd")
+        write_own(path, rows.select(SCHEMA.names).cast(SCHEMA))
     written = _apply(corpus)
     _forget_pages(corpus.folder)
     splits = rows["split"].to_pylist()
@@ -130,11 +131,11 @@ def _files(corpus: Corpus) -> Iterator[tuple[str | None, Path]]:
 def _matching(path: Path, split: str | None, wanted: Wanted) -> pa.Table:
     """Return the rows of a file that match, with the columns of a takedown but for its notes."""
     tables = []
-    with pq.ParquetFile(path) as opened:
+    with OwnParquet(path) as opened:
         text = "text" if "text" in opened.schema_arrow.names else "excerpt"
         tests = [(text if column == "text" else column, value) for column, value in wanted]
         for group in range(opened.num_row_groups):
-            rows = opened.read_row_group(group, list({*COLUMNS, *dict(tests)}), use_threads=False)
+            rows = opened.read_row_group(group, list({*COLUMNS, *dict(tests)}))
             hits = reduce(pc.or_, [_hits(rows[column], value) for column, value in tests])
             tables.append(rows.filter(hits).select(COLUMNS))
     found = pa.concat_tables(tables)
@@ -156,7 +157,7 @@ def _unfinished(corpus: Corpus) -> int:
 
 def _holds(path: Path, gone: pa.Array) -> bool:
     """Return whether a file holds a document that was taken down."""
-    return bool(pc.any(pc.is_in(pq.read_table(path, columns=["id"])["id"], gone)).as_py())
+    return bool(pc.any(pc.is_in(read_own(path, ["id"])["id"], gone)).as_py())
 
 
 def _apply(corpus: Corpus) -> int:
@@ -167,10 +168,10 @@ def _apply(corpus: Corpus) -> int:
         if not _holds(path, gone):
             continue
         written += 1
-        with pq.ParquetFile(path) as opened, ExitStack() as stack:
+        with OwnParquet(path) as opened, ExitStack() as stack:
             output = Output(path, opened.schema_arrow.remove_metadata(), stack)
             for group in range(opened.num_row_groups):
-                rows = opened.read_row_group(group, use_threads=False)
+                rows = opened.read_row_group(group)
                 for batch in rows.filter(pc.invert(pc.is_in(rows["id"], gone))).combine_chunks().to_batches():
                     output.add(batch)
             output.flush()
@@ -180,7 +181,8 @@ def _apply(corpus: Corpus) -> int:
     manifest = dict(corpus.manifest)
     _recount(corpus, manifest)
     manifest["digest"] = documents_digest(corpus.folder, manifest["build"])
-    write_json(corpus.folder / "manifest.json", manifest)
+    manifest["parts"] = listed_parts(corpus.folder, manifest["build"], manifest["parts"])
+    write_state(corpus.folder / "manifest.json", manifest)
     return written
 
 
@@ -200,7 +202,7 @@ def _recount(corpus: Corpus, manifest: dict[str, Any]) -> None:
     for split in corpus.splits:
         total = manifest["splits"][split]
         for path in corpus.files(split):
-            grouped = pq.read_table(path, columns=["source", "text_bytes"]).group_by("source", use_threads=False)
+            grouped = read_own(path, ["source", "text_bytes"]).group_by("source", use_threads=False)
             for row in grouped.aggregate([("text_bytes", "count"), ("text_bytes", "sum")]).to_pylist():
                 held = total["sources"].setdefault(row["source"], {"documents": 0, "bytes": 0})
                 for entry in (total, held, manifest["sources"][row["source"]]["kept"]):

@@ -1,6 +1,5 @@
 """What a report needs from a run folder, read once; what is not there yet is listed: unfinished runs report too."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from massivetext.corpus.reading import load_corpus
-from massivetext.errors import DataError
-from massivetext.storage import read_json
+from massivetext.errors import DataError, StoreError
+from massivetext.state import check_recorded, read_json, read_object, read_sealed, read_state
 
 SPLITS = ("train", "validation", "test")
 Row = dict[str, Any]
@@ -107,11 +106,31 @@ def source_flow(name: str, counts: Mapping[str, Any]) -> SourceFlow:
     )
 
 
+def _read_part(run: Path, name: str, path: Path) -> Any:
+    """Return one of a run's state files; raise StoreError that says how to make it again."""
+    again = "Delete it and give the same `massivetext run` again: it is made again from what the run holds"
+    if name == "corpus" and (path.parent / "documents").is_dir():
+        return load_corpus(path.parent).manifest
+    if name == "samples":
+        check_recorded(run, "samples", [path.name], again)
+        samples = read_json(path, again)
+        if not isinstance(samples, list):
+            raise StoreError(f"{path} is damaged: it holds no list of samples. {again}")
+        return samples
+    if name == "model":
+        return read_object(path, (), "Restore the model folder from a copy, or delete it and run again", StoreError)
+    return read_state(path, (), again)
+
+
 def count_parameters(weights: Path) -> int:
     """Return the number of parameters in a safetensors file, from its header alone."""
-    with open(weights, "rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, "np") as opened:
+            return sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise StoreError(f"{weights} is damaged ({error}). Restore it, or delete the folder and run again") from None
 
 
 def is_corpus(folder: str | Path) -> bool:
@@ -138,7 +157,8 @@ def read_run(folder: str | Path) -> RunFacts:
         raise DataError(
             f"{folder} {found}; give a run folder (`massivetext run RECIPE --out FOLDER`) or a corpus folder"
         )
-    recipe_text = recipe_path.read_text(encoding="utf-8")
+    same = "Give the same `massivetext run` again: it writes the file anew"
+    recipe_text = read_sealed(recipe_path, same).rsplit("\n", 2)[0] + "\n"
     recipe = yaml.safe_load(recipe_text)
     corpus_folder = Path((recipe.get("corpus") or {}).get("from") or folder / "corpus")
     facts = RunFacts(folder, corpus_folder, recipe, recipe_text)
@@ -156,7 +176,7 @@ def read_run(folder: str | Path) -> RunFacts:
     }
     for name, path in parts.items():
         if path.is_file():
-            setattr(facts, name, read_json(path))
+            setattr(facts, name, _read_part(folder, name, path))
         elif name != "run":
             facts.missing.append(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
     weights = sorted((folder / "model").glob("*.safetensors"))

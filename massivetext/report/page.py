@@ -10,11 +10,13 @@ from massivetext.report.corpus_sections import corpus_commands, corpus_headline,
 from massivetext.report.flow import NARROW, journey_picture
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
 from massivetext.report.quantities import bytes_text, count_text, duration_text
-from massivetext.storage import write_text
+from massivetext.state import write_sealed
 from massivetext.translations import language as language_in_use
 from massivetext.translations import set_language, tr
 
 REPORT = "report.html"
+COMMENT = ("<!--", "-->")
+"""What the last line of a page, which holds its digest, begins and ends with."""
 
 
 def write_report(run_folder: str | Path, language: str | None = None) -> Path:
@@ -27,7 +29,7 @@ def write_report(run_folder: str | Path, language: str | None = None) -> Path:
     try:
         facts = read_corpus(run_folder) if is_corpus(run_folder) else read_run(run_folder)
         path = facts.folder / REPORT
-        write_text(path, render(facts))
+        write_sealed(path, render(facts), COMMENT)
     finally:
         set_language(before)
     return path

@@ -253,7 +253,7 @@ def slow(path):
     time.sleep(0.01)
     return plain(path)
 parts.temporary_path = slow
-from massivetext.storage import read_json
+from massivetext.state import read_json
 building.build_corpus(read_json(__import__("pathlib").Path(sys.argv[1])), sys.argv[2], quiet=True, threads=2)
 """
 

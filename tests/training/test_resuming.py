@@ -8,7 +8,8 @@ import torch
 from training_parts import CountingBatches, tiny_model, tiny_settings
 
 from massivetext.errors import CheckpointError
-from massivetext.storage import read_json, write_json
+from massivetext.state import read_json, write_state
+from massivetext.storage import write_json
 from massivetext.training.checkpoints import checkpoint_folders, newest_checkpoint, open_checkpoint
 from massivetext.training.loop import train
 from massivetext.training.metrics import read_rows
