@@ -25,7 +25,8 @@ from massivetext.cli_options import (
     show,
 )
 from massivetext.errors import ConfigError, MassiveTextError
-from massivetext.translations import set_language
+from massivetext.interrupting import exit_status, watch_signals
+from massivetext.translations import set_language, tr
 
 app = typer.Typer(
     name="massivetext",
@@ -220,9 +221,9 @@ def doctor_command(
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look before anything costs: machine, packages, recipe, data, model, memory, time, disk; or verify a folder.
+    """Check machine, packages, recipe, data, memory, time and disk before a long run, or verify a finished folder.
 
-    A run or corpus folder: every file is compared with its recorded digest, and what is damaged is named.
+    In a run or corpus folder every file is compared with its recorded digest, and what is damaged is named.
 
     Exit status 1 if something will fail or is damaged. Example: massivetext doctor recipes/english.yaml
     """
@@ -267,10 +268,15 @@ def top(
 
 
 def main() -> None:
-    """Run the command line: errors of ours become one message and exit status 1, or 2 where the use was wrong."""
+    """Run the command line: errors of ours become one message and exit status 1, or 2 where the use was wrong.
+
+    Ctrl-C ends with 130 and SIGTERM with 143, after a training's step is finished and saved.
+    """
     # OpenMP's threads sleep while they wait instead of spinning: spinning ones starve each other as soon as anything
     # else runs on the machine (a small model trained 1.6 times faster so on two idle cores). Read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if sys.argv[1:2] != ["chat"]:  # there Ctrl-C stops a reply
+        watch_signals()
     try:
         app()
     except MassiveTextError as error:
@@ -278,9 +284,15 @@ def main() -> None:
             print(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer makes a SystemExit(130) of every KeyboardInterrupt, whose words it keeps as the cause.
+        status = exit_status()
+        if status is None and not isinstance(end, KeyboardInterrupt):
+            raise
+        words = str(getattr(end.__context__, "__cause__", None) or end)
+        default = tr("stopped; the same command resumes from here")
+        print(words if words and not words.isdigit() else default, file=sys.stderr)
+        sys.exit(status or 130)
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -40,7 +40,7 @@ def full_disk_named(path: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, DiskFullError) or not is_full_disk(error):
             raise
-        there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+        there = next(folder for folder in path.absolute().parents if folder.is_dir())
         raise DiskFullError(
             f"{path} could not be written: the disk is full ({shutil.disk_usage(there).free / 1e6:.1f} MB free at "
             f"{there}, or your quota or the allowed file size is used up). No file is left half written. Make room, "

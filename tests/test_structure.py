@@ -14,9 +14,11 @@ import massivetext as mt
 PACKAGE = Path(mt.__file__).parent
 
 LAYERS = [
-    {"errors"}, {"storage", "settings", "translations"}, {"progress", "hub", "state", "parquet"}, {"text"}, {"corpus"}, {"tokens"},
+    {"errors"}, {"storage", "settings", "translations"}, {"progress", "hub", "state", "parquet", "interrupting"},
+    {"text"}, {"corpus"}, {"tokens"},
     {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"},
-    {"explaining"}, {"recipe"}, {"run_folder"}, {"stages"}, {"journey"}, {"doctor", "chat"}, {"verifying"}, {"cli_options"}, {"cli_corpus"}, {"cli"},
+    {"explaining"}, {"recipe"}, {"run_folder"}, {"stages"}, {"journey"}, {"doctor", "chat"}, {"verifying"},
+    {"cli_options"}, {"cli_corpus"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from massivetext.corpus.checking import check_parts, refuse_faults
 from massivetext.errors import DataError, StoreError, unknown_name
 from massivetext.parquet import OwnParquet
-from massivetext.state import read_state
+from massivetext.state import read_object, read_state
 
 FORMAT = "massivetext-corpus/1"
 PAGE = "report.html"
@@ -147,7 +147,7 @@ def open_manifest(folder: Path) -> dict[str, Any]:
         what = "a corpus whose building was not finished: build it again, it goes on where it stopped"
         raise StoreError(f"{folder} holds {what if unfinished else 'no corpus (no manifest.json): check the path'}")
     remedy = f"Restore it from a copy, or delete {folder} and build the corpus again"
-    found = read_state(path, ["format"], remedy)["format"]
+    found = read_object(path, ["format"], remedy)["format"]
     if found != FORMAT:
         raise StoreError(f"{path} has format {found!r}; this version reads {FORMAT!r}")
     return read_state(path, KEYS, remedy)

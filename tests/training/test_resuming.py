@@ -10,7 +10,7 @@ from training_parts import CountingBatches, tiny_model, tiny_settings
 from massivetext.errors import CheckpointError
 from massivetext.state import read_json, write_state
 from massivetext.storage import write_json
-from massivetext.training.checkpoints import checkpoint_folders, newest_checkpoint, open_checkpoint
+from massivetext.training.checkpoints import FILES, checkpoint_folders, newest_checkpoint, open_checkpoint
 from massivetext.training.loop import train
 from massivetext.training.metrics import read_rows
 
@@ -68,7 +68,10 @@ def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_is_used(finished
     damage(folder / "checkpoints" / "step-00000006" / part)
     run(folder)
     said = capsys.readouterr().err
-    assert f"step-00000006: {part} does not have the digest" in said and "Going on from step-00000004" in said
+    assert (
+        f"step-00000006 is damaged and is not used: {part} does not have the digest" in said
+        and "Going on from step-00000004" in said
+    )
     assert same_bytes(finished, folder)
 
 
@@ -81,11 +84,14 @@ def test_a_checkpoint_cut_short_before_COMPLETE_is_passed_over(finished, tmp_pat
     assert same_bytes(finished, folder)
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_starts_over_and_ends_the_same(finished, tmp_path):
+def test_a_run_whose_checkpoints_are_all_damaged_is_never_started_over_unasked(finished, tmp_path):
     folder = tmp_path / "all"
     shutil.copytree(finished, folder)
     for checkpoint in checkpoint_folders(folder / "checkpoints"):
         damage(checkpoint / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"no intact checkpoint.*delete that folder"):
+        run(folder)
+    shutil.rmtree(folder / "checkpoints")
     run(folder)
     assert same_bytes(finished, folder)
 
@@ -144,7 +150,8 @@ def test_another_environment_is_named_and_the_run_goes_on(half_done, capsys):
     from massivetext.storage import file_digest
 
     complete = read_json(folder / "COMPLETE")
-    write_json(folder / "COMPLETE", {**complete, "state.json": file_digest(folder / "state.json")})
+    del complete["sha256"]
+    write_state(folder / "COMPLETE", {**complete, "state.json": file_digest(folder / "state.json")})
     run(half_done)
     assert "torch was 1.0 and is 2." in capsys.readouterr().err
 
@@ -160,7 +167,7 @@ def test_an_unknown_format_is_refused(half_done):
 
     folder = half_done / "checkpoints" / "step-00000004"
     write_json(folder / "state.json", {**read_json(folder / "state.json"), "format": "massivetext-checkpoint/9"})
-    write_json(folder / "COMPLETE", {"state.json": file_digest(folder / "state.json")})
+    write_state(folder / "COMPLETE", {name: file_digest(folder / name) for name in FILES})
     with pytest.raises(CheckpointError, match="massivetext-checkpoint/9"):
         open_checkpoint(folder)
 
