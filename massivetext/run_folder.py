@@ -17,8 +17,7 @@ from massivetext import __version__
 from massivetext.errors import ConfigError, StoreError
 from massivetext.progress import log
 from massivetext.recipe import CorpusRecipe, Recipe, recipe_yaml
-from massivetext.state import STAGES as MARKERS
-from massivetext.state import digests_of, read_state, write_sealed, write_state
+from massivetext.state import STAGES, digests_of, read_state, write_sealed, write_state
 from massivetext.storage import value_digest
 from massivetext.translations import tr
 
@@ -80,13 +79,13 @@ class Journey:
 
         A damaged marker is removed, and said to be: the stage is looked at again, and finds most of its work done.
         """
-        path = self.folder / MARKERS / f"{name}.json"
+        path = self.folder / STAGES / f"{name}.json"
         if not path.is_file():
             return {}
         try:
             return read_state(path, ("fingerprint", "finished", "reads"), "")
         except StoreError as error:
-            log(tr("{what}The stage '{stage}' is looked at again, and what it has made is kept", what=error,
+            log(tr("{what} The stage '{stage}' is checked again; finished work is kept", what=str(error).rstrip(),
                    stage=tr(name)))  # fmt: skip
             path.unlink()
             return {}
@@ -117,7 +116,7 @@ class Journey:
 
     def note(self, name: str, values: dict[str, Any]) -> None:
         """Store what is known of a stage."""
-        write_state(self.folder / MARKERS / f"{name}.json", values)
+        write_state(self.folder / STAGES / f"{name}.json", values)
 
     def write_recipe(self) -> None:
         """Write the resolved recipe into the run folder."""
@@ -132,7 +131,7 @@ class Journey:
                 f"{name!r}). Keep it and write elsewhere with --out FOLDER, or start over here with --overwrite"
             )
         for stage in later:
-            (self.folder / MARKERS / f"{stage}.json").unlink(missing_ok=True)
+            (self.folder / STAGES / f"{stage}.json").unlink(missing_ok=True)
             for output in OUTPUTS[stage]:
                 path = self.folder / output
                 if path.is_dir():

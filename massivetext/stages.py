@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from massivetext.errors import CheckpointError, ConfigError
 from massivetext.progress import log
 from massivetext.recipe import Recipe, recipe_values
-from massivetext.run_folder import MARKERS, Journey, known_training, with_known_steps
+from massivetext.run_folder import Journey, known_training, with_known_steps
 from massivetext.state import check_recorded, write_state
 from massivetext.storage import value_digest, write_json
 from massivetext.training.settings import HARMLESS
@@ -321,11 +321,11 @@ def _last_checkpoint(journey: Journey) -> "Checkpoint":
     if found is None:
         raise CheckpointError(
             f"{journey.folder / 'checkpoints'} holds no checkpoint, though the training is finished. Restore it from a "
-            f"copy; to train again, delete {journey.folder / MARKERS / 'train.json'} and give the same command again"
+            f"copy; to train again, delete {journey.folder / 'stages' / 'train.json'} and give the same command again"
         )
     if last is None or found.step == last:
         return found
-    log(tr("The checkpoint of step {last} is damaged or gone: training goes on from step {step}", last=last,
+    log(tr("The checkpoint of step {last} is damaged or gone: training resumes from step {step}", last=last,
            step=found.step))  # fmt: skip
     journey.note("train", journey.marker("train") | {"finished": False})
     do_train(journey)

@@ -6,6 +6,7 @@ marker, `run.json`, `evaluation.json`, `recipe.yaml` and the reports.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from massivetext.corpus.checking import check_parts
@@ -85,8 +86,8 @@ def _checkpoints(run: Path) -> Iterator[Finding]:
     for folder in checkpoint_folders(run / CHECKPOINTS):
         remedy = tr("delete {folder}: the training resumes from the checkpoint before it", folder=folder)
         damage = find_damage(folder)
-        yield from _checked(folder.name, lambda damage=damage, folder=folder: [f"{folder}: {damage}"] if damage else [],
-                            remedy)  # fmt: skip
+        found = [] if damage is None else [f"{folder}: {damage}"]
+        yield from _checked(folder.name, partial(list, found), remedy)
 
 
 def _model(run: Path) -> Iterator[Finding]:
@@ -105,7 +106,7 @@ def _stages(run: Path) -> Iterator[Finding]:
     for name in OUTPUTS:
         marker = run / STAGES / f"{name}.json"
         if marker.is_file():
-            yield from _checked(f"stages/{name}.json", lambda name=name: recorded_faults(run, name), AGAIN)
+            yield from _checked(f"stages/{name}.json", partial(recorded_faults, run, name), AGAIN)
 
 
 def _files(run: Path) -> Iterator[Finding]:
@@ -115,8 +116,12 @@ def _files(run: Path) -> Iterator[Finding]:
         yield from _checked("recipe.yaml", lambda: _none(read_sealed(run / "recipe.yaml", same)), same)
     for name in ("run.json", "evaluation.json"):
         if (run / name).is_file():
-            yield from _checked(name, lambda name=name: _none(read_state(run / name, (), AGAIN)), AGAIN)
+            yield from _checked(name, partial(_sealed_faults, run / name), AGAIN)
     yield from _page(run)
+
+
+def _sealed_faults(path: Path) -> list[str]:
+    return _none(read_state(path, (), AGAIN))
 
 
 def _none(_: object) -> list[str]:

@@ -110,7 +110,7 @@ def test_a_damaged_last_checkpoint_is_trained_again_and_not_replaced_by_an_earli
     damage(run / "checkpoints/step-00000004/model.safetensors")
     mt.run(recipe, run, quiet=True)
     said = capsys.readouterr().err
-    assert "The checkpoint of step 4 is damaged or gone: training goes on from step 2" in said
+    assert "The checkpoint of step 4 is damaged or gone: training resumes from step 2" in said
     assert folder_digests(run) == folder_digests(folder / "run")
     assert read_json(run / "model/massivetext.json")["provenance"]["step"] == 4
 

@@ -165,6 +165,9 @@ def read_run(folder: str | Path) -> RunFacts:
     recipe = yaml.safe_load(recipe_text)
     corpus_folder = Path((recipe.get("corpus") or {}).get("from") or folder / "corpus")
     facts = RunFacts(folder, corpus_folder, recipe, recipe_text)
+    grown = [name for name in ("metrics.jsonl", "timing.jsonl") if (folder / name).is_file()]
+    if grown:
+        check_recorded(folder, "train", grown, "Restore it from a copy, or delete it: the report then does without it")
     rows = read_rows(folder / "metrics.jsonl")
     facts.training = [row for row in rows if "loss" in row]
     facts.validation = [row for row in rows if "validation_loss" in row]

@@ -18,6 +18,9 @@ from massivetext.progress import log
 from massivetext.storage import full_disk_named
 from massivetext.translations import tr
 
+ROW_KEYS = ({"tokens"}, {"tokens_per_second", "utilisation_fraction", "elapsed_seconds"})
+"""What rows of metrics.jsonl and timing.jsonl have, beside the step."""
+
 
 @dataclass
 class Sums:
@@ -179,7 +182,8 @@ def _row(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line.decode("utf-8")) if line.endswith(b"\n") else None
     except ValueError:
         return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+    whole = isinstance(row, dict) and isinstance(row.get("step"), int) and any(keys <= row.keys() for keys in ROW_KEYS)
+    return row if whole else None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

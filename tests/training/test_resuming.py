@@ -7,7 +7,7 @@ import pytest
 import torch
 from training_parts import CountingBatches, tiny_model, tiny_settings
 
-from massivetext.errors import CheckpointError
+from massivetext.errors import CheckpointError, StoreError
 from massivetext.state import read_json, write_state
 from massivetext.storage import write_json
 from massivetext.training.checkpoints import FILES, checkpoint_folders, newest_checkpoint, open_checkpoint
@@ -232,3 +232,18 @@ def test_a_checkpoint_names_every_tensor_its_shape_and_offsets(finished):
 def test_a_checkpoint_records_what_decides_the_last_bits(finished):
     state = open_checkpoint(finished / "checkpoints" / "step-00000006").state
     assert state["environment"].keys() == {"massivetext", "torch", "device", "threads", "compiled", "precision"}
+
+
+def test_rows_that_are_spoiled_behind_the_checkpoint_are_cut_off(half_done, finished):
+    with open(half_done / "metrics.jsonl", "ab") as stream:
+        stream.write(b'{"step": 5, "loss"' + bytes(64) + b"\n[]\n")
+    run(half_done)
+    assert same_bytes(finished, half_done)
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:20] + b"\0" + data[21:], lambda data: b"", lambda data: data[1:]])
+def test_damaged_rows_before_the_checkpoint_stop_the_run(half_done, spoil):
+    path = half_done / "metrics.jsonl"
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(StoreError, match=r"metrics.jsonl is damaged.*Restore it from a copy, or delete .*checkpoints"):
+        run(half_done)
