@@ -55,10 +55,10 @@ def test_every_flipped_bit_is_noticed(path):
 
 
 def test_a_missing_file_and_a_folder_are_named_with_the_class_that_was_asked_for(tmp_path):
-    with pytest.raises(CheckpointError, match="a.json is missing. Delete"):
+    with pytest.raises(CheckpointError, match=r"a\.json is missing\. Delete"):
         read_json(tmp_path / "a.json", REMEDY, CheckpointError)
     (tmp_path / "b.json").mkdir()
-    with pytest.raises(StoreError, match="b.json is a folder"):
+    with pytest.raises(StoreError, match=r"b\.json is a folder"):
         read_json(tmp_path / "b.json", REMEDY)
 
 
