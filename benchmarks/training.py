@@ -29,7 +29,8 @@ import torch
 import transformers
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
-from massivetext.storage import read_json, write_json
+from massivetext.state import read_json
+from massivetext.storage import write_json
 from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.vocabulary import train_tokenizer
 from massivetext.training.loop import train

@@ -26,7 +26,8 @@ from massivetext.cli_options import (
     show,
 )
 from massivetext.errors import ConfigError, MassiveTextError
-from massivetext.translations import set_language
+from massivetext.interrupting import exit_status, watch_signals
+from massivetext.translations import set_language, tr
 from massivetext.visible import visible, visible_json
 
 app = typer.Typer(
@@ -214,22 +215,30 @@ def models_command(language: LanguageOption = None, as_json: JsonOption = False)
 
 @app.command("doctor")
 def doctor_command(
-    recipe: Annotated[str | None, typer.Argument(help="A recipe to check as well.")] = None,
+    recipe: Annotated[str | None, typer.Argument(help="A recipe, or a run or corpus folder to verify.")] = None,
     overrides: SetOption = None,
     out: OutOption = None,
     language: LanguageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check everything before a long run: machine, packages, recipe, data, model, memory, time, disk.
+    """Check everything before a long run, or verify a run or corpus folder.
 
-    Exit status 1 if something will fail.
+    With a recipe: machine, packages, recipe, data, model, memory, time, disk. With a folder: every file is compared
+    with its recorded digest, and damage is named.
+
+    Exit status 1 if something will fail or is damaged.
 
     Example: massivetext doctor recipes/english.yaml
     """
     from massivetext import doctor
 
     set_language(language)
-    findings = doctor.examine(recipe, overrides or (), out)
+    if recipe is not None and Path(recipe).is_dir():
+        from massivetext.verifying import examine_folder
+
+        findings = examine_folder(Path(recipe))
+    else:
+        findings = doctor.examine(recipe, overrides or (), out)
     show(doctor.as_values(findings), as_json, lambda _: doctor.as_text(findings))
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(1)
@@ -264,11 +273,16 @@ def top(
 
 
 def main() -> None:
-    """Run the command line: errors of ours become one message and exit status 1, or 2 where the use was wrong."""
+    """Run the command line: errors of ours become one message and exit status 1, or 2 where the use was wrong.
+
+    Ctrl-C ends with 130 and SIGTERM with 143, after a training's step is finished and saved.
+    """
     # OpenMP's threads sleep while they wait instead of spinning: spinning ones starve each other as soon as anything
     # else runs on the machine (a small model trained 1.6 times faster so on two idle cores). Read when torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     set_language(None)
+    if sys.argv[1:2] != ["chat"]:  # there Ctrl-C stops a reply
+        watch_signals()
     try:
         dress(typer.main.get_command(app))()
     except MassiveTextError as error:
@@ -277,9 +291,15 @@ def main() -> None:
             print(visible_json(json.dumps(found, ensure_ascii=False)))
         print(error_line(visible(str(error))), file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        # Typer makes a SystemExit(130) of every KeyboardInterrupt, whose words it keeps as the cause.
+        status = exit_status()
+        if status is None and not isinstance(end, KeyboardInterrupt):
+            raise
+        words = str(getattr(end.__context__, "__cause__", None) or end)
+        default = tr("stopped; the same command resumes from here")
+        print(words if words and not words.isdigit() else default, file=sys.stderr)
+        sys.exit(status or 130)
     except OSError as error:
         print(error_line(visible(str(error))), file=sys.stderr)
         sys.exit(1)

@@ -44,15 +44,20 @@ def corpus_inspect(
     folder: Annotated[Path, typer.Argument(help="A corpus folder, or a run folder that holds one.")],
     document: Annotated[str | None, typer.Option("--id", help="Show one document, kept or dropped, by its id.")] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Process it again from the raw bytes and compare.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its digest first.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a corpus holds and what was dropped and why, or one document with its origin, edits and measures.
 
     Example: massivetext corpus inspect runs/quickstart --id 00c3f0a85e3a4ba1b6f4bd2a2f9f1d5c --replay
     """
+    from massivetext import verifying
     from massivetext.corpus import inspecting, replaying
+    from massivetext.corpus.checking import refuse_faults
     from massivetext.corpus.reading import load_corpus
 
+    if verify:
+        refuse_faults(_corpus_of(folder), verifying.corpus_faults(_corpus_of(folder)))
     corpus = load_corpus(_corpus_of(folder))
     if document:
         row = corpus.find(document)

@@ -8,6 +8,7 @@ MassiveTextError
 ├── CheckpointError       a checkpoint is missing, damaged or belongs to another run
 ├── ModelError            a model folder is incomplete, altered, or its parts do not belong together
 ├── BusyError             another process is writing the folder
+├── DiskFullError         the disk has no room for what is being written
 └── MissingPackageError   an optional package is needed and not installed
 
 Every message says what was found, what is allowed, and what to do.
@@ -47,6 +48,10 @@ class ModelError(MassiveTextError):
 
 class BusyError(MassiveTextError):
     """Another process is writing the folder."""
+
+
+class DiskFullError(MassiveTextError):
+    """The disk has no room for what is being written."""
 
 
 class MissingPackageError(MassiveTextError):

@@ -1,6 +1,5 @@
 """`run`: executes a recipe stage by stage (stages.py), each stage once, and goes on after a kill where it stopped."""
 
-import json
 import os
 import platform
 import resource
@@ -13,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from massivetext import __version__
-from massivetext.errors import ConfigError, unknown_name
+from massivetext.errors import ConfigError, StoreError, unknown_name
+from massivetext.progress import log
 from massivetext.recipe import load_corpus_recipe, load_recipe
-from massivetext.stages import OUTPUTS, STAGES, Journey, corpus_digest, write_final_report
-from massivetext.storage import clear_temporary, locked_folder, read_json, write_json
+from massivetext.run_folder import OUTPUTS, Journey
+from massivetext.stages import STAGES, corpus_digest, write_final_report
+from massivetext.state import read_state, write_state
+from massivetext.storage import clear_temporary, full_disk_named, locked_folder
+from massivetext.training.metrics import read_rows
 from massivetext.translations import set_language, tr
 
 REPORTED_PACKAGES = ("torch", "numpy", "pyarrow", "tokenizers", "numba")
 """Their versions stand in run.json and in the report."""
+RUN_KEYS = ("elapsed_seconds", "peak_memory_bytes", "corpus_digest")
 
 
 def run(
@@ -54,7 +58,7 @@ def run(
     folder = Path(out) if out is not None else Path("runs") / name
     journey = Journey(folder, resolved, overwrite, quiet)
     started_at = time.monotonic()
-    with locked_folder(folder, nested=True):
+    with full_disk_named(folder), locked_folder(folder, nested=True):
         clear_temporary(folder)
         for name in list(OUTPUTS)[: list(OUTPUTS).index(until) + 1]:
             STAGES[name](journey)
@@ -70,11 +74,11 @@ def run(
 def note_run(journey: Journey, elapsed_seconds: float) -> None:
     """Add this process's time to run.json, with the stages' times, the peak memory, the machine and the digests."""
     path = journey.folder / "run.json"
-    before = read_json(path) if path.is_file() else {}
+    before = _times_so_far(path)
     # ru_maxrss counts KiB on Linux, bytes on macOS
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     stages = {name: journey.marker(name).get("elapsed_seconds") for name in OUTPUTS}
-    write_json(
+    write_state(
         path,
         {
             "elapsed_seconds": round(before.get("elapsed_seconds", 0.0) + elapsed_seconds, 3),
@@ -99,6 +103,17 @@ def commit() -> str | None:
     if any(one.returncode for one in done):
         return None
     return done[0].stdout.strip() + ("+" if done[1].stdout.strip() else "")
+
+
+def _times_so_far(path: Path) -> dict[str, Any]:
+    """Return the content of run.json; a damaged one is replaced, which the log says: it holds times and no results."""
+    if not path.is_file():
+        return {}
+    try:
+        return read_state(path, RUN_KEYS, tr("The times of earlier calls are lost; it is written anew"))
+    except StoreError as error:
+        log(str(error))
+        return {}
 
 
 def machine() -> dict[str, Any]:
@@ -127,14 +142,15 @@ def result(journey: Journey) -> dict[str, Any]:
     folder = journey.folder
     found: dict[str, Any] = {}
     if (folder / "evaluation.json").is_file():
-        scores = read_json(folder / "evaluation.json")
+        path = folder / "evaluation.json"
+        again = "Delete it and give the same command again: the stage 'evaluate' is done again"
+        scores = read_state(path, (), again)
         found |= {name: value for name, value in scores.items() if name.endswith(("bits_per_byte", "perplexity"))}
     metrics = folder / "metrics.jsonl"
     if journey.marker("train").get("finished") and metrics.is_file():
         found["tokens"] = _trained_tokens(metrics)
-    if (folder / "run.json").is_file():
-        noted = read_json(folder / "run.json")
-        found |= {name: noted[name] for name in ("elapsed_seconds", "peak_memory_bytes", "corpus_digest")}
+    if noted := _times_so_far(folder / "run.json"):
+        found |= {name: noted[name] for name in RUN_KEYS}
     for name, path in (("model", folder / "model"), ("report", folder / "report.html")):
         if path.exists():
             found[name] = str(path)
@@ -143,7 +159,7 @@ def result(journey: Journey) -> dict[str, Any]:
 
 def _trained_tokens(metrics: Path) -> int:
     """Return the tokens trained on, from the last row of metrics.jsonl."""
-    return int(json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["tokens"])
+    return max((int(row["tokens"]) for row in read_rows(metrics)), default=0)
 
 
 def result_text(found: Mapping[str, Any]) -> str:

@@ -84,6 +84,9 @@ class CorpusRecipe(Settings):
     """Everything random is a function of this seed, the stage and the position."""
     language: Annotated[Literal["en", "zh"], BeforeValidator(_language)] | None = None
     """Language of messages and report; unset: the locale's."""
+    verify: bool = True
+    """Whether the digest of every token shard is compared before it is used, once in each call; false saves reading
+    the store once."""
     engine: Literal["local"] = "local"
     """Where the corpus stage runs."""
     corpus: CorpusSettings

@@ -1,22 +1,14 @@
-"""The stages of a run, in order, each with what it reads: `journey.run` does them one after the other.
+"""The stages of a run, in order, each with what it reads: `journey.run` does them one after the other."""
 
-A stage has a fingerprint: the digest of its settings and of what it reads. `stages/NAME.json` holds it, first with
-`finished: false`; a stage whose finished fingerprint is unchanged is not done again, one whose fingerprint changed is
-done anew together with all that follow it.
-"""
-
-import shutil
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from massivetext import __version__
 from massivetext.errors import CheckpointError, ConfigError
 from massivetext.progress import log, progress
-from massivetext.recipe import CorpusRecipe, Recipe, recipe_values, recipe_yaml
-from massivetext.storage import read_json, value_digest, write_json, write_text
+from massivetext.recipe import Recipe, recipe_values
+from massivetext.run_folder import Journey, known_training, with_known_steps
+from massivetext.state import check_recorded, write_state
+from massivetext.storage import value_digest, write_json
 from massivetext.training.settings import HARMLESS
 from massivetext.translations import language as language_in_use
 from massivetext.translations import tr
@@ -27,98 +19,8 @@ if TYPE_CHECKING:
     from massivetext.models.decoder import CausalDecoder
     from massivetext.tokens.store import TokenStore
     from massivetext.tokens.tokenizer import Tokenizer
+    from massivetext.training.checkpoints import Checkpoint
     from massivetext.training.loop import Evaluate
-    from massivetext.training.settings import TrainSettings
-
-OUTPUTS = {
-    "corpus": ("corpus",),
-    "tokenizer": ("tokenizer",),
-    "tokens": ("tokens",),
-    "train": ("checkpoints", "metrics.jsonl", "timing.jsonl", "tensorboard"),
-    "model": ("model",),
-    "evaluate": ("evaluation.json",),
-    "samples": ("samples.json",),
-    "report": ("report.html", "report.md"),
-}
-"""The stages in order, and what each leaves in the run folder."""
-
-
-@dataclass
-class Journey:
-    """One run: its folder, its recipe, and which stages this process did."""
-
-    folder: Path
-    recipe: CorpusRecipe
-    overwrite: bool
-    quiet: bool
-    performed: list[str] = field(default_factory=list)
-
-    @property
-    def whole(self) -> Recipe:
-        """The recipe with its model and its training, which all stages after the tokenizer have."""
-        assert isinstance(self.recipe, Recipe)
-        return self.recipe
-
-    def say(self, text: str) -> None:
-        """Print one line for the user unless they asked for quiet."""
-        if not self.quiet:
-            log(text)
-
-    def marker(self, name: str) -> dict[str, Any]:
-        """Return what is known of a stage: fingerprint, finished, and what it noted; empty if it never started."""
-        path = self.folder / "stages" / f"{name}.json"
-        return dict(read_json(path)) if path.is_file() else {}
-
-    def stage(self, name: str, reads: object, work: Callable[[], object]) -> None:
-        """Do the stage `name` unless it is done with the same `reads` (settings and digests of its inputs)."""
-        fingerprint = value_digest([name, __version__, reads])
-        known = self.marker(name)
-        if known.get("fingerprint") == fingerprint and known.get("finished"):
-            return
-        if known and known["fingerprint"] != fingerprint:
-            self.clear_from(name)
-            known = {}
-        started_at = time.monotonic()
-        self.note(name, known | {"fingerprint": fingerprint, "finished": False})
-        self.write_recipe()
-        work()
-        self.performed.append(name)
-        elapsed_seconds = round(time.monotonic() - started_at, 3)
-        self.note(name, self.marker(name) | {"finished": True, "elapsed_seconds": elapsed_seconds})
-        self.say(tr("{stage}: done in {seconds} s", stage=tr(name), seconds=f"{elapsed_seconds:.1f}"))
-
-    def note(self, name: str, values: dict[str, Any]) -> None:
-        """Store what is known of a stage."""
-        write_json(self.folder / "stages" / f"{name}.json", values)
-
-    def write_recipe(self) -> None:
-        """Write the resolved recipe into the run folder."""
-        write_text(self.folder / "recipe.yaml", recipe_yaml(_with_known_steps(self)))
-
-    def clear_from(self, name: str) -> None:
-        """Remove what this stage and the later ones left, so that they are done anew; never a training unasked."""
-        later = list(OUTPUTS)[list(OUTPUTS).index(name) :]
-        if "train" in later and not self.overwrite and any((self.folder / "checkpoints").glob("step-*")):
-            if name != "corpus":
-                from massivetext.corpus.takedowns import check_trained
-
-                check_trained(self.folder, Path(self.recipe.corpus.from_ or self.folder / "corpus"))
-            raise ConfigError(
-                f"{self.folder} holds a model trained with other settings or inputs (what changed is read by the stage "
-                f"{name!r}). Keep it and write elsewhere with --out FOLDER, or start over here with --overwrite"
-            )
-        for stage in later:
-            (self.folder / "stages" / f"{stage}.json").unlink(missing_ok=True)
-            for output in OUTPUTS[stage]:
-                path = self.folder / output
-                if stage == "corpus":
-                    from massivetext.corpus.takedowns import clear_corpus
-
-                    clear_corpus(path)
-                elif path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
 
 
 def _finish_takedown(journey: Journey) -> None:
@@ -134,7 +36,7 @@ def _finish_takedown(journey: Journey) -> None:
 
 def do_corpus(journey: Journey) -> None:
     """Build the corpus with its page, or check the finished one that the recipe names."""
-    from massivetext.corpus.building import build_corpus, inputs_digest
+    from massivetext.corpus.building import build_corpus, inputs_digests
 
     settings = journey.recipe.corpus
 
@@ -146,8 +48,13 @@ def do_corpus(journey: Journey) -> None:
             write_report(corpus.folder, language_in_use())
 
     _finish_takedown(journey)
-    values = recipe_values(journey.recipe)["corpus"]
-    journey.stage("corpus", [values, journey.recipe.seed, inputs_digest(settings)], work)
+    reads = {"corpus": recipe_values(journey.recipe)["corpus"], "seed": journey.recipe.seed}
+    inputs, known = inputs_digests(settings, journey.folder / "corpus"), journey.marker("corpus")
+    gone = [name for name, digest in inputs.items() if digest is None]
+    if gone and known.get("finished"):
+        log(tr("The input files of {names} are gone; the finished corpus is kept as it is", names=", ".join(gone)))
+        inputs |= {name: known["reads"]["input files"].get(name) for name in gone}
+    journey.stage("corpus", {**reads, "input files": inputs}, work)
 
 
 def do_tokenizer(journey: Journey) -> None:
@@ -166,7 +73,10 @@ def do_tokenizer(journey: Journey) -> None:
             train_tokenizer(_corpus(journey), settings, folder)
 
     values = recipe_values(journey.recipe)
-    journey.stage("tokenizer", [values["tokenizer"], values.get("model", {}).get("from"), corpus_digest(journey)], work)
+    reads = {"tokenizer": values["tokenizer"], "corpus digest": corpus_digest(journey)}
+    if origin := values.get("model", {}).get("from"):
+        reads["model"] = {"from": origin}
+    journey.stage("tokenizer", reads, work)
 
 
 def do_tokens(journey: Journey) -> None:
@@ -178,8 +88,8 @@ def do_tokens(journey: Journey) -> None:
         corpus, folder = _corpus(journey), journey.folder / "tokens"
         build_store(corpus, _tokenizer(journey), folder, journey.recipe.seed, quiet=journey.quiet)
 
-    reads = [corpus_digest(journey), journey.marker("tokenizer")["fingerprint"], journey.recipe.seed]
-    journey.stage("tokens", reads, work)
+    reads = {"corpus digest": corpus_digest(journey), "seed": journey.recipe.seed}
+    journey.stage("tokens", {**reads, "tokenizer": journey.marker("tokenizer")["fingerprint"]}, work)
 
 
 def do_train(journey: Journey) -> None:
@@ -187,21 +97,22 @@ def do_train(journey: Journey) -> None:
     recipe = journey.whole
     values = recipe_values(recipe)
     settings = {key: value for key, value in values["train"].items() if key not in HARMLESS}
-    reads = [_store_digest(journey), values["mixture"], values["model"], settings, recipe.seed]
+    sections = {"train": settings, "model": values["model"], "mixture": values["mixture"], "seed": recipe.seed}
+    reads = {**sections, "token store": _store_digest(journey)}
 
     def work() -> None:
         from massivetext.tokens.order import TrainingOrder
-        from massivetext.tokens.store import open_store
         from massivetext.training.calibration import resolve_steps
         from massivetext.training.loop import Parts, train
         from massivetext.training.objectives import CausalObjective
 
-        store = open_store(journey.folder / "tokens")
+        store = _store(journey)
         check_prompts(recipe, _tokenizer(journey), recipe.train.context_tokens)
         rows = recipe.train.rows
         order = TrainingOrder(store, "train", recipe.mixture, recipe.train.context_tokens, rows, recipe.seed)
         model = new_model(recipe, store.vocab_size, start_id=store.start_id)
-        settings = _known_training(journey)
+        _recover_steps(journey)
+        settings = known_training(journey)
         objective, evaluate, quiet = CausalObjective(model, settings), validation(store, recipe), journey.quiet
         if settings.steps is None:
             settings = resolve_steps(model, order, settings, evaluate=evaluate, objective=objective, quiet=quiet)
@@ -210,7 +121,10 @@ def do_train(journey: Journey) -> None:
         journey.write_recipe()
         identity = {"store": store.digest, "tokenizer": store.tokenizer_digest, "recipe": value_digest(reads)}
         made = Parts(objective)
-        train(model, order, settings, journey.folder, evaluate=evaluate, identity=identity, parts=made, quiet=quiet)
+        done = train(
+            model, order, settings, journey.folder, evaluate=evaluate, identity=identity, parts=made, quiet=quiet
+        )
+        journey.note("train", journey.marker("train") | {"step": done.step})
 
     journey.stage("train", reads, work)
 
@@ -220,27 +134,19 @@ def do_model(journey: Journey) -> None:
 
     def work() -> None:
         from massivetext.models.folder import save_model_folder
-        from massivetext.tokens.store import open_store
-        from massivetext.training.checkpoints import newest_checkpoint
 
-        store = open_store(journey.folder / "tokens")
-        checkpoint = newest_checkpoint(journey.folder)
-        if checkpoint is None:
-            raise CheckpointError(
-                f"{journey.folder / 'checkpoints'} holds no whole checkpoint, though training is marked as done; "
-                f"start over with --overwrite"
-            )
+        store, checkpoint = _store(journey), _last_checkpoint(journey)
         model = new_model(journey.whole, store.vocab_size, start_id=store.start_id)
         model.load_weights(checkpoint.tensors("model"))
         provenance = {
-            "recipe": recipe_values(_with_known_steps(journey)),
+            "recipe": recipe_values(with_known_steps(journey)),
             "corpus": store.manifest["corpus"],
             "store": store.digest,
             "step": checkpoint.step,
         }
         save_model_folder(model, _tokenizer(journey), journey.folder / "model", provenance)
 
-    journey.stage("model", journey.marker("train")["fingerprint"], work)
+    journey.stage("model", {"training": journey.marker("train")["fingerprint"]}, work)
 
 
 def do_evaluate(journey: Journey) -> None:
@@ -249,9 +155,8 @@ def do_evaluate(journey: Journey) -> None:
 
     def work() -> None:
         from massivetext.evaluation.splits import evaluate_store
-        from massivetext.tokens.store import open_store
 
-        store = open_store(journey.folder / "tokens")
+        store = _store(journey)
         found = evaluate_store(
             _model(journey),
             _tokenizer(journey),
@@ -261,9 +166,9 @@ def do_evaluate(journey: Journey) -> None:
             context_tokens=recipe.train.context_tokens,
             quiet=journey.quiet,
         )
-        write_json(journey.folder / "evaluation.json", found)
+        write_state(journey.folder / "evaluation.json", found)
 
-    reads = [journey.marker("model")["fingerprint"], recipe_values(recipe)["evaluate"]]
+    reads = {"evaluate": recipe_values(recipe)["evaluate"], "model": journey.marker("model")["fingerprint"]}
     journey.stage("evaluate", reads, work)
 
 
@@ -285,13 +190,15 @@ def do_samples(journey: Journey) -> None:
                 samples.append({"source": source, "prompt": prompt, "text": output[0]["generated_text"]})
         write_json(journey.folder / "samples.json", samples)
 
-    reads = [journey.marker("model")["fingerprint"], recipe_values(journey.recipe)["generate"]]
+    generate = recipe_values(journey.recipe)["generate"]
+    reads = {"generate": generate, "model": journey.marker("model")["fingerprint"]}
     journey.stage("samples", reads, work)
 
 
 def do_report(journey: Journey) -> None:
     """Write report.html."""
-    reads = [journey.marker("evaluate")["fingerprint"], journey.marker("samples")["fingerprint"], language_in_use()]
+    reads = {name: journey.marker(name)["fingerprint"] for name in ("evaluate", "samples")}
+    reads["language"] = language_in_use()
     journey.stage("report", reads, lambda: write_final_report(journey))
 
 
@@ -391,21 +298,6 @@ def write_final_report(journey: Journey) -> None:
         write_report(journey.folder, language_in_use())
 
 
-def _with_known_steps(journey: Journey) -> CorpusRecipe:
-    """Return the recipe with the steps that an earlier calibration fixed in place of minutes, tokens or epochs."""
-    if not isinstance(journey.recipe, Recipe):
-        return journey.recipe
-    return journey.recipe.model_copy(update={"train": _known_training(journey)})
-
-
-def _known_training(journey: Journey) -> "TrainSettings":
-    """Return the training's settings with the steps that an earlier calibration fixed."""
-    fixed, settings = journey.marker("train").get("fixed"), journey.whole.train
-    if fixed is None:
-        return settings
-    return settings.model_copy(update={"minutes": None, "tokens": None, "epochs": None, **fixed})
-
-
 def _corpus(journey: Journey) -> "Corpus":
     from massivetext.corpus.reading import load_corpus
 
@@ -414,17 +306,65 @@ def _corpus(journey: Journey) -> "Corpus":
 
 def corpus_digest(journey: Journey) -> str:
     """Return the digest of the run's corpus."""
-    folder = Path(journey.recipe.corpus.from_ or journey.folder / "corpus")
-    return str(read_json(folder / "manifest.json")["digest"])
+    return _corpus(journey).digest
 
 
 def _store_digest(journey: Journey) -> str:
-    return str(read_json(journey.folder / "tokens" / "manifest.json")["digest"])
+    from massivetext.tokens.store import open_store
+
+    return open_store(journey.folder / "tokens").digest
+
+
+def _store(journey: Journey) -> "TokenStore":
+    """Return the run's token store, all of it verified once in this process unless the recipe says no."""
+    from massivetext.tokens.store import open_store
+
+    store = open_store(journey.folder / "tokens")
+    if journey.recipe.verify and "tokens" not in journey.verified and "tokens" not in journey.performed:
+        store.verify()
+    journey.verified.add("tokens")
+    return store
+
+
+def _last_checkpoint(journey: Journey) -> "Checkpoint":
+    """Return the checkpoint that the training ended with; where it is damaged, train the missing steps again."""
+    from massivetext.training.checkpoints import newest_checkpoint
+
+    last, found = journey.marker("train").get("step"), newest_checkpoint(journey.folder)
+    if found is None:
+        raise CheckpointError(
+            f"{journey.folder / 'checkpoints'} holds no checkpoint, though the training is finished. Restore it from a "
+            f"copy; to train again, delete {journey.folder / 'stages' / 'train.json'} and give the same command again"
+        )
+    if last is None or found.step == last:
+        return found
+    log(tr("The checkpoint of step {last} is damaged or gone: training resumes from step {step}", last=last,
+           step=found.step))  # fmt: skip
+    journey.note("train", journey.marker("train") | {"finished": False})
+    do_train(journey)
+    return _last_checkpoint(journey)
+
+
+def _recover_steps(journey: Journey) -> None:
+    """Note the steps of a calibration again where the marker that held them is lost: every checkpoint has them."""
+    from massivetext.training.checkpoints import newest_checkpoint
+
+    marker = journey.marker("train")
+    if journey.whole.train.steps is not None or "fixed" in marker:
+        return
+    if (newest := newest_checkpoint(journey.folder)) is not None:
+        names = ("steps", "checkpoint_every_steps")
+        journey.note("train", marker | {"fixed": {name: newest.state["settings"][name] for name in names}})
 
 
 def _tokenizer(journey: Journey) -> "Tokenizer":
+    """Return the run's tokenizer; its files must be those that the stage left."""
     from massivetext.tokens.tokenizer import AutoTokenizer
 
+    folder = journey.folder / "tokenizer"
+    again = f"Restore it from a copy, or delete {folder} and give the same command again: it is made again"
+    if journey.marker("tokenizer").get("finished"):
+        check_recorded(journey.folder, "tokenizer", ["tokenizer"], again)
     return AutoTokenizer.from_pretrained(journey.folder / "tokenizer")
 
 

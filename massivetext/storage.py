@@ -1,13 +1,15 @@
-"""Files that appear whole or not at all, digests, and the lock of a folder.
+"""Files that appear whole or not at all, digests, the lock of a folder, and the message for a full disk.
 
 A write goes to a temporary name in the same folder, is flushed to the disk, and is renamed: after a kill or on a full
 disk the old file, or none, is there, never half of one.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,12 +19,39 @@ from glob import escape
 from pathlib import Path
 from typing import IO, Any
 
-from massivetext.errors import BusyError
+from massivetext.errors import BusyError, DiskFullError
 
 TEMPORARY_PREFIX = ".tmp-"
 LOCK = ".lock"
 _NESTED: ContextVar[frozenset[Path]] = ContextVar("nested locks", default=frozenset())
 """Lock files that this thread holds and may take again."""
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_WORDS = re.compile(
+    r"No space left on device|Disk quota exceeded|File too large|\(os error (28|122|27)\)|\d+ requested and \d+ written"
+)
+"""How a full disk is worded by safetensors, pyarrow and numpy, whose exceptions carry no number."""
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Return whether an exception, of whichever library, means that the disk (or the quota) is full."""
+    number = getattr(error, "errno", None)
+    return number in DISK_ERRORS or (isinstance(error, Exception) and bool(DISK_WORDS.search(str(error))))
+
+
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Raise DiskFullError that names `path`, the room that is left and the remedy where the block meets a full disk."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, DiskFullError) or not is_full_disk(error):
+            raise
+        there = next(folder for folder in path.absolute().parents if folder.is_dir())
+        raise DiskFullError(
+            f"{path} could not be written: the disk is full ({shutil.disk_usage(there).free / 1e6:.1f} MB free at "
+            f"{there}, or your quota or the allowed file size is used up). No file is left half written. Make room, "
+            f"then give the same command again: it resumes where it stopped"
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -40,16 +69,17 @@ def temporary_path(path: Path) -> Iterator[Path]:
 
     The folder is made if it is missing. The writer must have closed the file when the block ends; it is synced here.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}"
-    try:
-        yield temporary
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with full_disk_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with open(temporary, "rb") as stream:
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -71,11 +101,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON with a final newline, whole or not at all."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Return the JSON value stored at `path`."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def clear_temporary(folder: Path) -> None:

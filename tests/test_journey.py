@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 import massivetext as mt
 from massivetext.cli import app
 from massivetext.errors import BusyError, ConfigError
-from massivetext.storage import locked_folder, read_json
+from massivetext.state import read_json
+from massivetext.storage import locked_folder
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,8 @@ def test_a_training_with_other_settings_is_never_overwritten_unasked(finished, t
     recipe = small_recipe(texts)
     recipe["train"] = recipe["train"] | {"learning_rate": 0.123}
     before = folder_digests(folder)
-    with pytest.raises(ConfigError, match="--out FOLDER, or start over here with --overwrite"):
+    said = r"train.learning_rate was 0.004, is 0.123 \(read by the stage 'train'\).*--out FOLDER, or start over here"
+    with pytest.raises(ConfigError, match=said):
         mt.run(recipe, folder, quiet=True)
     assert folder_digests(folder) == before
 
@@ -83,7 +85,7 @@ def test_a_training_with_other_settings_is_never_overwritten_unasked(finished, t
 def test_a_changed_corpus_never_takes_a_training_with_it_unasked(finished, texts):
     folder, _ = finished
     recipe = small_recipe(texts) | {"seed": 2}
-    with pytest.raises(ConfigError, match="the stage 'corpus'"):
+    with pytest.raises(ConfigError, match=r"seed was 1, is 2 \(read by the stage 'corpus'\)"):
         mt.run(recipe, folder, quiet=True)
     assert (folder / "corpus" / "manifest.json").is_file()
 

@@ -1,20 +1,19 @@
 """Files appear whole or not at all; a folder has one writer."""
 
 import errno
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from massivetext.errors import BusyError
+from massivetext.errors import BusyError, DiskFullError
+from massivetext.state import read_json
 from massivetext.storage import (
     clear_temporary,
     file_digest,
     locked_file,
     locked_folder,
-    read_json,
     value_digest,
     write_json,
     write_text,
@@ -42,18 +41,31 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+FULL = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EDQUOT, "Disk quota exceeded"),
+    OSError("877 requested and 496 written"),  # numpy's words
+    RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),  # as safetensors says it
+]
+
+
+@pytest.mark.parametrize("error", FULL, ids=str)
+def test_a_full_disk_is_named_and_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.json"
     write_json(path, {"a": 1})
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_json(path, {"a": 2})
+    said = r"a.json could not be written: the disk is full \(.* MB free.*Make room"
+    with pytest.raises(DiskFullError, match=said), write_whole(path) as stream:
+        stream.write(b"half")
+        raise error
     assert read_json(path) == {"a": 1}
     assert names(tmp_path) == ["a.json"]
+
+
+def test_other_errors_of_a_writer_stay_what_they_are(tmp_path):
+    with pytest.raises(OSError, match="Input/output error"), write_whole(tmp_path / "a") as stream:
+        stream.write(b"half")
+        raise OSError(errno.EIO, "Input/output error")
+    assert names(tmp_path) == []
 
 
 def test_what_killed_writers_left_is_cleared(tmp_path):

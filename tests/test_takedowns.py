@@ -12,7 +12,8 @@ import massivetext as mt
 from massivetext.cli import app
 from massivetext.corpus.reading import load_corpus
 from massivetext.errors import BusyError, ConfigError
-from massivetext.storage import locked_folder, read_json
+from massivetext.state import read_json
+from massivetext.storage import locked_folder
 from massivetext.tokens.tokenizer import AutoTokenizer
 
 WORD = "Zanzibarquux"

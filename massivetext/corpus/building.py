@@ -11,14 +11,14 @@ import errno
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -33,9 +33,11 @@ from massivetext.corpus.census import (
     open_census,
     totals_of,
 )
+from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.decontaminating import Decontaminate, drop_contaminated
 from massivetext.corpus.finishing import WORK, WRITTEN, discard_builds, write_clusters, write_files
-from massivetext.corpus.index import Lists, index_files, index_path, write_index
+from massivetext.corpus.index import Lists, index_path, write_index
+from massivetext.corpus.inputs import Facts, file_facts, files_read, with_digests
 from massivetext.corpus.manifests import (
     check_appendable,
     check_splits,
@@ -67,16 +69,16 @@ from massivetext.corpus.steps import (
 from massivetext.corpus.takedowns import BEFORE, TAKEN, check_takedowns, locked_corpus, takedown_digests
 from massivetext.errors import ConfigError, DataError, MassiveTextError
 from massivetext.progress import log, progress
-from massivetext.storage import clear_temporary, read_json, value_digest, write_json
+from massivetext.state import read_object, write_state
+from massivetext.storage import clear_temporary, full_disk_named, value_digest, write_json
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
     from massivetext.corpus.reading import Corpus
 
-__all__ = ["build_corpus", "input_files", "inputs_digest"]
+__all__ = ["build_corpus", "input_files", "inputs_digests"]
 
 PART_BYTES = 32 * 2**20
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 
@@ -94,7 +96,7 @@ class Plan:
     """Digest of settings, seed, versions and the input files' names, sizes and times of change."""
     versions: dict[str, Any]
     """What a corpus's bytes depend on: of the package, its readers and steps."""
-    files: list[list[Any]]
+    files: list[Facts]
     """Source, uri, size and time of change of each input file."""
 
     build: int = 1
@@ -189,7 +191,7 @@ def build_corpus(
     if append:
         load_corpus(folder, unfinished=True)  # before a folder is made for the lock
     with ExitStack() as stack:
-        with _full_disk_said(folder):
+        with _folder_errors_named(folder):
             stack.enter_context(locked_corpus(folder))
         finish_takedown(folder)
         check_takedowns(folder)
@@ -199,7 +201,7 @@ def build_corpus(
         if done:
             shutil.rmtree(folder / WORK, ignore_errors=True)
         else:
-            with _full_disk_said(folder):
+            with full_disk_named(folder), _folder_errors_named(folder):
                 _carry_out(plan, folder, base, quiet, threads or len(os.sched_getaffinity(0)))
         return load_corpus(folder)
 
@@ -221,10 +223,13 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
     check_splits(plan.settings, values)
     with progress(tr("Writing the corpus"), float(census.rows), tr("documents"), quiet) as task:
         write_files(folder, work, repeats, plan, threads, task.advance)
-    write_json(index_path(folder, plan.build).with_suffix(".json"), plan.files)
+    read = {(name, file.uri): file for name, course in plan.courses.items() for file in course.files}
+    read_facts = {"files": with_digests(plan.files, read, threads)}
+    write_state(index_path(folder, plan.build).with_suffix(".json"), read_facts)
     write_clusters(folder, work, census, plan.build)
     (folder / PAGE).unlink(missing_ok=True)  # it tells of what the corpus was before
-    write_json(folder / "manifest.json", values)
+    parts = listed_parts(folder, plan.build, base["parts"] if base else None)
+    write_state(folder / "manifest.json", {**values, "parts": parts})
     del census, repeats
     shutil.rmtree(work)
     if not quiet:
@@ -255,18 +260,27 @@ def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) 
     return repeats
 
 
-def inputs_digest(settings: CorpusSettings) -> str:
-    """Return a digest of the input files' names, sizes and times of change, or of the built corpus that is named."""
+def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
+    """Return a digest of each source's files, or that of the built corpus that is named; None: there are none any more.
+
+    It is made of names, sizes and times of change; a file of which the corpus in `folder` has read the same content
+    under another time counts as the one that was read.
+    """
     if settings.from_ is not None:
         from massivetext.corpus.reading import load_corpus
 
-        return load_corpus(settings.from_).digest
-    return value_digest([_file_facts(source.name, input_files(source)) for source in settings.sources])
-
-
-def _file_facts(name: str, found: Iterable[SourceFile]) -> list[list[Any]]:
-    """Return what tells whether the files of a source have changed."""
-    return [[name, file.uri, file.size, file.changed_ns] for file in found]
+        return {"corpus.from": load_corpus(settings.from_).digest}
+    known, found = files_read(folder), dict[str, str | None]()
+    for source in settings.sources:
+        try:
+            files = input_files(source)
+        except DataError:
+            if not known:
+                raise
+            found[source.name] = None
+        else:
+            found[source.name] = value_digest(file_facts(source.name, files, known))
+    return found
 
 
 def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str, Any] | None = None) -> Plan:
@@ -275,7 +289,8 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     base: the manifest of the corpus in `folder` that is appended to; files that it has read are left out.
     """
     build = 1 if base is None else base["build"] + 1
-    read = {} if base is None else files_read(folder, build)
+    known = files_read(folder)
+    read = {} if base is None else {key: facts[2] for key, facts in known.items()}
     courses = {}
     for source in sorted(settings.sources, key=lambda entry: entry.name):
         where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
@@ -293,7 +308,7 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
             if isinstance(step, Measure | Decontaminate):
                 measures.update(step.columns)
     versions = _versions(courses)
-    files = [facts for name, course in courses.items() for facts in _file_facts(name, course.files)]
+    files = [facts for name, course in courses.items() for facts in file_facts(name, course.files, known)]
     facts = {
         "settings": settings.model_dump(mode="json", by_alias=True),
         "seed": seed,
@@ -309,12 +324,6 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     # Sources that disagree are refused before anything is read.
     _ = plan.near, plan.decontaminate
     return plan
-
-
-def files_read(folder: Path, build: int) -> dict[tuple[str, str], int]:
-    """Return the size of each file that the builds before `build` have read, by source and uri."""
-    indices = [path.with_suffix(".json") for path in index_files(folder, build)]
-    return {(name, uri): size for path in indices for name, uri, size, _ in read_json(path)}
 
 
 def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) -> bool:
@@ -355,8 +364,8 @@ def _versions(courses: Mapping[str, Course]) -> dict[str, Any]:
 
 
 @contextmanager
-def _full_disk_said(folder: Path) -> Iterator[None]:
-    """Turn a full disk, and a folder that cannot be written to, into a message that says what to do."""
+def _folder_errors_named(folder: Path) -> Iterator[None]:
+    """Turn a folder that cannot be written to into a message that says what to do."""
     try:
         yield
     except OSError as error:
@@ -365,13 +374,7 @@ def _full_disk_said(folder: Path) -> Iterator[None]:
                 f"the corpus cannot be written to {folder} ({error.filename}: {os.strerror(error.errno)}); "
                 "name a folder that you may write to"
             ) from error
-        if error.errno not in DISK_ERRORS:
-            raise
-        free = shutil.disk_usage(folder).free if folder.is_dir() else 0
-        raise MassiveTextError(
-            f"the disk took no more while the corpus was written to {folder} ({os.strerror(error.errno)}; "
-            f"{free / 1e6:.1f} MB free); nothing half written is left. Make room and start again: it goes on from there"
-        ) from error
+        raise
 
 
 def _obeyed(folder: Path, base: dict[str, Any] | None) -> dict[str, Any]:
@@ -387,7 +390,8 @@ def _prepare(folder: Path, plan: Plan) -> None:
         # The manifest goes first: without it the folder is no corpus, whatever else is still there.
         (folder / "manifest.json").unlink(missing_ok=True)
     facts = {"fingerprint": plan.fingerprint, TAKEN: takedown_digests(folder)}
-    if not plan_file.is_file() or read_json(plan_file) != facts:
+    again = f"Delete {folder / WORK} and give the same command again: the build starts anew"
+    if not plan_file.is_file() or read_object(plan_file, (), again) != facts:
         discard_builds(folder, plan.build)
         write_json(plan_file, facts)
     for name in (WORK, *WRITTEN):
@@ -397,12 +401,14 @@ def _prepare(folder: Path, plan: Plan) -> None:
 
 def _process(plan: Plan, work: Path, threads: int, quiet: bool) -> list[dict[str, Any]]:
     """Return the counts of all parts, in order, once threads have taken them through reader and steps."""
-    lock, done_records = Lock(), 0
+    lock, stopped, done_records = Lock(), Event(), 0
     total = sum(part.input_bytes for part in plan.parts)
     with progress(tr("Reading and cleaning"), float(total), "B", quiet) as task, ThreadPoolExecutor(threads) as pool:
 
         def advance(amount: int, records: int) -> None:
             nonlocal done_records
+            if stopped.is_set():
+                raise InterruptedError("the build is being stopped")
             with lock:
                 done_records += records
                 task.advance(amount, tr("{count} documents", count=f"{done_records:,}"))
@@ -412,6 +418,7 @@ def _process(plan: Plan, work: Path, threads: int, quiet: bool) -> list[dict[str
             for done in as_completed(waiting):
                 done.result()
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return [done.result() for done in waiting]

@@ -8,6 +8,7 @@ each build, so that new text can be appended without reading the old again.
 
 import hashlib
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext.corpus.index import (
     INDEX_COLUMNS,
@@ -36,6 +36,7 @@ from massivetext.corpus.index import (
 )
 from massivetext.corpus.parts import opened, part_files, schema_of
 from massivetext.corpus.takedowns import TakenDown
+from massivetext.parquet import OwnParquet
 
 EXACT, NEAR, BRIDGE, REMOVED, REFUSED, CONTAMINATED, FOLDED = range(1, 8)
 """What became of a row (KEPT and REPEATED: see `index`). REMOVED: taken down after an earlier build; REFUSED: its text
@@ -75,7 +76,9 @@ class Scratch:
                 filled = np.full(min(count, INDEX_ROWS), fill, kind)
                 for start in range(0, count, INDEX_ROWS):
                     stream.write(filled[: count - start].tobytes())
-            stream.truncate(count * np.dtype(kind).itemsize)
+            # Room on the disk now: a full one would end the process where a mapped page is written.
+            if count:
+                os.posix_fallocate(stream.fileno(), 0, count * np.dtype(kind).itemsize)
         return self.mapped(name, kind).reshape(shape)
 
     def mapped(self, name: str, kind: Any) -> npt.NDArray[Any]:
@@ -156,6 +159,12 @@ class Totals:
     """SHA-256 over (split, id, text digest) of the documents, in canonical order."""
 
 
+def _rows_of(path: Path) -> int:
+    """Return the rows of an index."""
+    with OwnParquet(path) as opened:
+        return int(opened.metadata.num_rows)
+
+
 def open_census(
     folder: Path, work: Path, parts: int, asked: dict[str, int], splits: Sequence[str], build: int
 ) -> Census:
@@ -164,7 +173,7 @@ def open_census(
     asked: what the steps of each source ask for.
     """
     indices = index_files(folder, build)
-    earlier = sum(pq.read_metadata(path).num_rows for path in indices)
+    earlier = sum(_rows_of(path) for path in indices)
     starts = [earlier]
     for number in range(parts):
         starts.append(starts[-1] + part_columns(work, number, ["id"]).num_rows)

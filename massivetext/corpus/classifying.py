@@ -25,15 +25,8 @@ from massivetext.corpus.settings import SourceSettings, SplitSettings
 from massivetext.corpus.steps import Measure, make_steps
 from massivetext.errors import ConfigError, DataError
 from massivetext.settings import Settings
-from massivetext.storage import (
-    clear_temporary,
-    file_digest,
-    locked_folder,
-    read_json,
-    temporary_path,
-    value_digest,
-    write_json,
-)
+from massivetext.state import read_object, read_state, write_state
+from massivetext.storage import clear_temporary, file_digest, locked_folder, temporary_path, value_digest
 from massivetext.text.arrays import Offsets
 from massivetext.text.compiling import kernel
 from massivetext.text.minhash import MINHASH_VERSION, shingle
@@ -274,7 +267,8 @@ def _save(classifier: Classifier, folder: Path) -> None:
     with temporary_path(folder / "weights.safetensors") as path:
         tensors = {"weights": classifier.weights, "bias": np.array([classifier.bias], np.float32)}
         save_file(tensors, path, metadata={"format": "pt"})
-    write_json(folder / "classifier.json", classifier.facts | {"weights": file_digest(folder / "weights.safetensors")})
+    digest = file_digest(folder / "weights.safetensors")
+    write_state(folder / "classifier.json", classifier.facts | {"weights": digest})
 
 
 def load_classifier(folder: str | Path) -> Classifier:
@@ -287,13 +281,15 @@ def load_classifier(folder: str | Path) -> Classifier:
             f"{folder} holds no classifier (no classifier.json); train one with "
             f"`massivetext corpus classifier GOOD BAD --out {folder}`"
         )
-    facts = read_json(path)
+    remedy = f"Train the classifier again with `massivetext corpus classifier GOOD BAD --out {folder}`"
+    facts = read_object(path, ["format"], remedy, ConfigError)
     known = {"format": FORMAT, "words_version": WORDS_VERSION, "shingles_version": MINHASH_VERSION}
     found = {name: facts.get(name) for name in known}
     if found != known:
         raise ConfigError(
             f"{path} was trained with {found}, and this version reads {known}; train the classifier again"
         )
+    facts = read_state(path, ["weights"], remedy, ConfigError)
     weights = path.with_name("weights.safetensors")
     if not weights.is_file() or file_digest(weights) != facts["weights"]:
         raise ConfigError(f"{weights} is missing or not the file that was trained; train the classifier again")

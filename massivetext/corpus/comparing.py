@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from massivetext.corpus.inspecting import table
 from massivetext.corpus.reading import Corpus
 from massivetext.corpus.takedowns import taken_down
+from massivetext.parquet import read_own
 from massivetext.translations import tr
 
 EXAMPLES = 3
@@ -66,7 +66,7 @@ def _states(corpus: Corpus) -> dict[str, tuple[str, str, str | None]]:
 
 
 def _rows(path: Any, columns: list[str]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pa.Table.to_pylist(pq.read_table(path, columns=columns))
+    rows: list[dict[str, Any]] = pa.Table.to_pylist(read_own(path, columns))
     return rows
 
 

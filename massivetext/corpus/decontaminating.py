@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from massivetext.corpus.census import CONTAMINATED, Census
@@ -27,8 +26,10 @@ from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.settings import SourceSettings
 from massivetext.corpus.steps import Barrier
 from massivetext.errors import ConfigError
+from massivetext.parquet import write_own
 from massivetext.settings import Settings
-from massivetext.storage import stream_digest, temporary_path, write_json
+from massivetext.state import write_state
+from massivetext.storage import stream_digest
 from massivetext.text.compiling import kernel
 from massivetext.text.minhash import shingle
 from massivetext.text.words import Hashes, hash_words
@@ -225,8 +226,7 @@ def _write_report(
         as_hexadecimal(census.ids[rows]),
         pa.repeat("removed" if settings.remove else "marked", len(found)),
     ]
-    with temporary_path(path) as temporary:
-        pq.write_table(pa.Table.from_arrays(arrays, schema=TOUCHES), temporary, compression="zstd")
+    write_own(path, pa.Table.from_arrays(arrays, schema=TOUCHES))
     touched = set(places)
     summary = {}
     for source in settings.benchmarks:
@@ -237,4 +237,4 @@ def _write_report(
             "touched": sum(1 for item in own if item in touched),
             "documents": len({row for row, item, _ in found if items.names[item][0] == source.name}),
         }
-    write_json(path.with_suffix(".json"), summary)
+    write_state(path.with_suffix(".json"), summary)

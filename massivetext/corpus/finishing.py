@@ -28,6 +28,7 @@ from massivetext.corpus.rows import (
 )
 from massivetext.corpus.steps import Deduplicate
 from massivetext.corpus.takedowns import TakenDown, blanked
+from massivetext.parquet import own_writer
 from massivetext.storage import temporary_path, write_text
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def reasons_of(fate: npt.NDArray[np.uint8]) -> pa.Array:
 def write_clusters(folder: Path, work: Path, census: Census, build: int) -> None:
     """Write `clusters/`: which document duplicates which."""
     path = folder / "clusters" / f"build-{build:04d}.parquet"
-    with temporary_path(path) as temporary, pq.ParquetWriter(temporary, CLUSTER_SCHEMA, compression="zstd") as writer:
+    with temporary_path(path) as temporary, own_writer(temporary, CLUSTER_SCHEMA) as writer:
         for number in range(len(census.starts) - 1):
             place = slice(census.starts[number], census.starts[number + 1])
             twins = np.isin(census.fate[place], TWINS)
@@ -223,9 +224,7 @@ class Output:
             temporary = self.stack.enter_context(temporary_path(self.path))
             # Nobody looks for the first and the last text in the order of their bytes.
             looked_at = [name for name in self.schema.names if name not in ("text", "excerpt")]
-            writer = pq.ParquetWriter(
-                temporary, self.schema, compression="zstd", use_dictionary=REPEATED_COLUMNS, write_statistics=looked_at
-            )
+            writer = own_writer(temporary, self.schema, use_dictionary=REPEATED_COLUMNS, write_statistics=looked_at)
             self.writer = self.stack.enter_context(writer)
         table = pa.Table.from_batches(self.gathered, self.schema)
         self.writer.write_table(table, row_group_size=table.num_rows)

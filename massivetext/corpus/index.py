@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext.corpus.takedowns import taken_down
+from massivetext.parquet import OwnParquet, own_writer
 from massivetext.storage import temporary_path
 from massivetext.text.arrays import string_buffers
 
@@ -81,9 +81,9 @@ def index_files(folder: Path, build: int) -> list[Path]:
 def index_batches(folder: Path, build: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Yield some columns of all rows of the builds before this one; a column that an index has not is not there."""
     for path in index_files(folder, build):
-        with pq.ParquetFile(path) as opened:
+        with OwnParquet(path) as opened:
             for group in range(opened.num_row_groups):
-                yield opened.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()[0]
+                yield opened.read_row_group(group, columns).combine_chunks().to_batches()[0]
 
 
 def write_index(folder: Path, census: "Census", build: int, keys: Keys | None, lists: Mapping[str, Lists]) -> None:
@@ -98,7 +98,7 @@ def write_index(folder: Path, census: "Census", build: int, keys: Keys | None, l
     compression |= {f"{name}.list.element": "none" for name in lists}
     with (
         temporary_path(index_path(folder, build)) as temporary,
-        pq.ParquetWriter(
+        own_writer(
             temporary, schema, compression=compression, use_dictionary=["split"], write_statistics=False
         ) as writer,
     ):

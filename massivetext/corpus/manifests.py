@@ -13,7 +13,7 @@ from massivetext.corpus.settings import CorpusSettings
 from massivetext.corpus.unread import add_unread, unread_by_source, unread_remedy, unread_words
 from massivetext.errors import ConfigError, DataError
 from massivetext.progress import log
-from massivetext.storage import read_json
+from massivetext.state import read_state
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ FORMAT = "massivetext-corpus/1"
 
 def first_fingerprint(path: Path) -> str | None:
     """Return the fingerprint of the build that a finished corpus began with; None without a manifest."""
-    return read_json(path).get("fingerprint") if path.is_file() else None
+    if not path.is_file():
+        return None
+    remedy = f"Delete {path} and give the same command again: the corpus is built anew from its inputs"
+    return str(read_state(path, ["fingerprint"], remedy)["fingerprint"])
 
 
 def merged_counts(courses: Mapping[str, Course], markers: list[dict[str, Any]]) -> dict[str, SourceCounts]:

@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext.corpus.banding import Banding, banding_for
 from massivetext.corpus.census import BRIDGE, CONTAMINATED, NEAR, NEAR_ASKED, NOWHERE, Census, equal_rows
 from massivetext.corpus.index import KEPT, REPEATED, Keys, Lists, Numbers, as_hexadecimal, index_batches
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.steps import NearSettings
+from massivetext.parquet import OwnParquet
 from massivetext.storage import write_whole
 from massivetext.text.compiling import kernel
 from massivetext.text.minhash import band_keys, common, shingle_sets, signatures
@@ -256,12 +256,12 @@ def _earlier_texts(
     for path in sorted((folder / "documents").rglob("build-*.parquet")):
         if int(path.name.split("-")[1]) >= build:
             continue
-        with pq.ParquetFile(path) as opened:
+        with OwnParquet(path) as opened:
             for group in range(opened.num_row_groups):
-                place = pc.index_in(opened.read_row_group(group, ["id"], use_threads=False)["id"], ids)
+                place = pc.index_in(opened.read_row_group(group, ["id"])["id"], ids)
                 hits = place.is_valid()
                 if pc.any(hits).as_py():
-                    texts = opened.read_row_group(group, ["text"], use_threads=False)["text"].filter(hits)
+                    texts = opened.read_row_group(group, ["text"])["text"].filter(hits)
                     yield rows[place.filter(hits).to_numpy()], texts.combine_chunks()
 
 

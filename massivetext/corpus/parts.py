@@ -19,7 +19,8 @@ from massivetext.corpus.readers.streams import Piece, SourceFile
 from massivetext.corpus.rows import Lane, Passage, dropped_schema, work_schema
 from massivetext.corpus.unread import Counts, count_unread
 from massivetext.errors import BadDocument, DataError
-from massivetext.storage import read_json, temporary_path, write_json
+from massivetext.state import read_state, write_state
+from massivetext.storage import temporary_path
 
 BATCH_BYTES = 4 * 2**20
 BATCH_RECORDS = 8192
@@ -124,7 +125,8 @@ def process_part(
     """
     files = part_files(work, part.number)
     if files.marker.is_file():
-        known = dict(read_json(files.marker))
+        remedy = f"Delete {work} and give the same command again: the build starts anew"
+        known = read_state(files.marker, ["sources", "set_aside"], remedy)
         advance(part.input_bytes, sum(counts["records"] for counts in known["sources"].values()))
         return known
     counts: dict[str, Any] = {}
@@ -148,7 +150,7 @@ def process_part(
                 passage.dropped.clear()
             counts[source] = asdict(passage.counts)
     marker = {"sources": counts, "set_aside": set_aside}
-    write_json(files.marker, marker)
+    write_state(files.marker, marker)
     return marker
 
 

@@ -8,16 +8,20 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from massivetext.corpus.checking import check_parts, refuse_faults
 from massivetext.corpus.takedowns import check_finished
 from massivetext.errors import DataError, StoreError, unknown_name
-from massivetext.storage import read_json
+from massivetext.parquet import OwnParquet
+from massivetext.state import read_object, read_state
 
 FORMAT = "massivetext-corpus/1"
 PAGE = "report.html"
 """A corpus's page, written by `massivetext.report`."""
 BATCH_ROWS = 1024
+KEYS = ("build", "seed", "digest", "fingerprint", "settings", "versions", "sources", "splits", "set_aside", "builds",
+        "parts")  # fmt: skip
+"""Keys of a manifest, beside its format."""
 
 
 class Corpus:
@@ -89,12 +93,12 @@ class Corpus:
         places += [("", path) for path in self.dropped_files()]
         found: list[dict[str, Any]] = []
         for split, path in places:
-            with pq.ParquetFile(path) as opened:
+            with OwnParquet(path) as opened:
                 for group in range(opened.num_row_groups):
-                    ids = opened.read_row_group(group, columns=["id"], use_threads=False)["id"]
+                    ids = opened.read_row_group(group, ["id"])["id"]
                     hits = pc.starts_with(ids, document)
                     if pc.any(hits).as_py():
-                        rows = opened.read_row_group(group, use_threads=False).filter(hits).to_pylist()
+                        rows = opened.read_row_group(group).filter(hits).to_pylist()
                         found += [{"kept": bool(split), **({"split": split} if split else {}), **row} for row in rows]
         if not found:
             raise DataError(f"{self.folder} has no document, kept or dropped, with id {document!r}; check the digits")
@@ -109,7 +113,7 @@ class Corpus:
 def _batches(path: Path, columns: Sequence[str] | None, source: str | None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file, of one source if it is named, row group by row group."""
     wanted = None if columns is None else list(columns)
-    with pq.ParquetFile(path) as opened:
+    with OwnParquet(path) as opened:
         names = opened.schema_arrow.names
         for name in wanted or ():
             if name not in names:
@@ -121,24 +125,34 @@ def _batches(path: Path, columns: Sequence[str] | None, source: str | None) -> I
                 # A row group holds one source, see finishing.py.
                 if statistics is not None and statistics.has_min_max and statistics.min != source:
                     continue
-            for batch in opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted, use_threads=False):
+            for batch in opened.iter_batches(BATCH_ROWS, [group], wanted):
                 yield batch if wanted is None else batch.select(wanted)
 
 
 def load_corpus(folder: str | Path, *, unfinished: bool = False) -> Corpus:
-    """Return the corpus in a folder; raise StoreError if there is none, or one that is not finished or not known.
+    """Return the corpus in a folder; raise StoreError if there is none, or it is unfinished, unknown or damaged.
 
-    unfinished: also open a corpus in which a takedown was begun and is not finished.
+    Every file must have the name, size and footer that the manifest says; contents are checked as they are read.
+    unfinished: also open a corpus in which a takedown was begun and is not finished, whose files are not compared.
     """
     folder = Path(folder)
     if not unfinished:
         check_finished(folder)
+    manifest = open_manifest(folder)
+    if not unfinished:
+        refuse_faults(folder, check_parts(folder, manifest))
+    return Corpus(folder, manifest)
+
+
+def open_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a finished corpus; raise StoreError if there is none, or it is damaged or not known."""
     path = folder / "manifest.json"
     if not path.is_file():
         unfinished = (folder / ".work").is_dir()
         what = "a corpus whose building was not finished: build it again, it goes on where it stopped"
         raise StoreError(f"{folder} holds {what if unfinished else 'no corpus (no manifest.json): check the path'}")
-    manifest = read_json(path)
-    if manifest.get("format") != FORMAT:
-        raise StoreError(f"{path} has format {manifest.get('format')!r}; this version reads {FORMAT!r}")
-    return Corpus(folder, manifest)
+    remedy = f"Restore it from a copy, or delete {folder} and build the corpus again"
+    found = read_object(path, ["format"], remedy)["format"]
+    if found != FORMAT:
+        raise StoreError(f"{path} has format {found!r}; this version reads {FORMAT!r}")
+    return read_state(path, KEYS, remedy)

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.finishing import Output, discard_builds
 from massivetext.corpus.index import documents_digest
 from massivetext.corpus.pii import redacted_url
@@ -39,7 +39,9 @@ from massivetext.corpus.takedowns import (
     taken_down,
 )
 from massivetext.errors import ConfigError, DataError
-from massivetext.storage import clear_temporary, read_json, sync_folder, temporary_path, value_digest, write_json
+from massivetext.parquet import OwnParquet, read_own, write_own
+from massivetext.state import read_object, write_state
+from massivetext.storage import clear_temporary, sync_folder, value_digest, write_json
 
 END = r"\Z"
 UNRENEWED = "unrenewed.json"
@@ -106,7 +108,7 @@ def remove_documents(
             assert done is not None
             return {**done, "matched": criterion.shown, "finished": False}
         for path in takedown_files(folder):
-            if pq.read_table(path, columns=["matched"])["matched"][0].as_py() == criterion.stored:
+            if read_own(path, ["matched"])["matched"][0].as_py() == criterion.stored:
                 done = finished if finished and finished["takedown"] == path.stem else None
                 done = done or {**_result(folder, path), **around.renew({}), "finished": False, "already": True}
                 return {**done, "matched": criterion.shown}
@@ -118,7 +120,7 @@ def remove_documents(
 
 def _result(folder: Path, takedown: Path) -> dict[str, Any]:
     """Return what a takedown did, from its file."""
-    rows, corpus = pq.read_table(takedown), load_corpus(folder)
+    rows, corpus = read_own(takedown), load_corpus(folder)
     splits = rows["split"].to_pylist()
     return {
         "folder": str(folder),
@@ -144,7 +146,8 @@ def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[
     if not unfinished.is_file() and not unrenewed.is_file():
         return None
     around = dependents or Dependents(folder)
-    begun = read_json(unfinished if unfinished.is_file() else unrenewed)
+    again = "Give the same `massivetext corpus remove` again after deleting it"
+    begun = read_object(unfinished if unfinished.is_file() else unrenewed, ("takedown", "noted"), again)
     path, written = removed / begun["takedown"], 0
     for name in ("documents", "dropped", REMOVED):
         clear_temporary(folder / name)
@@ -242,18 +245,17 @@ def _announce(
     path = corpus.folder / REMOVED / f"takedown-{1 + len(takedown_files(corpus.folder)):04d}.parquet"
     noted = dependents.note(_texts(corpus, rows["id"].combine_chunks()))
     write_json(corpus.folder / REMOVED / UNFINISHED, {"takedown": path.name, "noted": noted})
-    with temporary_path(path) as temporary:
-        pq.write_table(pa.table(columns).select(SCHEMA.names).cast(SCHEMA), temporary, compression="zstd")
+    write_own(path, pa.table(columns).select(SCHEMA.names).cast(SCHEMA))
 
 
 def _texts(corpus: Corpus, ids: pa.Array) -> Iterator[str]:
     """Yield the texts of some documents, and the excerpts of some dropped rows."""
     for _, path in _files(corpus):
         if _holds(path, ids):
-            with pq.ParquetFile(path) as opened:
+            with OwnParquet(path) as opened:
                 text = "text" if "text" in opened.schema_arrow.names else "excerpt"
                 for group in range(opened.num_row_groups):
-                    rows = opened.read_row_group(group, ["id", text], use_threads=False)
+                    rows = opened.read_row_group(group, ["id", text])
                     yield from rows.filter(pc.is_in(rows["id"], ids))[text].drop_null().to_pylist()
 
 
@@ -269,11 +271,11 @@ def _files(corpus: Corpus) -> Iterator[tuple[str | None, Path]]:
 def _matching(path: Path, split: str | None, wanted: Wanted) -> pa.Table:
     """Return the rows of a file that match, with the columns of a takedown but for its notes."""
     tables = []
-    with pq.ParquetFile(path) as opened:
+    with OwnParquet(path) as opened:
         text = "text" if "text" in opened.schema_arrow.names else "excerpt"
         tests = [(text if column == "text" else column, value) for column, value in wanted]
         for group in range(opened.num_row_groups):
-            rows = opened.read_row_group(group, list({*COLUMNS, *dict(tests)}), use_threads=False)
+            rows = opened.read_row_group(group, list({*COLUMNS, *dict(tests)}))
             hits = reduce(pc.or_, [_hits(rows[column], value) for column, value in tests])
             tables.append(rows.filter(hits).select(COLUMNS))
     found = pa.concat_tables(tables)
@@ -289,21 +291,21 @@ def _hits(column: pa.ChunkedArray, value: pa.Array | str) -> pa.ChunkedArray:
 
 def _holds(path: Path, gone: pa.Array) -> bool:
     """Return whether a file holds a document that was taken down."""
-    return bool(pc.any(pc.is_in(pq.read_table(path, columns=["id"])["id"], gone)).as_py())
+    return bool(pc.any(pc.is_in(read_own(path, ["id"])["id"], gone)).as_py())
 
 
 def _apply(corpus: Corpus) -> int:
     """Take the documents of the last takedown out of their files, correct the manifest; return how many files."""
-    gone = pq.read_table(takedown_files(corpus.folder)[-1], columns=["id"])["id"].combine_chunks()
+    gone = read_own(takedown_files(corpus.folder)[-1], ["id"])["id"].combine_chunks()
     written = 0
     for _, path in list(_files(corpus)):
         if not _holds(path, gone):
             continue
         written += 1
-        with pq.ParquetFile(path) as opened, ExitStack() as stack:
+        with OwnParquet(path) as opened, ExitStack() as stack:
             output = Output(path, opened.schema_arrow.remove_metadata(), stack)
             for group in range(opened.num_row_groups):
-                rows = opened.read_row_group(group, use_threads=False)
+                rows = opened.read_row_group(group)
                 for batch in rows.filter(pc.invert(pc.is_in(rows["id"], gone))).combine_chunks().to_batches():
                     output.add(batch)
             output.flush()
@@ -314,7 +316,8 @@ def _apply(corpus: Corpus) -> int:
     _recount(corpus, manifest)
     manifest["digest"] = documents_digest(corpus.folder, manifest["build"])
     manifest[TAKEN] = takedown_digests(corpus.folder)
-    write_json(corpus.folder / "manifest.json", manifest)
+    manifest["parts"] = listed_parts(corpus.folder, manifest["build"], manifest["parts"])
+    write_state(corpus.folder / "manifest.json", manifest)
     return written
 
 
@@ -327,7 +330,7 @@ def _recount(corpus: Corpus, manifest: dict[str, Any]) -> None:
     for split in corpus.splits:
         total = manifest["splits"][split]
         for path in corpus.files(split):
-            grouped = pq.read_table(path, columns=["source", "text_bytes"]).group_by("source", use_threads=False)
+            grouped = read_own(path, ["source", "text_bytes"]).group_by("source", use_threads=False)
             for row in grouped.aggregate([("text_bytes", "count"), ("text_bytes", "sum")]).to_pylist():
                 held = total["sources"].setdefault(row["source"], {"documents": 0, "bytes": 0})
                 for entry in (total, held, manifest["sources"][row["source"]]["kept"]):

@@ -12,10 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext.errors import ConfigError, StoreError
-from massivetext.storage import LOCK, file_digest, locked_folder, read_json, write_json
+from massivetext.parquet import read_own
+from massivetext.state import read_object
+from massivetext.storage import LOCK, file_digest, locked_folder, write_json
 
 REMOVED = "removed"
 UNFINISHED = "unfinished.json"
@@ -62,7 +63,7 @@ def takedown_files(folder: Path) -> list[Path]:
 
 def taken_down(folder: Path, columns: list[str], after: int = 0) -> pa.Table:
     """Return some columns of the takedowns, without the first `after` of them, in the order in which they were made."""
-    tables = [pq.read_table(path, columns=columns) for path in takedown_files(folder)[after:]]
+    tables = [read_own(path, columns) for path in takedown_files(folder)[after:]]
     schema = pa.schema([SCHEMA.field(name) for name in columns])
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
@@ -77,7 +78,8 @@ def check_takedowns(folder: Path) -> None:
     known: dict[str, str] = {}
     for path in (folder / "manifest.json", folder / PLAN):
         if path.is_file():
-            known |= read_json(path).get(TAKEN, {})
+            remedy = f"Restore it from a copy, or delete it and keep {folder / REMOVED}: the corpus is built again"
+            known |= read_object(path, (), remedy).get(TAKEN, {})
     found = takedown_digests(folder)
     lost = sorted(name for name, digest in known.items() if found.get(name) != digest)
     if lost:
@@ -124,12 +126,10 @@ def _clear(folder: Path) -> None:
 def check_trained(run: Path, folder: Path) -> None:
     """Raise ConfigError if the token store of a run holds documents that were taken down from its corpus, `folder`."""
     shards = sorted((run / "tokens").glob("*/*/shard-*.parquet"))
-    held = pa.chunked_array(
-        [pq.read_table(path, columns=["id"])["id"].combine_chunks() for path in shards], pa.string()
-    )
+    held = pa.chunked_array([read_own(path, ["id"])["id"].combine_chunks() for path in shards], pa.string())
     named = []
     for path in takedown_files(folder):
-        rows = pq.read_table(path, columns=["id", "date", "reason"])
+        rows = read_own(path, ["id", "date", "reason"])
         count = pc.sum(pc.is_in(rows["id"], held)).as_py()
         if count:
             date, reason = (rows[name][0].as_py() for name in ("date", "reason"))

@@ -20,6 +20,7 @@ from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.outputs import CausalOutput
 from massivetext.models.published import PublishedConfig
 from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, check_finite, read_object, read_weights
+from massivetext.state import read_state, write_state
 from massivetext.storage import TEMPORARY_PREFIX, locked_folder, temporary_path, write_json
 
 if TYPE_CHECKING:
@@ -78,11 +79,12 @@ def _save(
         "format": FORMAT,
         "provenance": dict(provenance or {}),
         "config": type(config).from_hugging_face(config.to_hugging_face()).model_dump(mode="json"),
+        "generation": generation or {},
         "tensors": {name: tensor_digest(tensor) for name, tensor in weights.items()},
         "tokenizer": {} if tokenizer is None else tokenizer_digests(folder),
         "probes": [] if tokenizer is None else _probes(model, tokenizer),
     }
-    write_json(folder / RECORD_FILE, record)
+    write_state(folder / RECORD_FILE, record)
 
 
 def context_of(config: Any) -> int | None:
@@ -192,10 +194,11 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     path = folder / RECORD_FILE
     if not path.is_file():
         return None
-    record = read_object(path)
-    if record.get("format") != FORMAT:
-        raise ModelError(f"{path} has format {record.get('format')!r}; this version reads {FORMAT!r}")
-    return record
+    found = read_object(path).get("format")
+    if found != FORMAT:
+        raise ModelError(f"{path} has format {found!r}; this version reads {FORMAT!r}")
+    remedy = f"Restore the folder from where it came, or delete {RECORD_FILE} to load the folder without its checks"
+    return read_state(path, ("config", "generation", "tensors", "tokenizer", "probes"), remedy, ModelError)
 
 
 def _check_record(
@@ -214,6 +217,9 @@ def _check_record(
     changed += differences("tensor", record["tensors"], digests)
     if record["tokenizer"]:
         changed += differences("tokenizer", record["tokenizer"], tokenizer_digests(folder))
+    generation = folder / "generation_config.json"
+    if (read_object(generation) if generation.is_file() else {}) != record["generation"]:
+        changed.append("generation_config.json: changed")
     if changed:
         shown = "\n".join(f"  - {line}" for line in changed[:20])
         more = f"\n  - and {len(changed) - 20} more" if len(changed) > 20 else ""

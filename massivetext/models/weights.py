@@ -1,6 +1,5 @@
 """Where weights come from: a model folder, read strictly (nothing is unpickled, nothing is skipped), or a seed."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 import xxhash
 from torch import Tensor
 
+from massivetext import state
 from massivetext.errors import ModelError
 
 CONFIG_FILE = "config.json"
@@ -20,13 +20,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`; raise ModelError where there is none."""
     if not path.is_file():
         raise ModelError(f"{path.parent} has no {path.name}; a model folder holds {CONFIG_FILE} and {WEIGHTS_FILE}")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON ({error}); restore it from where the model came") from None
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} holds a JSON {type(value).__name__}; it must be an object")
-    return value
+    return state.read_object(path, (), "Restore it from where the model came", ModelError)
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

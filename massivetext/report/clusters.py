@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from massivetext.corpus.reading import Corpus
+from massivetext.parquet import OwnParquet
 from massivetext.report.sampling import Place, Sample, id_hashes, mixed
 
 LARGEST = 8
@@ -99,5 +99,5 @@ def _batches(corpus: Corpus, columns: list[str]) -> Any:
     """Yield some columns of all duplicates."""
     for path in sorted((corpus.folder / "clusters").glob("build-*.parquet")):
         if int(path.stem.split("-")[1]) <= corpus.manifest["build"]:
-            with pq.ParquetFile(path) as opened:
-                yield from opened.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
+            with OwnParquet(path) as opened:
+                yield from opened.iter_batches(BATCH_ROWS, columns=columns)

@@ -15,11 +15,12 @@ from massivetext.report.histograms import histogram_picture
 from massivetext.report.quantities import bytes_text, count_text, joined, reason_words, share_text, tick_text
 from massivetext.report.surveying import Rule, Survey, survey
 from massivetext.report.tallies import Histogram, Tally
-from massivetext.storage import read_json
+from massivetext.state import read_state
 from massivetext.tokens.mixture import planned_shares
 from massivetext.tokens.settings import MixtureSettings
 from massivetext.translations import tr
 
+REMEDY = "Restore it from a copy, or build the corpus again"
 SHOWN_ROWS = 12
 SHOWN_RULES = 60
 """Those that dropped most; a step of the user's own may give any number of reasons."""
@@ -265,7 +266,7 @@ def contamination_rows(corpus: Corpus) -> list[tuple[str, str, str, str]]:
     for path in sorted((corpus.folder / "contamination").glob("build-*.json")):
         if int(path.stem.split("-")[1]) > corpus.manifest["build"]:
             continue
-        for name, entry in read_json(path).items():
+        for name, entry in read_state(path, (), REMEDY).items():
             counts = np.array([entry["items"] - entry["too_short"], entry["touched"], entry["documents"]])
             # Each build looks for the same items.
             known = totals.get(name, np.array([counts[0], 0, 0]))

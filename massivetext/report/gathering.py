@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from massivetext.corpus.reading import load_corpus
-from massivetext.errors import DataError
-from massivetext.storage import read_json
+from massivetext.errors import DataError, StoreError
+from massivetext.state import check_recorded, read_json, read_object, read_sealed, read_state
 
+MOST_HEADER_BYTES = 10**8
+"""What safetensors allows."""
 SPLITS = ("train", "validation", "test")
 Row = dict[str, Any]
 
@@ -107,11 +109,31 @@ def source_flow(name: str, counts: Mapping[str, Any]) -> SourceFlow:
     )
 
 
+def _read_part(run: Path, name: str, path: Path) -> Any:
+    """Return one of a run's state files; raise StoreError that says how to make it again."""
+    again = "Delete it and give the same `massivetext run` again: it is made again from what the run holds"
+    if name == "corpus" and (path.parent / "documents").is_dir():
+        return load_corpus(path.parent).manifest
+    if name == "samples":
+        check_recorded(run, "samples", [path.name], again)
+        samples = read_json(path, again)
+        if not isinstance(samples, list):
+            raise StoreError(f"{path} is damaged: it holds no list of samples. {again}")
+        return samples
+    if name == "model":
+        return read_object(path, (), "Restore the model folder from a copy, or delete it and run again", StoreError)
+    return read_state(path, (), again)
+
+
 def count_parameters(weights: Path) -> int:
     """Return the number of parameters in a safetensors file, from its header alone."""
-    with open(weights, "rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    try:
+        with open(weights, "rb") as stream:
+            header = json.loads(stream.read(min(int.from_bytes(stream.read(8), "little"), MOST_HEADER_BYTES)))
+        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        again = "Delete the model folder and give the same `massivetext run` again"
+        raise StoreError(f"{weights} is damaged: its header cannot be read ({error}). {again}") from None
 
 
 def is_corpus(folder: str | Path) -> bool:
@@ -138,10 +160,14 @@ def read_run(folder: str | Path) -> RunFacts:
         raise DataError(
             f"{folder} {found}; give a run folder (`massivetext run RECIPE --out FOLDER`) or a corpus folder"
         )
-    recipe_text = recipe_path.read_text(encoding="utf-8")
+    same = "Give the same `massivetext run` again: it writes the file anew"
+    recipe_text = read_sealed(recipe_path, same).rsplit("\n", 2)[0] + "\n"
     recipe = yaml.safe_load(recipe_text)
     corpus_folder = Path((recipe.get("corpus") or {}).get("from") or folder / "corpus")
     facts = RunFacts(folder, corpus_folder, recipe, recipe_text)
+    grown = [name for name in ("metrics.jsonl", "timing.jsonl") if (folder / name).is_file()]
+    if grown:
+        check_recorded(folder, "train", grown, "Restore it from a copy, or delete it: the report then does without it")
     rows = read_rows(folder / "metrics.jsonl")
     facts.training = [row for row in rows if "loss" in row]
     facts.validation = [row for row in rows if "validation_loss" in row]
@@ -156,7 +182,7 @@ def read_run(folder: str | Path) -> RunFacts:
     }
     for name, path in parts.items():
         if path.is_file():
-            setattr(facts, name, read_json(path))
+            setattr(facts, name, _read_part(folder, name, path))
         elif name != "run":
             facts.missing.append(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
     weights = sorted((folder / "model").glob("*.safetensors"))

@@ -14,12 +14,15 @@ from massivetext.report.flow import NARROW, journey_picture
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
 from massivetext.report.markdown import markdown
 from massivetext.report.quantities import bytes_text, count_text
-from massivetext.storage import locked_folder, write_text
+from massivetext.state import write_sealed
+from massivetext.storage import locked_folder
 from massivetext.translations import language as language_in_use
 from massivetext.translations import set_language, tr
 from massivetext.visible import visible
 
 REPORT, REPORT_MARKDOWN = "report.html", "report.md"
+COMMENT = ("<!--", "-->")
+"""What the last line of a page, which holds its digest, begins and ends with."""
 WAIT_SECONDS = 20.0
 
 
@@ -37,8 +40,8 @@ def write_report(run_folder: str | Path, language: str | None = None) -> Path:
             path = facts.folder / REPORT
             values = contents(facts) if facts.recipe else corpus_contents(facts)
             kind = tr("run report") if facts.recipe else tr("corpus report")
-            write_text(path, render(facts, values))
-            write_text(facts.folder / REPORT_MARKDOWN, markdown(values, kind))
+            write_sealed(path, render(facts, values), COMMENT)
+            write_sealed(facts.folder / REPORT_MARKDOWN, markdown(values, kind), COMMENT)
     finally:
         set_language(before)
     return path

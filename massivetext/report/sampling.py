@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from massivetext.corpus.pii import TYPES, replaced
+from massivetext.parquet import OwnParquet
 
 SHOWN_CHARACTERS = 240
 MARGIN_CHARACTERS = 200
@@ -79,12 +79,12 @@ def id_hashes(ids: pa.Array) -> npt.NDArray[np.uint64]:
 
 def read_rows(path: Path, group: int, rows: list[int]) -> list[Sample]:
     """Return some rows of a row group, their texts cut and redacted."""
-    with pq.ParquetFile(path) as opened:
+    with OwnParquet(path) as opened:
         names = opened.schema_arrow.names
         text = "text" if "text" in names else "excerpt"
         columns = [name for name in ("id", "source", "uri", "record", text, "reason", "value") if name in names]
         # The text comes alone and in batches: a row group holds much more of it than the samples need.
-        table = opened.read_row_group(group, [name for name in columns if name != text], use_threads=False)
+        table = opened.read_row_group(group, [name for name in columns if name != text])
         table = table.take(pa.array(rows))
         cut = [words for part in _cut_texts(opened, group, text, np.array(rows)) for words in part.to_pylist()]
     return [
@@ -98,10 +98,10 @@ def _place(row: Mapping[str, str]) -> str:
     return f"{row['uri']} @{row['record']}"
 
 
-def _cut_texts(opened: pq.ParquetFile, group: int, name: str, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
+def _cut_texts(opened: OwnParquet, group: int, name: str, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
     """Yield the beginnings of the texts of some rows, which are in ascending order."""
     start = 0
-    for batch in opened.iter_batches(1024, [group], [name], use_threads=False):
+    for batch in opened.iter_batches(1024, [group], [name]):
         here = rows[(rows >= start) & (rows < start + len(batch))] - start
         yield pc.utf8_slice_codeunits(batch.column(0).take(pa.array(here)), 0, SHOWN_CHARACTERS + MARGIN_CHARACTERS)
         start += len(batch)

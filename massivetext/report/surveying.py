@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from massivetext.corpus.gopher import LimitDecide
 from massivetext.corpus.reading import Corpus
 from massivetext.corpus.settings import CorpusSettings
 from massivetext.corpus.steps import Step, make_steps
 from massivetext.errors import MassiveTextError
+from massivetext.parquet import OwnParquet
 from massivetext.report.clusters import Clusters, read_clusters
 from massivetext.report.sampling import Draw, Place, Sample, Values, id_hashes, read_rows
 from massivetext.report.tallies import LENGTHS, Histogram, Tally
@@ -102,12 +102,12 @@ class _Surveyor:
     ) -> Iterator[tuple[Path, tuple[int, int], pa.RecordBatch]]:
         """Yield (path, (row group, first row in it), batch) of the columns that are looked at, all of one source."""
         for path in paths:
-            with pq.ParquetFile(path) as opened:
+            with OwnParquet(path) as opened:
                 names = opened.schema_arrow.names
                 wanted = [name for name in names if name in PLAIN_COLUMNS or name in more or "__" in name]
                 for group in range(opened.num_row_groups):
                     row = 0
-                    for batch in opened.iter_batches(BATCH_ROWS, [group], wanted, use_threads=False):
+                    for batch in opened.iter_batches(BATCH_ROWS, [group], wanted):
                         yield path, (group, row), batch
                         row += len(batch)
 

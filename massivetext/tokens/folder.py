@@ -7,7 +7,8 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ModelError
-from massivetext.storage import read_json, write_json, write_text
+from massivetext.state import read_object
+from massivetext.storage import write_json, write_text
 from massivetext.tokens import published, sentence_piece
 from massivetext.tokens.encodings import checked_side
 
@@ -128,13 +129,7 @@ def _byte_level(vocabulary: Path, merges: Path, class_name: str | None) -> Backe
 
 def _read_object(path: Path) -> dict[str, Any]:
     """Return a JSON object; raise ModelError if the file holds anything else."""
-    try:
-        value = read_json(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not JSON ({error}); write the tokenizer again with save_pretrained") from None
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} holds a {type(value).__name__}, not an object; write the tokenizer again")
-    return value
+    return read_object(path, (), "Write the tokenizer again with save_pretrained, or fetch it again", ModelError)
 
 
 def write_folder(folder: Path, backend: Backend, config: dict[str, Any], chat_template: str | None) -> tuple[str, ...]:

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from massivetext.storage import read_json, temporary_path, write_json, write_whole
+from massivetext.parquet import write_own
+from massivetext.state import read_state, write_state
+from massivetext.storage import file_digest, temporary_path, write_whole
 from massivetext.tokens.tokenizer import Tokenizer
 
 Ids = NDArray[np.unsignedinteger[Any]]
@@ -102,8 +103,9 @@ def write_shards(
             low, high = number * 2**64 // count, (number + 1) * 2**64 // count
             parts = [part for path in runs if (part := _part(path, source, low, high, dtype)) is not None]
             relative = Path(split) / source / f"shard-{number:05d}.bin"
-            write_json(mark, _write_shard(*_ordered(parts, dtype), folder, relative))
-        shards.append(read_json(mark))
+            write_state(mark, _write_shard(*_ordered(parts, dtype), folder, relative))
+        remedy = f"Delete {folder} and give the same command again: the token store is built again"
+        shards.append(read_state(mark, ["path", "documents", "tokens", "text_bytes", "digests"], remedy))
     totals = {key: sum(shard[key] for shard in shards) for key in ("documents", "tokens", "text_bytes")}
     return {**totals, "shards": shards}
 
@@ -157,13 +159,12 @@ def _write_shard(table: pa.Table, ids: Ids, folder: Path, relative: Path) -> dic
         with write_whole(path.with_suffix(ending)) as stream:
             stream.write(array.data)
         digests[ending] = hashlib.sha256(array.data).hexdigest()
-    with temporary_path(path.with_suffix(".parquet")) as temporary:
-        pq.write_table(table.select(["id", "text_bytes", "build"]), temporary, compression="zstd")
-        digests[".parquet"] = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    write_own(path.with_suffix(".parquet"), table.select(["id", "text_bytes", "build"]))
+    digests[".parquet"] = file_digest(path.with_suffix(".parquet"))
     return {
         "path": relative.as_posix(),
         "documents": len(offsets) - 1,
         "tokens": len(ids),
         "text_bytes": pc.sum(table["text_bytes"]).as_py() or 0,
-        "sha256": digests,
+        "digests": digests,
     }

@@ -7,6 +7,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from massivetext.errors import ConfigError, DataError, StoreError, unknown_name
 from massivetext.progress import log, progress
-from massivetext.storage import clear_temporary, file_digest, locked_folder, read_json, value_digest, write_json
+from massivetext.state import read_object, read_state, write_state
+from massivetext.storage import clear_temporary, file_digest, locked_folder, value_digest
 from massivetext.tokens.runs import COLUMNS, Ids, chunks, mapped, tokens_by_source, write_run, write_shards
 from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 FORMAT = "massivetext-tokens/1"
 MANIFEST = "manifest.json"
 WORK = ".work"
+KEYS = ("digest", "tokenizer", "corpus", "dtype", "splits", "seed")
+"""Keys of a manifest, beside its format."""
 LARGEST_16_BIT_VOCABULARY = 2**16
 FIRST_SAMPLE_CHARACTERS = 32 * 1024
 SAMPLE_CHARACTERS = 8 * 1024
@@ -52,9 +56,9 @@ class Shard:
 
     def column(self, name: str) -> Any:
         """Return a column of the shard's Parquet as a pyarrow array: id, text_bytes or build."""
-        import pyarrow.parquet as pq
+        from massivetext.parquet import read_own
 
-        return pq.read_table(self.path.with_suffix(".parquet"), columns=[name])[name].combine_chunks()
+        return read_own(self.path.with_suffix(".parquet"), [name])[name].combine_chunks()
 
 
 class Documents(Sequence[Ids]):
@@ -161,16 +165,32 @@ class TokenStore:
 
     def verify(self) -> None:
         """Raise StoreError if a file's bytes differ from the digest in the manifest; reads everything."""
-        for entries in self.manifest["splits"].values():
-            for entry in entries.values():
-                for shard in entry["shards"]:
-                    for ending, expected in shard["sha256"].items():
-                        path = (self.folder / shard["path"]).with_suffix(ending)
-                        if (found := file_digest(path)) != expected:
-                            raise StoreError(
-                                f"{path} has the SHA-256 {found[:12]}, the manifest says {expected[:12]}: the file was "
-                                f"changed after it was written; remove {self.folder} and build the store again"
-                            )
+        faults = self.faults()
+        if faults:
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            raise StoreError(f"{faults[0]}{more}. {_remedy(self.folder)}")
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with the store's files, one sentence each; an empty list: nothing. Reads everything."""
+        shards = [shard for entries in self.manifest["splits"].values() for entry in entries.values()
+                  for shard in entry["shards"]]  # fmt: skip
+        listed = {
+            (self.folder / shard["path"]).with_suffix(ending): digest
+            for shard in shards for ending, digest in shard["digests"].items()
+        }  # fmt: skip
+        found = []
+        with ThreadPoolExecutor() as pool:
+            there = [path for path in listed if path.is_file()]
+            digests = dict(zip(there, pool.map(file_digest, there)))
+        for path, expected in listed.items():
+            if path not in digests:
+                found.append(f"{path} is missing")
+            elif digests[path] != expected:
+                found.append(f"{path} is damaged: it has the SHA-256 {digests[path][:12]}, and manifest.json says "
+                             f"{expected[:12]}")  # fmt: skip
+        present = {path for split in self.splits for path in (self.folder / split).rglob("*") if path.is_file()}
+        return found + [f"{path} is not a part of this store (manifest.json does not list it)"
+                        for path in sorted(present - listed.keys())]  # fmt: skip
 
     def _split(self, split: str) -> dict[str, Any]:
         """Return a split's part of the manifest."""
@@ -190,8 +210,8 @@ class TokenStore:
             if found != bytes_expected:
                 shown = "is missing" if found is None else f"has {found} bytes"
                 raise StoreError(
-                    f"{path.with_suffix(ending)} {shown}, the manifest says {bytes_expected} bytes: the store is not "
-                    f"whole; remove {self.folder} and build it again"
+                    f"{path.with_suffix(ending)} {shown}, and manifest.json says {bytes_expected} bytes. "
+                    f"{_remedy(self.folder)}"
                 )
         return Shard(path, mapped(path, self.dtype), mapped(path.with_suffix(".offsets"), np.dtype("<u8")))
 
@@ -203,14 +223,14 @@ def open_store(folder: str | Path) -> TokenStore:
     if not path.is_file():
         state = "an unfinished token store (no manifest.json)" if folder.is_dir() else "not there"
         raise StoreError(f"{folder} is {state}; build it with massivetext.tokens.store.build_store")
-    try:
-        manifest = read_json(path)
-    except ValueError as error:
-        raise StoreError(f"{path} is not JSON ({error}); remove {folder} and build the store again") from None
-    found = manifest.get("format") if isinstance(manifest, dict) else None
+    found = read_object(path, ["format"], _remedy(folder))["format"]
     if found != FORMAT:
         raise StoreError(f"{path} has the format {found!r}; this version reads {FORMAT!r}: build the store again")
-    return TokenStore(folder, manifest)
+    return TokenStore(folder, read_state(path, KEYS, _remedy(folder)))
+
+
+def _remedy(folder: Path) -> str:
+    return f"Delete {folder} and give the same command again: the token store is built again from the corpus"
 
 
 def build_store(
@@ -233,7 +253,7 @@ def build_store(
                 _encode_split(corpus, split, tokenizer, folder / WORK / split, seed, dtype, quiet)
             splits = {split: _write_split(folder, split, dtype) for split in corpus.splits}
             manifest = {**inputs, "dtype": dtype.name, "splits": splits}
-            write_json(folder / MANIFEST, {**manifest, "digest": value_digest(manifest)})
+            write_state(folder / MANIFEST, {**manifest, "digest": value_digest(manifest)})
         shutil.rmtree(folder / WORK, ignore_errors=True)
     return open_store(folder)
 
@@ -247,25 +267,25 @@ def _is_finished(folder: Path, inputs: dict[str, Any]) -> bool:
     """Return whether the folder holds a finished store of these inputs."""
     if not (folder / MANIFEST).is_file():
         return False
-    manifest = read_json(folder / MANIFEST)
-    return isinstance(manifest, dict) and all(manifest.get(key) == value for key, value in inputs.items())
+    manifest = open_store(folder).manifest
+    return all(manifest.get(key) == value for key, value in inputs.items())
 
 
 def _start(folder: Path, inputs: dict[str, Any], quiet: bool) -> None:
     """Make the folder ready: keep unfinished work on the same inputs, remove everything else of a store."""
     plan = folder / WORK / "inputs.json"
-    if plan.is_file() and read_json(plan) == inputs:
+    if plan.is_file() and read_state(plan, (), _remedy(folder)) == inputs:
         return
     if (folder / MANIFEST).is_file():
         if not quiet:
             log(tr("{folder}: the token store of other inputs is replaced", folder=folder))
-        old = read_json(folder / MANIFEST).get("splits", {})
+        old = open_store(folder).splits
         (folder / MANIFEST).unlink()
         for split in old:
             shutil.rmtree(folder / split, ignore_errors=True)
     if (folder / WORK).is_dir():
         shutil.rmtree(folder / WORK)
-    write_json(plan, inputs)
+    write_state(plan, inputs)
 
 
 def _encode_split(
@@ -284,13 +304,14 @@ def _encode_split(
                 write_run(path, table, tokenizer, seed, dtype)
             count += 1
             task.advance(int(table["text_bytes"].to_numpy().sum()))
-    write_json(work / "encoded.json", {"runs": count})
+    write_state(work / "encoded.json", {"runs": count})
 
 
 def _write_split(folder: Path, split: str, dtype: np.dtype[Any]) -> dict[str, Any]:
     """Write all shards of a split from its runs; return the split's part of the manifest."""
     work = folder / WORK / split
-    runs = [work / f"run-{number:06d}.arrow" for number in range(read_json(work / "encoded.json")["runs"])]
+    count = read_state(work / "encoded.json", ["runs"], _remedy(folder))["runs"]
+    runs = [work / f"run-{number:06d}.arrow" for number in range(count)]
     tokens: Counter[str] = Counter()
     for run in runs:
         tokens.update(tokens_by_source(run))

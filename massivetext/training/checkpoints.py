@@ -21,12 +21,14 @@ from torch import Tensor, nn
 
 from massivetext.errors import CheckpointError
 from massivetext.progress import log
-from massivetext.storage import TEMPORARY_PREFIX, file_digest, read_json, sync_folder, write_json
+from massivetext.state import read_object, read_state, write_state
+from massivetext.storage import TEMPORARY_PREFIX, file_digest, full_disk_named, sync_folder, write_json
 from massivetext.translations import tr
 
 FORMAT = "massivetext-checkpoint/1"
 CHUNKS_FORMAT = "massivetext-chunks/1"
 COMPLETE = "COMPLETE"
+FILES = ("chunks.json", "model.safetensors", "optimizer.safetensors", "state.json")
 CHECKPOINTS = "checkpoints"
 
 
@@ -79,30 +81,38 @@ def save_checkpoint(
     target = folder / step_name(int(state["step"]))
     partial = folder / f"{TEMPORARY_PREFIX}{os.getpid()}-{target.name}"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        chunks = {}
-        for part, tensors in (("model", model), ("optimizer", optimizer)):
-            file = f"{part}.safetensors"
-            ready = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
-            save_file(ready, partial / file, metadata={"format": "pt"})
-            for name, tensor in ready.items():
-                shape = list(tensor.shape)
-                piece = {"file": file, "offsets": [0] * len(shape), "shape": shape}
-                chunks[f"{part}/{name}"] = {"shape": shape, "dtype": str(tensor.dtype)[6:], "chunks": [piece]}
-        write_json(partial / "chunks.json", {"format": CHUNKS_FORMAT, "tensors": chunks})
-        write_json(partial / "state.json", {"format": FORMAT, **state})
-        files = sorted(path.name for path in partial.iterdir())
-        for name in files:
-            with open(partial / name, "rb") as stream:
-                os.fsync(stream.fileno())
-        write_json(partial / COMPLETE, {name: file_digest(partial / name) for name in files})
-        shutil.rmtree(target, ignore_errors=True)  # one of another phase, or a damaged one
-        partial.rename(target)
-        sync_folder(folder)
+        with full_disk_named(target):
+            _write_files(partial, model, optimizer, state)
+            shutil.rmtree(target, ignore_errors=True)  # one of another phase, or a damaged one
+            partial.rename(target)
+            sync_folder(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
+
+
+def _write_files(
+    partial: Path, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> None:
+    """Write the files of a checkpoint, the one that vouches for the others last."""
+    partial.mkdir(parents=True)
+    chunks = {}
+    for part, tensors in (("model", model), ("optimizer", optimizer)):
+        file = f"{part}.safetensors"
+        ready = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+        save_file(ready, partial / file, metadata={"format": "pt"})
+        for name, tensor in ready.items():
+            shape = list(tensor.shape)
+            piece = {"file": file, "offsets": [0] * len(shape), "shape": shape}
+            chunks[f"{part}/{name}"] = {"shape": shape, "dtype": str(tensor.dtype)[6:], "chunks": [piece]}
+    write_json(partial / "chunks.json", {"format": CHUNKS_FORMAT, "tensors": chunks})
+    write_json(partial / "state.json", {"format": FORMAT, **state})
+    files = sorted(path.name for path in partial.iterdir())
+    for name in files:
+        with open(partial / name, "rb") as stream:
+            os.fsync(stream.fileno())
+    write_state(partial / COMPLETE, {name: file_digest(partial / name) for name in files})
 
 
 def step_name(step: int) -> str:
@@ -118,9 +128,9 @@ def checkpoint_folders(folder: Path) -> list[Path]:
 def find_damage(folder: Path) -> str | None:
     """Return what is wrong with a checkpoint, or None if every file has the digest that COMPLETE records."""
     try:
-        recorded = read_json(folder / COMPLETE)
-    except (OSError, ValueError):
-        return f"{COMPLETE} is missing or unreadable"
+        recorded = read_state(folder / COMPLETE, FILES, "", CheckpointError)
+    except CheckpointError:
+        return f"{COMPLETE} is missing or damaged"
     for name, digest in recorded.items():
         if not (folder / name).is_file():
             return f"{name} is missing"
@@ -134,20 +144,28 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     damage = find_damage(folder)
     if damage:
         raise CheckpointError(f"the checkpoint {folder} is damaged: {damage}; use the one before it")
-    state = read_json(folder / "state.json")
-    if state.get("format") != FORMAT:
-        raise CheckpointError(f"{folder} has format {state.get('format')!r}; this version reads {FORMAT!r}")
+    state = read_object(folder / "state.json", ["format"], "Use the checkpoint before it", CheckpointError)
+    if state["format"] != FORMAT:
+        raise CheckpointError(f"{folder} has format {state['format']!r}; this version reads {FORMAT!r}")
     return Checkpoint(folder, state)
 
 
 def newest_checkpoint(run_folder: Path) -> Checkpoint | None:
-    """Return the newest sound checkpoint of a run, or None; each damaged one that is passed over is said in the log."""
-    for candidate in checkpoint_folders(run_folder / CHECKPOINTS):
+    """Return the newest intact checkpoint of a run, or None if it has none; damaged ones are named in the log.
+
+    Raises CheckpointError if all are damaged: nothing is trained again from the start unasked.
+    """
+    candidates = checkpoint_folders(run_folder / CHECKPOINTS)
+    for candidate in candidates:
         damage = find_damage(candidate)
         if damage is None:
             return open_checkpoint(candidate)
-        what = f"{candidate.name}: {damage}"
-        log(tr("Checkpoint passed over, the one before it is used: {what}", what=what))
+        log(tr("{folder} is damaged and is not used: {what}", folder=candidate, what=damage))
+    if candidates:
+        raise CheckpointError(
+            f"{run_folder / CHECKPOINTS} holds no intact checkpoint ({len(candidates)} damaged). Restore one from a "
+            f"copy, or delete that folder and give the same command again to train from the first step"
+        )
     return None
 
 

@@ -159,7 +159,9 @@ def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Even
     run.objective.check(run.batches.batch(run.done))
     rows: list[dict[str, Any]] = []
     work = progress(tr("Training"), run.last - run.done, tr("steps"), quiet)
-    with closing(RunLog(run.folder, run.done, run.settings.tensorboard)) as files, work as task:
+    own = run.place.checkpoint if run.place.own else None
+    recorded = own.state["metrics"] if own else None
+    with closing(RunLog(run.folder, run.done, run.settings.tensorboard, recorded)) as files, work as task:
         clock = Clock(run.model, run.settings, files, run.counted)
         while run.done < run.last:
             one_step(run)
@@ -269,13 +271,14 @@ def write_row(run: Run, files: RunLog) -> dict[str, Any]:
 def write_checkpoint(run: Run, files: RunLog) -> None:
     """Write the checkpoint of the step just done, after its rows are on disk; then remove the oldest."""
     settle(run)
-    files.sync()
+    rows = files.sync()
     state = {
         "step": run.done,
         "tokens": run.counted,
         "first_step": run.place.first,
         "origin": run.place.origin,
         "sums": run.sums.state(),
+        "metrics": rows,
         "settings": run.settings.model_dump(mode="json", by_alias=True),
         "identity": dict(run.identity),
         "environment": environment(run.settings, run.device),

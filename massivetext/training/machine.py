@@ -15,6 +15,7 @@ import torch
 
 import massivetext
 from massivetext.errors import ConfigError
+from massivetext.interrupting import is_watching, set_training
 from massivetext.progress import log
 from massivetext.training.settings import TrainSettings
 from massivetext.translations import tr
@@ -46,17 +47,22 @@ def run_with_threads(function: Callable[[threading.Event], Result], threads: int
             future.set_exception(error)
 
     worker = threading.Thread(target=work, name="training", daemon=True)
+    set_training(True)
     worker.start()
-    while True:
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            if future.done():
-                raise
-            if stop.is_set():  # a second interrupt: do not wait for the step
-                raise
-            log(tr("Interrupted: finishing the step and saving a checkpoint (once more to stop at once)"))
-            stop.set()
+    try:
+        while True:
+            try:
+                return future.result()
+            except KeyboardInterrupt:
+                if future.done():
+                    raise
+                if stop.is_set():  # a second interrupt: do not wait for the step
+                    raise
+                if not is_watching():
+                    log(tr("Interrupted: finishing the step and saving a checkpoint (once more to stop at once)"))
+                stop.set()
+    finally:
+        set_training(False)
 
 
 def training_device(model: torch.nn.Module) -> torch.device:

@@ -1,5 +1,6 @@
 """What a run writes down on the way: metrics.jsonl (reproducible), timing.jsonl (speeds), and TensorBoard's events."""
 
+import hashlib
 import json
 import math
 import os
@@ -11,6 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from massivetext.errors import StoreError
+from massivetext.progress import log
+from massivetext.storage import full_disk_named
+from massivetext.translations import tr
+
+ROW_KEYS = ({"tokens"}, {"tokens_per_second", "utilisation_fraction", "elapsed_seconds"})
+"""What rows of metrics.jsonl and timing.jsonl have, beside the step."""
 
 
 @dataclass
@@ -51,13 +60,18 @@ class Sums:
 class RunLog:
     """The files of a run that grow row by row. Opened at a step, it first cuts off rows of later steps."""
 
-    def __init__(self, folder: Path, step: int, tensorboard: bool | Path = True) -> None:
+    def __init__(
+        self, folder: Path, step: int, tensorboard: bool | Path = True, recorded: Mapping[str, Any] | None = None
+    ) -> None:
+        self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._streams = {}
-        for name in ("metrics", "timing"):
-            path = folder / f"{name}.jsonl"
-            cut_back(path, step)
-            self._streams[name] = path.open("a", encoding="utf-8")
+        path = folder / "metrics.jsonl"
+        self._written = _kept_rows(path, recorded) if recorded else hashlib.sha256()
+        if not recorded:
+            path.write_bytes(b"")
+        self._bytes = path.stat().st_size
+        cut_back(folder / "timing.jsonl", step)
+        self._streams = {name: (folder / f"{name}.jsonl").open("a", encoding="utf-8") for name in ("metrics", "timing")}
         timed = read_rows(folder / "timing.jsonl")
         self.elapsed_seconds: float = timed[-1]["elapsed_seconds"] if timed else 0.0
         """Wall time of the run so far, its earlier parts included."""
@@ -66,16 +80,23 @@ class RunLog:
 
     def write(self, name: str, row: Mapping[str, Any]) -> None:
         """Append a row to "metrics" or "timing", at once visible to readers, and its numbers to TensorBoard."""
-        self._streams[name].write(json.dumps(row, ensure_ascii=False) + "\n")
-        self._streams[name].flush()
+        line = json.dumps(row, ensure_ascii=False) + "\n"
+        with full_disk_named(self._folder / f"{name}.jsonl"):
+            self._streams[name].write(line)
+            self._streams[name].flush()
+        if name == "metrics":
+            self._written.update(line.encode())
+            self._bytes += len(line.encode())
         if self._events is not None:
             self._events.add(row)
 
-    def sync(self) -> None:
-        """Make all rows durable: a checkpoint must never be newer than its rows."""
-        for stream in self._streams.values():
-            stream.flush()
-            os.fsync(stream.fileno())
+    def sync(self) -> dict[str, Any]:
+        """Make all rows durable, since a checkpoint must never be newer than its rows; return what vouches for them."""
+        with full_disk_named(self._folder / "metrics.jsonl"):
+            for stream in self._streams.values():
+                stream.flush()
+                os.fsync(stream.fileno())
+        return {"bytes": self._bytes, "sha256": self._written.hexdigest()}
 
     def close(self) -> None:
         """Close the files."""
@@ -121,20 +142,60 @@ class _EventFile:
         self._records.write(self._event(wall_time=time.time(), **fields).SerializeToString())
 
 
+def _kept_rows(path: Path, recorded: Mapping[str, Any]) -> "hashlib._Hash":
+    """Cut metrics.jsonl back to the rows that a checkpoint vouches for and return their digest, to be continued.
+
+    Raises StoreError if they are not what they were: a kill or a power cut spoils later rows only.
+    """
+    data = path.read_bytes()[: recorded["bytes"]] if path.is_file() else b""
+    digest = hashlib.sha256(data)
+    if digest.hexdigest() != recorded["sha256"]:
+        what = "is damaged" if path.is_file() else "is missing"
+        raise StoreError(
+            f"{path} {what}: its first {recorded['bytes']:,} bytes are not the rows that the checkpoint was written "
+            f"with. Restore it from a copy, or delete {path.parent / 'checkpoints'} and give the same command again to "
+            f"train from the first step"
+        )
+    os.truncate(path, len(data))
+    return digest
+
+
 def cut_back(path: Path, step: int) -> None:
-    """Drop from a JSON lines file all rows after `step`, and a last line that a kill cut short."""
+    """Drop from timing.jsonl all rows after `step`; rows that cannot be read end it, too, which the log says."""
     if not path.is_file():
         return
     end = 0
     with open(path, "rb+") as stream:
         for line in stream:
-            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+            row = _row(line)
+            if row is None and line.endswith(b"\n"):
+                log(tr("{path} is damaged; the speeds from byte {place} on are dropped", path=path, place=end))
+            if row is None or row["step"] > step:
                 break
             end += len(line)
         stream.truncate(end)
 
 
+def _row(line: bytes) -> dict[str, Any] | None:
+    """Return a row of a JSON lines file, or None for a line that is cut short or no row."""
+    try:
+        row = json.loads(line.decode("utf-8")) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    whole = isinstance(row, dict) and isinstance(row.get("step"), int) and any(keys <= row.keys() for keys in ROW_KEYS)
+    return row if whole else None
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSON lines file; a last line that is still being written is left out."""
+    """Return the rows of a JSON lines file; a last line that is still being written is left out.
+
+    Raises StoreError that names the first line that is no row.
+    """
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+    rows = [_row(line) for line in lines if line.endswith(b"\n")]
+    if None in rows:
+        raise StoreError(
+            f"{path} is damaged: line {rows.index(None) + 1} is no row. Restore the file from a copy; once the "
+            f"training is finished it can also be deleted, and reports then have no curve"
+        )
+    return [row for row in rows if row is not None]

@@ -28,6 +28,8 @@ class Place:
     """What `from` named, as written."""
     checkpoint: Checkpoint | None = None
     """What holds weights and optimiser; None: start with the model as it is."""
+    own: bool = False
+    """Whether the checkpoint is in the run's own folder, so that it vouches for the rows of metrics.jsonl there."""
 
 
 def find_place(
@@ -45,16 +47,18 @@ def find_place(
         if not found:
             _say_resumed(newest, environment)
             state = newest.state
-            return Place(state["first_step"], newest.step, state["tokens"], state["sums"], origin, newest)
+            return Place(state["first_step"], newest.step, state["tokens"], state["sums"], origin, newest, own=True)
         if origin is None:
             raise CheckpointError(_another_run(newest, found))
     if settings.from_ is None:
         return Place()
     start = locate_checkpoint(settings.from_)
+    _check_tokenizer(start, identity)
     if newest is not None and newest.step > start.step:
         raise CheckpointError(_another_run(newest, [f"it is later than step {start.step} of {start.folder}"]))
     log(tr("Starting from step {step} of {folder}", step=start.step, folder=start.folder))
-    return Place(start.step, start.step, start.state["tokens"], {}, origin, start)
+    own = start.folder.resolve().is_relative_to(folder.resolve())
+    return Place(start.step, start.step, start.state["tokens"], {}, origin, start, own)
 
 
 def differences(
@@ -74,6 +78,17 @@ def differences(
     if state["origin"] != origin:
         found.append(f"train.from was {state['origin']}, is {origin}")
     return found
+
+
+def _check_tokenizer(start: Checkpoint, identity: Mapping[str, str]) -> None:
+    """Raise CheckpointError if a checkpoint to start from was trained on the ids of another tokenizer."""
+    was, now = start.state["identity"].get("tokenizer"), identity.get("tokenizer")
+    if was and now and was != now:
+        raise CheckpointError(
+            f"train.from: {start.folder} was trained with the tokenizer {was[:12]}, and this run's is {now[:12]}: the "
+            f"same ids mean other text. Set tokenizer.from to the tokenizer folder of the run that the checkpoint is "
+            f"from, or train without train.from"
+        )
 
 
 def _another_run(checkpoint: Checkpoint, found: list[str]) -> str:

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from massivetext import parquet
 from massivetext.corpus import building, finishing, parts
-from massivetext.corpus.building import build_corpus, inputs_digest
+from massivetext.corpus.building import build_corpus, inputs_digests
 from massivetext.corpus.inspecting import document_text, summary, summary_text
 from massivetext.corpus.reading import load_corpus
 from massivetext.corpus.rows import COLUMNS, DROP_COLUMNS
@@ -203,9 +204,9 @@ def test_a_finished_corpus_is_not_built_again(recipe, tmp_path, monkeypatch):
 
 def test_changed_settings_or_inputs_build_it_anew(recipe, tmp_path):
     first = build(recipe, tmp_path / "out")
-    digest = inputs_digest(CorpusSettings.parse(recipe))
+    digest = inputs_digests(CorpusSettings.parse(recipe), tmp_path / "out")
     (tmp_path / "in" / "new.txt").write_text("A new file.\n")
-    assert inputs_digest(CorpusSettings.parse(recipe)) != digest
+    assert inputs_digests(CorpusSettings.parse(recipe), tmp_path / "out") != digest
     second = build(recipe, tmp_path / "out")
     assert second.digest != first.digest
     recipe["steps"] = []
@@ -253,7 +254,7 @@ def slow(path):
     time.sleep(0.01)
     return plain(path)
 parts.temporary_path = slow
-from massivetext.storage import read_json
+from massivetext.state import read_json
 building.build_corpus(read_json(__import__("pathlib").Path(sys.argv[1])), sys.argv[2], quiet=True, threads=2)
 """
 
@@ -281,8 +282,8 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(recipe, tmp_path, s
         def __init__(self, *arguments, **values):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(finishing.pq, "ParquetWriter", Full)
-    with pytest.raises(MassiveTextError, match=r"No space left on device.*Make room and start again"):
+    monkeypatch.setattr(parquet.pq, "ParquetWriter", Full)
+    with pytest.raises(MassiveTextError, match=r"the disk is full \(.* MB free at .*Make room, then give the same"):
         build(recipe, tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.parquet")) and not list((tmp_path / "out").rglob(".tmp-*"))
     monkeypatch.undo()
@@ -337,7 +338,7 @@ def test_a_file_system_that_really_refuses_bytes_is_said(recipe, tmp_path):
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "recipe.json"), str(tmp_path / "out")]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert "File too large" in done.stdout, done.stderr
+    assert "could not be written: the disk is full" in done.stdout, done.stderr
     assert not list((tmp_path / "out").rglob("*.parquet")) and not list((tmp_path / "out").rglob(".tmp-*"))
 
 

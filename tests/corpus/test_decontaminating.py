@@ -8,6 +8,7 @@ import pytest
 
 from massivetext.corpus.building import build_corpus
 from massivetext.errors import ConfigError
+from massivetext.state import read_state
 
 QUESTION = "What is the name of the tall tower that stands beside the river in the old town of that country"
 CHINESE = "这个国家的首都有一座很高的塔它立在河边请问它叫什么名字"
@@ -44,7 +45,7 @@ def dropped(corpus):
 def report(corpus):
     folder = corpus.folder / "contamination"
     touches = pq.read_table(folder / "build-0001.parquet").to_pylist()
-    return touches, json.loads((folder / "build-0001.json").read_text())
+    return touches, read_state(folder / "build-0001.json", (), "")
 
 
 @pytest.mark.parametrize(("language", "item"), [("en", QUESTION), ("zh", CHINESE)])

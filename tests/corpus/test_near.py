@@ -317,7 +317,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 from massivetext.corpus import building
-from massivetext.storage import read_json
+from massivetext.state import read_json
 building.PART_BYTES = 20000
 first, more = read_json(Path(sys.argv[1]))
 out = Path(sys.argv[2], "corpus")

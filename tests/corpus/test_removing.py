@@ -13,7 +13,8 @@ from massivetext.corpus.removing import remove_documents
 from massivetext.corpus.takedowns import clear_corpus
 from massivetext.errors import BusyError, ConfigError, DataError, StoreError
 from massivetext.report import page
-from massivetext.storage import locked_folder, read_json, write_json
+from massivetext.state import read_json
+from massivetext.storage import locked_folder, write_json
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.models.folder import save_model_folder
+from massivetext.state import write_state
 
 from .conftest import tiny_config, tiny_model
 
@@ -24,7 +25,10 @@ def folder(tmp_path, tokenizer):
 def change_json(path, change):
     values = json.loads(path.read_text(encoding="utf-8"))
     change(values)
-    path.write_text(json.dumps(values), encoding="utf-8")
+    if values.pop("sha256", None):
+        write_state(path, values)
+    else:
+        path.write_text(json.dumps(values), encoding="utf-8")
 
 
 def refusal(folder):
@@ -179,7 +183,7 @@ def test_a_file_cut_short_is_called_damaged(folder):
 
 def test_broken_json_is_named(folder):
     (folder / "config.json").write_text("{", encoding="utf-8")
-    assert "config.json is not valid JSON" in refusal(folder)
+    assert "config.json is damaged or cut short: it is no valid JSON" in refusal(folder)
 
 
 def test_a_missing_folder_says_what_was_tried(tmp_path, monkeypatch):

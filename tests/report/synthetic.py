@@ -7,6 +7,8 @@ from itertools import cycle
 
 import yaml
 
+from massivetext.state import write_sealed, write_state
+
 ENGLISH = {"code": 12_100_000, "reference": 4_300_000, "readme": 3_900_000}
 CHINESE = {"manpages": 6_800_000, "fortunes": 1_450_000}
 CODE = """def read_lines(path):
@@ -54,7 +56,10 @@ SAMPLES = {
 
 def write_json(path, value):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+    if isinstance(value, dict):
+        write_state(path, value)
+    else:
+        path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def write_rows(path, rows):
@@ -89,7 +94,7 @@ def make_run(folder, sizes=ENGLISH, steps=1240, until="report", primed=True):
         "evaluate": {"ngram_order": 5},
         "generate": {"temperature": 0.7, "top_p": 0.95, "max_new_tokens": 160},
     }
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_sealed(folder / "recipe.yaml", yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
     kept = {name: int(size * share) for (name, size), share in zip(sizes.items(), cycle((0.955, 0.86, 0.71)))}
     if "corpus" in done:
         write_json(folder / "corpus" / "manifest.json", corpus_manifest(sizes, kept))

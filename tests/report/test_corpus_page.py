@@ -17,6 +17,7 @@ from massivetext.report.page import write_report
 from massivetext.report.sampling import SHOWN_CHARACTERS
 from massivetext.report.surveying import SAMPLES, survey
 from massivetext.report.tallies import Histogram
+from massivetext.state import read_state, write_state
 from massivetext.translations import chinese, set_language
 
 from .test_page import Page
@@ -237,7 +238,8 @@ def test_a_corpus_whose_own_step_cannot_be_imported_has_a_page_without_its_limit
 
     shutil.copytree(folder, tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
-    path.write_text(path.read_text().replace('"gopher_quality": {', '"no_such_module:Step": {'))
+    manifest = json.dumps(read_state(path, (), ""))
+    write_state(path, json.loads(manifest.replace('"gopher_quality": {', '"no_such_module:Step": {')))
     found = survey(load_corpus(tmp_path / "out"))
     assert rule(found, "gopher_quality", "min_words").dropped.documents == 33
     assert "min_<wbr>words" in write_report(tmp_path / "out").read_text(encoding="utf-8")

@@ -224,7 +224,7 @@ def test_an_unknown_format_is_refused(tmp_path):
 
 def test_a_manifest_that_is_not_json_is_refused(tmp_path):
     (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(StoreError, match="is not JSON"):
+    with pytest.raises(StoreError, match="is no valid JSON"):
         open_store(tmp_path)
 
 
@@ -234,10 +234,10 @@ def test_a_shard_cut_short_is_noticed_on_opening_and_a_changed_one_by_verify(cor
     path = tmp_path / "train/code/shard-00000.bin"
     content = path.read_bytes()
     path.write_bytes(content[:10] + bytes([content[10] ^ 1]) + content[11:])
-    with pytest.raises(StoreError, match="was changed after it was written"):
+    with pytest.raises(StoreError, match="is damaged: it has the SHA-256"):
         store.verify()
     path.write_bytes(content[:-2])
-    with pytest.raises(StoreError, match=r"has \d+ bytes, the manifest says"):
+    with pytest.raises(StoreError, match=r"has \d+ bytes, and manifest.json says"):
         open_store(tmp_path).documents("train", "code")
     path.unlink()
     with pytest.raises(StoreError, match="is missing"):

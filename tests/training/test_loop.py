@@ -8,7 +8,7 @@ import pytest
 import torch
 from training_parts import CountingBatches, tiny_model, tiny_settings
 
-from massivetext.errors import ConfigError, ModelError
+from massivetext.errors import ConfigError, ModelError, StoreError
 from massivetext.training.calibration import resolve_steps
 from massivetext.training.checkpoints import checkpoint_folders
 from massivetext.training.loop import DivergenceError, Parts, train
@@ -177,11 +177,27 @@ def test_unresolved_minutes_are_refused(model, batches, tmp_path):
         train(model, batches, tiny_settings(minutes=1), tmp_path)
 
 
-def test_cutting_back_drops_later_rows_and_a_broken_last_line(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text("".join(json.dumps({"step": step}) + "\n" for step in (1, 2, 3)) + '{"step": 2, "lo')
+def speeds(*steps):
+    row = {"tokens_per_second": 1.0, "utilisation_fraction": 0.5, "elapsed_seconds": 2.0}
+    return b"".join(json.dumps({"step": step, **row}).encode() + b"\n" for step in steps)
+
+
+@pytest.mark.parametrize("rest", [b'{"step": 2, "to', b"\0\0\0\n", b"[]\n", b"\xff\n", b'{"step": 2}\n'])
+def test_cutting_back_drops_later_rows_and_what_is_broken(tmp_path, rest):
+    path = tmp_path / "timing.jsonl"
+    path.write_bytes(speeds(1, 2, 3) + rest)
     cut_back(path, 2)
     assert [row["step"] for row in read_rows(path)] == [1, 2]
+    path.write_bytes(speeds(1, 2) + rest + speeds(3))
+    cut_back(path, 9)
+    assert [row["step"] for row in read_rows(path)] == [1, 2]
+
+
+@pytest.mark.parametrize("line", [b"\0\0\0\n", b"[]\n", b"\xff\n", b'{"step": 2}\n', b'{"step": 2, "tok\n'])
+def test_a_damaged_row_is_named_by_its_line(tmp_path, line):
+    (tmp_path / "timing.jsonl").write_bytes(speeds(1) + line + speeds(3))
+    with pytest.raises(StoreError, match=r"timing.jsonl is damaged: line 2 is no row"):
+        read_rows(tmp_path / "timing.jsonl")
 
 
 def test_labels_left_out_do_not_count(model, tmp_path):

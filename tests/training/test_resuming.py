@@ -7,9 +7,10 @@ import pytest
 import torch
 from training_parts import CountingBatches, tiny_model, tiny_settings
 
-from massivetext.errors import CheckpointError
-from massivetext.storage import read_json, write_json
-from massivetext.training.checkpoints import checkpoint_folders, newest_checkpoint, open_checkpoint
+from massivetext.errors import CheckpointError, StoreError
+from massivetext.state import read_json, write_state
+from massivetext.storage import write_json
+from massivetext.training.checkpoints import FILES, checkpoint_folders, newest_checkpoint, open_checkpoint
 from massivetext.training.loop import train
 from massivetext.training.metrics import read_rows
 
@@ -67,7 +68,10 @@ def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_is_used(finished
     damage(folder / "checkpoints" / "step-00000006" / part)
     run(folder)
     said = capsys.readouterr().err
-    assert f"step-00000006: {part} does not have the digest" in said and "Going on from step-00000004" in said
+    assert (
+        f"step-00000006 is damaged and is not used: {part} does not have the digest" in said
+        and "Going on from step-00000004" in said
+    )
     assert same_bytes(finished, folder)
 
 
@@ -80,11 +84,14 @@ def test_a_checkpoint_cut_short_before_COMPLETE_is_passed_over(finished, tmp_pat
     assert same_bytes(finished, folder)
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_starts_over_and_ends_the_same(finished, tmp_path):
+def test_a_run_whose_checkpoints_are_all_damaged_is_never_started_over_unasked(finished, tmp_path):
     folder = tmp_path / "all"
     shutil.copytree(finished, folder)
     for checkpoint in checkpoint_folders(folder / "checkpoints"):
         damage(checkpoint / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"no intact checkpoint.*delete that folder"):
+        run(folder)
+    shutil.rmtree(folder / "checkpoints")
     run(folder)
     assert same_bytes(finished, folder)
 
@@ -143,7 +150,8 @@ def test_another_environment_is_named_and_the_run_goes_on(half_done, capsys):
     from massivetext.storage import file_digest
 
     complete = read_json(folder / "COMPLETE")
-    write_json(folder / "COMPLETE", {**complete, "state.json": file_digest(folder / "state.json")})
+    del complete["sha256"]
+    write_state(folder / "COMPLETE", {**complete, "state.json": file_digest(folder / "state.json")})
     run(half_done)
     assert "torch was 1.0 and is 2." in capsys.readouterr().err
 
@@ -159,7 +167,7 @@ def test_an_unknown_format_is_refused(half_done):
 
     folder = half_done / "checkpoints" / "step-00000004"
     write_json(folder / "state.json", {**read_json(folder / "state.json"), "format": "massivetext-checkpoint/9"})
-    write_json(folder / "COMPLETE", {"state.json": file_digest(folder / "state.json")})
+    write_state(folder / "COMPLETE", {name: file_digest(folder / name) for name in FILES})
     with pytest.raises(CheckpointError, match="massivetext-checkpoint/9"):
         open_checkpoint(folder)
 
@@ -224,3 +232,18 @@ def test_a_checkpoint_names_every_tensor_its_shape_and_offsets(finished):
 def test_a_checkpoint_records_what_decides_the_last_bits(finished):
     state = open_checkpoint(finished / "checkpoints" / "step-00000006").state
     assert state["environment"].keys() == {"massivetext", "torch", "device", "threads", "compiled", "precision"}
+
+
+def test_rows_that_are_spoiled_behind_the_checkpoint_are_cut_off(half_done, finished):
+    with open(half_done / "metrics.jsonl", "ab") as stream:
+        stream.write(b'{"step": 5, "loss"' + bytes(64) + b"\n[]\n")
+    run(half_done)
+    assert same_bytes(finished, half_done)
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:20] + b"\0" + data[21:], lambda data: b"", lambda data: data[1:]])
+def test_damaged_rows_before_the_checkpoint_stop_the_run(half_done, spoil):
+    path = half_done / "metrics.jsonl"
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(StoreError, match=r"metrics.jsonl is damaged.*Restore it from a copy, or delete .*checkpoints"):
+        run(half_done)

@@ -1,0 +1,73 @@
+"""Whether the files that a corpus was made from are still the same: by size and time of change, else by their content.
+
+`index/build-0001.json` holds source, uri, size, time of change and content digest of each file that a build read. A
+file of the same size and time is taken for unchanged without a look at it.
+"""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from xxhash import xxh3_128
+
+from massivetext.corpus.readers.streams import SourceFile
+from massivetext.state import read_state
+
+BLOCK_BYTES = 2**20
+
+Facts = list[Any]
+"""Source, uri, size, time of change in nanoseconds; of a file that was read also its digest."""
+Known = Mapping[tuple[str, str], Facts]
+
+
+def files_read(folder: Path) -> dict[tuple[str, str], Facts]:
+    """Return what is noted of each file that the corpus in `folder` has read, by source and uri; empty without one."""
+    remedy = f"Restore it from a copy, or delete {folder} and build the corpus again"
+    found = {}
+    for path in sorted((folder / "index").glob("build-*.json")):
+        for facts in read_state(path, ["files"], remedy)["files"]:
+            found[(facts[0], facts[1])] = facts
+    return found
+
+
+def file_facts(source: str, files: Iterable[SourceFile], known: Known) -> list[Facts]:
+    """Return source, uri, size and time of each file; the time that is noted where only the time has changed.
+
+    known: what `files_read` gave. A file of another time and the same size is read, and its digest compared.
+    """
+    found = []
+    for file in files:
+        noted = known.get((source, file.uri))
+        changed = file.changed_ns
+        if noted and file.content is None and noted[2] == file.size and noted[3] != changed:
+            changed = noted[3] if noted[4] == content_digest(file.path) else changed
+        found.append([source, file.uri, file.size, changed])
+    return found
+
+
+def with_digests(facts: list[Facts], files: Mapping[tuple[str, str], SourceFile], threads: int) -> list[Facts]:
+    """Return the facts of files that were just read, each with its content digest.
+
+    The digest is None for a file that lies elsewhere, and for one that has changed meanwhile.
+    """
+
+    def digested(entry: Facts) -> Facts:
+        file = files[(entry[0], entry[1])]
+        if file.content is not None or not file.path.is_file():
+            return [*entry[:4], None]
+        digest, now = content_digest(file.path), file.path.stat()
+        same = (now.st_size, now.st_mtime_ns) == (file.size, file.changed_ns)
+        return [*entry[:4], digest if same else None]
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(digested, facts))
+
+
+def content_digest(path: Path) -> str:
+    """Return the xxh3-128 of a file's bytes, in hexadecimal."""
+    digest = xxh3_128()
+    with open(path, "rb") as stream:
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
