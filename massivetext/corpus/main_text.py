@@ -4,6 +4,8 @@ import re
 from functools import cache
 from typing import Any
 
+from massivetext.errors import BadDocument
+
 TAGS = re.compile(r"<(/?)([a-zA-Z][\w:-]*)")
 UNNESTED = {
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
@@ -14,6 +16,9 @@ UNNESTED = {
 MAX_NESTING = 2000
 """Pages nested deeper are no text of a person's, and the time that resiliparse takes grows with the square."""
 MAX_CHARACTERS = 20_000_000
+"""Longer pages are data, and would take minutes."""
+TOO_LONG = f"longer than {MAX_CHARACTERS:,} characters"
+TOO_DEEP = f"elements nested more than {MAX_NESTING:,} deep"
 IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 MIN_IDEOGRAPHS = 50
 """A page with as many Han characters or kana is measured by their size: each says as much as three letters."""
@@ -24,10 +29,11 @@ SHORTEST_ARTICLE, SHORTEST_IDEOGRAPHIC_ARTICLE = 120, 40
 def main_text(extractor: str, page: str) -> str:
     """Return a page's main text, paragraphs on lines of their own; empty where there is none.
 
-    extractor: "trafilatura" (best), "resiliparse" (about ten times as fast) or "all" (everything visible).
+    extractor: "trafilatura" (best), "resiliparse" (about ten times as fast) or "all" (everything visible). Raises
+    BadDocument for a page that is too long or nested too deep.
     """
     if len(page) > MAX_CHARACTERS:
-        return ""
+        raise BadDocument(TOO_LONG)
     if extractor == "trafilatura":
         import trafilatura
 
@@ -37,7 +43,7 @@ def main_text(extractor: str, page: str) -> str:
         found: Any = trafilatura.extract(page, fast=True, include_comments=False, include_tables=True, config=config)
         return found or ""
     if is_too_deep(page):
-        return ""
+        raise BadDocument(TOO_DEEP)
     from resiliparse.extract.html2text import extract_plain_text
 
     found = extract_plain_text(page, preserve_formatting=True, main_content=extractor == "resiliparse", alt_texts=False)

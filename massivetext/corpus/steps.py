@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from massivetext.errors import ConfigError, unknown_name
@@ -165,6 +166,11 @@ class Edit(Step):
 
         When nothing had to change, the result shares the buffers of the batch's column: no copy was made.
         """
+
+    def attempt(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
+        """Return what `edit` does and, where the new text is null, why; a step with several reasons overrides it."""
+        texts = self.edit(batch)
+        return texts, pc.if_else(texts.is_null(), pa.scalar(self.failure), pa.scalar(None, pa.string()))
 
 
 @dataclass(frozen=True)
