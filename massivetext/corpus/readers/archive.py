@@ -64,7 +64,7 @@ class ArchiveReader(Reader):
 
     def _archive(self, file: SourceFile, budget: Budget, depth: int) -> Iterator[Record]:
         """Yield the records of an archive's members; `member` names them within it."""
-        seen: set[int] = set()
+        seen: dict[int, int] = {}
         members = _zip_members if plain_suffix(file.path.name) == ".zip" else _tar_members
         for name, stream in members(file, budget):
             parts = PurePosixPath(name).parts
@@ -74,10 +74,11 @@ class ArchiveReader(Reader):
                 yield bad_record("0", 0, "unsafe member name", member=name)
                 continue
             # The second of two members with one name gets another, for documents are told apart by it.
-            unique, count = name, 2
+            unique = name
             while hash(unique) in seen:
-                unique, count = f"{name}#{count}", count + 1
-            seen.add(hash(unique))
+                seen[hash(name)] += 1
+                unique = f"{name}#{seen[hash(name)]}"
+            seen[hash(unique)] = 1
             place = "0"
             try:
                 for record in self._member(name, stream, budget, depth):

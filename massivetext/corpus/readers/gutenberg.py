@@ -16,7 +16,7 @@ STARTS = (
 ENDS = (
     re.compile(r"^\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG E(?:BOOK|TEXT)", re.M | re.I),
     re.compile(r"^End of (?:The |This )?Project Gutenberg(?:'s|’s)?\b", re.M),
-    re.compile(r"^\s*\*{3}\s*END:? FULL LICENSE", re.M),
+    re.compile(r"^[ \t]*+\*{3}\s*+END:? FULL LICENSE", re.M),
 )
 HEADER = re.compile(r"^(Title|Author|Language|Release Date|Translator):[ \t]*(.+(?:\n[ \t]+\S.*)*)", re.M)
 CREDITS = re.compile(

@@ -32,8 +32,11 @@ TOKENS = re.compile(
 STATEMENT = re.compile(
     r"^([ \t]*)(async[ \t]+def|def|class|if|elif|else|for|while|try|except|finally|with|match|case)\b", re.MULTILINE
 )
-ESCAPES = re.compile(r"\\(\n|[\\'\"abfnrtv]|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}\n]+\})")
+ESCAPES = re.compile(
+    r"\\(\n|[\\'\"abfnrtv]|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^{}\\\n]{1,100}\})"
+)
 SIMPLE_ESCAPES = {"\n": "", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+MAX_INDENT = 400
 HEADER_CHARACTERS = 4000
 """How far before a docstring its `def` or `class` may begin."""
 
@@ -57,7 +60,7 @@ def find_docstrings(source: str) -> list[Docstring]:
     source: text of a module with "\\n" line ends. One on the line of its `def` is not seen.
     """
     found = []
-    last_character, previous_end = "", 0
+    last_character, previous_end, line_start, begun = "", 0, 0, 0
     for match in TOKENS.finditer(source):
         start, end = match.span()
         gap = source[previous_end:start].rstrip()
@@ -65,8 +68,10 @@ def find_docstrings(source: str) -> list[Docstring]:
         if source[start] == "#":
             last_character = gap[-1:] or last_character
             continue
-        line_start = source.rfind("\n", 0, start) + 1
-        before = source[line_start:start]
+        line_start = source.rfind("\n", begun, start) + 1 or line_start
+        begun = start
+        # On a long line nothing is a docstring, and each of its strings would be compared with all before it.
+        before = source[line_start:start] if start - line_start <= MAX_INDENT else "..."
         prefix = before.lstrip()
         if prefix:
             gap = gap[: -len(prefix)].rstrip() if prefix in ("r", "R", "u", "U") else gap
@@ -246,7 +251,9 @@ def topics(source: str, invalid: bool) -> Iterator[Record]:
     try:
         value = next(node.value for node in ast.parse(source).body if isinstance(node, ast.Assign))
         table = ast.literal_eval(value)
-    except (SyntaxError, ValueError, StopIteration) as error:
+        if not isinstance(table, dict) or not all(isinstance(part, str) for entry in table.items() for part in entry):
+            raise TypeError
+    except (SyntaxError, ValueError, TypeError, StopIteration, RecursionError, MemoryError) as error:
         raise BadDocument(f"no table of help topics ({type(error).__name__})") from None
     for name, text in sorted(table.items()):
         raw = text.encode(errors="replace")
