@@ -257,4 +257,4 @@ def topics(source: str, invalid: bool) -> Iterator[Record]:
         raise BadDocument(f"no table of help topics ({type(error).__name__})") from None
     for name, text in sorted(table.items()):
         raw = text.encode(errors="replace")
-        yield Record("0", len(raw), digest(raw), clean_surrogates(text), "", invalid, member=name)
+        yield Record("0", len(raw), digest(raw), clean_surrogates(text), "", invalid, member=clean_surrogates(name))
