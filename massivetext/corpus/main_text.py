@@ -22,8 +22,9 @@ TOO_DEEP = f"elements nested more than {MAX_NESTING:,} deep"
 IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 MIN_IDEOGRAPHS = 50
 """A page with as many Han characters or kana is measured by their size: each says as much as three letters."""
-SHORTEST_ARTICLE, SHORTEST_IDEOGRAPHIC_ARTICLE = 120, 40
-"""Shorter texts make trafilatura take all of the page, in characters (its own default, 250, scores a little lower)."""
+SHORTEST_ARTICLE, SHORTEST_IDEOGRAPHIC_ARTICLE = 250, 125
+"""Where trafilatura finds less, it looks for more by other ways, in characters: its own default, and half of that for
+ideographs, which say as much in less than half the characters."""
 
 
 def main_text(extractor: str, page: str) -> str:
@@ -39,8 +40,8 @@ def main_text(extractor: str, page: str) -> str:
 
         ideographic = not page.isascii() and len(page) - len(IDEOGRAPHS.sub("", page)) >= MIN_IDEOGRAPHS
         config = _config(SHORTEST_IDEOGRAPHIC_ARTICLE if ideographic else SHORTEST_ARTICLE)
-        # `fast` leaves out the second opinions (readability, jusText); see benchmarks/extraction.py.
-        found: Any = trafilatura.extract(page, fast=True, include_comments=False, include_tables=True, config=config)
+        # With the second opinions (readability, jusText), which `fast` would leave out: see benchmarks/extraction.py.
+        found: Any = trafilatura.extract(page, include_comments=False, include_tables=True, config=config)
         return found or ""
     if is_too_deep(page):
         raise BadDocument(TOO_DEEP)
