@@ -22,13 +22,14 @@ MIN_DOCSTRING_CHARACTERS = 80
 
 TOKENS = re.compile(
     r"#[^\n]*"
-    r'|"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""'
-    r"|'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''"
-    r'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
-    r"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'",
+    r'|"""[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*+(?:"""|(?P<open_1>\\?\Z))'
+    r"|'''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*+(?:'''|(?P<open_2>\\?\Z))"
+    r'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+(?:"|(?P<open_3>(?=\n)|\\?\Z))'
+    r"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+(?:'|(?P<open_4>(?=\n)|\\?\Z))",
     re.DOTALL,
 )
-"""A comment or a string literal without its prefix, whichever comes first."""
+"""A comment or a string literal without its prefix, whichever comes first; one that is not closed, as in no valid
+source, has a named group and goes to the end of its line, or of the file."""
 STATEMENT = re.compile(
     r"^([ \t]*)(async[ \t]+def|def|class|if|elif|else|for|while|try|except|finally|with|match|case)\b", re.MULTILINE
 )
@@ -76,7 +77,7 @@ def find_docstrings(source: str) -> list[Docstring]:
         if prefix:
             gap = gap[: -len(prefix)].rstrip() if prefix in ("r", "R", "u", "U") else gap
         last_character, previous_character = '"', gap[-1:] or last_character
-        if prefix not in ("", "r", "R", "u", "U") or previous_character not in ("", ":"):
+        if match.lastgroup or prefix not in ("", "r", "R", "u", "U") or previous_character not in ("", ":"):
             continue
         indent = before[: len(before) - len(prefix)]
         after = source[end : _line_end(source, end)].strip()

@@ -36,7 +36,7 @@ def read(path, **values):
 
 def member(name, data):
     archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w", errors="surrogateescape") as opened:
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as opened:
         entry = tarfile.TarInfo(name)
         entry.size = len(data)
         opened.addfile(entry, io.BytesIO(data))
