@@ -66,6 +66,7 @@ DAMAGES = (
 class ArchiveReader(Reader):
     """Reads the members of zip and tar files; hidden ones, links and those of no known format are left out."""
 
+    version = 2
     suffixes = (".zip", *TAR_SUFFIXES)
 
     def read(self, piece: Piece) -> Iterator[Record]:

@@ -21,6 +21,7 @@ EXPORT_NOTICE = re.compile(rf"{EXPORT_TIME}[^:：\n]*+$")
 class ChatLogReader(Reader):
     """Reads .log and .txt, a document each; of a file that is no chat log nothing is left."""
 
+    version = 2
     suffixes = ()
 
     def takes(self, uri: str) -> bool:

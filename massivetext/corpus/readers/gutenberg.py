@@ -30,6 +30,7 @@ CODES = {"english": "en", "chinese": "zh", "french": "fr", "german": "de", "span
 class GutenbergReader(Reader):
     """Reads .txt, a book each; one without the marks of Project Gutenberg is taken whole."""
 
+    version = 2
     suffixes = ()
 
     def takes(self, uri: str) -> bool:

@@ -28,6 +28,7 @@ MAX_GROWTH = 2
 class LatexReader(Reader):
     """Reads .tex, a document each; a file without text of its own (macros, styles) gives none."""
 
+    version = 2
     suffixes = (".tex", ".latex")
 
     def is_whole_file(self) -> bool:

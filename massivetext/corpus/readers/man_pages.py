@@ -20,6 +20,8 @@ and not of the page's subject."""
 class ManPageReader(Reader):
     """Reads the files of `man1`, `man2`, ...; a page that only points to another (`.so`) yields nothing."""
 
+    version = 2
+
     def takes(self, uri: str) -> bool:
         """Return whether the file lies where manual pages do."""
         return PAGE.search(uri) is not None

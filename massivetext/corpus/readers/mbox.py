@@ -43,6 +43,7 @@ class _Bounded(Compat32):
 class MboxReader(Reader):
     """Reads .mbox, a document for each message."""
 
+    version = 2
     suffixes = (".mbox", ".mbx")
 
     def read(self, piece: Piece) -> Iterator[Record]:

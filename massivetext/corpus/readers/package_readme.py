@@ -33,6 +33,8 @@ def without_pictures(text: str) -> str:
 class ReadmeReader(Reader):
     """Reads `*.dist-info/METADATA` and `*.egg-info/PKG-INFO`."""
 
+    version = 2
+
     def takes(self, uri: str) -> bool:
         """Return whether the file is a package's metadata."""
         return uri.endswith((".dist-info/METADATA", ".egg-info/PKG-INFO"))

@@ -21,7 +21,7 @@ class ParquetReader(Reader):
 
     suffixes = (".parquet",)
 
-    version = 2
+    version = 3
 
     def check(self, files: list[SourceFile]) -> None:
         """Choose the text column: that of the first file which has one. What other files lack is said on reading them.

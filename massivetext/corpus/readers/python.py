@@ -172,6 +172,7 @@ TOPICS_TABLE = re.compile(r"^topics\s*=\s*\{", re.MULTILINE)
 class PythonReader(Reader):
     """What the three readers share: one .py file in, decoded as Python says, with "\\n" line ends."""
 
+    version = 2
     suffixes = ()
 
     def takes(self, uri: str) -> bool:
