@@ -192,7 +192,7 @@ def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[byt
         """A member's header; one that claims more than there is would be waited for without end."""
 
         @classmethod
-        def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "Member":
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member":
             """Return the header in some bytes; where there is none, the module would take it for the archive's end."""
             try:
                 return super().frombuf(buf, encoding, errors)
@@ -203,7 +203,7 @@ def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[byt
             """Read what belongs to the header; refuse sizes that cannot be, before the bytes are read."""
             if self.type in TAR_NOTES and not 0 <= self.size <= MAX_NOTE_BYTES:
                 raise tarfile.ReadError(f"a header of {self.size} bytes")
-            member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+            member: tarfile.TarInfo = super()._proc_member(archive)
             if member.size < 0 or not 0 <= archive.offset <= most + tarfile.RECORDSIZE:  # type: ignore[attr-defined]
                 raise tarfile.ReadError(f"a member of {member.size} bytes")
             return member

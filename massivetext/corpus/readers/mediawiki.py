@@ -168,7 +168,8 @@ def _without_open_marks(markup: str) -> str:
             if len(opened) <= MAX_LINKS_DEEP:
                 kept += opened[-1], found.start()
             opened.pop()
-    links, place, parts = set(kept), 0, []
+    links, place = set(kept), 0
+    parts: list[str] = []
     for found in BRACKETS.finditer(markup):
         if found.start() not in links:
             parts += markup[place : found.start()], BRACKET_ENTITIES[found[0]]
