@@ -203,8 +203,8 @@ def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[byt
             """Read what belongs to the header; refuse sizes that cannot be, before the bytes are read."""
             if self.type in TAR_NOTES and not 0 <= self.size <= MAX_NOTE_BYTES:
                 raise tarfile.ReadError(f"a header of {self.size} bytes")
-            member: tarfile.TarInfo = super()._proc_member(archive)
-            if member.size < 0 or not 0 <= archive.offset <= most + tarfile.RECORDSIZE:  # type: ignore[attr-defined]
+            member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+            if member.size < 0 or not 0 <= archive.offset <= most + tarfile.RECORDSIZE:
                 raise tarfile.ReadError(f"a member of {member.size} bytes")
             return member
 
