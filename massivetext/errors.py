@@ -21,6 +21,10 @@ from difflib import get_close_matches
 class MassiveTextError(Exception):
     """Base of all errors that this package raises on purpose."""
 
+    def __str__(self) -> str:
+        # Names of files that are not UTF-8 can be printed, and stored with the reason.
+        return super().__str__().encode("utf-8", "backslashreplace").decode()
+
 
 class ConfigError(MassiveTextError):
     """A recipe, an option or an argument cannot be used as given."""

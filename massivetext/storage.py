@@ -100,7 +100,9 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON with a final newline, whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    # Of names that are not UTF-8 Python makes lone surrogates, which JSON can spell.
+    write_text(path, text.encode("utf-8", "backslashreplace").decode())
 
 
 def clear_temporary(folder: Path) -> None:
@@ -126,7 +128,7 @@ def stream_digest(stream: Any) -> str:
 def value_digest(value: object) -> str:
     """Return the SHA-256 of a JSON value in canonical form (sorted keys, no spaces), in hexadecimal."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ NO_FIELDS = Fields()
 
 def identify(source: str, uri: str, place: str) -> str:
     """Return a document's id: the xxh3-128 of source, uri and record, 32 hexadecimal digits."""
-    return xxhash.xxh3_128_hexdigest(f"{source}\0{uri}\0{place}".encode(errors="surrogateescape"))
+    return xxhash.xxh3_128_hexdigest(f"{source}\0{uri}\0{place}".encode())
 
 
 class Gathered:
@@ -77,9 +77,10 @@ class Gathered:
 
 
 def about_bytes(record: Record) -> int:
-    """Return about how many bytes a record's text is in UTF-8: a quarter of them to four times as many."""
+    """Return about how many bytes a record's text and `meta` are in UTF-8: a quarter of them to four times as many."""
     characters = len(record.text)
-    return characters if record.text.isascii() else min(4 * characters, max(characters, record.raw_bytes))
+    size = characters if record.text.isascii() else min(4 * characters, max(characters, record.raw_bytes))
+    return size + len(record.fields.meta) if record.fields is not None and record.fields.meta else size
 
 
 def batch_of(lane: Lane, records: Gathered) -> pa.RecordBatch:
@@ -95,12 +96,11 @@ def batch_of(lane: Lane, records: Gathered) -> pa.RecordBatch:
     texts = records.texts()
     said = zip(*(entry or NO_FIELDS for entry in columns["fields"])) if any(columns["fields"]) else ()
     sizes = pc.binary_length(texts).fill_null(0).cast(pa.int64())
-    shown = {uri: uri.encode(errors="surrogateescape").decode(errors="replace") for uri in set(uris)}
     values = {
         "id": ids,
         "text": texts,
         "source": pa.repeat(lane.name, count),
-        "uri": [shown[uri] for uri in uris],
+        "uri": uris,
         "record": places,
         "record_bytes": columns["raw_bytes"],
         "raw_digest": [digest or None for digest in columns["raw_digest"]],
@@ -108,7 +108,7 @@ def batch_of(lane: Lane, records: Gathered) -> pa.RecordBatch:
         **dict(zip(Fields._fields, said)),
         "build": pa.repeat(pa.scalar(lane.build, pa.int32()), count),
         "split": [lane.side(group) for group in groups],
-        "group": [xxhash.xxh3_64_intdigest(group.encode(errors="surrogateescape")) for group in groups],
+        "group": [xxhash.xxh3_64_intdigest(group.encode()) for group in groups],
     }
     kinds = work_schema({})
     arrays = [

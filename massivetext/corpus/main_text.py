@@ -4,6 +4,8 @@ import re
 from functools import cache
 from typing import Any
 
+from massivetext.errors import BadDocument
+
 TAGS = re.compile(r"<(/?)([a-zA-Z][\w:-]*)")
 UNNESTED = {
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
@@ -20,31 +22,36 @@ READING = re.compile(
 )
 """A reading, or the bracket around one for browsers that show none above; their closing tags may be missing."""
 MAX_CHARACTERS = 20_000_000
+"""Longer pages are data, and would take minutes."""
+TOO_LONG = f"longer than {MAX_CHARACTERS:,} characters"
+TOO_DEEP = f"elements nested more than {MAX_NESTING:,} deep"
 IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 MIN_IDEOGRAPHS = 50
 """A page with as many Han characters or kana is measured by their size: each says as much as three letters."""
-SHORTEST_ARTICLE, SHORTEST_IDEOGRAPHIC_ARTICLE = 120, 40
-"""Shorter texts make trafilatura take all of the page, in characters (its own default, 250, scores a little lower)."""
+SHORTEST_ARTICLE, SHORTEST_IDEOGRAPHIC_ARTICLE = 250, 125
+"""Where trafilatura finds less, it looks for more by other ways, in characters: its own default, and half of that for
+ideographs, which say as much in less than half the characters."""
 
 
 def main_text(extractor: str, page: str) -> str:
     """Return a page's main text, paragraphs on lines of their own; empty where there is none.
 
-    extractor: "trafilatura" (best), "resiliparse" (about ten times as fast) or "all" (everything visible).
+    extractor: "trafilatura" (best), "resiliparse" (about ten times as fast) or "all" (everything visible). Raises
+    BadDocument for a page that is too long or nested too deep.
     """
     if len(page) > MAX_CHARACTERS:
-        return ""
+        raise BadDocument(TOO_LONG)
     page = without_readings(page)
     if extractor == "trafilatura":
         import trafilatura
 
         ideographic = not page.isascii() and len(page) - len(IDEOGRAPHS.sub("", page)) >= MIN_IDEOGRAPHS
         config = _config(SHORTEST_IDEOGRAPHIC_ARTICLE if ideographic else SHORTEST_ARTICLE)
-        # `fast` leaves out the second opinions (readability, jusText); see benchmarks/extraction.py.
-        found: Any = trafilatura.extract(page, fast=True, include_comments=False, include_tables=True, config=config)
+        # With the second opinions (readability, jusText), which `fast` would leave out: see benchmarks/extraction.py.
+        found: Any = trafilatura.extract(page, include_comments=False, include_tables=True, config=config)
         return found or ""
     if is_too_deep(page):
-        return ""
+        raise BadDocument(TOO_DEEP)
     from resiliparse.extract.html2text import extract_plain_text
 
     found = extract_plain_text(page, preserve_formatting=True, main_content=extractor == "resiliparse", alt_texts=False)

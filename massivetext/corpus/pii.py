@@ -8,6 +8,7 @@ those alone.
 import ipaddress
 import json
 import re
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
@@ -123,11 +124,20 @@ AMOUNT_AFTER = re.compile(
 )
 KEY_PLUGINS = (
     "aws:AWSKeyDetector", "azure_storage_key:AzureStorageKeyDetector", "github_token:GitHubTokenDetector",
-    "gitlab_token:GitLabTokenDetector", "jwt:JwtTokenDetector", "npm:NpmDetector",
-    "openai:OpenAIDetector", "pypi_token:PypiTokenDetector", "sendgrid:SendGridDetector", "slack:SlackDetector",
+    "gitlab_token:GitLabTokenDetector", "pypi_token:PypiTokenDetector",
+    "sendgrid:SendGridDetector", "slack:SlackDetector",
     "square_oauth:SquareOAuthDetector", "stripe:StripeDetector",
 )  # fmt: skip
-WEB_TOKEN = re.compile(r"eyJ[A-Za-z0-9_=-]+(?:\.[A-Za-z0-9_=-]+){1,2}")
+KEY_FORMS = (
+    re.compile(r"eyJ[A-Za-z0-9_=-]{1,1000}+(?:\.[A-Za-z0-9_=-]{1,10000}+){1,2}"),
+    re.compile(
+        r"sk-(?=[A-Za-z0-9_-]{20,200}?T3BlbkFJ)[A-Za-z0-9_-]{0,180}[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}", re.ASCII
+    ),
+)
+"""Web tokens and keys of OpenAI: the library's patterns for them take square time on repeated beginnings."""
+NPM_TOKEN = re.compile(r"/:_authToken=\s{0,9}(?:npm_.|[A-Fa-f0-9-]{36})")
+MAX_ADDRESS_CHARACTERS = 1000
+"""How long the address before an npm token may be."""
 PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
 MAX_KEY_CHARACTERS = 20_000
 Span = tuple[int, int, PiiType]
@@ -181,8 +191,10 @@ def _parted(found: list[Span]) -> list[Span]:
     kept: list[Span] = []
     taken: list[tuple[int, int]] = []
     for start, end, name in sorted(found, key=lambda span: (TYPES.index(span[2]), span[0] - span[1], span[0])):
-        if all(end <= other_start or start >= other_end for other_start, other_end in taken):
-            taken.append((start, end))
+        # None of those taken overlap, so that only the two beside it can.
+        after = bisect(taken, (start, end))
+        if (after == 0 or taken[after - 1][1] <= start) and (after == len(taken) or taken[after][0] >= end):
+            taken.insert(after, (start, end))
             kept.append((start, end, name))
     return sorted(kept)
 
@@ -316,11 +328,18 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
         end = text.find(closing, found.end(), found.end() + MAX_KEY_CHARACTERS)
         if end >= 0:
             yield found.start(), end + len(closing)
-    for pattern in _key_patterns():
+    for pattern in (*_key_patterns(), *KEY_FORMS):
         for found in pattern.finditer(text):
-            # The library's pattern leaves a web token's signature out.
-            web_token = WEB_TOKEN.match(text, found.start())
-            yield found.start(), max(found.end(), web_token.end() if web_token else 0)
+            yield found.span()
+    done = 0
+    for found in NPM_TOKEN.finditer(text):
+        # The address of the registry, before the token, and the rest of the line go with it.
+        begin = max(done, found.start() - MAX_ADDRESS_CHARACTERS)
+        start = text.find("//", max(begin, text.rfind("\n", begin, found.start()) + 1), found.start())
+        if start >= 0:
+            end = text.find("\n", found.end())
+            done = len(text) if end < 0 else end
+            yield start, done
 
 
 class PiiCounts(Measure):

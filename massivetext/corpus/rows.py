@@ -234,9 +234,8 @@ class Passage:
 
     def _edit(self, step: Edit, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with edited texts, and the edit noted where a text changed."""
-        after = step.edit(batch)
+        after, failed = step.attempt(batch)
         if after.null_count:
-            failed = pc.if_else(after.is_null(), pa.scalar(step.failure), pa.scalar(None, pa.string()))
             batch, after = self._drop(batch, failed, step.name, step.version), after.drop_null()
         changed = pc.not_equal(batch.column("text"), after)
         for name, values in step.edit_fields(batch).items():

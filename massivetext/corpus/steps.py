@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from massivetext.corpus.banding import Banding, banding_for
@@ -171,6 +172,11 @@ class Edit(Step):
     def edit_fields(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         """Return new values of other columns by name, each as long as the batch; most edits change the text alone."""
         return {}
+
+    def attempt(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
+        """Return what `edit` does and, where the new text is null, why; a step with several reasons overrides it."""
+        texts = self.edit(batch)
+        return texts, pc.if_else(texts.is_null(), pa.scalar(self.failure), pa.scalar(None, pa.string()))
 
 
 @dataclass(frozen=True)

@@ -1,58 +1,129 @@
-"""Work that a process of its own does: for libraries that hold the interpreter's lock, and that hostile input may hang
-or bring down.
+"""Tasks that run in a separate process: for libraries that hold the interpreter's lock, and that hostile input may hang
+or crash.
 
-`run(task, argument, text)` gives what the function `task` ("module:name", from two strings to one) makes of a text. It
-runs in a fresh interpreter (not forked, and without the caller's `__main__`), one for each thread that asks at the same
-time; they end when this process does. Texts go through pipes, length first.
+`run(task, argument, text, seconds)` returns what the function `task` ("module:name", from two strings to one) makes of
+a text. It runs in a fresh interpreter (not forked, and without the caller's `__main__`), one for each thread that asks
+at the same time; they end when this process does. Texts go through pipes, length first.
+
+What a text yields depends on the text alone, not on the machine's load: the limit counts the worker's processor time,
+and a worker that someone else killed or stopped is replaced and its text read again. Only a text that crashes a fresh
+worker too is refused.
 """
 
 import atexit
+import contextlib
 import os
 import select
+import signal
 import struct
 import subprocess
 import sys
-import time
 from importlib import import_module
+from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Lock
 from typing import IO, BinaryIO, cast
 
-LENGTH = struct.Struct("<q")
-FAILED = -1
+from massivetext.errors import BadDocument, MassiveTextError
+
+QUESTION = struct.Struct("<dq")
+"""Seconds of processor time, bytes of text."""
+ANSWER = struct.Struct("<bq")
+"""How it ended, bytes of text or of the reason."""
+DONE, REFUSED, NO_MEMORY = 0, 1, 2
 MEMORY_BYTES = 4 * 2**30
-"""A worker that asks for more fails at that text."""
+"""A worker that needs more fails at that text."""
+STALLED_SECONDS = 60.0
+"""A worker that uses no processor time for as long is replaced."""
+MAX_CRASHES, MAX_KILLS = 2, 5
+"""How often a worker may crash, or be killed from outside, while it reads one text."""
+UNPARSABLE, TOO_SLOW = "could not be parsed", "took longer than seconds_per_page"
+CRASHES, TOO_LARGE = "crashes the parser", "needs too much memory to parse"
+OWN_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
+"""Signals by which a process ends through its own fault; by others, someone else ended it."""
 
 _idle: dict[tuple[str, str], "LifoQueue[subprocess.Popen[bytes]]"] = {}
 _lock = Lock()
 
 
-def run(task: str, argument: str, text: str, seconds: float) -> str | None:
-    """Return what the task makes of a text; None if it fails, brings its process down, or takes longer than allowed.
+class _Stalled(Exception):
+    """A worker has used no processor time for STALLED_SECONDS."""
 
-    task: "module:function"; argument: its first argument, `text` its second.
+
+def run(task: str, argument: str, text: str, seconds: float) -> str:
+    """Return what the task makes of a text.
+
+    task: "module:function"; argument: its first argument, `text` its second. seconds: processor time that the text may
+    take. Raises BadDocument with the reason if the text cannot be used, MassiveTextError if workers are killed from
+    outside again and again, or cannot be started.
     """
     with _lock:
         idle = _idle.setdefault((task, argument), LifoQueue())
+    question, crashes, kills = text.encode(errors="replace"), 0, 0
     try:
         worker = idle.get_nowait()
     except Empty:
         worker = _started(task, argument)
-    try:
-        answer = _asked(worker, text.encode(errors="replace"), time.monotonic() + seconds)
-    except (OSError, EOFError, TimeoutError):
-        _end(worker)
-        return None
+    while True:
+        try:
+            status, answer = _asked(worker, question, seconds)
+        except (OSError, EOFError, _Stalled):
+            ended_by = -_end(worker, patience=1.0)
+            if ended_by == signal.SIGPROF:
+                raise BadDocument(TOO_SLOW) from None
+            if ended_by in OWN_SIGNALS:
+                crashes += 1
+            else:
+                kills += 1
+            if kills == MAX_KILLS:
+                raise MassiveTextError(_ended(task, ended_by)) from None
+            reason = CRASHES
+        except BaseException:
+            _end(worker)
+            raise
+        else:
+            if status != NO_MEMORY:
+                break
+            # What earlier texts left in the worker's memory must not decide.
+            _end(worker)
+            crashes += 1
+            reason = TOO_LARGE
+        if crashes == MAX_CRASHES:
+            raise BadDocument(reason)
+        worker = _started(task, argument)
     idle.put(worker)
-    return None if answer is None else answer.decode(errors="replace")
+    if status == REFUSED:
+        raise BadDocument(answer.decode(errors="replace"))
+    return answer.decode(errors="replace")
 
 
-def _end(worker: "subprocess.Popen[bytes]") -> None:
-    """Stop a worker and close what leads to it."""
-    worker.kill()
-    worker.wait()
+def _ended(task: str, ended_by: int) -> str:
+    """Return the message for workers that ended through no fault of the text; ended_by: the signal, else negative."""
+    if ended_by <= 0:
+        return (
+            f"the process for {task} ended with status {-ended_by} {MAX_KILLS} times; run "
+            f"`python -m massivetext.corpus.working {task} x </dev/null` to see why"
+        )
+    return (
+        f"the process for {task} was killed or stopped from outside {MAX_KILLS} times while it read one text (last by "
+        f"{signal.Signals(ended_by).name}); the machine may be out of memory. Free memory or use fewer threads, then "
+        "start the build again: it resumes with the unfinished parts"
+    )
+
+
+def _end(worker: "subprocess.Popen[bytes]", patience: float = 0.0) -> int:
+    """Stop a worker, close its pipes, and return its exit status; the negative number of the signal that ended it.
+
+    patience: seconds in which a worker that is about to end may end by itself.
+    """
+    try:
+        status = worker.wait(patience)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        status = worker.wait()
     for pipe in (worker.stdin, worker.stdout):
         cast(IO[bytes], pipe).close()
+    return status
 
 
 @atexit.register
@@ -75,22 +146,24 @@ def _started(task: str, argument: str) -> "subprocess.Popen[bytes]":
     return worker
 
 
-def _asked(worker: "subprocess.Popen[bytes]", text: bytes, deadline: float) -> bytes | None:
-    """Return a worker's answer; raise TimeoutError when the deadline has passed, EOFError if the worker ended."""
+def _asked(worker: "subprocess.Popen[bytes]", text: bytes, seconds: float) -> tuple[int, bytes]:
+    """Return how a worker ended a text and its answer; raise EOFError if the worker ended, _Stalled if it is stuck."""
     asking = cast(IO[bytes], worker.stdin).fileno()
     answering = cast(IO[bytes], worker.stdout).fileno()
-    left = memoryview(LENGTH.pack(len(text)) + text)
+    left = memoryview(QUESTION.pack(seconds, len(text)) + text)
     answer = bytearray()
-    wanted = LENGTH.size
+    used = -1
     while True:
         # poll, not select: it takes file numbers of any size.
         poll = select.poll()
         poll.register(answering, select.POLLIN)
         if left:
             poll.register(asking, select.POLLOUT)
-        ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        ready = poll.poll(STALLED_SECONDS * 1000)
         if not ready:
-            raise TimeoutError
+            before, used = used, _processor_ticks(worker.pid)
+            if used == before:
+                raise _Stalled
         for number, _ in ready:
             if number == asking:
                 left = left[os.write(asking, left[: 2**16]) :]
@@ -99,27 +172,43 @@ def _asked(worker: "subprocess.Popen[bytes]", text: bytes, deadline: float) -> b
             if not data:
                 raise EOFError
             answer += data
-        if len(answer) >= LENGTH.size:
-            (size,) = LENGTH.unpack_from(answer)
-            if size == FAILED:
-                return None
-            wanted = LENGTH.size + size
-            if len(answer) == wanted:
-                return bytes(answer[LENGTH.size :])
+        if len(answer) >= ANSWER.size:
+            status, size = ANSWER.unpack_from(answer)
+            if len(answer) == ANSWER.size + size:
+                return status, bytes(answer[ANSWER.size :])
+
+
+def _processor_ticks(process: int) -> int:
+    """Return the processor time that a process has used, in the kernel's ticks."""
+    # The name, in brackets, may hold spaces.
+    fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def serve(task: str, argument: str, asking: BinaryIO, answering: BinaryIO) -> None:
     """Answer texts until there are no more."""
     module, _, name = task.partition(":")
     work = getattr(import_module(module), name)
-    while len(head := asking.read(LENGTH.size)) == LENGTH.size:
-        text = asking.read(LENGTH.unpack(head)[0]).decode()
+    with contextlib.suppress(Exception):
+        # Imports what the task needs, at no text's cost.
+        work(argument, "")
+    while len(head := asking.read(QUESTION.size)) == QUESTION.size:
+        seconds, size = QUESTION.unpack(head)
+        text = asking.read(size).decode()
+        status = REFUSED
+        # The default action of its signal ends the process, whatever the library is doing.
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
             answer = str(work(argument, text)).encode(errors="replace")
-        except Exception:  # Whatever a library raises on one text must not cost the next.
-            answering.write(LENGTH.pack(FAILED))
-        else:
-            answering.write(LENGTH.pack(len(answer)) + answer)
+            status = DONE
+        except BadDocument as error:
+            answer = str(error).encode(errors="replace")
+        except MemoryError:
+            answer, status = b"", NO_MEMORY
+        except (Exception, SystemExit):  # Whatever a library raises on one text must not cost the next.
+            answer = UNPARSABLE.encode()
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        answering.write(ANSWER.pack(status, len(answer)) + answer)
         answering.flush()
 
 
@@ -127,6 +216,8 @@ if __name__ == "__main__":
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    # Ctrl-C reaches all processes of a terminal; workers end when the pipes to them do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What a library prints must not get among the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import threading
+import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,8 +13,9 @@ import pytest
 from massivetext.corpus import working
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.html_to_text import HtmlToText, HtmlToTextSettings
-from massivetext.corpus.main_text import MAX_NESTING, is_too_deep, main_text
+from massivetext.corpus.main_text import MAX_CHARACTERS, MAX_NESTING, is_too_deep, main_text
 from massivetext.corpus.readers.columns import meta_json
+from massivetext.errors import BadDocument, MassiveTextError
 
 PAGE = """<html><head><title>{title}</title></head><body><nav><a href="/">Home</a> <a href="/b">About us</a></nav>
 <article><h1>{title}</h1><p>{first}</p><p>{second}</p></article><footer>Copyright, all rights reserved</footer>
@@ -24,7 +28,7 @@ ENGLISH = PAGE.format(
 CHINESE = PAGE.format(
     title="猫",
     first="猫是一种小型动物，许多人把它养在家里，既是为了陪伴，也是为了捉老鼠。它的听觉和嗅觉都非常灵敏。",
-    second="它一天中的大部分时间都在睡觉，只在黎明和黄昏时分出来捕猎，那时它的眼睛比我们看得更清楚。",
+    second="它一天中的大部分时间都在睡觉，只在黎明和黄昏时分出来捕猎，那时它的眼睛比我们看得更清楚。猫与人相处已有数千年，古埃及人就已养猫守护粮仓；如今它是世界上最常见的宠物之一，品种多达数十个。",
 )
 HTML = meta_json({"content_type": "text/html"})
 
@@ -71,8 +75,15 @@ def test_everything_is_html_where_the_recipe_says_so():
 def test_a_page_nested_a_hundred_thousand_deep_ends_soon_and_the_next_is_read(extractor):
     deep = "<html><body>" + "<div>" * 100_000 + "deep" + "</div>" * 100_000
     hostile, text = edited(step(extractor=extractor, seconds_per_page=20), (deep, HTML), (ENGLISH, HTML))
-    assert hostile in ("", "deep")
+    assert hostile in (None, "", "deep")
     assert "catching mice" in text
+
+
+@pytest.mark.parametrize("extractor", ["trafilatura", "resiliparse", "all"])
+def test_a_page_that_is_too_long_says_so(extractor, monkeypatch):
+    page = ENGLISH.replace("<p>", "<p>" + "猫" * MAX_CHARACTERS)
+    _, (reason,) = step(extractor=extractor).attempt(batch((page, HTML)))
+    assert reason.as_py() == "longer than 20,000,000 characters"
 
 
 @pytest.mark.parametrize(("depth", "deep"), [(MAX_NESTING, False), (MAX_NESTING + 1, True)])
@@ -84,30 +95,146 @@ def test_paragraphs_and_items_left_open_are_not_deep():
     assert not is_too_deep("<p>text<li>item" * MAX_NESTING * 2)
 
 
-def test_a_worker_that_is_killed_costs_its_text_and_no_other(monkeypatch):
-    task = "test_html_to_text:misbehave"
+@pytest.fixture
+def task(monkeypatch):
     monkeypatch.syspath_prepend(os.path.dirname(__file__))
+    return "test_html_to_text:misbehave"
+
+
+def test_a_text_that_its_worker_cannot_read_is_refused_with_its_reason_and_the_next_is_read(task):
     assert working.run(task, "!", "a", 60) == "a!"
-    assert working.run(task, "!", "die", 60) is None
-    assert working.run(task, "!", "b", 60) == "b!"
-    assert working.run(task, "!", "raise", 60) is None
+    for text, reason in (
+        ("raise", working.UNPARSABLE),
+        ("refuse", "for a reason"),
+        ("exit", working.UNPARSABLE),
+        ("crash", working.CRASHES),
+        ("swell", working.TOO_LARGE),
+        ("loop", working.TOO_SLOW),
+    ):
+        with pytest.raises(BadDocument) as caught:
+            working.run(task, "!", text, 0.5)
+        assert str(caught.value) == reason
+        assert working.run(task, "!", "b", 60) == "b!"
     assert working.run(task, "!", "print", 60) == "print!"
     assert working.run(task, "!", "c" * 10**6, 60) == "c" * 10**6 + "!"
-    assert working.run(task, "!", "sleep", 1) is None
-    assert working.run(task, "!", "d", 60) == "d!"
+
+
+def test_a_text_whose_worker_was_killed_once_is_read_by_another(task, tmp_path):
+    mark = tmp_path / "mark"
+    assert working.run(task, "!", f"once {mark}", 60) == f"once {mark}!"
+    assert mark.exists()
+
+
+def test_a_worker_that_is_killed_again_and_again_is_an_error_and_no_fault_of_the_text(task):
+    with pytest.raises(MassiveTextError, match=r"killed or stopped from outside 5 times.*SIGKILL.*resumes"):
+        working.run(task, "!", "die", 60)
+
+
+def test_a_worker_that_stays_stopped_is_replaced(task, tmp_path, monkeypatch):
+    monkeypatch.setattr(working, "STALLED_SECONDS", 0.3)
+    mark = tmp_path / "mark"
+    assert working.run(task, "!", f"stop {mark}", 60) == f"stop {mark}!"
+
+
+def test_waiting_does_not_count_against_the_limit(task):
+    assert working.run(task, "!", "wait", 0.2) == "wait!"
+
+
+def test_a_task_that_cannot_be_imported_is_an_error_with_a_way_to_see_why():
+    with pytest.raises(MassiveTextError, match="ended with status 1 5 times; run `python -m"):
+        working.run("massivetext.no_such_module:name", "x", "text", 60)
 
 
 def misbehave(argument, text):
-    """What the workers of the test above do."""
+    """What the workers of the tests above do."""
+    verb, _, mark = text.partition(" ")
+    if mark and not os.path.exists(mark):
+        open(mark, "w").close()
+        os.kill(os.getpid(), signal.SIGSTOP if verb == "stop" else signal.SIGKILL)
     if text == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if text == "crash":
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if text == "swell":
+        bytearray(8 * 2**30)
     if text == "raise":
         raise ValueError(text)
+    if text == "refuse":
+        raise BadDocument("for a reason")
+    if text == "exit":
+        raise SystemExit
     if text == "print":
         print("noise")
-    if text == "sleep":
-        signal.pause()
+    if text == "wait":
+        time.sleep(0.6)
+    while text == "loop":
+        pass
     return text + argument
+
+
+class Disturber(threading.Thread):
+    """Kills or stops a worker of this process every now and then, at most `times` times."""
+
+    def __init__(self, sign, times):
+        super().__init__(daemon=True)
+        self.sign, self.left, self.done = sign, times, threading.Event()
+        self.hit = []
+
+    def run(self):
+        while self.left and not self.done.wait(0.15):
+            for process in children():
+                if process not in self.hit and self.left:
+                    try:
+                        os.kill(process, self.sign)
+                    except ProcessLookupError:
+                        continue
+                    self.hit.append(process)
+                    self.left -= 1
+                    if self.sign == signal.SIGSTOP:
+                        # It goes on after a while, as on a busy machine.
+                        time.sleep(1.5)
+                        os.kill(process, signal.SIGCONT)
+                    break
+
+
+def children():
+    """Return this process's workers, which have begun their work."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"massivetext.corpus.working" in (path / "cmdline").read_bytes():
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return sorted(found)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_build_whose_workers_are_killed_or_stopped_gives_the_same_corpus(tmp_path, sign):
+    working._end_all()
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for number in range(40):
+        page = (ENGLISH if number % 2 else CHINESE).replace("</article>", f"<p>Page {number}.</p></article>")
+        (pages / f"{number:02d}.html").write_text(page.replace("</nav>", "<a href=x>link</a> " * 3000 + "</nav>"))
+    recipe = {
+        "sources": [{"name": "pages", "path": str(pages)}],
+        "steps": ["html_to_text"],
+        "split": {"validation": 0, "test": 0},
+    }
+    undisturbed = build_corpus(recipe, tmp_path / "a", quiet=True)
+    disturber = Disturber(sign, 3)
+    disturber.start()
+    try:
+        disturbed = build_corpus(recipe, tmp_path / "b", quiet=True)
+    finally:
+        disturber.done.set()
+        disturber.join()
+    assert disturber.hit
+    assert undisturbed.digest == disturbed.digest
+    assert undisturbed.manifest["sources"] == disturbed.manifest["sources"]
 
 
 def test_the_library_that_decides_is_part_of_the_description():
@@ -131,7 +258,11 @@ def test_marked_articles_are_found_as_well_as_the_benchmark_says(shared):
 
 def test_a_page_that_fails_and_one_without_text_are_dropped_under_the_steps_name(tmp_path, monkeypatch):
     original = HtmlToText._text
-    monkeypatch.setattr(HtmlToText, "_text", lambda self, page: None if "fails" in page else original(self, page))
+    monkeypatch.setattr(
+        HtmlToText,
+        "_text",
+        lambda self, page: (None, "could not be parsed") if "fails" in page else original(self, page),
+    )
     for name, page in (("a", ENGLISH), ("b", "<html><body>fails</body></html>"), ("c", "<html><img src=x></html>")):
         (tmp_path / f"{name}.html").write_text(page)
     recipe = {

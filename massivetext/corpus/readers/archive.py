@@ -32,6 +32,7 @@ from massivetext.corpus.readers.streams import (
     is_damage,
     open_stream,
     plain_suffix,
+    portable_name,
 )
 from massivetext.errors import BadDocument, DataError
 
@@ -42,6 +43,15 @@ TAR_MARK = slice(257, 262)
 ENCRYPTED = 1
 UTF8_NAME = 0x800
 COMMON_NAME = re.compile(r"(?:[\x00-\x7f]|[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef“”‘’—…·《》、。])*")
+TAR_NOTES = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+MAX_NOTE_BYTES = 2**16
+"""Long names and other facts about a member stand before it in a tar file; the module parses them in square time."""
 DAMAGES = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -70,9 +80,10 @@ class ArchiveReader(Reader):
 
     def _archive(self, file: SourceFile, budget: Budget, depth: int) -> Iterator[Record]:
         """Yield the records of an archive's members; `member` names them within it."""
-        seen: set[int] = set()
+        seen: dict[int, int] = {}
         members = _zip_members if plain_suffix(file.path.name) == ".zip" else _tar_members
-        for name, stream, size in members(file, budget):
+        for written, stream, size in members(file, budget):
+            name = portable_name(written)
             parts = PurePosixPath(name).parts
             if any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts):
                 continue
@@ -80,10 +91,11 @@ class ArchiveReader(Reader):
                 yield bad_record("0", 0, "unsafe member name", member=name)
                 continue
             # The second of two members with one name gets another, for documents are told apart by it.
-            unique, count = name, 2
+            unique = name
             while hash(unique) in seen:
-                unique, count = f"{name}#{count}", count + 1
-            seen.add(hash(unique))
+                seen[hash(name)] += 1
+                unique = f"{name}#{seen[hash(name)]}"
+            seen[hash(unique)] = 1
             place = "0"
             try:
                 for record in self._member(name, stream, size, budget, depth):
@@ -238,9 +250,31 @@ def _decoded_names(archive: zipfile.ZipFile) -> dict[str, str]:
 
 def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[bytes] | None, int]]:
     """Yield (name, bytes, size) of the files in a tar file, read from its beginning to its end."""
+    most = budget.allowed_bytes if compression_of(file.path) else file.size
+
+    class Member(tarfile.TarInfo):
+        """A member's header; one that claims more than there is would be waited for without end."""
+
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member":
+            """Return the header in some bytes; where there is none, the module would take it for the archive's end."""
+            try:
+                return super().frombuf(buf, encoding, errors)
+            except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+                raise tarfile.ReadError(str(error)) from None
+
+        def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+            """Read what belongs to the header; refuse sizes that cannot be, before the bytes are read."""
+            if self.type in TAR_NOTES and not 0 <= self.size <= MAX_NOTE_BYTES:
+                raise tarfile.ReadError(f"a header of {self.size} bytes")
+            member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+            if member.size < 0 or not 0 <= archive.offset <= most + tarfile.RECORDSIZE:
+                raise tarfile.ReadError(f"a member of {member.size} bytes")
+            return member
+
     with open_stream(file, budget) as below:
         try:
-            archive = tarfile.open(fileobj=below, mode="r|", errors="surrogateescape")  # noqa: SIM115
+            archive = tarfile.open(fileobj=below, mode="r|", errors="surrogateescape", tarinfo=Member)  # noqa: SIM115
         except DAMAGES as error:
             raise BadDocument(f"damaged file: {type(error).__name__}") from None
         with archive:

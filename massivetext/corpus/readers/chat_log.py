@@ -9,16 +9,19 @@ from massivetext.corpus.readers.text import read_whole
 
 TIME = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:[\s\u202f]?[APap]\.?[Mm]\.?)?"
 DATE = r"\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}日?"
-IRC = re.compile(rf"\s*\[?(?:{DATE}[T ])?{TIME}\]?\s*<[ @+%&~]?([^<>\s]{{1,60}})>\s?(.*)")
-IRC_ACTION = re.compile(rf"\s*\[?(?:{DATE}[T ])?{TIME}\]?\s+\* ?(\S{{1,60}} .*)")
-IRC_NOTICE = re.compile(rf"\s*\[?(?:{DATE}[T ])?{TIME}\]?\s+(?:-!-|\*{{2,3}}|-->|<--|=-=|===)")
-EXPORT = re.compile(rf"[\u200e\u202a]?\[?{DATE},?\s+(?:上午|下午)?{TIME}\]?(?:\s+-)?\s+([^:：\n]{{1,80}})[:：]\s(.*)")
-EXPORT_NOTICE = re.compile(rf"[\u200e\u202a]?\[?{DATE},?\s+(?:上午|下午)?{TIME}\]?(?:\s+-)?\s+[^:：\n]*$")
+IRC_TIME = rf"\s*+\[?(?:{DATE}[T ])?{TIME}\]?"
+IRC = re.compile(rf"{IRC_TIME}\s*+<[ @+%&~]?([^<>\s]{{1,60}}+)>\s?(.*)")
+IRC_ACTION = re.compile(rf"{IRC_TIME}\s++\* ?(\S{{1,60}} .*)")
+IRC_NOTICE = re.compile(rf"{IRC_TIME}\s++(?:-!-|\*{{2,3}}|-->|<--|=-=|===)")
+EXPORT_TIME = rf"[\u200e\u202a]?\[?{DATE},?\s++(?:上午|下午)?{TIME}\]?(?:\s++-)?\s++"
+EXPORT = re.compile(rf"{EXPORT_TIME}([^:：\n]{{1,80}}+)[:：]\s(.*)")
+EXPORT_NOTICE = re.compile(rf"{EXPORT_TIME}[^:：\n]*+$")
 
 
 class ChatLogReader(Reader):
     """Reads .log and .txt, a document each; of a file that is no chat log nothing is left."""
 
+    version = 2
     suffixes = ()
 
     def takes(self, uri: str) -> bool:

@@ -34,7 +34,7 @@ BY_CONTENT = {".h": "C", ".m": "Objective-C", ".inc": "PHP"}
 """Suffixes that two languages share: the one taken unless the content shows another."""
 INTERPRETERS = {"python": "Python", "sh": "Shell", "bash": "Shell", "zsh": "Shell", "perl": "Perl", "ruby": "Ruby",
                 "node": "JavaScript", "php": "PHP", "lua": "Lua", "rscript": "R", "tclsh": "Tcl"}  # fmt: skip
-SCRIPT = re.compile(r"#!\s*\S*?(?:env\s+(?:-\S+\s+)*)?([a-zA-Z]+)[\d.]*(?:\s|$)")
+SCRIPT = re.compile(r"#![ \t]*\S*?(?:env\s+(?:-\S+\s+)*)?([a-zA-Z]+)[\d.]*(?:\s|$)")
 SPDX = re.compile(r"SPDX-License-Identifier:\s*([\w.+()-]+(?:\s+(?:OR|AND|WITH)\s+[\w.+()-]+)*)")
 GENERATED = re.compile(
     r"@generated\b|\bdo not (?:edit|modify)\b|\b(?:auto(?:matically)?[- ]?)?generated (?:by|from|file|code)\b"
@@ -69,6 +69,8 @@ LICENSE_NAMES = (
 )
 LICENSE_BYTES = 40_000
 HEAD_CHARACTERS = 2000
+SCRIPT_CHARACTERS = 200
+"""As far as the name of a script's interpreter is looked for."""
 MINIFIED_MEAN, MINIFIED_LONGEST = 150, 5000
 """A file whose lines have more characters than this on average, or one of whose lines has, was written by no person."""
 BINARY_SAMPLE = 8192
@@ -112,15 +114,15 @@ def programming_language(name: str, text: str) -> str | None:
     suffix = plain_suffix(name)
     head = text[: 4 * HEAD_CHARACTERS]
     if suffix == ".h":
-        if re.search(r"^\s*@(?:interface|protocol|class)\b|^#import\b", head, re.MULTILINE):
+        if re.search(r"^[ \t]*+@(?:interface|protocol|class)\b|^#import\b", head, re.MULTILINE):
             return "Objective-C"
-        if re.search(r"^\s*(?:class|namespace|template|using)\b|\bstd::", head, re.MULTILINE):
+        if re.search(r"^[ \t]*+(?:class|namespace|template|using)\b|\bstd::", head, re.MULTILINE):
             return "C++"
         return "C"
-    if suffix == ".m" and not re.search(r"^\s*(?:@\w+|#import\b|#include\b)", head, re.MULTILINE):
-        return "MATLAB" if re.search(r"^\s*(?:%|function\b)", head, re.MULTILINE) else "Objective-C"
+    if suffix == ".m" and not re.search(r"^[ \t]*+(?:@\w+|#import\b|#include\b)", head, re.MULTILINE):
+        return "MATLAB" if re.search(r"^[ \t]*+(?:%|function\b)", head, re.MULTILINE) else "Objective-C"
     known = BY_NAME.get(PurePosixPath(name).name.lower()) or BY_SUFFIX.get(suffix) or BY_CONTENT.get(suffix)
-    if known is None and (found := SCRIPT.match(text)):
+    if known is None and (found := SCRIPT.match(text[:SCRIPT_CHARACTERS])):
         return INTERPRETERS.get(found[1].lower())
     return known
 

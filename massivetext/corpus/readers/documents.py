@@ -72,10 +72,11 @@ class DocumentReader(Reader):
         suffix = plain_suffix(piece.file.path.name)
         limit = max(ALWAYS_ALLOWED_BYTES, len(raw) * self.source.max_expansion)
         # The process takes and gives text: each byte as the character of its number.
-        answer = working.run(f"{__name__}:document_text", f"{suffix} {limit}", raw.decode("latin-1"), SECONDS_PER_FILE)
-        found: dict[str, Any] = (
-            json.loads(answer) if answer else {"bad": f"cannot be read as {suffix}, or takes too long"}
-        )
+        task, settings = f"{__name__}:document_text", f"{suffix} {limit}"
+        try:
+            found: dict[str, Any] = json.loads(working.run(task, settings, raw.decode("latin-1"), SECONDS_PER_FILE))
+        except BadDocument as error:
+            found = {"bad": f"cannot be read as {suffix}: {error}"}
         text = clean_surrogates(found.get("text", ""))
         bad = found.get("bad") or ("" if text else EMPTY)
         if len(text) > self.source.max_record_bytes:

@@ -64,6 +64,15 @@ def read_elements(stream: BinaryIO, opening: bytes, closing: bytes, max_bytes: i
         held += data
 
 
+def outside(text: str, opening: str, closing: str) -> Iterator[str]:
+    """Yield the stretches of a text that lie outside pairs of marks, as of comments; one left open stays."""
+    place = 0
+    while (start := text.find(opening, place)) >= 0 and (end := text.find(closing, start)) >= 0:
+        yield text[place:start]
+        place = end + len(closing)
+    yield text[place:]
+
+
 def parse_element(data: bytes) -> ElementTree.Element:
     """Return the element in some bytes; raise BadDocument if it is not well formed, or declares entities."""
     if b"<!ENTITY" in data.replace(b"\0", b""):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from massivetext.corpus.readers.records import Reader, make_reader
 from massivetext.corpus.readers.remote import is_remote, remote_files
-from massivetext.corpus.readers.streams import SourceFile, is_archive, open_stream, plain_suffix
+from massivetext.corpus.readers.streams import SourceFile, is_archive, open_stream, plain_suffix, portable_name
 from massivetext.corpus.settings import FORMATS, SourceSettings
 from massivetext.corpus.unread import Counts, count_unread, unread_remedy
 from massivetext.errors import BadDocument, ConfigError, DataError, unknown_name
@@ -101,7 +101,7 @@ def find_files(source: SourceSettings) -> tuple[list[SourceFile], Counts]:
 
 def _local_file(path: Path, base: Path, kind: str, source: SourceSettings) -> SourceFile:
     """Return a file on disk; kind: the built-in root's name or ""."""
-    uri = "/".join(filter(None, (kind, path.relative_to(base).as_posix())))
+    uri = portable_name("/".join(filter(None, (kind, path.relative_to(base).as_posix()))))
     status = path.stat()
     return SourceFile(path, uri, status.st_size, status.st_mtime_ns, "", source.max_expansion)
 

@@ -8,7 +8,11 @@ are left out, and of conditions only `n` (output to a terminal) is taken as true
 import re
 from collections.abc import Iterator
 
+from massivetext.errors import BadDocument
+
 INDENT = "    "
+MAX_DEPTH = 20
+MAX_GROWTH = 4
 SPECIAL_CHARACTERS = {
     "bu": "•", "aq": "'", "lq": "“", "rq": "”", "oq": "‘", "cq": "’", "dq": '"', "em": "—", "en": "–", "hy": "-",
     "co": "©", "rg": "®", "tm": "™", "de": "°", "bv": "|", "br": "|", "or": "|", "ba": "|", "ul": "_", "ru": "_",
@@ -25,10 +29,10 @@ STRINGS = {"R": "®", "Tm": "™", "lq": "“", "rq": "”", "Aq": "'", "L\"": '
            "q": '"', "Lq": "“", "Rq": "”", "<=": "≤", ">=": "≥", "Ba": "|", "ua": "^"}  # fmt: skip
 ESCAPE = re.compile(
     r"""\\(?:(?P<comment>["\#].*)"""
-    r"""|f(?:\(..|\[[^\]]*\]|.)|s(?:\([+-]?\d\d|\[[^\]]*\]|[+-]?'[^']*'|[+-]?\d{1,2})"""
-    r"""|[hvwlLoDNSHbxXZAR]'[^']*'|[mMFn](?:[+-]?\[[^\]]*\]|\(..|.)|k(?:\[[^\]]*\]|\(..|.)"""
-    r"""|\*(?:\[(?P<long_string>[^\]]*)\]|\((?P<string>..)|(?P<short_string>.))"""
-    r"""|\[(?P<long_name>[^\]]*)\]|\((?P<name>..)"""
+    r"""|f(?:\(..|\[[^\]]{0,99}\]|.)|s(?:\([+-]?\d\d|\[[^\]]{0,99}\]|[+-]?'[^']*+'|[+-]?\d{1,2})"""
+    r"""|[hvwlLoDNSHbxXZAR]'[^']*+'|[mMFn](?:[+-]?\[[^\]]{0,99}\]|\(..|.)|k(?:\[[^\]]{0,99}\]|\(..|.)"""
+    r"""|\*(?:\[(?P<long_string>[^\]]{0,99})\]|\((?P<string>..)|(?P<short_string>.))"""
+    r"""|\[(?P<long_name>[^\]]{0,99})\]|\((?P<name>..)"""
     r"""|\$.|z|(?P<plain>.)|$)"""
 )
 NOTHING = set("&|^/,):%cpud{}!azrE")
@@ -45,23 +49,44 @@ MDOC_WORDS = {
 }  # fmt: skip
 COUNTER = re.compile(r"[•*·–o-]|[(\[]?\w{1,2}[.)\]]")
 """A tag that opens its paragraph instead of standing above it: a bullet or a number."""
+CELL = re.compile(r"T\{\n((?:(?!T\{\n).)*?)\nT\}", re.DOTALL)
+"""A cell of a table over several lines."""
 WIDE = r"[\u2014\u2018-\u201d\u2026\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]"
 BETWEEN_WIDE = re.compile(rf"(?<={WIDE})\n(?={WIDE})")
 
 
 def page_text(source: str) -> str:
-    """Return the running text of a manual page's source; its first line is the first heading."""
-    page = _Page()
+    """Return the running text of a manual page's source; its first line is the first heading.
+
+    Raises BadDocument for a page whose own strings make it many times as long.
+    """
+    page = _Page(len(source))
     page.read(source.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "".join(page.output)).strip("\n") + "\n"
+
+
+class _Strings:
+    """The strings that a page may name: groff's and its own, which together may add a few times its size."""
+
+    def __init__(self, size: int) -> None:
+        self.known = dict(STRINGS)
+        self._left = MAX_GROWTH * size + 10_000
+
+    def spelled(self, name: str) -> str:
+        """Return the text of a string, empty if it is not known."""
+        text = self.known.get(name, "")
+        self._left -= len(text)
+        if self._left < 0:
+            raise BadDocument(f"its strings make it more than {MAX_GROWTH} times as long")
+        return text
 
 
 class _Page:
     """The state of one page while its lines are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         self.output: list[str] = []
-        self.strings = dict(STRINGS)
+        self.strings = _Strings(size)
         self.paragraph: list[str] = []
         self.filling = True
         self.depth = 0
@@ -80,8 +105,11 @@ class _Page:
 
     def _line(self, line: str, rows: Iterator[str]) -> None:
         """Take one line; a request that spans lines takes the others from `rows`."""
-        while line.endswith("\\") and not line.endswith("\\\\"):
-            line = line[:-1] + next(rows, "")
+        if line.endswith("\\") and not line.endswith("\\\\"):
+            parts = [line[:-1]]
+            while (line := next(rows, "")).endswith("\\") and not line.endswith("\\\\"):
+                parts.append(line[:-1])
+            line = "".join([*parts, line])
         match = re.match(r"[.'][ \t]*(\\?[^\s\\]*)[ \t]*(.*)$", line)
         if match is None or (line[0] == "'" and len(match.group(1)) > 3):
             self._text(line)
@@ -96,7 +124,7 @@ class _Page:
             self._table(rows)
         elif request == "ds":
             name, _, value = rest.partition(" ")
-            self.strings[name] = _escapes(value.lstrip().removeprefix('"'), self.strings)
+            self.strings.known[name] = _escapes(value.lstrip().removeprefix('"'), self.strings)
         else:
             self._request(request, rest)
 
@@ -143,7 +171,7 @@ class _Page:
             self._item(request, rest)
         elif request in ("RS", "Bl") or request in ("RE", "El"):
             self._end_paragraph()
-            self.depth = max(0, self.depth + (1 if request in ("RS", "Bl") else -1))
+            self.depth = min(max(0, self.depth + (1 if request in ("RS", "Bl") else -1)), MAX_DEPTH)
             self.body = False
         elif request in UNFILLED or request in FILLED:
             self._end_paragraph()
@@ -194,9 +222,7 @@ class _Page:
             if line.startswith((".", "'")) or line.strip() in ("_", "="):
                 continue
             block.append(line)
-        joined = re.sub(
-            r"T\{\n(.*?)\nT\}", lambda cell: cell.group(1).replace("\n", " "), "\n".join(block), flags=re.DOTALL
-        )
+        joined = CELL.sub(lambda cell: cell[1].replace("\n", " "), "\n".join(block))
         for line in joined.split("\n"):
             cells = [_escapes(cell, self.strings).strip() for cell in line.split("\t")]
             if any(cells):
@@ -240,7 +266,7 @@ class _Page:
     def _words(self, rest: str) -> list[str]:
         """Return the arguments of a request, escapes resolved; quotes hold spaces together."""
         rest = re.sub(r"\\[\"#].*$", "", rest)
-        found = re.findall(r'"((?:[^"]|"")*)"?|((?:\\.|[^\s\\])+)', rest.replace("\\ ", "\\~"))
+        found = re.findall(r'"((?:[^"]++|"")*+)"?|((?:\\.|[^\s\\]++)++)', rest.replace("\\ ", "\\~"))
         return [_escapes(quoted.replace('""', '"') or bare, self.strings) for quoted, bare in found]
 
     def _mdoc(self, words: list[str]) -> str:
@@ -306,7 +332,7 @@ def _skip_until(rows: Iterator[str], end: str) -> None:
             return
 
 
-def _escapes(text: str, strings: dict[str, str]) -> str:
+def _escapes(text: str, strings: _Strings) -> str:
     """Return the text that a line with groff's escapes spells."""
     if "\\" not in text:
         return text
@@ -315,7 +341,7 @@ def _escapes(text: str, strings: dict[str, str]) -> str:
         groups = match.groupdict()
         for name in ("string", "long_string", "short_string"):
             if groups[name] is not None:
-                return strings.get(groups[name], "")
+                return strings.spelled(groups[name])
         special = groups["name"] or groups["long_name"]
         if special is not None:
             if re.fullmatch(r"u[0-9A-F]{4,6}", special):

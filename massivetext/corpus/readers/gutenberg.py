@@ -16,7 +16,7 @@ STARTS = (
 ENDS = (
     re.compile(r"^\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG E(?:BOOK|TEXT)", re.M | re.I),
     re.compile(r"^End of (?:The |This )?Project Gutenberg(?:'s|’s)?\b", re.M),
-    re.compile(r"^\s*\*{3}\s*END:? FULL LICENSE", re.M),
+    re.compile(r"^[ \t]*+\*{3}\s*+END:? FULL LICENSE", re.M),
 )
 HEADER = re.compile(r"^(Title|Author|Language|Release Date|Translator):[ \t]*(.+(?:\n[ \t]+\S.*)*)", re.M)
 CREDITS = re.compile(
@@ -30,6 +30,7 @@ CODES = {"english": "en", "chinese": "zh", "french": "fr", "german": "de", "span
 class GutenbergReader(Reader):
     """Reads .txt, a book each; one without the marks of Project Gutenberg is taken whole."""
 
+    version = 2
     suffixes = ()
 
     def takes(self, uri: str) -> bool:

@@ -15,9 +15,12 @@ from massivetext.corpus.readers.text import read_whole
 COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
 WHOLE_COMMENT = re.compile(r"^[ \t]*%.*\n?", re.MULTILINE)
 MACRO = re.compile(
-    r"\\(?:(?:re)?newcommand\*?\s*\{?\s*(\\[A-Za-z]{1,40})\s*\}?|def\s*(\\[A-Za-z]{1,40}))\s*\{([^{}#\n]{0,200}(?:\{[^{}#\n]{0,200}\}[^{}#\n]{0,200}){0,5})\}"
+    r"\\(?:(?:re)?newcommand\*?\s*+(?:\{\s*+)?(\\[A-Za-z]{1,40}+)\s*+\}?|def\s*+(\\[A-Za-z]{1,40}+))\s*+"
+    r"\{([^{}#\n]{0,200}+(?:\{[^{}#\n]{0,200}+\}[^{}#\n]{0,200}+){0,5}+)\}"
 )
-TITLE = re.compile(r"\\title\s*(?:\[[^\]]{0,300}\])?\s*\{([^{}]{1,500})\}")
+CONTROL_WORD = re.compile(r"\\[A-Za-z]++")
+TITLE = re.compile(r"\\title\s*+(?:\[[^\]]{0,300}+\]\s*+)?\{([^{}]{1,500}+)\}")
+PROSE = re.compile(r"[^\W\d_]{2}\s++[^\W\d_]{2}|[\u4e00-\u9fff]{4}")
 ENDINGS = (r"\begin{thebibliography}", r"\bibliography{", r"\printbibliography", r"\end{document}")
 MAX_GROWTH = 2
 
@@ -25,6 +28,7 @@ MAX_GROWTH = 2
 class LatexReader(Reader):
     """Reads .tex, a document each; a file without text of its own (macros, styles) gives none."""
 
+    version = 2
     suffixes = (".tex", ".latex")
 
     def is_whole_file(self) -> bool:
@@ -49,14 +53,15 @@ def body(source: str) -> str:
     preamble, begun, text = source.partition(r"\begin{document}")
     if not begun:
         preamble, text = "", source
-        if "\\documentclass" in source or not re.search(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}|[\u4e00-\u9fff]{4}", source):
+        if "\\documentclass" in source or not PROSE.search(source):
             return ""
     ends = [found for found in map(text.find, ENDINGS) if found >= 0]
     text = text[: min(ends)] if ends else text
     macros = {found[1] or found[2]: found[3] for found in MACRO.finditer(preamble)}
     if macros:
-        names = "|".join(re.escape(name) for name in sorted(macros, key=len, reverse=True))
-        expanded = re.sub(rf"(?:{names})(?![A-Za-z])", lambda found: macros[found[0]], text)
-        text = expanded if len(expanded) <= MAX_GROWTH * len(text) + 1000 else text
-    text = re.sub(r"\n[ \t]*(?:\n[ \t]*)+", "\n\n", text).strip("\n")
+        words = (found[0] for found in CONTROL_WORD.finditer(text))
+        growth = sum(len(macros[word]) - len(word) for word in words if word in macros)
+        if growth <= (MAX_GROWTH - 1) * len(text) + 1000:
+            text = CONTROL_WORD.sub(lambda found: macros.get(found[0], found[0]), text)
+    text = re.sub(r"\n[ \t]*+(?:\n[ \t]*+)++", "\n\n", text).strip("\n")
     return f"{text}\n" if text.strip() else ""

@@ -7,15 +7,20 @@ from massivetext.corpus.readers.groff import page_text
 from massivetext.corpus.readers.records import Reader, Record
 from massivetext.corpus.readers.streams import Piece
 from massivetext.corpus.readers.text import read_whole
+from massivetext.errors import BadDocument
 
 PAGE = re.compile(r"(?:^|/)man\w+/[^/]+\.\d\w*(?:\.gz|\.bz2|\.xz|\.zst)?$")
 
-COLOPHON = re.compile(r"\n+(?:跋|\[?中文版维护人\]?)\n(?:(?!\n\n\n).)*(?:本页面中文版由|man\s*手册页).*\Z", re.DOTALL)
-"""The end of nearly every page of manpages-zh, which tells of the project and not of the page's subject."""
+COLOPHON = re.compile(r"\n(?:跋|\[?中文版维护人\]?)\n")
+PROJECT = re.compile(r"本页面中文版由|man\s*+手册页")
+"""The heading of a section, and what is in it, at the end of nearly every page of manpages-zh: it tells of the project
+and not of the page's subject."""
 
 
 class ManPageReader(Reader):
     """Reads the files of `man1`, `man2`, ...; a page that only points to another (`.so`) yields nothing."""
+
+    version = 2
 
     def takes(self, uri: str) -> bool:
         """Return whether the file lies where manual pages do."""
@@ -30,4 +35,18 @@ class ManPageReader(Reader):
         record = read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
         if record.text.startswith(".so "):
             return
-        yield record if record.bad else record._replace(text=COLOPHON.sub("\n", page_text(record.text)))
+        if not record.bad:
+            try:
+                record = record._replace(text=without_colophon(page_text(record.text)))
+            except BadDocument as error:
+                record = record._replace(text="", bad=str(error))
+            except RecursionError:
+                record = record._replace(text="", bad="requests nested too deep")
+        yield record
+
+
+def without_colophon(text: str) -> str:
+    """Return the text of a page without the section at its end that tells of the project."""
+    last = max((found.start() for found in PROJECT.finditer(text)), default=0)
+    heading = COLOPHON.search(text, 0, last)
+    return text[: heading.start()].rstrip("\n") + "\n" if heading else text

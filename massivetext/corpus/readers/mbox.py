@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from email.message import Message
 from email.parser import BytesParser
+from email.policy import Compat32
 from typing import Any
 
 from massivetext.corpus.main_text import plain_text
@@ -18,18 +19,33 @@ from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.decoding import AUTO, clean_surrogates, decode_file
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece, open_stream, read_lines
+from massivetext.errors import BadDocument
 
-ENVELOPE = re.compile(rb"From \S+.*\d{4}")
+ENVELOPE = re.compile(rb"From \S.*\d{4}")
 QUOTED_ENVELOPE = re.compile(r"^>(>*From )", re.MULTILINE)
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError, email.errors.MessageError)
 """What the standard's parser raises on headers and parts that no mail program wrote."""
 MAX_PARTS = 200
 MAX_DEPTH = 20
+MAX_HEADER_CHARACTERS = 4096
+READ_HEADERS = {"subject", "date", "content-type", "content-disposition", "content-transfer-encoding"}
+
+
+class _Bounded(Compat32):
+    """The standard's policy, which refuses long headers among those that are read: it parses them in square time."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        """Return a header's name and value."""
+        name, value = super().header_source_parse(sourcelines)
+        if len(value) > MAX_HEADER_CHARACTERS and name.lower() in READ_HEADERS:
+            raise BadDocument(f"a header {name!r} longer than {MAX_HEADER_CHARACTERS:,} characters")
+        return name, value
 
 
 class MboxReader(Reader):
     """Reads .mbox, a document for each message."""
 
+    version = 2
     suffixes = (".mbox", ".mbx")
 
     def read(self, piece: Piece) -> Iterator[Record]:
@@ -59,12 +75,14 @@ class MboxReader(Reader):
         raw = b"".join(lines)
         head = raw.partition(b"\n")[2] if raw.startswith(b"From ") else raw
         try:
-            message = BytesParser().parsebytes(head)
+            message = BytesParser(policy=_Bounded()).parsebytes(head)
             parts = list(_texts(message, self.source.encoding, 0))
             subject = _header(message, "Subject")
             created = _date(message)
         except BROKEN as error:
             return bad_record(str(start), size, f"broken message: {type(error).__name__}", raw)
+        except BadDocument as error:
+            return bad_record(str(start), size, str(error), raw)
         body = QUOTED_ENVELOPE.sub(r"\1", "\n\n".join(text for text, _ in parts)).strip()
         text = clean_surrogates("\n\n".join(filter(None, (subject, body))))
         fields = Fields(created_at=created, meta=meta_json({"subject": subject}))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from massivetext.corpus.readers.columns import meta_json
-from massivetext.corpus.readers.elements import parse_element, read_elements
+from massivetext.corpus.readers.elements import outside, parse_element, read_elements
 from massivetext.corpus.readers.records import (
     NO_ARTICLE,
     REDIRECT,
@@ -29,22 +29,30 @@ LEFT_OUT_TAGS = {
     "mapframe", "maplink", "templatestyles", "inputbox", "categorytree", "section", "indicator",
 }  # fmt: skip
 LEFT_OUT_LINKS = re.compile(
-    r"\s*:?\s*(?:file|image|media|category|datei|bild|kategorie|fichier|catégorie|archivo|categoría|文件|檔案|档案|圖像|图像"
-    r"|分类|分類|ファイル|画像|カテゴリ|файл|категория)\s*:",
+    r"\s*+(?::\s*+)?(?:file|image|media|category|datei|bild|kategorie|fichier|catégorie|archivo|categoría|文件|檔案|档案|圖像|图像"
+    r"|分类|分類|ファイル|画像|カテゴリ|файл|категория)\s*+:",
     re.IGNORECASE,
 )
-OTHER_LANGUAGES = re.compile(r"\s*[a-z]{2,3}(?:-[a-z-]+)?\s*:")
+OTHER_LANGUAGES = re.compile(r"\s*+[a-z]{2,3}(?:-[a-z-]++)?\s*+:")
 CONVERSION = re.compile(r"-\{([^{}]{0,2000})\}-")
 SWITCHES = re.compile(r"__[A-Z]{3,30}__")
 REDIRECTION = re.compile(r"\s*#(?:redirect|重定向|重新導向)\b", re.IGNORECASE)
-NOTHING_LEFT = re.compile(r"^(?:[*#] *)+$|[(（][\s,;，；]*[)）]", re.MULTILINE)
+NOTHING_LEFT = re.compile(r"^(?:[*#] *+)++$|[(（][\s,;，；]*+[)）]", re.MULTILINE)
 """What is left of an item or of brackets whose content was a template."""
 ITEM = re.compile(r"^(?:[*#] *)*([*#]) *(?=\S)", re.MULTILINE)
-GAPS = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
+GAPS = re.compile(r"(?<![ \t])[ \t]*+\n(?:[ \t]*+\n)++")
 MAX_DEPTH = 60
+MAX_LINKS_DEEP = 5
+"""Links inside links (of pictures) are followed so deep."""
+OPENING_ENTITIES = {"<": "&#60;", "{{": "&#123;&#123;", "{|": "&#123;|"}
+BRACKET_ENTITIES = {"[[": "&#91;&#91;", "]]": "&#93;&#93;"}
 BRACES = re.compile(r"(\{\{)|\}\}")
-TABLES = re.compile(r"^[ \t:*#]*(?:(\{\|)|\|\})", re.MULTILINE)
-OPEN_TABLE = re.compile(r"^[ \t:*#]*\{\|.*", re.MULTILINE)
+OPEN_BRACKET = re.compile(r"(?<!\[)\[(?!\[|[^\[\]\n]*+\])")
+BRACKETS = re.compile(r"(\[\[)|\]\]")
+CLOSED_TAG = re.compile(r"</([a-z]\w{0,30})\s{0,10}>", re.IGNORECASE)
+ANY_TAG = re.compile(r"</?([a-z]\w{0,30})\b[^<>]{0,1000}>", re.IGNORECASE)
+TABLES = re.compile(r"^[ \t:*#]*+(?:(\{\|)|\|\})", re.MULTILINE)
+OPEN_TABLE = re.compile(r"^[ \t:*#]*+\{\|.*", re.MULTILINE)
 LEFT_OUT_TAG = re.compile(rf"<({'|'.join(sorted(LEFT_OUT_TAGS))})\b[^<>]*>", re.IGNORECASE)
 TAG = re.compile(
     r"</?(abbr|b|big|blockquote|br|center|cite|code|dd|del|dfn|div|dl|dt|em|font|h[1-6]|hr|i|ins|kbd|li|nowiki|ol|p|poem"
@@ -58,6 +66,8 @@ PARSED_CHARACTERS = 2**14
 
 class MediaWikiReader(Reader):
     """Reads `pages-articles.xml` dumps; redirects and pages that are no articles are left out."""
+
+    version = 2
 
     def takes(self, uri: str) -> bool:
         """Return whether the name is that of a dump."""
@@ -128,12 +138,43 @@ def _lightened(markup: str) -> str:
     Each is found in one pass, however they are nested or left open; the parser's time grows with the square of the
     number of tags that are not closed.
     """
-    markup = "".join(_outside(markup, "<!--", "-->"))
+    markup = "".join(outside(markup, "<!--", "-->"))
     markup = "".join(_outside_tags(markup))
     markup = "".join(_outside_nested(markup, BRACES))
     markup = "".join(_outside_nested(markup, TABLES))
     markup = OPEN_TABLE.sub("", markup)
-    return TAG.sub(lambda found: "\n" if found[1].lower() in ("br", "hr", "p", "div", "li", "tr") else "", markup)
+    markup = TAG.sub(lambda found: "\n" if found[1].lower() in ("br", "hr", "p", "div", "li", "tr") else "", markup)
+    closed = {name.lower() for name in CLOSED_TAG.findall(markup)}
+    markup = ANY_TAG.sub(
+        lambda found: "" if found[1].lower() in closed or found[0].endswith("/>") else found[0], markup
+    )
+    return _without_open_marks(markup)
+
+
+def _without_open_marks(markup: str) -> str:
+    """Return markup whose signs that open nothing are entities, which the parser gives back as they were.
+
+    The parser looks for the end of whatever opens, and begins again after the sign where there is none.
+    """
+    for sign, entities in OPENING_ENTITIES.items():
+        markup = markup.replace(sign, entities)
+    markup = OPEN_BRACKET.sub("&#91;", markup)
+    opened: list[int] = []
+    kept: list[int] = []
+    for found in BRACKETS.finditer(markup):
+        if found[1]:
+            opened.append(found.start())
+        elif opened:
+            if len(opened) <= MAX_LINKS_DEEP:
+                kept += opened[-1], found.start()
+            opened.pop()
+    links, place = set(kept), 0
+    parts: list[str] = []
+    for found in BRACKETS.finditer(markup):
+        if found.start() not in links:
+            parts += markup[place : found.start()], BRACKET_ENTITIES[found[0]]
+            place = found.end()
+    return "".join([*parts, markup[place:]])
 
 
 def _outside_tags(markup: str) -> Iterator[str]:
@@ -173,15 +214,6 @@ def _outside_nested(markup: str, marks: re.Pattern[str]) -> Iterator[str]:
         yield markup[place:start]
         place = end
     yield markup[place:]
-
-
-def _outside(text: str, opening: str, closing: str) -> Iterator[str]:
-    """Yield the stretches of a text that lie outside the marks."""
-    place = 0
-    while (start := text.find(opening, place)) >= 0 and (end := text.find(closing, start)) >= 0:
-        yield text[place:start]
-        place = end + len(closing)
-    yield text[place:]
 
 
 def _words(code: Any, depth: int) -> Iterator[str]:

@@ -7,29 +7,33 @@ from email.message import Message
 from email.parser import BytesParser
 
 from massivetext.corpus.readers.decoding import decode_file
+from massivetext.corpus.readers.elements import outside
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece
 
+NAME = r"[\w.:-]++(?: ++[\w.:-]++)*+"
 PICTURES = re.compile(
-    r"\[?!\[[^\[\]]*\](?:\([^()\s]*(?:\s\"[^\"]*\")?\)|\[[^\]]*\])(?:\](?:\([^()]*\)|\[[^\]]*\]))?"
-    r"|<!--.*?-->"
+    r"\[?!\[[^\[\]]*+\](?:\([^()\s]*+(?:\s\"[^\"]*+\")?\)|\[[^\[\]]*+\])(?:\](?:\([^()]*+\)|\[[^\[\]]*+\]))?"
     r"|</?(?:a|br|center|div|h[1-6]|img|p|picture|source|span|sub|sup|align|table|tr|td|th|tbody|thead|details|summary)\b[^<>]*>"
-    r"|^\.\. (?:\|[^|\n]+\| )?(?:image|figure)::[^\n]*\n(?:[ \t]+\S[^\n]*\n)*"
-    r"|^\[[^\]\n]+\]:[ \t]*<?https?://\S*(?:badge|shields\.io|\.svg)\S*[ \t]*$"
-    r"|^[ \t|]*(?:\|[\w .:-]+\|[ \t|]*)+$(?<!-\|)",
+    r"|^\.\. (?:\|[^|\n]++\| )?(?:image|figure)::[^\n]*+\n(?:[ \t]++\S[^\n]*+\n)*+"
+    r"|^\[[^\]\n]++\]:[ \t]*+<?https?://(?=\S*(?:badge|shields\.io|\.svg))\S*+[ \t]*+$"
+    rf"|^(?=[ \t]*\|)[ \t|]*+{NAME}(?: *+\|[ \t]*+\|[ \t|]*+{NAME})*+ *+\|[ \t|]*+$(?<!-\|)",
     re.DOTALL | re.MULTILINE,
 )
-"""What stands for pictures and layout: images of Markdown, HTML and reStructuredText, badges, tags, comments."""
+"""What stands for pictures and layout: images of Markdown, HTML and reStructuredText, badges, tags."""
 
 
 def without_pictures(text: str) -> str:
     """Return a README's text without pictures, badges and layout tags, and without the gaps that they leave."""
-    text = re.sub(r"[ \t]+$", "", PICTURES.sub("", text), flags=re.MULTILINE)
+    text = "".join(outside(text, "<!--", "-->"))
+    text = re.sub(r"(?<![ \t])[ \t]++$", "", PICTURES.sub("", text), flags=re.MULTILINE)
     return re.sub(r"\n{4,}", "\n\n\n", text).strip("\n") + "\n"
 
 
 class ReadmeReader(Reader):
     """Reads `*.dist-info/METADATA` and `*.egg-info/PKG-INFO`."""
+
+    version = 2
 
     def takes(self, uri: str) -> bool:
         """Return whether the file is a package's metadata."""

@@ -7,11 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from massivetext.corpus.readers.columns import choose_text_column, fields_of, matches, path_of, reach, text_of
+from massivetext.corpus.readers.parquet_bounds import rows_at_once
 from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece, SourceFile, is_damage
 from massivetext.errors import BadDocument, DataError
 
-BATCH_ROWS = 1024
+ROW_BYTES = 8
+"""What a row counts for at least, against what the file may expand to."""
 
 
 class ParquetReader(Reader):
@@ -93,19 +95,26 @@ class ParquetReader(Reader):
             for field in schema
             for name in ([field.name] if field.name in wanted or _is_scalar(field.type) else _scalars_of(field))
         ]
+        budget = piece.file.new_budget()
         with piece.file.open() as stream, pq.ParquetFile(stream) as opened:
             for group in range(piece.start, opened.num_row_groups if piece.end is None else piece.end):
                 try:
-                    yield from self._rows(opened, group, kept, path)
+                    rows = rows_at_once(stream, opened.metadata, group, kept, budget)
+                    for record in self._rows(opened, group, kept, path, rows):
+                        said = record.fields.meta if record.fields else None
+                        budget.spend(ROW_BYTES + record.raw_bytes + len(said or ""))
+                        yield record
                 except (pa.ArrowInvalid, OSError) as error:
                     if not is_damage(error):
                         raise
                     yield bad_record(f"{group}:?", 0, f"damaged row group: {type(error).__name__}")
 
-    def _rows(self, opened: pq.ParquetFile, group: int, kept: list[str], path: tuple[str, ...]) -> Iterator[Record]:
-        """Yield the records of a row group."""
+    def _rows(
+        self, opened: pq.ParquetFile, group: int, kept: list[str], path: tuple[str, ...], rows: int
+    ) -> Iterator[Record]:
+        """Yield the records of a row group; rows: how many are read at once."""
         row = 0
-        for batch in opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=kept, use_threads=False):
+        for batch in opened.iter_batches(rows, row_groups=[group], columns=kept, use_threads=False):
             for values in _rows_of(batch):
                 if values is None:
                     yield bad_record(f"{group}:{row}", 0, "strings that are not UTF-8")

@@ -22,18 +22,22 @@ MIN_DOCSTRING_CHARACTERS = 80
 
 TOKENS = re.compile(
     r"#[^\n]*"
-    r'|"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""'
-    r"|'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''"
-    r'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
-    r"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'",
+    r'|"""[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*+(?:"""|(?P<open_1>\\?\Z))'
+    r"|'''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*+(?:'''|(?P<open_2>\\?\Z))"
+    r'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+(?:"|(?P<open_3>(?=\n)|\\?\Z))'
+    r"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+(?:'|(?P<open_4>(?=\n)|\\?\Z))",
     re.DOTALL,
 )
-"""A comment or a string literal without its prefix, whichever comes first."""
+"""A comment or a string literal without its prefix, whichever comes first; one that is not closed, as in no valid
+source, has a named group and goes to the end of its line, or of the file."""
 STATEMENT = re.compile(
     r"^([ \t]*)(async[ \t]+def|def|class|if|elif|else|for|while|try|except|finally|with|match|case)\b", re.MULTILINE
 )
-ESCAPES = re.compile(r"\\(\n|[\\'\"abfnrtv]|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}\n]+\})")
+ESCAPES = re.compile(
+    r"\\(\n|[\\'\"abfnrtv]|[0-7]{1,3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^{}\\\n]{1,100}\})"
+)
 SIMPLE_ESCAPES = {"\n": "", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+MAX_INDENT = 400
 HEADER_CHARACTERS = 4000
 """How far before a docstring its `def` or `class` may begin."""
 
@@ -57,7 +61,7 @@ def find_docstrings(source: str) -> list[Docstring]:
     source: text of a module with "\\n" line ends. One on the line of its `def` is not seen.
     """
     found = []
-    last_character, previous_end = "", 0
+    last_character, previous_end, line_start, begun = "", 0, 0, 0
     for match in TOKENS.finditer(source):
         start, end = match.span()
         gap = source[previous_end:start].rstrip()
@@ -65,13 +69,15 @@ def find_docstrings(source: str) -> list[Docstring]:
         if source[start] == "#":
             last_character = gap[-1:] or last_character
             continue
-        line_start = source.rfind("\n", 0, start) + 1
-        before = source[line_start:start]
+        line_start = source.rfind("\n", begun, start) + 1 or line_start
+        begun = start
+        # On a long line nothing is a docstring, and each of its strings would be compared with all before it.
+        before = source[line_start:start] if start - line_start <= MAX_INDENT else "..."
         prefix = before.lstrip()
         if prefix:
             gap = gap[: -len(prefix)].rstrip() if prefix in ("r", "R", "u", "U") else gap
         last_character, previous_character = '"', gap[-1:] or last_character
-        if prefix not in ("", "r", "R", "u", "U") or previous_character not in ("", ":"):
+        if match.lastgroup or prefix not in ("", "r", "R", "u", "U") or previous_character not in ("", ":"):
             continue
         indent = before[: len(before) - len(prefix)]
         after = source[end : _line_end(source, end)].strip()
@@ -166,6 +172,7 @@ TOPICS_TABLE = re.compile(r"^topics\s*=\s*\{", re.MULTILINE)
 class PythonReader(Reader):
     """What the three readers share: one .py file in, decoded as Python says, with "\\n" line ends."""
 
+    version = 2
     suffixes = ()
 
     def takes(self, uri: str) -> bool:
@@ -246,8 +253,10 @@ def topics(source: str, invalid: bool) -> Iterator[Record]:
     try:
         value = next(node.value for node in ast.parse(source).body if isinstance(node, ast.Assign))
         table = ast.literal_eval(value)
-    except (SyntaxError, ValueError, StopIteration) as error:
+        if not isinstance(table, dict) or not all(isinstance(part, str) for entry in table.items() for part in entry):
+            raise TypeError
+    except (SyntaxError, ValueError, TypeError, StopIteration, RecursionError, MemoryError) as error:
         raise BadDocument(f"no table of help topics ({type(error).__name__})") from None
     for name, text in sorted(table.items()):
         raw = text.encode(errors="replace")
-        yield Record("0", len(raw), digest(raw), clean_surrogates(text), "", invalid, member=name)
+        yield Record("0", len(raw), digest(raw), clean_surrogates(text), "", invalid, member=clean_surrogates(name))

@@ -9,6 +9,7 @@ import errno
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,6 +23,7 @@ from massivetext.errors import BadDocument
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 TAR_SUFFIXES = {".tar": "", ".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
 """Suffixes of tar archives, and how they are compressed."""
+ESCAPE_LIKE = re.compile(r"\\(?=x[0-9a-f]{2})")
 BUFFER_BYTES = 2**17
 SKIP_BYTES = 2**20
 CUT = "cut short: the file ends before its content does"
@@ -49,11 +51,16 @@ class Budget:
         """Whether more was asked for than there was."""
         return self._left < 0
 
+    @property
+    def message(self) -> str:
+        """What is said where more was asked for."""
+        return f"expands to more than {self.allowed_bytes} bytes (see max_expansion)"
+
     def spend(self, size: int) -> None:
         """Take `size` bytes off; raise BadDocument if there are not as many."""
         self._left -= size
         if self._left < 0:
-            raise BadDocument(f"expands to more than {self.allowed_bytes} bytes (see max_expansion)")
+            raise BadDocument(self.message)
 
 
 class SourceFile(NamedTuple):
@@ -92,6 +99,17 @@ class Piece(NamedTuple):
     """First byte (row group in Parquet)."""
     end: int | None = None
     """Byte (row group) after the last; None is the end of the file."""
+
+
+def portable_name(name: str) -> str:
+    r"""Return a file's name as it is stored: bytes that are not UTF-8 become `\xe9`, as `caf\xe9.txt`; others stay.
+
+    Names that differ stay different: a backslash before `x` and two hexadecimal digits becomes `\x5c`.
+    """
+    if name.isascii() and "\\" not in name:
+        return name
+    escaped = ESCAPE_LIKE.sub(r"\\x5c", name)
+    return escaped.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def plain_suffix(name: str) -> str:

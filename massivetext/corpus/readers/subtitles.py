@@ -7,7 +7,7 @@ from massivetext.corpus.readers.records import Reader, Record
 from massivetext.corpus.readers.streams import Piece
 from massivetext.corpus.readers.text import read_whole
 
-TIMES = re.compile(r"\s*(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->\s*(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}")
+TIMES = re.compile(r"\s*+(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->\s*(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}")
 MARKUP = re.compile(r"</?(?:[a-z][^<>]{0,200}|\d{1,3}:\d{2}[\d:.]{0,12})>|\{\\[^{}]{0,200}\}", re.IGNORECASE)
 NOTES = ("NOTE", "STYLE", "REGION")
 ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": " ", "&lrm;": "", "&rlm;": ""}
@@ -31,7 +31,7 @@ class SubtitleReader(Reader):
 def dialogue(subtitles: str) -> str:
     """Return the lines of all cues; a line that the cue before showed already (rolling captions) is not repeated."""
     said: list[str] = []
-    shown: list[str] = []
+    shown: set[str] = set()
     for block in re.split(r"\n[ \t]*\n", subtitles.replace("\r\n", "\n").replace("\r", "\n").strip("\ufeff\n")):
         lines = block.strip("\n").split("\n")
         start = next((number for number, line in enumerate(lines) if TIMES.match(line)), None)
@@ -39,7 +39,7 @@ def dialogue(subtitles: str) -> str:
             continue
         now = [_plain(line) for line in lines[start + 1 :]]
         said += [line for line in now if line and line not in shown]
-        shown = now
+        shown = set(now)
     return "\n".join(said) + "\n" if said else ""
 
 

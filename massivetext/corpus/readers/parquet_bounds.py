@@ -1,0 +1,63 @@
+"""How much of a Parquet file may be expanded at once: a few hundred bytes of it can stand for gigabytes.
+
+A dictionary holds each string once, however many rows repeat it, so a batch can be far larger than the file. Before a
+row group is read, its dictionaries are, and batches get as few rows as their longest string demands.
+"""
+
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from massivetext.corpus.readers.streams import Budget
+from massivetext.errors import BadDocument
+
+BATCH_ROWS = 1024
+BATCH_BYTES = 2**26
+STRINGS = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+DICTIONARY = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+
+
+def rows_at_once(stream: BinaryIO, metadata: Any, group: int, kept: list[str], budget: Budget) -> int:
+    """Return how many rows of a row group to read at once, so that a batch has about BATCH_BYTES or is one row.
+
+    metadata: of the file; kept: the columns that are read. Raises BadDocument if a column, or a single row, expands to
+    more than the budget allows.
+    """
+    described = metadata.row_group(group)
+    rows = max(described.num_rows, 1)
+    chunks = [described.column(number) for number in range(described.num_columns)]
+    chunks = [chunk for chunk in chunks if any(f"{chunk.path_in_schema}.".startswith(f"{name}.") for name in kept)]
+    if sum(chunk.total_uncompressed_size for chunk in chunks) > budget.allowed_bytes:
+        raise BadDocument(budget.message)
+    most = 1
+    for chunk in chunks:
+        size, per_row = chunk.total_uncompressed_size, -(-chunk.num_values // rows)
+        is_listed = chunk.physical_type in STRINGS and bool(DICTIONARY & set(chunk.encodings))
+        if is_listed and size * per_row * min(BATCH_ROWS, rows) > BATCH_BYTES:
+            longest = _longest(stream, group, chunk.path_in_schema)
+            if "." in chunk.path_in_schema and longest * chunk.num_values > budget.allowed_bytes:
+                # How the values of lists fall on rows is not known before they are read.
+                raise BadDocument(budget.message)
+            most = max(most, longest * per_row)
+    return max(1, min(BATCH_ROWS, BATCH_BYTES // most))
+
+
+def _longest(stream: BinaryIO, group: int, column: str) -> int:
+    """Return the bytes of the longest string in a column's dictionary; only the dictionary and one row are read."""
+    with pq.ParquetFile(stream, read_dictionary=[column]) as opened:
+        batches = opened.iter_batches(1, row_groups=[group], columns=[column], use_threads=False)
+        first = next(batches, None)
+    return 0 if first is None else max((_longest_in(array) for array in first.columns), default=0)
+
+
+def _longest_in(array: pa.Array) -> int:
+    """Return the bytes of the longest string in the dictionaries of an array, or of those nested in it."""
+    if isinstance(array, pa.DictionaryArray):
+        return pc.max(pc.binary_length(array.dictionary)).as_py() or 0
+    if isinstance(array, pa.StructArray):
+        return max((_longest_in(part) for part in array.flatten()), default=0)
+    if isinstance(array, pa.ListArray | pa.LargeListArray):
+        return _longest_in(array.values)
+    return 0
