@@ -14,7 +14,7 @@ import massivetext as mt
 PACKAGE = Path(mt.__file__).parent
 
 LAYERS = [
-    {"errors"}, {"storage", "settings", "translations"}, {"progress", "hub"}, {"text"}, {"corpus"}, {"tokens"},
+    {"errors"}, {"storage", "settings", "translations", "hugging_face"}, {"progress", "hub"}, {"text"}, {"corpus"}, {"tokens"},
     {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"},
     {"explaining"}, {"recipe"}, {"stages"}, {"journey"}, {"doctor", "chat"}, {"cli_options"}, {"cli_corpus"}, {"cli"},
 ]  # fmt: skip

@@ -38,7 +38,6 @@ ASK_NOTHING: dict[str, tuple[Any, ...]] = {
     "local_rank": (-1,),
     "prediction_loss_only": (False,),
     "push_to_hub": (False,),
-    "remove_unused_columns": (True,),
     "tf32": (None,),
 }
 
@@ -116,6 +115,8 @@ class TrainingArguments(Settings):
     """Seed of dropout and of the order of the data."""
     data_seed: int | None = None
     """Seed of the order of the data; unset: seed."""
+    remove_unused_columns: bool = True
+    """Leave out the columns of rows that the model's forward does not take."""
     bf16: bool = False
     """bfloat16 in the forward and backward pass."""
     use_cpu: bool = False
