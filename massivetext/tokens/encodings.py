@@ -11,7 +11,7 @@ from massivetext.errors import ConfigError, DataError, unknown_name
 TENSOR_KINDS = ("pt", "np")
 PADDINGS = ("True", "False", "longest", "max_length", "do_not_pad")
 # What stands in the columns where a row is padded; other columns (labels, for one) are their collator's business.
-PADDING_VALUES = {"attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1}
+PADDING_VALUES = {"attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1, "assistant_masks": 0}
 
 
 class BatchEncoding(UserDict[str, Any]):

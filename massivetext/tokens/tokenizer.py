@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ConfigError, DataError, unknown_name
+from massivetext.hugging_face import checked_options
 from massivetext.progress import log
 from massivetext.storage import value_digest
-from massivetext.tokens import chat, encodings
+from massivetext.tokens import encodings
+from massivetext.tokens.conversations import FURTHER, Conversations
 from massivetext.tokens.encodings import BatchEncoding
 from massivetext.tokens.fast import FastEncoder, make_fast_encoder, plain_json
 from massivetext.tokens.folder import read_folder, write_folder
 from massivetext.tokens.inputs import listed, listed_words
-from massivetext.tokens.special import SPECIAL_NAMES, Vocabulary
+from massivetext.tokens.special import SPECIAL_NAMES
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ TRUNCATIONS = ("longest_first", "only_first", "only_second")
 COLUMNS = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask", "offset_mapping", "length")
 
 
-class Tokenizer(Vocabulary):
+class Tokenizer(Conversations):
     """Text to ids and back. Behaves as Hugging Face's: special tokens in a text given to a call become control ids.
 
     `encode_ordinary`, `encode_flat` and `apply_chat_template` treat special tokens that occur in users' text as text.
@@ -42,6 +44,7 @@ class Tokenizer(Vocabulary):
         backend.no_truncation()
         super().__init__(backend, {key: values[key] for key in SPECIAL_NAMES if values.get(key) is not None}, name)
         self.chat_template: str | None = values.get("chat_template")
+        self.named_templates: dict[str, str] = dict(values.get("named_templates") or {})
         self.padding_side: str = values.get("padding_side", "right")
         self.truncation_side: str = values.get("truncation_side", "right")
         self.model_max_length: int = int(values.get("model_max_length") or NO_LENGTH_LIMIT)
@@ -285,40 +288,24 @@ class Tokenizer(Vocabulary):
         rows = [[row] if isinstance(row, int) else list(row) for row in rows]
         return list(self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens))
 
-    def apply_chat_template(
-        self,
-        conversation: Sequence[Mapping[str, Any]],
-        tools: Sequence[Any] | None = None,
-        chat_template: str | None = None,
-        add_generation_prompt: bool = False,
-        tokenize: bool = True,
-        return_tensors: str | None = None,
-        return_dict: bool = True,
-        **variables: Any,
-    ) -> Any:
-        """Return a conversation as input_ids and attention_mask (return_dict), as ids, or as text (tokenize=False).
+    def _ordinary_encoding(self, text: str) -> Any:
+        """Return the backend's encoding (ids, offsets) of a text in which nothing is special."""
+        return self._ordinary.encode(text, add_special_tokens=False)
 
-        conversation: messages with role and content. Only special tokens that the template writes become control ids;
-        those inside messages are text. variables: more names for the template to use.
-        """
-        template = chat_template or self.chat_template
-        if template is None:
-            raise ConfigError(
-                f"the tokenizer {self.name_or_path!r} has no chat template; pass chat_template=..., or use a model "
-                f"trained on conversations"
-            )
-        given = {"messages": list(conversation), "tools": tools, "documents": None, **variables}
-        fixed = {**self.specials, "add_generation_prompt": add_generation_prompt}
-        if not tokenize:
-            return chat.render(template, {**given, **fixed})
-        mark = chat.chosen_mark([given, template])
-        given = chat.protected(given, self.all_special_tokens, mark)
-        text = chat.render(template, {**given, **fixed})
-        ids = chat.encode_rendered(text, mark, self.added_specials, self.convert_tokens_to_ids, self.encode_ordinary)
-        columns = {"input_ids": ids, "attention_mask": [1] * len(ids)}
-        if return_tensors is not None:
-            columns = encodings.as_tensors({name: [column] for name, column in columns.items()}, return_tensors)
-        return BatchEncoding(columns) if return_dict else columns["input_ids"]
+    def _finished(self, rows: list[dict[str, list[int]]], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns of rows that were encoded, cut and padded as `options` of a call say."""
+        given = checked_options("tokenizer", options, FURTHER, "tokenizer_kwargs")
+        limit = self._limit(given.pop("truncation", None), given.get("max_length"))
+        if limit:
+            part = slice(None, limit) if encodings.checked_side(self.truncation_side) == "right" else slice(-limit, None)
+            rows = [{name: row[part] for name, row in columns.items()} for columns in rows]
+        kinds = {"token_type_ids": 0} if "token_type_ids" in self.model_input_names else {}
+        columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+        columns |= {name: [[value] * len(row) for row in columns["input_ids"]] for name, value in kinds.items()}
+        if given.pop("return_attention_mask", None) is False or "attention_mask" not in self.model_input_names:
+            del columns["attention_mask"]
+        padded = self.pad(columns, **given, return_attention_mask="attention_mask" in columns)
+        return dict(padded)
 
     @cached_property
     def digest(self) -> str:
@@ -340,7 +327,7 @@ class Tokenizer(Vocabulary):
             "tokenizer_class": "PreTrainedTokenizerFast",
             "truncation_side": self.truncation_side,
         }
-        return write_folder(Path(folder), self.backend, config, self.chat_template)
+        return write_folder(Path(folder), self.backend, config, self.chat_template, self.named_templates)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the encoders made on demand, for pickling and copying."""
