@@ -186,6 +186,29 @@ INSTEAD: dict[str, dict[str, str]] = {
         "use_mps_device": "leave it out",
     },
 }
+# Attributes and methods of Hugging Face's objects that are not there: what does their work here.
+ATTRIBUTES_INSTEAD = {
+    "Tokenizer": {
+        "add_bos_token": "tokenizer(text, add_special_tokens=False), and the start token in the text",
+        "add_eos_token": "tokenizer(text), and tokenizer.eos_token at the end of the text",
+        "as_target_tokenizer": "tokenizer(text, text_target=...)", "do_lower_case": "text.lower()",
+        "do_lower_case_": "text.lower()", "prepare_for_model": "tokenizer(text)", "legacy": "nothing",
+        "prepare_seq2seq_batch": "tokenizer(text, text_target=...)", "push_to_hub": "`hf upload NAME FOLDER`",
+        "sp_model": "tokenizer.backend_tokenizer", "truncate_sequences": "tokenizer(text, truncation=True, max_length=...)",
+        "from_pretrained": "mt.AutoTokenizer.from_pretrained", "slow_tokenizer_class": "nothing",
+        "sanitize_special_tokens": "tokenizer.add_special_tokens",
+        "parse_response": "tokenizer.decode", "get_chat_template": "tokenizer.chat_template",
+    },
+    "model": {
+        "add_adapter": "a LoRA written as modules of your own, trained by mt.Trainer",
+        "disable_input_require_grads": "nothing", "enable_input_require_grads": "nothing",
+        "load_adapter": "a LoRA written as modules of your own", "prune_heads": "a smaller configuration",
+        "push_to_hub": "model.save_pretrained(FOLDER), then `hf upload NAME FOLDER`",
+        "set_attn_implementation": "nothing: the fastest kernel is chosen for each call",
+        "to_bettertransformer": "nothing: the fastest kernel is chosen for each call",
+        "prepare_inputs_for_generation": "model.generate", "compute_transition_scores": "model(ids).logits",
+    },
+}  # fmt: skip
 # Public names of Hugging Face's library that this package does not have, and what does their work here.
 NAMES_INSTEAD = {
     "AdamW": "torch.optim.AdamW", "BitsAndBytesConfig": "from_pretrained(..., dtype='bfloat16')",
@@ -240,6 +263,18 @@ def refusal(
     near = get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"{call}({name}=...) is not a known argument{hint} Allowed: {', '.join(names)}"
+
+
+def unknown_attribute(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for an attribute that an object does not have: what to use instead, or the nearest name.
+
+    kind: a key of `ATTRIBUTES_INSTEAD`.
+    """
+    instead = ATTRIBUTES_INSTEAD.get(kind, {}).get(name)
+    if instead is not None:
+        return f"the {kind.lower()} has no attribute {name!r}; use {instead} instead"
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"the {kind.lower()} has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def is_among(value: Any, values: tuple[Any, ...]) -> bool:

@@ -4,12 +4,14 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as Backend
+from tokenizers.models import BPE
 
 from massivetext.errors import ConfigError, DataError, unknown_name
 from massivetext.hugging_face import checked_options
@@ -20,19 +22,22 @@ from massivetext.tokens.conversations import FURTHER, Conversations
 from massivetext.tokens.encodings import BatchEncoding
 from massivetext.tokens.fast import FastEncoder, make_fast_encoder, plain_json
 from massivetext.tokens.folder import read_folder, write_folder
-from massivetext.tokens.inputs import listed, listed_words
-from massivetext.tokens.special import SPECIAL_NAMES
+from massivetext.tokens.framing import Framing
+from massivetext.tokens.inputs import listed, listed_words, parted_pairs
+from massivetext.tokens.retraining import retrained
+from massivetext.tokens.special import OTHER_SPECIALS, SPECIAL_NAMES
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NO_LENGTH_LIMIT = int(1e30)  # Hugging Face's number for "the tokenizer knows no limit"
+ON_DEMAND = ("_fast", "_ordinary", "_cutter", "_splitter")
 TRUNCATIONS = ("longest_first", "only_first", "only_second")
 COLUMNS = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask", "offset_mapping", "length")
 
 
-class Tokenizer(Conversations):
+class Tokenizer(Conversations, Framing):
     """Text to ids and back. Behaves as Hugging Face's: special tokens in a text given to a call become control ids.
 
     `encode_ordinary`, `encode_flat` and `apply_chat_template` treat special tokens that occur in users' text as text.
@@ -44,51 +49,66 @@ class Tokenizer(Conversations):
         backend.no_truncation()
         super().__init__(backend, {key: values[key] for key in SPECIAL_NAMES if values.get(key) is not None}, name)
         self.chat_template: str | None = values.get("chat_template")
+        self.clean_up_tokenization_spaces = bool(values.get("clean_up_tokenization_spaces", False))
         self.named_templates: dict[str, str] = dict(values.get("named_templates") or {})
         self.padding_side: str = values.get("padding_side", "right")
         self.truncation_side: str = values.get("truncation_side", "right")
         self.model_max_length: int = int(values.get("model_max_length") or NO_LENGTH_LIMIT)
         self.model_input_names: list[str] = values.get("model_input_names") or ["input_ids", "attention_mask"]
 
-    def tokenize(self, text: str, add_special_tokens: bool = False) -> list[str]:
-        """Return the tokens of a text."""
-        return list(self._encodings([text], None, add_special_tokens, None, 0)[0].tokens)
+    def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any) -> list[str]:
+        """Return the tokens of a text, or of a pair; options as for a call."""
+        return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
     def __call__(
         self,
-        text: str | Sequence[str],
-        text_pair: str | Sequence[str] | None = None,
+        text: Any = None,
+        text_pair: Any = None,
+        text_target: Any = None,
+        text_pair_target: Any = None,
         add_special_tokens: bool = True,
         padding: bool | str = False,
         truncation: bool | str | None = None,
         max_length: int | None = None,
+        stride: int = 0,
+        is_split_into_words: bool = False,
         pad_to_multiple_of: int | None = None,
         padding_side: str | None = None,
         return_tensors: str | None = None,
         return_token_type_ids: bool | None = None,
         return_attention_mask: bool | None = None,
+        return_overflowing_tokens: bool = False,
         return_special_tokens_mask: bool = False,
         return_offsets_mapping: bool = False,
         return_length: bool = False,
-        stride: int = 0,
-        return_overflowing_tokens: bool = False,
-        is_split_into_words: bool = False,
+        split_special_tokens: bool = False,
+        **options: Any,
     ) -> BatchEncoding:
         """Return input_ids, attention_mask and what else is asked for, as Hugging Face does (its names and meanings).
 
-        text: one text (columns are flat lists) or several (lists of lists). padding: True or "longest", "max_length".
-        truncation: True or "longest_first", "only_first", "only_second", to max_length or the tokenizer's own limit.
-        return_tensors: "pt" or "np" gives (rows, tokens) tensors of int64, for one text too. return_overflowing_tokens:
-        what truncation cuts off becomes further rows, each repeating `stride` ids of the one before; the column
-        overflow_to_sample_mapping says which text a row is of. is_split_into_words: each text is a list of words.
+        text: one text (columns are flat lists) or several (lists of lists); several may be (text, text) pairs.
+        text_target: texts to be written; their ids become the column labels, or all there is without `text`. padding:
+        True or "longest", "max_length". truncation: True or "longest_first", "only_first", "only_second", to max_length
+        or the tokenizer's own limit. return_tensors: "pt" or "np" gives (rows, tokens) tensors of int64, for one text
+        too. return_overflowing_tokens: what truncation cuts off becomes further rows, each repeating `stride` ids of
+        the one before; the column overflow_to_sample_mapping says which text a row is of. is_split_into_words: each
+        text is a list of words. split_special_tokens: special tokens inside the texts are text.
         """
-        single = isinstance(text, str) or (is_split_into_words and bool(text) and isinstance(text[0], str))
+        if options:
+            checked_options("tokenizer", options, CALL_ARGUMENTS)
+        if text is None or text_target is not None:
+            given = {name: value for name, value in locals().items() if name in CALL_ARGUMENTS[4:]}
+            return self._with_targets(text, text_pair, text_target, text_pair_target, given)
+        single = isinstance(text, str) or (is_split_into_words and len(text) > 0 and isinstance(text[0], str))
+        if text_pair is None and not is_split_into_words:
+            text, text_pair = parted_pairs(text)
         read = listed_words if is_split_into_words else listed
         texts, pairs = read(text, "text"), None if text_pair is None else read(text_pair, "text_pair")
         if pairs is not None and len(pairs) != len(texts):
             raise DataError(f"text has {len(texts)} entries and text_pair {len(pairs)}; give as many of both")
         limit = self._limit(truncation, max_length)
-        rows = self._encodings(texts, pairs, add_special_tokens, truncation if limit else None, limit, stride)
+        cut = truncation if limit else None
+        rows = self._encodings(texts, pairs, add_special_tokens, cut, limit, stride, split_special_tokens)
         origins = list(range(len(rows)))
         if return_overflowing_tokens:
             origins = [number for number, row in enumerate(rows) for _ in range(1 + len(row.overflowing))]
@@ -115,9 +135,28 @@ class Tokenizer(Conversations):
             tensors = {name: column[0] for name, column in tensors.items()}
         return BatchEncoding(tensors, rows)
 
-    def encode(self, text: str, text_pair: str | None = None, add_special_tokens: bool = True, **options: Any) -> Any:
+    def _with_targets(self, text: Any, pair: Any, target: Any, target_pair: Any, given: dict[str, Any]) -> BatchEncoding:
+        """Return the columns of a text with the ids of its target as labels; of the target alone without a text."""
+        if target is None:
+            raise DataError("text is None; give one str or a list of str, or text_target")
+        targets = self(target, target_pair, **given)
+        if text is None:
+            return targets
+        found = self(text, pair, **given)
+        found["labels"] = targets["input_ids"]
+        return found
+
+    def encode(self, text: Any, text_pair: Any = None, add_special_tokens: bool = True, **options: Any) -> Any:
         """Return the ids of a text as a list, or a (1, tokens) tensor with return_tensors; options as for a call."""
         return self(text, text_pair, add_special_tokens=add_special_tokens, **options)["input_ids"]
+
+    def encode_plus(self, text: Any, text_pair: Any = None, **options: Any) -> BatchEncoding:
+        """Do as a call does (the older name for one text)."""
+        return self(text, text_pair, **options)
+
+    def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
+        """Do as a call does (the older name for several texts)."""
+        return self(batch_text_or_text_pairs, **options)
 
     def encode_ordinary(self, text: str) -> list[int]:
         """Return the ids of a text in which nothing is special: no control ids are added or recognised."""
@@ -189,19 +228,21 @@ class Tokenizer(Conversations):
         truncation: Any,
         limit: int,
         stride: int = 0,
+        split_special: bool = False,
     ) -> list[Any]:
         """Return the backend's encodings, cut to `limit` ids where `truncation` is given, special tokens added."""
         words = bool(texts) and not isinstance(texts[0], str)
         inputs: list[Any] = texts if pairs is None else list(zip(texts, pairs, strict=True))
         options = {"is_pretokenized": words, "add_special_tokens": add_special}
         if not truncation:
-            return list(self.backend.encode_batch(inputs, **options))
+            return list((self._splitter if split_special else self.backend).encode_batch(inputs, **options))
         added = self.backend.num_special_tokens_to_add(pairs is not None) if add_special else 0
         how = encodings.cut(truncation, limit, added, stride, self.truncation_side)
         lock, backend = self._cutter
         try:
             with lock:  # how to cut is a state of the backend, and calls come from several threads
                 backend.enable_truncation(**how)
+                backend.encode_special_tokens = split_special
                 return list(backend.encode_batch(inputs, **options))
         except Exception as error:
             raise DataError(
@@ -213,6 +254,13 @@ class Tokenizer(Conversations):
     def _cutter(self) -> tuple[Any, Backend]:
         """The backend once more, to cut texts with, and the lock that goes with it."""
         return threading.Lock(), Backend.from_str(self.backend.to_str())
+
+    @cached_property
+    def _splitter(self) -> Backend:
+        """The backend once more, to see special tokens inside texts as text."""
+        backend = Backend.from_str(self.backend.to_str())
+        backend.encode_special_tokens = True
+        return backend
 
     def _known_limit(self) -> int | None:
         """Return the tokenizer's own length limit, None if it knows none."""
@@ -255,6 +303,7 @@ class Tokenizer(Conversations):
         padding_side: str | None = None,
         return_attention_mask: bool | None = None,
         return_tensors: str | None = None,
+        verbose: bool = True,
     ) -> BatchEncoding:
         """Return rows that were encoded before (a mapping of columns, or a list of rows), filled up to one length."""
         if not isinstance(encoded_inputs, Mapping):
@@ -273,20 +322,56 @@ class Tokenizer(Conversations):
             return BatchEncoding({name: column[0] for name, column in padded.items()})
         return BatchEncoding(encodings.as_tensors(padded, return_tensors))
 
-    def decode(self, token_ids: Any, skip_special_tokens: bool = False) -> Any:
-        """Return the text of ids (a number, list, array or tensor); a list of texts for several rows."""
-        ids = encodings.as_list(token_ids)
+    def decode(
+        self,
+        token_ids: Any,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """Return the text of ids (a number, list, array or tensor); a list of texts for several rows.
+
+        clean_up_tokenization_spaces: take away the spaces that WordPiece puts before punctuation; None: as the folder
+        says. Byte-level tokenizers have no such spaces, and nothing is taken away.
+        """
+        checked_options("tokenizer.decode", options, ("skip_special_tokens", "clean_up_tokenization_spaces"))
+        ids = encodings.as_list(token_ids["input_ids"] if isinstance(token_ids, Mapping) else token_ids)
         if isinstance(ids, int):
             ids = [ids]
         if len(ids) and not isinstance(ids[0], int):
-            return self.batch_decode(ids, skip_special_tokens)
-        return self.backend.decode(list(ids), skip_special_tokens=skip_special_tokens)
+            return self.batch_decode(ids, skip_special_tokens, clean_up_tokenization_spaces)
+        text = self.backend.decode(list(ids), skip_special_tokens=skip_special_tokens)
+        return self._cleaned(text, clean_up_tokenization_spaces)
 
-    def batch_decode(self, sequences: Any, skip_special_tokens: bool = False) -> list[str]:
-        """Return the text of each row of ids."""
+    def batch_decode(
+        self,
+        sequences: Any,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        **options: Any,
+    ) -> list[str]:
+        """Return the text of each row of ids; see `decode`."""
+        checked_options("tokenizer.decode", options, ("skip_special_tokens", "clean_up_tokenization_spaces"))
+        sequences = sequences["input_ids"] if isinstance(sequences, Mapping) else sequences
         rows = [encodings.as_list(row) for row in encodings.as_list(sequences)]
         rows = [[row] if isinstance(row, int) else list(row) for row in rows]
-        return list(self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens))
+        texts = self.backend.decode_batch(rows, skip_special_tokens=skip_special_tokens)
+        return [self._cleaned(text, clean_up_tokenization_spaces) for text in texts]
+
+    def _cleaned(self, text: str, wanted: bool | None) -> str:
+        """Return a decoded text without spaces before punctuation, where that is wanted."""
+        wanted = self.clean_up_tokenization_spaces if wanted is None else wanted
+        return self.clean_up_tokenization(text) if wanted and not isinstance(self.backend.model, BPE) else text
+
+    @staticmethod
+    def clean_up_tokenization(text: str) -> str:
+        """Return an English text without spaces before punctuation and short forms ("do n't")."""
+        for short in (".", "?", "!", ","):
+            text = text.replace(f" {short}", short)
+        text = text.replace(" ' ", "'")
+        for short in ("n't", "'m", "'s", "'ve", "'re"):
+            text = text.replace(f" {short}", short)
+        return text
 
     def _ordinary_encoding(self, text: str) -> Any:
         """Return the backend's encoding (ids, offsets) of a text in which nothing is special."""
@@ -313,32 +398,86 @@ class Tokenizer(Conversations):
         rules = {**json.loads(self.backend.to_str()), "padding": None, "truncation": None}
         return value_digest({"rules": rules, "specials": self.specials, "chat_template": self.chat_template})
 
-    def save_pretrained(self, folder: str | Path) -> tuple[str, ...]:
+    is_fast = True
+
+    @property
+    def backend_tokenizer(self) -> Backend:
+        """The object of the `tokenizers` library."""
+        return self.backend
+
+    @property
+    def _tokenizer(self) -> Backend:
+        return self.backend
+
+    @property
+    def init_kwargs(self) -> dict[str, Any]:
+        """What a tokenizer_config.json says of this tokenizer."""
+        return self._configuration()
+
+    def save_vocabulary(self, save_directory: str | Path, filename_prefix: str | None = None) -> tuple[str, ...]:
+        """Write the vocabulary in its kind's own files (vocab.json and merges.txt, vocab.txt, ...); return the paths."""
+        folder = Path(save_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(self.backend.model.save(str(folder), filename_prefix))
+
+    def train_new_from_iterator(
+        self,
+        text_iterator: Any,
+        vocab_size: int,
+        length: int | None = None,
+        new_special_tokens: Sequence[Any] | None = None,
+        special_tokens_map: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> "Tokenizer":
+        """Return a tokenizer with the same rules and special tokens, its vocabulary learned from texts.
+
+        text_iterator: texts, or lists of texts. length: not needed. special_tokens_map: new names of special tokens.
+        options: of the `tokenizers` library's trainer. `train_tokenizer` learns one with other rules.
+        """
+        names = dict(special_tokens_map or {})
+        backend = retrained(self.backend, text_iterator, vocab_size, new_special_tokens or (), names, **options)
+        specials = {name: names.get(token, token) for name, token in self.specials.items()}
+        config = {**self._configuration(), **specials, "chat_template": self.chat_template}
+        return Tokenizer(backend, {**config, "named_templates": self.named_templates})
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> tuple[str, ...]:
         """Write tokenizer.json, tokenizer_config.json and chat_template.jinja (if any); return their paths.
 
         `transformers.AutoTokenizer.from_pretrained` opens the folder and gives the same ids.
         """
-        config = {
+        checked_options("tokenizer.save_pretrained", options, ("save_directory",))
+        folder, config = Path(save_directory), self._configuration()
+        return write_folder(folder, self.backend, config, self.chat_template, self.named_templates)
+
+    def _configuration(self) -> dict[str, Any]:
+        """Return the content of tokenizer_config.json."""
+        return {
             **self.specials,
-            "clean_up_tokenization_spaces": False,
+            "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
             "model_input_names": self.model_input_names,
             "model_max_length": self.model_max_length,
             "padding_side": self.padding_side,
             "tokenizer_class": "PreTrainedTokenizerFast",
             "truncation_side": self.truncation_side,
         }
-        return write_folder(Path(folder), self.backend, config, self.chat_template, self.named_templates)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the encoders made on demand, for pickling and copying."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("_fast", "_ordinary", "_cutter")}
+        return {key: value for key, value in self.__dict__.items() if key not in ON_DEMAND}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a state as it is."""
+        self.__dict__.update(state)
+
+
+CALL_ARGUMENTS = tuple(name for name in signature(Tokenizer.__call__).parameters if name not in ("self", "options"))
 
 
 class AutoTokenizer:
     """Opens tokenizers by name or folder; the folder says of which kind they are."""
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, **settings: Any) -> Tokenizer:
+    def from_pretrained(cls, name: str | Path, *arguments: Any, **settings: Any) -> Tokenizer:
         """Return the tokenizer of a folder or GGUF file, a name under $MASSIVETEXT_MODELS, or a Hugging Face name.
 
         settings: padding_side, truncation_side, model_max_length, or special tokens, in place of the folder's.
@@ -346,35 +485,23 @@ class AutoTokenizer:
         from massivetext.hub import find_folder
         from massivetext.tokens.gguf_file import read_tokenizer
 
-        class_name = None if cls is AutoTokenizer else cls.__name__
-        allowed = (*SPECIAL_NAMES, "padding_side", "truncation_side", "model_max_length", "chat_template")
-        for key in settings:
-            if key not in allowed:
-                raise ConfigError(unknown_name("tokenizer setting", key, allowed))
+        allowed = (*SPECIAL_NAMES, *OTHER_SPECIALS, "padding_side", "truncation_side", "model_max_length", "chat_template")
+        settings = checked_options("tokenizer.from_pretrained", settings, allowed, f"{cls.__name__}.from_pretrained")
+        if arguments:
+            raise ConfigError(f"{cls.__name__}.from_pretrained takes one name; pass everything else by its own name")
+        more = {key: settings.pop(key) for key in OTHER_SPECIALS if key in settings}
+        named = {key: str(value) if key in SPECIAL_NAMES and value is not None else value for key, value in settings.items()}
         found = find_folder(name)
-        backend, config = read_tokenizer(found) if found.suffix == ".gguf" else read_folder(found, class_name)
-        return Tokenizer(backend, {**config, **settings}, str(name))
+        backend, config = read_tokenizer(found) if found.suffix == ".gguf" else read_folder(found, cls._class_name())
+        config = {**config, **named}
+        given = [token for key, token in named.items() if key in SPECIAL_NAMES and token is not None]
+        backend.add_special_tokens([token for token in given if backend.token_to_id(token) is None])
+        tokenizer = Tokenizer(backend, config, str(name))
+        if more:
+            tokenizer.add_special_tokens(more)
+        return tokenizer
 
-
-class BertTokenizer(AutoTokenizer):
-    """Opens WordPiece tokenizers: [CLS] text [SEP], kinds of tokens."""
-
-
-class RobertaTokenizer(AutoTokenizer):
-    """Opens RoBERTa's byte-level BPE: <s> text </s>."""
-
-
-class XLMRobertaTokenizer(AutoTokenizer):
-    """Opens XLM-R's Unigram tokenizers: <s> text </s>."""
-
-
-class BartTokenizer(AutoTokenizer):
-    """Opens BART's byte-level BPE: <s> text </s>."""
-
-
-class GPT2Tokenizer(AutoTokenizer):
-    """Opens GPT-2's byte-level BPE: <|endoftext|> starts and ends texts."""
-
-
-class T5Tokenizer(AutoTokenizer):
-    """Opens T5's Unigram tokenizers: text </s>."""
+    @classmethod
+    def _class_name(cls) -> str | None:
+        """Return which of the published classes this is; None: the folder says it."""
+        return None
