@@ -22,7 +22,8 @@ _LOADING: dict[str, tuple[Any, ...]] = {
     "subfolder": (None, ""), "token": (None, True, False), "tp_plan": (None,), "trust_remote_code": ANY,
     "use_auth_token": (None, True, False), "use_safetensors": (None, True), "variant": (None,), "weights_only": ANY,
     "attn_implementation": (None, "eager", "sdpa", "flash_attention_2", "flash_attention_3"),
-    "use_flash_attention_2": ANY, "adapter_kwargs": (None,), "_from_auto": ANY, "tp_size": (None,),
+    "use_flash_attention_2": ANY, "adapter_kwargs": (None,), "_from_auto": ANY, "tp_size": (None,), "ignore_mismatched_sizes": (False, None),
+    "output_attentions": (False,), "output_hidden_states": (False,), "return_dict": (True,), "use_cache": ANY,
 }  # fmt: skip
 CHANGES_NOTHING: dict[str, dict[str, tuple[Any, ...]]] = {
     "model.from_pretrained": _LOADING,
@@ -101,6 +102,9 @@ INSTEAD: dict[str, dict[str, str]] = {
         "device_map": "pass device='cpu' or device='cuda'; a model is loaded whole onto one device",
         "gguf_file": "pass the path of the .gguf file itself as the name",
         "ignore_mismatched_sizes": "pass num_labels=... only with a folder that lacks the head",
+        "output_attentions": "pass it to the call of the model",
+        "output_hidden_states": "pass it to the call of the model",
+        "return_dict": "pass return_dict=False to the call of the model",
         "load_in_4bit": "pass dtype='bfloat16' to halve the memory",
         "load_in_8bit": "pass dtype='bfloat16' to halve the memory",
         "local_files_only": "set the environment variable HF_HUB_OFFLINE=1",
