@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 PUBLIC_NAMES = {
+    "AddedToken": "massivetext.tokens.special",
     "ArceeForQuestionAnswering": "massivetext.models.decoder_families",
     "ArceeForSequenceClassification": "massivetext.models.decoder_families",
     "ArceeForTokenClassification": "massivetext.models.decoder_families",
@@ -30,6 +31,7 @@ PUBLIC_NAMES = {
     "BartModel": "massivetext.models.sequence_models",
     "BartTokenizer": "massivetext.tokens.classes",
     "BartTokenizerFast": "massivetext.tokens.classes",
+    "BatchEncoding": "massivetext.tokens.encodings",
     "BertConfig": "massivetext.models.bert",
     "BertForMaskedLM": "massivetext.models.bert",
     "BertForMultipleChoice": "massivetext.models.bert",
@@ -40,6 +42,10 @@ PUBLIC_NAMES = {
     "BertTokenizer": "massivetext.tokens.classes",
     "BertTokenizerFast": "massivetext.tokens.classes",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
+    "DataCollatorForSeq2Seq": "massivetext.training.collators",
+    "DataCollatorForTokenClassification": "massivetext.training.collators",
+    "DataCollatorWithPadding": "massivetext.training.collators",
+    "EvalPrediction": "massivetext.training.trainer",
     "GPT2Config": "massivetext.models.gpt2",
     "GPT2ForQuestionAnswering": "massivetext.models.decoder_families",
     "GPT2ForSequenceClassification": "massivetext.models.decoder_families",
@@ -55,6 +61,7 @@ PUBLIC_NAMES = {
     "GPTNeoXForTokenClassification": "massivetext.models.decoder_families",
     "GPTNeoXModel": "massivetext.models.decoder_families",
     "GPTNeoXTokenizerFast": "massivetext.tokens.classes",
+    "GenerationConfig": "massivetext.generation.config",
     "LlamaConfig": "massivetext.models.llama",
     "LlamaForCausalLM": "massivetext.models.llama",
     "LlamaForQuestionAnswering": "massivetext.models.decoder_families",
@@ -139,6 +146,7 @@ PUBLIC_NAMES = {
     "attention_maps": "massivetext.explaining.maps",
     "attribute_tokens": "massivetext.explaining.attribution",
     "build_corpus": "massivetext.corpus.building",
+    "default_data_collator": "massivetext.training.collators",
     "explain": "massivetext.explaining.explanation",
     "load_corpus": "massivetext.corpus.reading",
     "load_dataset": "massivetext.corpus.datasets",
@@ -146,6 +154,7 @@ PUBLIC_NAMES = {
     "pipeline": "massivetext.tasks.pipelines",
     "remove_documents": "massivetext.corpus.removing",
     "run": "massivetext.journey",
+    "set_seed": "massivetext.training.seeds",
     "train_classifier": "massivetext.corpus.classifying",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
@@ -162,6 +171,7 @@ if TYPE_CHECKING:
     from massivetext.explaining.explanation import explain as explain
     from massivetext.explaining.lens import logit_lens as logit_lens
     from massivetext.explaining.maps import attention_maps as attention_maps
+    from massivetext.generation.config import GenerationConfig as GenerationConfig
     from massivetext.journey import run as run
     from massivetext.models.auto import AutoConfig as AutoConfig
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM
@@ -289,17 +299,27 @@ if TYPE_CHECKING:
     from massivetext.tokens.classes import T5TokenizerFast as T5TokenizerFast
     from massivetext.tokens.classes import XLMRobertaTokenizer as XLMRobertaTokenizer
     from massivetext.tokens.classes import XLMRobertaTokenizerFast as XLMRobertaTokenizerFast
+    from massivetext.tokens.encodings import BatchEncoding as BatchEncoding
+    from massivetext.tokens.special import AddedToken as AddedToken
     from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer as train_tokenizer
     from massivetext.training.arguments import TrainingArguments as TrainingArguments
     from massivetext.training.collators import DataCollatorForLanguageModeling as DataCollatorForLanguageModeling
+    from massivetext.training.collators import DataCollatorForSeq2Seq as DataCollatorForSeq2Seq
+    from massivetext.training.collators import DataCollatorForTokenClassification as DataCollatorForTokenClassification
+    from massivetext.training.collators import DataCollatorWithPadding as DataCollatorWithPadding
+    from massivetext.training.collators import default_data_collator as default_data_collator
+    from massivetext.training.seeds import set_seed as set_seed
+    from massivetext.training.trainer import EvalPrediction as EvalPrediction
     from massivetext.training.trainer import Trainer as Trainer
 
 
 def __getattr__(name: str) -> Any:
     """Import the module that holds a public name, on its first use."""
     if name not in PUBLIC_NAMES:
-        raise AttributeError(f"module 'massivetext' has no attribute {name!r}")
+        if name.startswith("_"):
+            raise AttributeError(f"module 'massivetext' has no attribute {name!r}")
+        raise AttributeError(import_module("massivetext.hugging_face").unknown_public_name(name, PUBLIC_NAMES))
     value = getattr(import_module(PUBLIC_NAMES[name]), name)
     globals()[name] = value
     return value

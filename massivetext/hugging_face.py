@@ -1,4 +1,4 @@
-"""The table of Hugging Face's names: arguments that change nothing here, and what replaces those that are not supported.
+"""The table of Hugging Face's names: arguments that change nothing here, and what replaces unsupported ones.
 
 Every call under a Hugging Face name checks its further arguments with `checked_options`: nothing is silently ignored,
 and a name that is refused is refused together with what to use instead.
@@ -22,7 +22,8 @@ _LOADING: dict[str, tuple[Any, ...]] = {
     "subfolder": (None, ""), "token": (None, True, False), "tp_plan": (None,), "trust_remote_code": ANY,
     "use_auth_token": (None, True, False), "use_safetensors": (None, True), "variant": (None,), "weights_only": ANY,
     "attn_implementation": (None, "eager", "sdpa", "flash_attention_2", "flash_attention_3"),
-    "use_flash_attention_2": ANY, "adapter_kwargs": (None,), "_from_auto": ANY, "tp_size": (None,), "ignore_mismatched_sizes": (False, None),
+    "use_flash_attention_2": ANY, "adapter_kwargs": (None,), "_from_auto": ANY, "tp_size": (None,),
+    "ignore_mismatched_sizes": (False, None),
     "output_attentions": (False,), "output_hidden_states": (False,), "return_dict": (True,), "use_cache": ANY,
 }  # fmt: skip
 CHANGES_NOTHING: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -37,7 +38,8 @@ CHANGES_NOTHING: dict[str, dict[str, tuple[Any, ...]]] = {
     },
     "model.forward": {
         "cache_position": (None,), "decoder_inputs_embeds": (None,), "encoder_outputs": (None,), "head_mask": (None,),
-        "inputs_embeds": (None,), "logits_to_keep": (None, 0), "num_items_in_batch": (None,), "cross_attn_head_mask": (None,),
+        "inputs_embeds": (None,), "logits_to_keep": (None, 0), "num_items_in_batch": (None,),
+        "cross_attn_head_mask": (None,),
         "decoder_head_mask": (None,), "encoder_attention_mask": (None,), "encoder_hidden_states": (None,),
         "past_key_values": (None,), "token_type_ids": (None,), "use_cache": ANY, "position_ids": (None,),
         "next_sentence_label": (None,), "decoder_position_ids": (None,), "output_router_logits": (None, False),
@@ -67,7 +69,8 @@ CHANGES_NOTHING: dict[str, dict[str, tuple[Any, ...]]] = {
         "guidance_scale": (None, 1), "min_p": (None, 0), "typical_p": (None, 1.0), "past_key_values": (None,),
         "prompt_lookup_num_tokens": (None,), "stop_strings": (None,), "suppress_tokens": (None, []),
         "begin_suppress_tokens": (None, []), "constraints": (None,), "force_words_ids": (None,), "max_time": (None,),
-        "exponential_decay_length_penalty": (None,), "low_memory": ANY, "dola_layers": (None,), "watermarking_config": (None,),
+        "exponential_decay_length_penalty": (None,), "low_memory": ANY, "dola_layers": (None,),
+        "watermarking_config": (None,),
         "diversity_penalty": (0.0, None), "encoder_no_repeat_ngram_size": (0, None), "sequence_bias": (None,),
         "encoder_repetition_penalty": (1.0, None), "epsilon_cutoff": (0.0, None), "eta_cutoff": (0.0, None),
         "remove_invalid_values": (False, None), "compile_config": (None,), "prefill_chunk_size": (None,),
@@ -159,7 +162,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         "penalty_alpha": "use do_sample=True with top_k or top_p",
     },
     "Trainer": {
-        "callbacks": "read metrics.jsonl or trainer.state.log_history, or call train() in pieces with resume_from_checkpoint",
+        "callbacks": "read metrics.jsonl or trainer.state.log_history",
         "model_init": "pass model=... (a model made with from_config(config, seed) is the same every time)",
         "optimizer_cls_and_kwargs": "pass optimizers=(optimizer, None)",
         "preprocess_logits_for_metrics": "do it inside compute_metrics",
@@ -196,9 +199,10 @@ ATTRIBUTES_INSTEAD = {
         "add_bos_token": "tokenizer(text, add_special_tokens=False), and the start token in the text",
         "add_eos_token": "tokenizer(text), and tokenizer.eos_token at the end of the text",
         "as_target_tokenizer": "tokenizer(text, text_target=...)", "do_lower_case": "text.lower()",
-        "do_lower_case_": "text.lower()", "prepare_for_model": "tokenizer(text)", "legacy": "nothing",
+        "prepare_for_model": "tokenizer(text)", "legacy": "nothing",
         "prepare_seq2seq_batch": "tokenizer(text, text_target=...)", "push_to_hub": "`hf upload NAME FOLDER`",
-        "sp_model": "tokenizer.backend_tokenizer", "truncate_sequences": "tokenizer(text, truncation=True, max_length=...)",
+        "sp_model": "tokenizer.backend_tokenizer",
+        "truncate_sequences": "tokenizer(text, truncation=True, max_length=...)",
         "from_pretrained": "mt.AutoTokenizer.from_pretrained", "slow_tokenizer_class": "nothing",
         "sanitize_special_tokens": "tokenizer.add_special_tokens",
         "parse_response": "tokenizer.decode", "get_chat_template": "tokenizer.chat_template",
@@ -279,6 +283,15 @@ def unknown_attribute(kind: str, name: str, known: Iterable[str]) -> str:
         return f"the {kind.lower()} has no attribute {name!r}; use {instead} instead"
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"the {kind.lower()} has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def unknown_public_name(name: str, known: Iterable[str]) -> str:
+    """Return the message for a name that the package does not have: what does its work, or the nearest name."""
+    said = f"module 'massivetext' has no attribute {name!r}"
+    if name in NAMES_INSTEAD:
+        return f"{said}; use {NAMES_INSTEAD[name]} instead"
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    return said + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def is_among(value: Any, values: tuple[Any, ...]) -> bool:

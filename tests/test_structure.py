@@ -14,8 +14,8 @@ import massivetext as mt
 PACKAGE = Path(mt.__file__).parent
 
 LAYERS = [
-    {"errors"}, {"storage", "settings", "translations", "hugging_face"}, {"progress", "hub"}, {"text"}, {"corpus"}, {"tokens"},
-    {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"},
+    {"errors"}, {"storage", "settings", "translations", "hugging_face"}, {"progress", "hub"}, {"text"}, {"corpus"},
+    {"tokens"}, {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"},
     {"explaining"}, {"recipe"}, {"stages"}, {"journey"}, {"doctor", "chat"}, {"cli_options"}, {"cli_corpus"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

@@ -119,8 +119,8 @@ def _begin(
     if ids.shape[1] + new_tokens > context:
         log(
             tr(
-                "{prompt} tokens of prompt and {new} new ones are more than the {context} that the model reads: from there "
-                "on it reads only the newer half of them",
+                "{prompt} tokens of prompt and {new} new ones are more than the {context} that the model reads: past these "
+                "it reads the newer half only",
                 prompt=ids.shape[1],
                 new=new_tokens,
                 context=context,

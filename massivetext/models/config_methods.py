@@ -1,4 +1,4 @@
-"""What every configuration has under Hugging Face's names: as a dict, as JSON, changed, saved, its fields by other names."""
+"""What every configuration has under Hugging Face's names: as a dict or JSON, changed, saved, fields by other names."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,14 @@ CONSTANT: dict[str, Any] = {
     "use_return_dict": True,
 }  # fmt: skip
 # Constant fields that may be set, as programs do, because nothing follows from them.
-SETTABLE = ("_attn_implementation", "_name_or_path", "attn_implementation", "name_or_path", "pretraining_tp", "use_cache")
+SETTABLE = (
+    "_attn_implementation",
+    "_name_or_path",
+    "attn_implementation",
+    "name_or_path",
+    "pretraining_tp",
+    "use_cache",
+)
 # Fields that may change when the model is made already.
 LATER = (
     "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id",
@@ -113,7 +120,7 @@ class ConfigMethods(Settings):
         elif own not in type(self).model_fields:
             known = [*self.accepted_names(), *SETTABLE]
             if own in CONSTANT:
-                raise ConfigError(f"{own} = {value!r} is not supported in a configuration; pass it to the call of the model")
+                raise ConfigError(f"a configuration cannot have {own} = {value!r}; pass it to the call of the model")
             raise AttributeError(unknown_attribute(type(self).__name__, name, known))
         elif self.__dict__.get("built") and own not in LATER and value != getattr(self, own):
             raise ConfigError(

@@ -330,10 +330,10 @@ class CausalDecoder(ModelMethods):
         """Return logits (B, T, V) and, with labels, the mean loss in nats.
 
         input_ids: (B, T), or in their place inputs_embeds (B, T, D). token_type_ids: (B, T), for GPT-2, which adds the
-        embeddings of these ids; others have one kind of token, 0. attention_mask: (B, T), 1 = text, 0 = padding. labels: (B, T) *not* shifted, as in Hugging
-        Face: the label of a token is compared with the prediction made one token before; -100 is left out.
-        segments: see `hidden`; not together with attention_mask. output_hidden_states, output_attentions: also what
-        each layer did, see `outputs`.
+        embeddings of these ids; others have one kind of token, 0. attention_mask: (B, T), 1 = text, 0 = padding.
+        labels: (B, T) *not* shifted, as in Hugging Face: the label of a token is compared with the prediction made one
+        token before; -100 is left out. segments: see `hidden`; not together with attention_mask. output_hidden_states,
+        output_attentions: also what each layer did, see `outputs`.
         """
         if attention_mask is not None and segments is not None:
             raise ModelError("attention_mask and segments were both given; padding inside packed rows is a segment too")

@@ -105,7 +105,7 @@ class ModelMethods(nn.Module):
         raise ModelError(f"{type(self).__name__} has no word embedding")
 
     def get_output_embeddings(self) -> nn.Module | None:
-        """Return the module whose weight makes the logits: the word embedding where they are tied; None: no such head."""
+        """Return the module whose weight makes the logits, the word embedding where they are tied; None without one."""
         head = getattr(self, "lm_head", None)
         if isinstance(head, nn.Linear):
             return head
@@ -169,7 +169,11 @@ def _resized(tensor: Tensor, old: int, size: int) -> Tensor:
     dimension = tensor.shape.index(old)
     kept = tensor.detach().narrow(dimension, 0, min(old, size))
     if size > old:
-        mean = kept.mean(dimension, keepdim=True) if tensor.ndim > 1 and dimension == 0 else torch.zeros_like(kept[..., :1])
+        mean = (
+            kept.mean(dimension, keepdim=True)
+            if tensor.ndim > 1 and dimension == 0
+            else torch.zeros_like(kept[..., :1])
+        )
         shape = list(kept.shape)
         shape[dimension] = size - old
         kept = torch.cat([kept, mean.expand(shape)], dimension)

@@ -13,6 +13,7 @@ from massivetext.errors import ConfigError
 # Characters that are never text (Unicode noncharacters); the first that does not occur serves as the mark.
 MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 
+
 def chosen_mark(value: Any) -> str:
     """Return a character that occurs nowhere in a structure of strings."""
     used = set("".join(_strings(value)))

@@ -153,7 +153,7 @@ def listed_conversations(conversation: Any) -> tuple[bool, list[list[dict[str, A
     given = getattr(conversation, "messages", conversation)
     if not isinstance(given, (list, tuple)) or not given:
         what = "empty" if isinstance(given, (list, tuple)) else f"a {type(given).__name__}"
-        raise DataError(f"the conversation is {what}; give a list of messages such as {{'role': 'user', 'content': ...}}")
+        raise DataError(f"the conversation is {what}; give a list of messages, each {{'role': 'user', 'content': ...}}")
     several = isinstance(given[0], (list, tuple)) or hasattr(given[0], "messages")
     found = []
     for messages in given if several else [given]:
@@ -169,7 +169,7 @@ def listed_conversations(conversation: Any) -> tuple[bool, list[list[dict[str, A
 
 
 def plain(value: Any) -> Any:
-    """Return a structure made of what JSON knows: dataclasses and pydantic models as dicts, NumPy numbers as numbers."""
+    """Return a structure of what JSON knows: dataclasses and pydantic models as dicts, NumPy numbers as numbers."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -197,7 +197,7 @@ def opened(messages: list[dict[str, Any]], how: _Manner) -> tuple[list[dict[str,
     content = last.get(name)
     if content is None or not any(field in how.template for field in names):
         raise ConfigError(
-            f"continue_final_message: {'the last message' if content is None else 'the chat template'} has no {name!r}; "
+            f"continue_final_message: the {'last message' if content is None else 'chat template'} has no {name!r}; "
             f"pass the name of the field to continue, e.g. continue_final_message='content'"
         )
     if isinstance(content, list):

@@ -140,7 +140,7 @@ class BatchEncoding(UserDict[str, Any]):
 
 
 def as_tensors(columns: dict[str, Any], kind: str | None) -> dict[str, Any]:
-    """Return the columns as PyTorch tensors ("pt") or NumPy arrays ("np"), whole numbers as int64; None: as they are."""
+    """Return the columns as PyTorch tensors ("pt") or NumPy arrays ("np"), whole numbers as int64; None: unchanged."""
     if kind is None:
         return columns
     if kind not in TENSOR_KINDS:
@@ -169,7 +169,9 @@ def _array(name: str, rows: Any) -> np.ndarray:
     if array.dtype.kind in "iu" or not array.size:
         return array.astype(np.int64)
     if array.dtype.kind not in "bf":
-        raise DataError(f"the column {name} holds no numbers and cannot be a tensor; leave it out, or keep it as a list")
+        raise DataError(
+            f"the column {name} holds no numbers and cannot be a tensor; leave it out, or keep it as a list"
+        )
     return array
 
 

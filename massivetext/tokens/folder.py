@@ -49,7 +49,9 @@ def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dic
     elif isinstance(config.get("chat_template"), list):  # several named templates: the one named default is meant
         named = {entry["name"]: entry["template"] for entry in config["chat_template"]}
         config["chat_template"], config["named_templates"] = named.pop("default", None), named
-    further = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / NAMED_TEMPLATES).glob("*.jinja"))}
+    further = {
+        path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / NAMED_TEMPLATES).glob("*.jinja"))
+    }
     config["named_templates"] = {**config.get("named_templates", {}), **further}
     return backend, config
 

@@ -1,4 +1,4 @@
-"""Special tokens around ids: which a tokenizer puts before, between and behind texts, for callers who have ids already."""
+"""Special tokens around ids: which a tokenizer puts before, between and behind texts that are ids already."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

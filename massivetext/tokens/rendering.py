@@ -3,11 +3,11 @@
 import atexit
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,10 +81,8 @@ class Renderer:
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                try:
+                with suppress(BrokenPipeError):
                     stream.close()
-                except BrokenPipeError:
-                    pass
 
 
 _renderer = Renderer()
@@ -103,9 +101,7 @@ def _renew_after_fork() -> None:
 os.register_at_fork(after_in_child=_renew_after_fork)
 
 
-def render(
-    template: str, variables: Mapping[str, Any], optional: Collection[str] = ()
-) -> Rendered:
+def render(template: str, variables: Mapping[str, Any], optional: Collection[str] = ()) -> Rendered:
     """Return a conversation as text; raise ConfigError that names the template's complaint.
 
     optional: names among the variables that are refused unless the template uses them. Of tools and documents that are

@@ -56,7 +56,9 @@ def retrained(
     blank.train_from_iterator(texts, trainer=made)
     if frame is None:
         return blank
-    return Backend.from_str(json.dumps({**json.loads(blank.to_str()), "post_processor": _numbered(frame, blank, names)}))
+    return Backend.from_str(
+        json.dumps({**json.loads(blank.to_str()), "post_processor": _numbered(frame, blank, names)})
+    )
 
 
 def _blank(model: Mapping[str, Any], unknown: str | None, names: Mapping[str, str]) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def _numbered(frame: Any, backend: Backend, names: Mapping[str, str]) -> Any:
         name = names.get(token, token)
         number = backend.token_to_id(name)
         if number is None:
-            raise ConfigError(f"the rules put {name!r} around texts, and the new vocabulary has no such token; raise vocab_size")
+            raise ConfigError(f"the rules put {name!r} around texts, and the new vocabulary lacks it; raise vocab_size")
         return name, int(number)
 
     if frame["type"] == "Sequence":
@@ -105,6 +107,6 @@ def _numbered(frame: Any, backend: Backend, names: Mapping[str, str]) -> Any:
 def _renamed_part(part: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return a part of a template with its special token under its new name."""
     special = part.get("SpecialToken")
-    return dict(part) if special is None else {"SpecialToken": {**special, "id": names.get(special["id"], special["id"])}}
-
-
+    return (
+        dict(part) if special is None else {"SpecialToken": {**special, "id": names.get(special["id"], special["id"])}}
+    )

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from jinja2 import meta, nodes
 from jinja2.exceptions import TemplateError
@@ -25,7 +25,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
 class Marks(NamedTuple):
-    """What is put around what `{% generation %}` blocks write: two noncharacters that the conversation does not hold."""
+    """Put around what `{% generation %}` blocks write: two noncharacters that the conversation does not hold."""
 
     start: str
     end: str
@@ -38,7 +38,7 @@ class Refusal(Exception):
 class Generation(Extension):
     """`{% generation %}` ... `{% endgeneration %}`: what the assistant writes, put between two marks."""
 
-    tags = {"generation"}
+    tags: ClassVar[set[str]] = {"generation"}
 
     def parse(self, parser: Parser) -> nodes.Node:
         """Return the block as a call that receives what the block writes."""

@@ -56,7 +56,9 @@ class Tokenizer(Conversations, Framing):
         self.model_max_length: int = int(values.get("model_max_length") or NO_LENGTH_LIMIT)
         self.model_input_names: list[str] = values.get("model_input_names") or ["input_ids", "attention_mask"]
 
-    def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any) -> list[str]:
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
+    ) -> list[str]:
         """Return the tokens of a text, or of a pair; options as for a call."""
         return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
@@ -135,7 +137,9 @@ class Tokenizer(Conversations, Framing):
             tensors = {name: column[0] for name, column in tensors.items()}
         return BatchEncoding(tensors, rows)
 
-    def _with_targets(self, text: Any, pair: Any, target: Any, target_pair: Any, given: dict[str, Any]) -> BatchEncoding:
+    def _with_targets(
+        self, text: Any, pair: Any, target: Any, target_pair: Any, given: dict[str, Any]
+    ) -> BatchEncoding:
         """Return the columns of a text with the ids of its target as labels; of the target alone without a text."""
         if target is None:
             raise DataError("text is None; give one str or a list of str, or text_target")
@@ -382,7 +386,9 @@ class Tokenizer(Conversations, Framing):
         given = checked_options("tokenizer", options, FURTHER, "tokenizer_kwargs")
         limit = self._limit(given.pop("truncation", None), given.get("max_length"))
         if limit:
-            part = slice(None, limit) if encodings.checked_side(self.truncation_side) == "right" else slice(-limit, None)
+            part = (
+                slice(None, limit) if encodings.checked_side(self.truncation_side) == "right" else slice(-limit, None)
+            )
             rows = [{name: row[part] for name, row in columns.items()} for columns in rows]
         kinds = {"token_type_ids": 0} if "token_type_ids" in self.model_input_names else {}
         columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
@@ -415,7 +421,7 @@ class Tokenizer(Conversations, Framing):
         return self._configuration()
 
     def save_vocabulary(self, save_directory: str | Path, filename_prefix: str | None = None) -> tuple[str, ...]:
-        """Write the vocabulary in its kind's own files (vocab.json and merges.txt, vocab.txt, ...); return the paths."""
+        """Write the vocabulary in its kind's own files (vocab.json, merges.txt, vocab.txt, ...); return the paths."""
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         return tuple(self.backend.model.save(str(folder), filename_prefix))
@@ -485,12 +491,21 @@ class AutoTokenizer:
         from massivetext.hub import find_folder
         from massivetext.tokens.gguf_file import read_tokenizer
 
-        allowed = (*SPECIAL_NAMES, *OTHER_SPECIALS, "padding_side", "truncation_side", "model_max_length", "chat_template")
+        allowed = (
+            *SPECIAL_NAMES,
+            *OTHER_SPECIALS,
+            "padding_side",
+            "truncation_side",
+            "model_max_length",
+            "chat_template",
+        )
         settings = checked_options("tokenizer.from_pretrained", settings, allowed, f"{cls.__name__}.from_pretrained")
         if arguments:
             raise ConfigError(f"{cls.__name__}.from_pretrained takes one name; pass everything else by its own name")
         more = {key: settings.pop(key) for key in OTHER_SPECIALS if key in settings}
-        named = {key: str(value) if key in SPECIAL_NAMES and value is not None else value for key, value in settings.items()}
+        named = {
+            key: str(value) if key in SPECIAL_NAMES and value is not None else value for key, value in settings.items()
+        }
         found = find_folder(name)
         backend, config = read_tokenizer(found) if found.suffix == ".gguf" else read_folder(found, cls._class_name())
         config = {**config, **named}

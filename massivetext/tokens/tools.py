@@ -98,7 +98,7 @@ def _described(schema: dict[str, Any], description: str) -> dict[str, Any]:
     try:
         values = [value.strip() if isinstance(value, str) else value for value in json.loads(choices[1])]
     except ValueError:
-        raise ConfigError(f"{choices[0].strip()} is not a JSON list; write (choices: [\"a\", \"b\"])") from None
+        raise ConfigError(f'{choices[0].strip()} is not a JSON list; write (choices: ["a", "b"])') from None
     return {**schema, "enum": values, "description": description[: choices.start()].strip()}
 
 

@@ -150,8 +150,8 @@ def _kept_columns(row: Any, model: nn.Module, remove_unused: bool, strict: bool)
     assert taken is not None
     if remove_unused and len(unused) == len(row):
         raise ConfigError(
-            f"the rows have the columns {names}, and {class_name}.forward takes none of them ({', '.join(sorted(taken))}"
-            f"); rename the columns, or set remove_unused_columns=False where a data_collator makes others of them"
+            f"the rows have the columns {names}, and {class_name}.forward takes none of them "
+            f"({', '.join(sorted(taken))}); rename the columns, or set remove_unused_columns=False where a data_collator makes others of them"
         )
     if remove_unused:
         log(tr("columns that {model} does not take are left out: {names}", model=class_name, names=names))
@@ -217,8 +217,8 @@ def _check_range(values: Any, name: str, number: int, count: int, what: str) -> 
         also = f", and {IGNORED_LABEL} for none" if name == "labels" else ""
         remedy = "load the model with num_labels=..." if what == "num_labels" else "use the model's own tokenizer"
         raise DataError(
-            f"row {number}: {name} holds {int(array[wrong].flat[0])}; allowed: 0 to {count - 1} ({what} {count}){also}; "
-            f"{remedy}"
+            f"row {number}: {name} holds {int(array[wrong].flat[0])}; allowed: 0 to {count - 1} ({what} {count}){also}"
+            f"; {remedy}"
         )
 
 

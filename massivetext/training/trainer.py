@@ -392,7 +392,9 @@ class Trainer:
                 for part in own.batch(step):
                     inputs = {name: torch.as_tensor(value).to(device) for name, value in part.items()}
                     if "labels" not in inputs:
-                        raise DataError("compute_metrics needs rows with labels; add a column 'labels', or leave it out")
+                        raise DataError(
+                            "compute_metrics needs rows with labels; add a column 'labels', or leave it out"
+                        )
                     labels.append(inputs.pop("labels").cpu().numpy())
                     outputs = self.model(**inputs)
                     found = outputs if isinstance(outputs, Tensor) else outputs["logits"]

@@ -1,4 +1,4 @@
-"""Chat templates: Hugging Face's arguments give its results, and no template takes more time or memory than is allowed."""
+"""Chat templates: Hugging Face's arguments give its results; no template takes more time or memory than allowed."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ CHATML = (
     "{{ '<|im_start|>system\nBe helpful.<|im_end|>\n' }}{% endif %}"
     "{{ '<|im_start|>' + message['role'] + '\n' }}{% generation %}{{ message['content'] | trim }}{% endgeneration %}"
     "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
-    "{% if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}"
+    "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}"
 )
 TOOLS = (
     "{%- if tools %}{{- '<|im_start|>system\n# Tools\n' }}{%- for tool in tools %}{{- tool | tojson }}\n{%- endfor %}"
@@ -31,13 +31,16 @@ TOOLS = (
 )
 HEADERS = (
     "{{- bos_token }}{%- set ns = namespace(seen=0) %}{%- for m in messages %}{%- set ns.seen = ns.seen + 1 %}"
-    "{{- '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
-    "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}{{- ns.seen }}"
+    "{{- '<|start_header_id|>' + m['role'] + '<|end_header_id|>\n\n' + m['content'] | trim }}"
+    "{{- '<|eot_id|>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"
+    "{{- ns.seen }}"
 )
 INSTRUCTION = (
     "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('roles must alternate') }}{% endif %}{% if message['role'] == 'user' %}"
-    "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% else %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% else %}{{ message['content'] + eos_token }}{% endif %}"
+    "{% endfor %}"
 )
 TURNS = (
     "{% for message in messages %}{% if message['role'] == 'assistant' %}{% set role = 'model' %}{% else %}"
@@ -322,7 +325,7 @@ def tight(monkeypatch):
 
 @pytest.mark.parametrize("template", [*MEMORY, *SECONDS])
 def test_a_template_that_takes_too_much_is_stopped(tight, template):
-    with pytest.raises(ConfigError, match="the chat template was stopped: it took more than|wrote .* characters"):
+    with pytest.raises(ConfigError, match=r"the chat template was stopped: it took more than|wrote .* characters"):
         rendering.render(template, {"messages": CHINESE})
     assert rendering.render("{{ messages[0].content }}", {"messages": CHINESE}).text == CHINESE[0]["content"]
 

@@ -114,9 +114,7 @@ def test_a_causal_model_trains_with_an_overridden_compute_loss_and_with_a_loss_f
     rows = [{"input_ids": ids} for ids in tokenizer(TEXTS, truncation=True, max_length=20)["input_ids"]]
     collator = mt.DataCollatorForLanguageModeling(tokenizer, mlm=False)
     for name, kind, loss in (("a", Nothing, None), ("b", mt.Trainer, nothing)):
-        trainer = kind(
-            causal(tokenizer), arguments(tmp_path / name), collator, rows, compute_loss_func=loss
-        )
+        trainer = kind(causal(tokenizer), arguments(tmp_path / name), collator, rows, compute_loss_func=loss)
         assert trainer.train().training_loss == 0.0
     with pytest.raises(DataError, match="with your own loss, tokenise the rows"):
         Nothing(causal(tokenizer), arguments(tmp_path / "c"), None, TEXTS, processing_class=tokenizer).train()
@@ -204,13 +202,13 @@ def test_remove_unused_columns_off_leaves_them_to_the_collator(tmp_path):
     options = arguments(tmp_path / "a", remove_unused_columns=False)
     mt.Trainer(classifier(), options, collate, labelled(idx=1)).train()
     assert "idx" in seen
-    with pytest.raises(ConfigError, match="columns idx, which BertForSequenceClassification.forward does not take"):
+    with pytest.raises(ConfigError, match=r"columns idx, which BertForSequenceClassification.forward does not take"):
         mt.Trainer(classifier(), arguments(tmp_path / "b", remove_unused_columns=False), None, labelled(idx=1)).train()
 
 
 def test_rows_of_other_columns_only_are_refused_with_both_names(tmp_path):
     rows = [{"sentence": "a b", "class": 1}] * 4
-    with pytest.raises(ConfigError, match="columns sentence, class, and .*forward takes none of them"):
+    with pytest.raises(ConfigError, match=r"columns sentence, class, and .*forward takes none of them"):
         mt.Trainer(classifier(), arguments(tmp_path), lambda rows: {}, rows).train()
 
 
