@@ -37,7 +37,7 @@ CHANGES_NOTHING: dict[str, dict[str, tuple[Any, ...]]] = {
         "sp_model_kwargs": (None, {}),
     },
     "model.forward": {
-        "cache_position": (None,), "decoder_inputs_embeds": (None,), "encoder_outputs": (None,), "head_mask": (None,),
+        "cache": (None,), "cache_position": (None,), "decoder_inputs_embeds": (None,), "encoder_outputs": (None,), "head_mask": (None,),
         "inputs_embeds": (None,), "logits_to_keep": (None, 0), "num_items_in_batch": (None,),
         "cross_attn_head_mask": (None,),
         "decoder_head_mask": (None,), "encoder_attention_mask": (None,), "encoder_hidden_states": (None,),
@@ -129,6 +129,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         "token": "set the environment variable HF_TOKEN",
     },
     "model.forward": {
+        "cache": "call generate(), which keeps its own cache of keys and values",
         "encoder_outputs": "pass input_ids; the encoder reads them again",
         "head_mask": "leave it out; heads cannot be masked",
         "inputs_embeds": "pass input_ids",

@@ -119,8 +119,8 @@ def _begin(
     if ids.shape[1] + new_tokens > context:
         log(
             tr(
-                "{prompt} tokens of prompt and {new} new ones are more than the {context} that the model reads: past these "
-                "it reads the newer half only",
+                "{prompt} tokens of prompt and {new} new ones are more than the {context} that the model reads: "
+                "past these it reads the newer half only",
                 prompt=ids.shape[1],
                 new=new_tokens,
                 context=context,
@@ -207,7 +207,7 @@ def kinds_added(model: Decoder, token_type_ids: Tensor | None) -> Decoder:
     """Return the model as it reads tokens of one kind; raise ConfigError where there are several."""
     if token_type_ids is None:
         return model
-    kinds = token_type_ids.unique().tolist()
+    kinds = sorted(set(token_type_ids.flatten().tolist()))
     if len(kinds) > 1:
         raise ConfigError(
             f"token_type_ids holds the kinds {kinds}, and a text is continued with one; leave token_type_ids out, or "

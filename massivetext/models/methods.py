@@ -139,7 +139,7 @@ class ModelMethods(nn.Module):
         if size == old:
             return self.get_input_embeddings()
         config = self.config.changed(vocab_size=size)
-        shapes = {name: tensor.shape for name, tensor in type(self)(config, None).state_dict().items()}
+        shapes = {name: tensor.shape for name, tensor in cast(Any, type(self))(config, None).state_dict().items()}
         replaced: dict[int, Tensor] = {}
         for name, tensor in self.state_dict(keep_vars=True).items():
             if tensor.shape != shapes[name] and id(tensor) not in replaced:

@@ -155,7 +155,7 @@ def listed_conversations(conversation: Any) -> tuple[bool, list[list[dict[str, A
         what = "empty" if isinstance(given, (list, tuple)) else f"a {type(given).__name__}"
         raise DataError(f"the conversation is {what}; give a list of messages, each {{'role': 'user', 'content': ...}}")
     several = isinstance(given[0], (list, tuple)) or hasattr(given[0], "messages")
-    found = []
+    found: list[list[dict[str, Any]]] = []
     for messages in given if several else [given]:
         found.append([])
         for message in plain(getattr(messages, "messages", messages)):

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from jinja2 import meta, nodes
 from jinja2.exceptions import TemplateError
@@ -38,7 +38,7 @@ class Refusal(Exception):
 class Generation(Extension):
     """`{% generation %}` ... `{% endgeneration %}`: what the assistant writes, put between two marks."""
 
-    tags: ClassVar[set[str]] = {"generation"}
+    tags = {"generation"}  # noqa: RUF012
 
     def parse(self, parser: Parser) -> nodes.Node:
         """Return the block as a call that receives what the block writes."""
@@ -89,7 +89,8 @@ def without_spans(marked: str, marks: Marks) -> tuple[str, list[tuple[int, int]]
     """Return a text without the marks, and where what stood between them begins and ends."""
     pieces: list[str] = []
     spans: list[tuple[int, int]] = []
-    begins, length = [], 0
+    begins: list[int] = []
+    length = 0
     for piece in marked.replace(marks.end, marks.start + marks.end).split(marks.start):
         if piece.startswith(marks.end):
             spans.append((begins.pop() if begins else length, length))

@@ -13,8 +13,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from massivetext.errors import ConfigError
 
-SCALARS = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
-CONTAINERS = {list: "array", tuple: "array", dict: "object"}
+SCALARS: dict[Any, str] = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null"}
+CONTAINERS: dict[Any, str] = {list: "array", tuple: "array", dict: "object"}
 SECTIONS = ("Args:", "Returns:", "Raises:", "Yields:", "Examples:", "Example:")
 ARGUMENT = re.compile(r"(\w+)(?:[ \t]*\([^()\n]*\))?:\s*(.*)", re.DOTALL)
 CHOICES = re.compile(r"\s*\(choices:\s*(.*?)\)\s*$", re.IGNORECASE | re.DOTALL)
@@ -116,7 +116,7 @@ def _type_schema(hint: Any, tool: str, argument: str) -> dict[str, Any]:
     if hint is Any:
         return {}
     if hint in SCALARS or hint in CONTAINERS:
-        return {"type": {**SCALARS, **CONTAINERS}[hint]}
+        return {"type": SCALARS[hint] if hint in SCALARS else CONTAINERS[hint]}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _one_of([member.value for member in hint], tool, argument)
     if origin is Literal:

@@ -151,7 +151,8 @@ def _kept_columns(row: Any, model: nn.Module, remove_unused: bool, strict: bool)
     if remove_unused and len(unused) == len(row):
         raise ConfigError(
             f"the rows have the columns {names}, and {class_name}.forward takes none of them "
-            f"({', '.join(sorted(taken))}); rename the columns, or set remove_unused_columns=False where a data_collator makes others of them"
+            f"({', '.join(sorted(taken))}); rename the columns, or set remove_unused_columns=False where a "
+            f"data_collator makes others of them"
         )
     if remove_unused:
         log(tr("columns that {model} does not take are left out: {names}", model=class_name, names=names))
@@ -174,7 +175,7 @@ def _unusable(row: Any, limits: Limits) -> str | None:
         if value is None:
             return f"{name} is None"
     ids, labels = row.get("input_ids"), row.get("labels")
-    if hasattr(ids, "__len__") and not len(ids):
+    if ids is not None and hasattr(ids, "__len__") and not len(ids):
         return "input_ids is empty"
     if limits.labels is None or not isinstance(labels, (list, tuple, np.ndarray, Tensor)) or np.ndim(labels) != 1:
         return None
@@ -188,8 +189,8 @@ def _check_fit(row: Mapping[str, Any], number: int, limits: Limits) -> None:
         _check_range(ids, "input_ids", number, limits.vocabulary, "vocab_size")
     if labels is None:
         return
-    per_token = limits.label_per_token and "labels" in row and ids is not None
-    if per_token and np.shape(labels) != np.shape(ids):
+    per_token = limits.label_per_token and "labels" in row
+    if per_token and ids is not None and np.shape(labels) != np.shape(ids):
         raise DataError(
             f"row {number} has {_size(labels)} labels and {_size(ids)} input_ids; give one label for each token, "
             f"{IGNORED_LABEL} where there is none"
