@@ -37,7 +37,8 @@ CHANGES_NOTHING: dict[str, dict[str, tuple[Any, ...]]] = {
         "sp_model_kwargs": (None, {}),
     },
     "model.forward": {
-        "cache": (None,), "cache_position": (None,), "decoder_inputs_embeds": (None,), "encoder_outputs": (None,), "head_mask": (None,),
+        "cache": (None,),
+        "cache_position": (None,), "decoder_inputs_embeds": (None,), "encoder_outputs": (None,), "head_mask": (None,),
         "inputs_embeds": (None,), "logits_to_keep": (None, 0), "num_items_in_batch": (None,),
         "cross_attn_head_mask": (None,),
         "decoder_head_mask": (None,), "encoder_attention_mask": (None,), "encoder_hidden_states": (None,),

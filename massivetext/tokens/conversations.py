@@ -123,7 +123,7 @@ class Conversations(Vocabulary):
         if how.spans:
             spans = chat.without_marks(text, mark, spans)
             if not spans:
-                log(tr("the chat template has no {{% generation %}} block: assistant_masks is all 0"))
+                log(tr("the chat template marks nothing as generated: assistant_masks is all 0"))
             within = [any(piece.start < end and piece.end > start for start, end in spans) for piece in pieces]
             columns["assistant_masks"] = [int(one) for one in within]
         return columns
