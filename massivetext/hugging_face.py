@@ -94,6 +94,9 @@ CHANGES_NOTHING: dict[str, dict[str, tuple[Any, ...]]] = {
         "torch_compile_backend": (None,), "torch_empty_cache_steps": ANY, "use_liger_kernel": ANY,
         "weight_decay_filter": (None,),
     },
+    "DataCollatorForLanguageModeling": {
+        "mask_replace_prob": (0.8,), "random_replace_prob": (0.1,), "seed": (None,), "whole_word_mask": (False,),
+    },
     "Trainer": {
         "callbacks": (None, []), "model_init": (None,), "optimizer_cls_and_kwargs": (None,),
         "preprocess_logits_for_metrics": (None,),
@@ -209,6 +212,17 @@ ATTRIBUTES_INSTEAD = {
         "sanitize_special_tokens": "tokenizer.add_special_tokens",
         "parse_response": "tokenizer.decode", "get_chat_template": "tokenizer.chat_template",
     },
+    "Trainer": {
+        "add_callback": "trainer.state.log_history and metrics.jsonl", "create_model_card": "trainer.save_model",
+        "hyperparameter_search": "a loop over TrainingArguments", 
+        "log_metrics": "print, or the log of trainer.evaluate",
+        "push_to_hub": "trainer.save_model(FOLDER), then `hf upload NAME FOLDER`", "remove_callback": "nothing",
+        "save_metrics": "metrics.jsonl in output_dir", "save_state": "nothing: checkpoints hold the whole state",
+        "tokenizer": "trainer.processing_class", "get_train_dataloader": "train_dataset and data_collator",
+        "get_eval_dataloader": "eval_dataset and data_collator", 
+        "lr_scheduler": "metrics.jsonl, which has learning_rate",
+        "is_world_process_zero": "True: training runs in one process", "callback_handler": "nothing",
+    },
     "model": {
         "add_adapter": "a LoRA written as modules of your own, trained by mt.Trainer",
         "disable_input_require_grads": "nothing", "enable_input_require_grads": "nothing",
@@ -219,6 +233,26 @@ ATTRIBUTES_INSTEAD = {
         "prepare_inputs_for_generation": "model.generate", "compute_transition_scores": "model(ids).logits",
     },
 }  # fmt: skip
+# Methods of Hugging Face's Trainer that subclasses override, and what does their work here.
+TRAINER_NOT_CALLED = {
+    "create_optimizer": "pass optimizers=(optimizer, None)",
+    "create_optimizer_and_scheduler": "pass optimizers=(optimizer, None)",
+    "create_scheduler": "set lr_scheduler_type and warmup_steps in TrainingArguments",
+    "evaluation_loop": "pass compute_metrics",
+    "get_decay_parameter_names": "pass optimizers=(optimizer, None)",
+    "get_eval_dataloader": "pass eval_dataset and data_collator",
+    "get_test_dataloader": "pass eval_dataset and data_collator",
+    "get_train_dataloader": "pass train_dataset and data_collator",
+    "inner_training_loop": "override compute_loss",
+    "log": "read trainer.state.log_history after the training",
+    "prediction_loop": "pass compute_metrics",
+    "prediction_step": "pass compute_metrics",
+    "training_step": "override compute_loss",
+    "_inner_training_loop": "override compute_loss",
+    "_prepare_inputs": "pass a data_collator",
+    "_save": "override save_model",
+    "_save_checkpoint": "set save_strategy and save_steps in TrainingArguments",
+}
 # Public names of Hugging Face's library that this package does not have, and what does their work here.
 NAMES_INSTEAD = {
     "AdamW": "torch.optim.AdamW", "BitsAndBytesConfig": "from_pretrained(..., dtype='bfloat16')",

@@ -61,6 +61,7 @@ class Conversations(Vocabulary):
                 "continue_final_message leaves the last message open and add_generation_prompt begins another one; "
                 "pass one of them"
             )
+        variables.pop("sanitize_control_tokens", None)  # those in messages are always text
         template = self._chosen_template(chat_template, tools)
         several, conversations = listed_conversations(conversation)
         fixed = {**self.specials, "add_generation_prompt": add_generation_prompt}

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from massivetext.errors import ConfigError
+from massivetext.hugging_face import checked_options
 from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.tokens.encodings import as_list, as_tensors, fill
 from massivetext.training.rows import stack_rows
@@ -32,7 +33,10 @@ class DataCollatorForLanguageModeling:
         mlm_probability: float = 0.15,
         pad_to_multiple_of: int | None = None,
         return_tensors: str = "pt",
+        **options: Any,
     ) -> None:
+        name = "DataCollatorForLanguageModeling"
+        checked_options(name, options, ("mlm", "mlm_probability", "pad_to_multiple_of", "return_tensors"))
         if mlm and getattr(tokenizer, "mask_token", None) is None:
             raise ConfigError(
                 "mlm=True needs a tokenizer with a mask token, and this one has none; pass mlm=False to learn each "

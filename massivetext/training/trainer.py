@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from massivetext.errors import ConfigError, DataError, ModelError
-from massivetext.hugging_face import checked_options
+from massivetext.hugging_face import ATTRIBUTES_INSTEAD, TRAINER_NOT_CALLED, checked_options, unknown_attribute
 from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.progress import log
 from massivetext.storage import clear_temporary, locked_folder
@@ -39,26 +39,6 @@ ARGUMENTS = (
     "model", "args", "data_collator", "train_dataset", "eval_dataset", "processing_class", "compute_loss_func",
     "compute_metrics", "optimizers",
 )  # fmt: skip
-# Methods of Hugging Face's Trainer that subclasses override, and what does their work here.
-NOT_CALLED = {
-    "create_optimizer": "pass optimizers=(optimizer, None)",
-    "create_optimizer_and_scheduler": "pass optimizers=(optimizer, None)",
-    "create_scheduler": "set lr_scheduler_type and warmup_steps in TrainingArguments",
-    "evaluation_loop": "pass compute_metrics",
-    "get_decay_parameter_names": "pass optimizers=(optimizer, None)",
-    "get_eval_dataloader": "pass eval_dataset and data_collator",
-    "get_test_dataloader": "pass eval_dataset and data_collator",
-    "get_train_dataloader": "pass train_dataset and data_collator",
-    "inner_training_loop": "override compute_loss",
-    "log": "read trainer.state.log_history after the training",
-    "prediction_loop": "pass compute_metrics",
-    "prediction_step": "pass compute_metrics",
-    "training_step": "override compute_loss",
-    "_inner_training_loop": "override compute_loss",
-    "_prepare_inputs": "pass a data_collator",
-    "_save": "override save_model",
-    "_save_checkpoint": "set save_strategy and save_steps in TrainingArguments",
-}
 
 
 class TrainOutput(NamedTuple):
@@ -66,6 +46,14 @@ class TrainOutput(NamedTuple):
 
     global_step: int
     training_loss: float
+    metrics: dict[str, float]
+
+
+class PredictionOutput(NamedTuple):
+    """What `Trainer.predict` returns: logits and label ids (rows, ...) as NumPy arrays, and numbers by name."""
+
+    predictions: np.ndarray
+    label_ids: np.ndarray
     metrics: dict[str, float]
 
 
@@ -112,7 +100,7 @@ class Trainer:
 
     def __init_subclass__(cls) -> None:
         """Refuse overridden methods that this Trainer does not call."""
-        for name, instead in NOT_CALLED.items():
+        for name, instead in TRAINER_NOT_CALLED.items():
             if name in vars(cls):
                 raise ConfigError(f"{cls.__name__}.{name} would never be called by this Trainer; instead, {instead}")
 
@@ -193,6 +181,21 @@ class Trainer:
         found = self._evaluated(self._evaluation_data(eval_dataset), metric_key_prefix)
         self.state.log_history.append({"step": self.state.global_step, **found})
         return found
+
+    def predict(self, test_dataset: Any, metric_key_prefix: str = "test") -> PredictionOutput:
+        """Return the logits and labels of rows with labels, the loss, and what compute_metrics makes of them."""
+        data = self._evaluation_data(test_dataset)
+        if data.packed:
+            raise ConfigError("predict works on rows with labels, and these texts are packed; pass tokenised rows")
+        with torch.no_grad():
+            found = self._predictions(data)
+        return PredictionOutput(found.predictions, found.label_ids, self._evaluated(data, metric_key_prefix))
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what does the work of a method that Hugging Face's Trainer has and this one does not."""
+        if name in ATTRIBUTES_INSTEAD["Trainer"]:
+            raise AttributeError(unknown_attribute("Trainer", name, ()))
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _evaluation_data(self, dataset: Any = None) -> _Data:
         """Return the evaluation data in batches."""

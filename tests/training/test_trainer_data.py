@@ -178,6 +178,21 @@ def test_evaluations_are_logged_and_in_the_history_with_step_and_epoch(tmp_path,
     assert trainer.evaluate().items() <= trainer.state.log_history[-1].items()
 
 
+def test_predict_gives_logits_labels_and_numbers(tmp_path):
+    trainer = mt.Trainer(
+        classifier(), arguments(tmp_path), compute_metrics=lambda found: {"accuracy": float(np.mean(found.label_ids))}
+    )
+    found = trainer.predict(labelled())
+    assert found.predictions.shape == (16, 2) and found.label_ids.tolist() == [0, 1] * 8
+    assert set(found.metrics) == {"test_loss", "test_accuracy"}
+
+
+@pytest.mark.parametrize(("name", "said"), [("add_callback", "log_history"), ("push_to_hub", "hf upload")])
+def test_a_method_that_the_trainer_does_not_have_says_what_does_its_work(tmp_path, name, said):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'; use .*{said}"):
+        getattr(mt.Trainer(classifier(), arguments(tmp_path)), name)
+
+
 # ---- rows ------------------------------------------------------------------------------------------------------------
 
 
