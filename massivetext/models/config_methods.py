@@ -46,7 +46,7 @@ class ConfigMethods(Settings):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of config.json."""
-        written: dict[str, Any] = self.to_hugging_face()  # type: ignore[attr-defined]
+        written: dict[str, Any] = self.to_hugging_face()
         return written
 
     def to_json_string(self, use_diff: bool = True) -> str:
@@ -66,7 +66,7 @@ class ConfigMethods(Settings):
     def from_dict(cls, config_dict: Mapping[str, Any], **changes: Any) -> Self:
         """Return the configuration in the content of a config.json."""
         found: Self = cls.from_hugging_face(config_dict)  # type: ignore[attr-defined]
-        return found.changed(**changes) if changes else found  # type: ignore[attr-defined,no-any-return]
+        return found.changed(**changes) if changes else found
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **changes: Any) -> Self:
@@ -95,7 +95,7 @@ class ConfigMethods(Settings):
     @property
     def label2id(self) -> dict[str, int]:
         """The number of each label."""
-        return {name: number for number, name in self.labels.items()}  # type: ignore[attr-defined]
+        return {name: number for number, name in self.labels.items()}
 
     def __getattr__(self, name: str) -> Any:
         """Return a field by the family's own name (n_embd), or one that changes nothing."""
@@ -116,7 +116,7 @@ class ConfigMethods(Settings):
         if own in SETTABLE or (own in CONSTANT and value == CONSTANT[own]):
             self.__dict__[f"set {own}"] = value
         elif own == "label2id":
-            self.id2label = {number: label for label, number in value.items()}
+            self.__setattr__("id2label", {number: label for label, number in value.items()})
         elif own not in type(self).model_fields:
             known = [*self.accepted_names(), *SETTABLE]
             if own in CONSTANT:
@@ -128,5 +128,5 @@ class ConfigMethods(Settings):
                 f"config.changed({name}=...), or pass {name}=... to from_pretrained"
             )
         else:
-            changed = self.changed(**{own: value})  # type: ignore[attr-defined]
+            changed = self.changed(**{own: value})
             self.__dict__.update({field: getattr(changed, field) for field in type(self).model_fields})

@@ -27,7 +27,7 @@ class ModelMethods(nn.Module):
         super().__init__()
         self._forward_names = frozenset(inspect.signature(self.forward).parameters)
 
-    def __call__(self, *arguments: Any, return_dict: bool | None = None, **options: Any) -> Any:
+    def __call__(self, *arguments: Any, return_dict: Any = None, **options: Any) -> Any:
         """Call the model. return_dict=False gives a tuple; arguments that it does not take are refused by name."""
         if not options.keys() <= self._forward_names:
             options = self._taken(options)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenizers import AddedToken
+from tokenizers import AddedToken as AddedToken
 from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ConfigError, unknown_name

@@ -206,7 +206,8 @@ def make_crew(model: nn.Module, settings: TrainSettings) -> Crew | None:
 
 def has_dropout(model: nn.Module) -> bool:
     """Return whether any part of the model drops something out."""
-    shares = [module.p for module in model.modules() if "Dropout" in type(module).__name__ and hasattr(module, "p")]
+    drops = [module for module in model.modules() if "Dropout" in type(module).__name__]
+    shares: list[Any] = [getattr(module, "p", 0.0) for module in drops]
     shapes = [getattr(module, "shape", None) for module in model.modules()]  # attention drops without a module
     return any(share > 0.0 for share in [*shares, *(getattr(shape, "dropout", 0.0) for shape in shapes)])
 

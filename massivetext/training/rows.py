@@ -133,7 +133,7 @@ def encode_rows(rows: Any, column: str | None, tokenizer: "Tokenizer", start_id:
     """
     parts: list[np.ndarray] = []
     lengths: list[int] = []
-    found = rows if column is None else texts_of(rows, column)
+    found: Any = rows if column is None else texts_of(rows, column)
     for begin in range(0, len(found), TEXTS_AT_ONCE):
         some = [found[index] for index in range(begin, min(begin + TEXTS_AT_ONCE, len(found)))]
         if column is None:
