@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 PUBLIC_NAMES = {
+    "AddedToken": "massivetext.tokens.special",
     "ArceeForQuestionAnswering": "massivetext.models.decoder_families",
     "ArceeForSequenceClassification": "massivetext.models.decoder_families",
     "ArceeForTokenClassification": "massivetext.models.decoder_families",
@@ -28,7 +29,9 @@ PUBLIC_NAMES = {
     "BartForQuestionAnswering": "massivetext.models.sequence_heads",
     "BartForSequenceClassification": "massivetext.models.sequence_heads",
     "BartModel": "massivetext.models.sequence_models",
-    "BartTokenizer": "massivetext.tokens.tokenizer",
+    "BartTokenizer": "massivetext.tokens.classes",
+    "BartTokenizerFast": "massivetext.tokens.classes",
+    "BatchEncoding": "massivetext.tokens.encodings",
     "BertConfig": "massivetext.models.bert",
     "BertForMaskedLM": "massivetext.models.bert",
     "BertForMultipleChoice": "massivetext.models.bert",
@@ -36,27 +39,37 @@ PUBLIC_NAMES = {
     "BertForSequenceClassification": "massivetext.models.bert",
     "BertForTokenClassification": "massivetext.models.bert",
     "BertModel": "massivetext.models.bert",
-    "BertTokenizer": "massivetext.tokens.tokenizer",
+    "BertTokenizer": "massivetext.tokens.classes",
+    "BertTokenizerFast": "massivetext.tokens.classes",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
+    "DataCollatorForSeq2Seq": "massivetext.training.collators",
+    "DataCollatorForTokenClassification": "massivetext.training.collators",
+    "DataCollatorWithPadding": "massivetext.training.collators",
+    "EvalPrediction": "massivetext.training.trainer",
     "GPT2Config": "massivetext.models.gpt2",
     "GPT2ForQuestionAnswering": "massivetext.models.decoder_families",
     "GPT2ForSequenceClassification": "massivetext.models.decoder_families",
     "GPT2ForTokenClassification": "massivetext.models.decoder_families",
     "GPT2LMHeadModel": "massivetext.models.gpt2",
     "GPT2Model": "massivetext.models.decoder_families",
-    "GPT2Tokenizer": "massivetext.tokens.tokenizer",
+    "GPT2Tokenizer": "massivetext.tokens.classes",
+    "GPT2TokenizerFast": "massivetext.tokens.classes",
     "GPTNeoXConfig": "massivetext.models.gpt_neox",
     "GPTNeoXForCausalLM": "massivetext.models.gpt_neox",
     "GPTNeoXForQuestionAnswering": "massivetext.models.decoder_families",
     "GPTNeoXForSequenceClassification": "massivetext.models.decoder_families",
     "GPTNeoXForTokenClassification": "massivetext.models.decoder_families",
     "GPTNeoXModel": "massivetext.models.decoder_families",
+    "GPTNeoXTokenizerFast": "massivetext.tokens.classes",
+    "GenerationConfig": "massivetext.generation.config",
     "LlamaConfig": "massivetext.models.llama",
     "LlamaForCausalLM": "massivetext.models.llama",
     "LlamaForQuestionAnswering": "massivetext.models.decoder_families",
     "LlamaForSequenceClassification": "massivetext.models.decoder_families",
     "LlamaForTokenClassification": "massivetext.models.decoder_families",
     "LlamaModel": "massivetext.models.decoder_families",
+    "LlamaTokenizer": "massivetext.tokens.classes",
+    "LlamaTokenizerFast": "massivetext.tokens.classes",
     "MT5Config": "massivetext.models.t5",
     "MT5ForConditionalGeneration": "massivetext.models.t5",
     "MT5ForQuestionAnswering": "massivetext.models.sequence_heads",
@@ -66,6 +79,7 @@ PUBLIC_NAMES = {
     "MarianConfig": "massivetext.models.marian",
     "MarianMTModel": "massivetext.models.marian",
     "MarianModel": "massivetext.models.sequence_models",
+    "MarianTokenizer": "massivetext.tokens.classes",
     "MistralConfig": "massivetext.models.mistral",
     "MistralForCausalLM": "massivetext.models.mistral",
     "MistralForQuestionAnswering": "massivetext.models.decoder_families",
@@ -85,12 +99,16 @@ PUBLIC_NAMES = {
     "PaLMConfig": "massivetext.models.palm",
     "PaLMForCausalLM": "massivetext.models.palm",
     "PaLMModel": "massivetext.models.decoder_families",
+    "PreTrainedTokenizer": "massivetext.tokens.classes",
+    "PreTrainedTokenizerFast": "massivetext.tokens.classes",
     "Qwen2Config": "massivetext.models.qwen2",
     "Qwen2ForCausalLM": "massivetext.models.qwen2",
     "Qwen2ForQuestionAnswering": "massivetext.models.decoder_families",
     "Qwen2ForSequenceClassification": "massivetext.models.decoder_families",
     "Qwen2ForTokenClassification": "massivetext.models.decoder_families",
     "Qwen2Model": "massivetext.models.decoder_families",
+    "Qwen2Tokenizer": "massivetext.tokens.classes",
+    "Qwen2TokenizerFast": "massivetext.tokens.classes",
     "Qwen3Config": "massivetext.models.qwen3",
     "Qwen3ForCausalLM": "massivetext.models.qwen3",
     "Qwen3ForQuestionAnswering": "massivetext.models.decoder_families",
@@ -104,14 +122,16 @@ PUBLIC_NAMES = {
     "RobertaForSequenceClassification": "massivetext.models.roberta",
     "RobertaForTokenClassification": "massivetext.models.roberta",
     "RobertaModel": "massivetext.models.roberta",
-    "RobertaTokenizer": "massivetext.tokens.tokenizer",
+    "RobertaTokenizer": "massivetext.tokens.classes",
+    "RobertaTokenizerFast": "massivetext.tokens.classes",
     "T5Config": "massivetext.models.t5",
     "T5ForConditionalGeneration": "massivetext.models.t5",
     "T5ForQuestionAnswering": "massivetext.models.sequence_heads",
     "T5ForSequenceClassification": "massivetext.models.sequence_heads",
     "T5ForTokenClassification": "massivetext.models.sequence_heads",
     "T5Model": "massivetext.models.sequence_models",
-    "T5Tokenizer": "massivetext.tokens.tokenizer",
+    "T5Tokenizer": "massivetext.tokens.classes",
+    "T5TokenizerFast": "massivetext.tokens.classes",
     "Trainer": "massivetext.training.trainer",
     "TrainingArguments": "massivetext.training.arguments",
     "XLMRobertaConfig": "massivetext.models.roberta",
@@ -121,10 +141,12 @@ PUBLIC_NAMES = {
     "XLMRobertaForSequenceClassification": "massivetext.models.roberta",
     "XLMRobertaForTokenClassification": "massivetext.models.roberta",
     "XLMRobertaModel": "massivetext.models.roberta",
-    "XLMRobertaTokenizer": "massivetext.tokens.tokenizer",
+    "XLMRobertaTokenizer": "massivetext.tokens.classes",
+    "XLMRobertaTokenizerFast": "massivetext.tokens.classes",
     "attention_maps": "massivetext.explaining.maps",
     "attribute_tokens": "massivetext.explaining.attribution",
     "build_corpus": "massivetext.corpus.building",
+    "default_data_collator": "massivetext.training.collators",
     "explain": "massivetext.explaining.explanation",
     "load_corpus": "massivetext.corpus.reading",
     "load_dataset": "massivetext.corpus.datasets",
@@ -132,6 +154,7 @@ PUBLIC_NAMES = {
     "pipeline": "massivetext.tasks.pipelines",
     "remove_documents": "massivetext.corpus.removing",
     "run": "massivetext.journey",
+    "set_seed": "massivetext.training.seeds",
     "train_classifier": "massivetext.corpus.classifying",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
@@ -148,6 +171,7 @@ if TYPE_CHECKING:
     from massivetext.explaining.explanation import explain as explain
     from massivetext.explaining.lens import logit_lens as logit_lens
     from massivetext.explaining.maps import attention_maps as attention_maps
+    from massivetext.generation.config import GenerationConfig as GenerationConfig
     from massivetext.journey import run as run
     from massivetext.models.auto import AutoConfig as AutoConfig
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM
@@ -255,23 +279,47 @@ if TYPE_CHECKING:
     from massivetext.models.t5 import T5Config as T5Config
     from massivetext.models.t5 import T5ForConditionalGeneration as T5ForConditionalGeneration
     from massivetext.tasks.pipelines import pipeline as pipeline
+    from massivetext.tokens.classes import BartTokenizer as BartTokenizer
+    from massivetext.tokens.classes import BartTokenizerFast as BartTokenizerFast
+    from massivetext.tokens.classes import BertTokenizer as BertTokenizer
+    from massivetext.tokens.classes import BertTokenizerFast as BertTokenizerFast
+    from massivetext.tokens.classes import GPT2Tokenizer as GPT2Tokenizer
+    from massivetext.tokens.classes import GPT2TokenizerFast as GPT2TokenizerFast
+    from massivetext.tokens.classes import GPTNeoXTokenizerFast as GPTNeoXTokenizerFast
+    from massivetext.tokens.classes import LlamaTokenizer as LlamaTokenizer
+    from massivetext.tokens.classes import LlamaTokenizerFast as LlamaTokenizerFast
+    from massivetext.tokens.classes import MarianTokenizer as MarianTokenizer
+    from massivetext.tokens.classes import PreTrainedTokenizer as PreTrainedTokenizer
+    from massivetext.tokens.classes import PreTrainedTokenizerFast as PreTrainedTokenizerFast
+    from massivetext.tokens.classes import Qwen2Tokenizer as Qwen2Tokenizer
+    from massivetext.tokens.classes import Qwen2TokenizerFast as Qwen2TokenizerFast
+    from massivetext.tokens.classes import RobertaTokenizer as RobertaTokenizer
+    from massivetext.tokens.classes import RobertaTokenizerFast as RobertaTokenizerFast
+    from massivetext.tokens.classes import T5Tokenizer as T5Tokenizer
+    from massivetext.tokens.classes import T5TokenizerFast as T5TokenizerFast
+    from massivetext.tokens.classes import XLMRobertaTokenizer as XLMRobertaTokenizer
+    from massivetext.tokens.classes import XLMRobertaTokenizerFast as XLMRobertaTokenizerFast
+    from massivetext.tokens.encodings import BatchEncoding as BatchEncoding
+    from massivetext.tokens.special import AddedToken as AddedToken
     from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
-    from massivetext.tokens.tokenizer import BartTokenizer as BartTokenizer
-    from massivetext.tokens.tokenizer import BertTokenizer as BertTokenizer
-    from massivetext.tokens.tokenizer import GPT2Tokenizer as GPT2Tokenizer
-    from massivetext.tokens.tokenizer import RobertaTokenizer as RobertaTokenizer
-    from massivetext.tokens.tokenizer import T5Tokenizer as T5Tokenizer
-    from massivetext.tokens.tokenizer import XLMRobertaTokenizer as XLMRobertaTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer as train_tokenizer
     from massivetext.training.arguments import TrainingArguments as TrainingArguments
     from massivetext.training.collators import DataCollatorForLanguageModeling as DataCollatorForLanguageModeling
+    from massivetext.training.collators import DataCollatorForSeq2Seq as DataCollatorForSeq2Seq
+    from massivetext.training.collators import DataCollatorForTokenClassification as DataCollatorForTokenClassification
+    from massivetext.training.collators import DataCollatorWithPadding as DataCollatorWithPadding
+    from massivetext.training.collators import default_data_collator as default_data_collator
+    from massivetext.training.seeds import set_seed as set_seed
+    from massivetext.training.trainer import EvalPrediction as EvalPrediction
     from massivetext.training.trainer import Trainer as Trainer
 
 
 def __getattr__(name: str) -> Any:
     """Import the module that holds a public name, on its first use."""
     if name not in PUBLIC_NAMES:
-        raise AttributeError(f"module 'massivetext' has no attribute {name!r}")
+        if name.startswith("_"):
+            raise AttributeError(f"module 'massivetext' has no attribute {name!r}")
+        raise AttributeError(import_module("massivetext.hugging_face").unknown_public_name(name, PUBLIC_NAMES))
     value = getattr(import_module(PUBLIC_NAMES[name]), name)
     globals()[name] = value
     return value

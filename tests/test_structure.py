@@ -14,7 +14,7 @@ import massivetext as mt
 PACKAGE = Path(mt.__file__).parent
 
 LAYERS = [
-    {"errors", "visible"}, {"storage", "settings", "translations"},
+    {"errors", "visible"}, {"storage", "settings", "translations", "hugging_face"},
     {"progress", "hub", "state", "parquet", "interrupting"}, {"text"}, {"corpus"}, {"tokens"}, {"layers"},
     {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"explaining"}, {"recipe"},
     {"run_folder"}, {"stages"}, {"journey", "takedowns"}, {"doctor", "chat"}, {"verifying"},

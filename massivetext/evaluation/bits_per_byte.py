@@ -38,7 +38,7 @@ class Encoder(Protocol):
     """What the check of a tokenizer needs of it."""
 
     def encode_ordinary(self, text: str) -> list[int]: ...  # noqa: D102
-    def decode(self, ids: list[int]) -> str: ...  # noqa: D102
+    def decode(self, ids: list[int], /) -> str: ...  # noqa: D102
 
 
 class Window(NamedTuple):

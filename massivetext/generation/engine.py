@@ -5,7 +5,7 @@ older half of what the model reads is let go and the newer half is read again; a
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from massivetext.generation.choosing import Chooser, Rules
 from massivetext.generation.settings import GenerationSettings, generation_settings
 from massivetext.generation.stepping import FastStep, StepPlan
 from massivetext.layers.cache import StaticCache, slot_mask
+from massivetext.progress import log
+from massivetext.translations import tr
 
 
 class Decoder(Protocol):
@@ -114,6 +116,16 @@ def _begin(
     first = _first_columns(ids, attention_mask)
     new_tokens, context = settings.new_tokens(ids.shape[1]), int(model.config.max_position_embeddings)
     _check_prompt(ids, first, context, int(model.config.vocab_size))
+    if ids.shape[1] + new_tokens > context:
+        log(
+            tr(
+                "{prompt} tokens of prompt and {new} new ones are more than the {context} that the model reads: "
+                "past these it reads the newer half only",
+                prompt=ids.shape[1],
+                new=new_tokens,
+                context=context,
+            )
+        )
     stops = torch.tensor(_stop_ids(model, settings), device=ids.device, dtype=torch.long)
     reader = Reader(model, model.step_plan(), first, min(ids.shape[1] + new_tokens, max(context, ids.shape[1])))
     logits = reader.read(ids)
@@ -177,15 +189,53 @@ def _slide(model: Decoder, ids: Tensor, full: Reader) -> tuple[Reader, Tensor]:
     return reader, reader.read(ids[:, -kept:])
 
 
-def generate(model: Decoder, input_ids: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Tensor:
+class WithKind:
+    """A model whose every token has one kind more: GPT-2 adds the embedding of the id that token_type_ids holds."""
+
+    def __init__(self, model: Decoder, kind: int) -> None:
+        self._model, self._kind = model, kind
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Return the embeddings (B, T, D) of ids (B, T), that of the kind added."""
+        return self._model.embed(input_ids) + self._model.embed(torch.full_like(input_ids[:1, :1], self._kind))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def kinds_added(model: Decoder, token_type_ids: Tensor | None) -> Decoder:
+    """Return the model as it reads tokens of one kind; raise ConfigError where there are several."""
+    if token_type_ids is None:
+        return model
+    kinds = sorted(set(token_type_ids.flatten().tolist()))
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"token_type_ids holds the kinds {kinds}, and a text is continued with one; leave token_type_ids out, or "
+            f"tokenize one text instead of a pair"
+        )
+    if getattr(model, "adds_kinds", False):
+        return cast(Decoder, WithKind(model, kinds[0]))
+    if kinds[0]:
+        raise ConfigError("token_type_ids is not 0, and this model has one kind of token; leave token_type_ids out")
+    return model
+
+
+def generate(
+    model: Decoder, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **options: Any
+) -> Tensor:
     """Return prompts with their continuations, (B * num_return_sequences, T + new tokens) int64.
 
     input_ids: (B, T) int64, padded on the left. attention_mask: (B, T), 0 = padding; None: no padding. options: the
     fields of `GenerationSettings`, over those of the model's generation_config.json. Greedy by default; rows
     i * num_return_sequences and following continue prompt i. A tokenizer's output as input_ids is taken apart.
     """
+    if input_ids is None:
+        input_ids = options.pop("inputs", None)
     if isinstance(input_ids, Mapping):
         return generate(model, **{"attention_mask": attention_mask, **input_ids, **options})
+    if input_ids is None:
+        raise ConfigError("generate needs input_ids, (rows, tokens); to start from nothing, give the start id alone")
+    model = kinds_added(model, options.pop("token_type_ids", None))
     settings = generation_settings(model.generation_defaults, options)
     return continued(model, input_ids, attention_mask, settings)
 

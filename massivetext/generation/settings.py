@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from massivetext.errors import ConfigError
+from massivetext.hugging_face import checked_options
 from massivetext.settings import Settings
 
 DEFAULT_NEW_TOKENS = 64
@@ -111,11 +112,18 @@ class GenerationSettings(Settings):
 def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> GenerationSettings:
     """Return the settings from a folder's generation_config.json (`defaults`) overridden by a caller's `options`.
 
+    An option generation_config (an object of that kind, or a dict) goes before the defaults and behind other options.
     Options that are not known raise ConfigError, and so do defaults that would change the ids and are not supported,
     unless an option sets them to the value at which they do not (num_beam_groups=1).
     """
+    config = options.get("generation_config")
+    if config is not None:
+        values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+        options = {**values, **{key: value for key, value in options.items() if key != "generation_config"}}
+        options = {key: value for key, value in options.items() if key not in HARMLESS}
     off = {key for key, value in options.items() if key in NEUTRAL and value == NEUTRAL[key]}
-    options = {key: value for key, value in options.items() if key not in off}
+    options = {key: value for key, value in options.items() if key not in off and key != "generation_config"}
+    options = checked_options("generate", options, GenerationSettings.model_fields)
     defaults = {key: value for key, value in defaults.items() if key not in off}
     kept = {}
     for key, value in defaults.items():

@@ -7,12 +7,15 @@ import torch
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.hub import find_folder
+from massivetext.hugging_face import checked_options
 from massivetext.models.architectures import PUBLISHED_CONFIGS
+from massivetext.models.config_methods import LATER
 from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.folder import load_model_folder, read_config, wanted_dtype
 from massivetext.models.gguf_file import load_gguf
+from massivetext.models.methods import loading_options
 from massivetext.models.presets import preset_config
 from massivetext.models.weights import CONFIG_FILE, read_object
 
@@ -20,10 +23,20 @@ from massivetext.models.weights import CONFIG_FILE, read_object
 class AutoConfig:
     """Makes configurations: of a model folder, or of a family with values of one's own."""
 
+    @classmethod
+    def from_pretrained(cls, name: str | Path, **changes: Any) -> Any:
+        """Return the configuration of a model folder or GGUF file (or a name that `hub.find_folder` knows).
+
+        changes: fields to have otherwise, e.g. num_labels.
+        """
+        config = cls._read(find_folder(name))
+        names = [*config.accepted_names(), "label2id"]
+        kept = checked_options("config.from_pretrained", changes, names, "AutoConfig.from_pretrained")
+        return config.changed(**kept) if kept else config
+
     @staticmethod
-    def from_pretrained(name: str | Path) -> Any:
-        """Return the configuration of a model folder or GGUF file (or a name that `hub.find_folder` knows)."""
-        found = find_folder(name)
+    def _read(found: Path) -> Any:
+        """Return the configuration of a folder or GGUF file."""
         if found.suffix == ".gguf":
             return load_gguf(found).config
         values = read_object(found / CONFIG_FILE) if found.is_dir() else {}
@@ -57,24 +70,37 @@ class AutoModelForCausalLM:
     """Makes causal language models: from a folder with weights, or fresh from a configuration."""
 
     @staticmethod
-    def from_pretrained(
-        name: str | Path, *, verify: bool = False, dtype: str | torch.dtype = "float32", device: str = "cpu"
-    ) -> CausalDecoder:
+    def from_pretrained(name: str | Path, *arguments: Any, verify: bool = False, **options: Any) -> CausalDecoder:
         """Return the model in a folder or GGUF file (or of a name that `hub.find_folder` knows), in evaluation mode.
 
-        verify: also run the probe texts stored with the model and compare the top logits. dtype: number format of the
-        weights in memory, "auto" keeps the file's. Raises ModelError where the folder is incomplete or altered.
+        verify: also run the probe texts stored with the model and compare the top logits. options: dtype (torch_dtype),
+        the number format of the weights in memory, "auto" keeps the file's, unset float32; device (device_map), one
+        device; config, the folder's own with other ids; and these ids (pad_token_id, ...). Raises ModelError where the
+        folder is incomplete or altered.
         """
-        found = find_folder(name)
-        if found.suffix != ".gguf":
-            return load_model_folder(found, verify=verify, dtype=dtype).to(device)
-        if verify:
-            raise ModelError(f"{found} holds no probe texts to verify; load it without verify=True")
-        return load_gguf(found, wanted_dtype(dtype)).to(device)
+        if arguments:
+            raise ConfigError("from_pretrained takes one name; pass everything else by its own name")
+        names = ("dtype", "device", "config", *LATER)
+        given = loading_options(options, names, "AutoModelForCausalLM")
+        dtype, device, config = given.pop("dtype", "float32"), given.pop("device", "cpu"), given.pop("config", None)
+        model = AutoModelForCausalLM._loaded(find_folder(name), verify, dtype).to(device)
+        changes = {field: value for field, value in given.items() if field in type(model.config).model_fields}
+        model.config.update({**({} if config is None else config.model_dump()), **changes})
+        return model
 
     @staticmethod
-    def from_config(config: DecoderConfig, seed: int = 0) -> CausalDecoder:
+    def _loaded(found: Path, verify: bool, dtype: str | torch.dtype) -> CausalDecoder:
+        """Return the model of a folder or GGUF file."""
+        if found.suffix != ".gguf":
+            return load_model_folder(found, verify=verify, dtype=dtype)
+        if verify:
+            raise ModelError(f"{found} holds no probe texts to verify; load it without verify=True")
+        return load_gguf(found, wanted_dtype(dtype))
+
+    @staticmethod
+    def from_config(config: DecoderConfig, seed: int = 0, **options: Any) -> CausalDecoder:
         """Return a model with fresh weights, a function of `config` and `seed` alone, in training mode."""
+        checked_options("model.from_config", options, (), "AutoModelForCausalLM.from_config")
         for family in CAUSAL_FAMILIES.values():
             if type(config) is family.config_class:
                 return family.from_config(config, seed)

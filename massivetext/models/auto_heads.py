@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.hub import find_folder
+from massivetext.hugging_face import checked_options
 from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.pretrained import PretrainedModel
@@ -35,8 +36,9 @@ class AutoHead:
         return cls._class(str(family), str(folder / CONFIG_FILE)).from_pretrained(folder, **options)
 
     @classmethod
-    def from_config(cls, config: LabelledConfig, seed: int = 0) -> PretrainedModel:
+    def from_config(cls, config: LabelledConfig, seed: int = 0, **options: Any) -> PretrainedModel:
         """Return a model with fresh weights, a function of `config` and `seed` alone, in training mode."""
+        checked_options("model.from_config", options, (), f"{cls.__name__}.from_config")
         family = getattr(config, "model_type", None)
         if family is None:
             raise ConfigError(

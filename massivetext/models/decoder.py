@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from massivetext.errors import ModelError
 from massivetext.generation.stepping import StepPlan
+from massivetext.hugging_face import checked_options
 from massivetext.layers.attention import (
     Context,
     Mask,
@@ -41,12 +42,13 @@ from massivetext.models.blocks import (
     run_block,
 )
 from massivetext.models.configuration import DecoderConfig
+from massivetext.models.methods import ModelMethods
 from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
 from massivetext.models.outputs import CausalOutput, Record
 from massivetext.models.weights import seeded_normal
 
 
-class CausalDecoder(nn.Module):
+class CausalDecoder(ModelMethods):
     """A causal language model: predicts each next token. Base of the families, not used by itself.
 
     The training loop uses `embed`, `hidden` and `head_weight`: the lookup stays outside a compiled `hidden`, because
@@ -59,6 +61,7 @@ class CausalDecoder(nn.Module):
     padding_position: ClassVar[int | None] = None  # where all padding stands; None: see `padded_positions`
     stored_base: ClassVar[str] = "model."  # files of the model without its head leave this out of their names
     stored_head: ClassVar[str] = "lm_head.weight"
+    adds_kinds: ClassVar[bool] = False  # whether the embedding of token_type_ids is added to that of the ids
     computed: ClassVar[str] = r"rotary_emb\.inv_freq$"  # stored by old files, and following from the configuration
     frequencies: Tensor | None
 
@@ -66,6 +69,7 @@ class CausalDecoder(nn.Module):
         """Make a model with fresh weights, a function of `config` and `seed`; None: without weights, to load some."""
         super().__init__()
         self.config = config
+        config.__dict__["built"] = True
         self.tokenizer_folder: str | None = None  # where the model was read from, for those who need its tokenizer
         self.generation_defaults: dict[str, Any] = {}  # the folder's generation_config.json
         with torch.device("meta"):  # no memory and no random numbers are spent before the weights are known
@@ -313,26 +317,29 @@ class CausalDecoder(nn.Module):
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         segments: Tensor | None = None,
         output_hidden_states: bool = False,
         output_attentions: bool = False,
+        inputs_embeds: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
     ) -> CausalOutput:
         """Return logits (B, T, V) and, with labels, the mean loss in nats.
 
-        input_ids: (B, T). attention_mask: (B, T), 1 = text, 0 = padding. labels: (B, T) *not* shifted, as in Hugging
-        Face: the label of a token is compared with the prediction made one token before; -100 is left out.
-        segments: see `hidden`; not together with attention_mask. output_hidden_states, output_attentions: also what
-        each layer did, see `outputs`.
+        input_ids: (B, T), or in their place inputs_embeds (B, T, D). token_type_ids: (B, T), for GPT-2, which adds the
+        embeddings of these ids; others have one kind of token, 0. attention_mask: (B, T), 1 = text, 0 = padding.
+        labels: (B, T) *not* shifted, as in Hugging Face: the label of a token is compared with the prediction made one
+        token before; -100 is left out. segments: see `hidden`; not together with attention_mask. output_hidden_states,
+        output_attentions: also what each layer did, see `outputs`.
         """
         if attention_mask is not None and segments is not None:
             raise ModelError("attention_mask and segments were both given; padding inside packed rows is a segment too")
-        self.check_ids(input_ids)
+        embeddings = self._embedded(input_ids, inputs_embeds, token_type_ids)
         record = Record.asked(output_hidden_states, output_attentions)
-        hidden = self.read(input_ids, attention_mask, position_ids, segments, record)
+        hidden = self.read_embeddings(embeddings, attention_mask, position_ids, segments, record)
         logits = self.head(hidden)
         loss = None if labels is None else next_token_loss(logits, labels)
         return CausalOutput(loss, logits, *Record.shown(record, hidden, output_hidden_states))
@@ -346,7 +353,35 @@ class CausalDecoder(nn.Module):
         record: Record | None = None,
     ) -> Tensor:
         """Return the final hidden states (B, T, D) of ids; arguments as for `forward`. record: gets what layers did."""
-        embeddings, known = self.embed(input_ids), not torch.compiler.is_compiling()
+        return self.read_embeddings(self.embed(input_ids), attention_mask, position_ids, segments, record)
+
+    def _embedded(self, input_ids: Tensor | None, inputs_embeds: Tensor | None, kinds: Tensor | None) -> Tensor:
+        """Return the embeddings (B, T, D) of ids, or those that were given; raise ModelError for both or neither."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ModelError("pass input_ids (B, T), or inputs_embeds (B, T, D) in their place; one of the two")
+        if input_ids is None:
+            embeddings = cast(Tensor, inputs_embeds)
+            self.check_length(embeddings.shape[1])
+        else:
+            self.check_ids(input_ids)
+            embeddings = self.embed(input_ids)
+        if kinds is not None and self.adds_kinds:
+            self.check_ids(kinds)
+            return embeddings + self.embed(kinds)
+        if kinds is not None and not torch.compiler.is_compiling() and bool(kinds.any()):
+            raise ModelError("token_type_ids is not 0 everywhere, and this model has one kind of token; leave it out")
+        return embeddings
+
+    def read_embeddings(
+        self,
+        embeddings: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        segments: Tensor | None = None,
+        record: Record | None = None,
+    ) -> Tensor:
+        """Return the final hidden states (B, T, D) of embeddings (B, T, D); see `read`."""
+        known = not torch.compiler.is_compiling()
         if attention_mask is None or (known and bool(attention_mask.all())):  # without a mask attention is faster
             return self.hidden(embeddings, position_ids, segments, record=record)
         if position_ids is None:
@@ -382,14 +417,15 @@ class CausalDecoder(nn.Module):
             )
 
     @torch.no_grad()
-    def generate(self, input_ids: Tensor, **options: Any) -> Tensor:
+    def generate(self, input_ids: Tensor | None = None, **options: Any) -> Tensor:
         """Return ids (B * num_return_sequences, prompt + new tokens); see `massivetext.generation.engine.generate`."""
         from massivetext.generation.engine import generate
 
         return generate(self, input_ids, **options)
 
-    def save_pretrained(self, folder: str, tokenizer: Any = None) -> None:
+    def save_pretrained(self, save_directory: str | Path, tokenizer: Any = None, **options: Any) -> None:
         """Write a model folder that `transformers` opens unchanged; see `models.folder.save_model_folder`."""
         from massivetext.models.folder import save_model_folder
 
-        save_model_folder(self, tokenizer, Path(folder))
+        checked_options("model.save_pretrained", options, ("save_directory", "tokenizer"))
+        save_model_folder(self, tokenizer, Path(save_directory))

@@ -93,6 +93,7 @@ class GPT2LMHeadModel(CausalDecoder):
 
     config_class = GPT2Config
     block_class = GPT2Block
+    adds_kinds = True
     stored_base = "transformer."
     computed = r"\.attn\.(masked_)?bias$"  # the causal mask
 

@@ -6,6 +6,7 @@ Only where asked for: `hidden_states` (B, T, D), what the first layer reads, the
 reads it; `attentions` (B, H, T, S) of every layer, each row the shares in which a token reads the others.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -44,6 +45,38 @@ class Output:
     def __getitem__(self, key: str | int | slice) -> Any:
         """Return a field by name, or by its place among those that are not None."""
         return getattr(self, key) if isinstance(key, str) else self.to_tuple()[key]
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what replaces a field that Hugging Face's outputs have and these do not."""
+        if name == "past_key_values":
+            raise AttributeError("past_key_values is not kept; call generate(), which has its own cache")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.keys()
+
+    def __len__(self) -> int:
+        return len(self.to_tuple())
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names, as Hugging Face's outputs do."""
+        return iter(self.keys())
+
+    def keys(self) -> list[str]:
+        """Return the names of the fields that are not None."""
+        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
+
+    def values(self) -> list[Any]:
+        """Return the fields that are not None."""
+        return list(self.to_tuple())
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Return names and fields that are not None."""
+        return list(zip(self.keys(), self.to_tuple(), strict=True))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a field by name, `default` where it is None."""
+        return getattr(self, key) if key in self.keys() else default
 
     def to_tuple(self) -> tuple[Any, ...]:
         """Return the fields that are not None."""

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from massivetext.errors import ModelError
+from massivetext.errors import ConfigError, ModelError
 from massivetext.hub import find_folder
+from massivetext.hugging_face import checked_options
 from massivetext.models.folder import check_folder, check_probes, save_model_folder, wanted_dtype
+from massivetext.models.methods import ModelMethods, loading_options
 from massivetext.models.naming import check_fit
 from massivetext.models.outputs import Output
 from massivetext.models.published import GENERATION, LabelledConfig
@@ -25,7 +27,7 @@ OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # what the first BERT files
 SHOWN = 6  # names of tensors in one message
 
 
-class PretrainedModel(nn.Module):
+class PretrainedModel(ModelMethods):
     """A model that `transformers` knows under the same class name, with weights under the same names."""
 
     config_class: ClassVar[Any]
@@ -46,6 +48,7 @@ class PretrainedModel(nn.Module):
         """seed: of the fresh weights; None: none are made (they will be loaded)."""
         super().__init__()
         self.config = config
+        config.__dict__["built"] = True
         self.tokenizer_folder: str | None = None  # where the model was read from, for those who need its tokenizer
         self.generation_defaults: dict[str, Any] = {}  # the folder's generation_config.json
         with torch.device("meta"):  # no memory and no random numbers are spent before the weights are known
@@ -66,24 +69,35 @@ class PretrainedModel(nn.Module):
     def from_pretrained(
         cls,
         name: str | Path,
-        *,
+        *arguments: Any,
         verify: bool = False,
         dtype: str | torch.dtype = "float32",
         device: str = "cpu",
+        ignore_mismatched_sizes: bool = False,
         **changes: Any,
     ) -> Self:
         """Return the model in a folder (or of a name that `hub.find_folder` knows), in evaluation mode.
 
         A head that the folder does not have is made fresh, and the log says so. verify: also run the probe texts stored
-        with the model. dtype: number format in memory, "auto" keeps the file's. changes: fields of the configuration,
-        such as num_labels. Raises ModelError where the folder is incomplete or altered.
+        with the model. dtype (torch_dtype): number format in memory, "auto" keeps the file's. device (device_map): one
+        device. ignore_mismatched_sizes: a head of another size than the configuration's is made fresh, too. changes:
+        fields of the configuration, such as num_labels, or a whole one as config. Raises ModelError where the folder is
+        incomplete or altered.
         """
+        if arguments:
+            raise ConfigError(f"{cls.__name__}.from_pretrained takes one name; pass everything else by its own name")
+        names = ("dtype", "device", "config", "label2id", *cls.config_class.accepted_names())
+        given = loading_options({"dtype": dtype, "device": device, **changes}, names, cls.__name__)
+        dtype, device, own = given.pop("dtype", "float32"), given.pop("device"), given.pop("config", None)
+        changes = given
         folder = find_folder(name)
         values = read_object(folder / CONFIG_FILE) if folder.is_dir() else {}
         config, weights = check_folder(folder, cls.config_class)
         weights = cls.renamed(weights)
-        config = cls.told_by_weights(config, weights)
-        model = cls(config.changed(**changes) if changes else config, seed=None)
+        config = cls.told_by_weights(config, weights) if own is None else own
+        model = cls(config.changed(**changes), seed=None)
+        if ignore_mismatched_sizes:
+            weights = model._without_other_heads(weights)
         model.take(weights, f"the weights in {folder}")
         wanted = wanted_dtype(dtype)
         if wanted is not None:  # the weights only: rotary frequencies stay float32
@@ -99,9 +113,17 @@ class PretrainedModel(nn.Module):
             check_probes(model, folder)
         return model
 
-    def save_pretrained(self, folder: str | Path, tokenizer: Any = None) -> None:
+    def _without_other_heads(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors of a file without those of heads that have another size than this model's."""
+        shapes = {name: tensor.shape for name, tensor in self.state_dict().items()}
+        wrong = [name for name, tensor in weights.items() if name in shapes and tensor.shape != shapes[name]]
+        heads = [head for head in self.heads if any(name.startswith(head) for name in wrong)]
+        return {name: tensor for name, tensor in weights.items() if not name.startswith(tuple(heads))}
+
+    def save_pretrained(self, save_directory: str | Path, tokenizer: Any = None, **options: Any) -> None:
         """Write a model folder that `transformers` opens unchanged; see `models.folder.save_model_folder`."""
-        save_model_folder(self, tokenizer, Path(folder))
+        checked_options("model.save_pretrained", options, ("save_directory", "tokenizer"))
+        save_model_folder(self, tokenizer, Path(save_directory))
 
     @property
     def architecture(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
-from massivetext.settings import Settings
+from massivetext.models.config_methods import ConfigMethods
 
 # Fields that do not change what a model computes.
 HARMLESS = {
@@ -34,7 +34,7 @@ GENERATION = {
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 
-class LabelledConfig(Settings):
+class LabelledConfig(ConfigMethods):
     """What a classifier's head is told."""
 
     num_labels: int = 2

@@ -2,7 +2,7 @@
 
 from collections import UserDict
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -11,7 +11,14 @@ from massivetext.errors import ConfigError, DataError, unknown_name
 TENSOR_KINDS = ("pt", "np")
 PADDINGS = ("True", "False", "longest", "max_length", "do_not_pad")
 # What stands in the columns where a row is padded; other columns (labels, for one) are their collator's business.
-PADDING_VALUES = {"attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1}
+PADDING_VALUES = {"attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1, "assistant_masks": 0}
+
+
+class Span(NamedTuple):
+    """A stretch of characters or tokens: the first, and the one behind the last."""
+
+    start: int
+    end: int
 
 
 class BatchEncoding(UserDict[str, Any]):
@@ -31,26 +38,109 @@ class BatchEncoding(UserDict[str, Any]):
         self.data = {name: value.to(device) if hasattr(value, "to") else value for name, value in self.data.items()}
         return self
 
-    def char_to_token(self, row: int, character: int, sequence: int = 0) -> int | None:
-        """Return the number of the token that holds a character of a row's text, None where it holds none (a space)."""
-        found: int | None = self.encodings[row].char_to_token(character, sequence)
+    def __getitem__(self, key: Any) -> Any:
+        """Return a column by name, or the details of one row by its number."""
+        if isinstance(key, int):
+            return self._row(key)
+        if isinstance(key, slice):
+            return {name: column[key] for name, column in self.data.items()}
+        return self.data[key]
+
+    def convert_to_tensors(self, tensor_type: str | None = None, prepend_batch_axis: bool = False) -> Self:
+        """Turn the columns into tensors ("pt") or arrays ("np"), and return the same object."""
+        rows = {name: [column] for name, column in self.data.items()} if prepend_batch_axis else self.data
+        self.data = as_tensors(dict(rows), tensor_type)
+        return self
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether the details of each row are known."""
+        return bool(self.encodings)
+
+    @property
+    def n_sequences(self) -> int | None:
+        """How many texts each row holds: 1, or 2 for pairs; None where it is not known."""
+        return self.encodings[0].n_sequences if self.encodings else None
+
+    def _row(self, number: int) -> Any:
+        """Return the details of a row; raise DataError where they are not known."""
+        if not self.encodings:
+            raise DataError("these rows were not made of texts, so their characters and words are not known")
+        if not -len(self.encodings) <= number < len(self.encodings):
+            raise DataError(f"row {number} was asked for; there are {len(self.encodings)}, counted from 0")
+        return self.encodings[number]
+
+    def _placed(self, first: int, second: int | None) -> tuple[Any, int]:
+        """Return the details of a row and a number in it, given as (row, number), or as a number of the first row."""
+        return (self._row(0), first) if second is None else (self._row(first), second)
+
+    def char_to_token(
+        self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
+    ) -> int | None:
+        """Return the number of the token that holds a character, None where none does (a space)."""
+        row, character = self._placed(batch_or_char_index, char_index)
+        found: int | None = row.char_to_token(character, sequence_index)
         return found
 
-    def tokens(self, row: int = 0) -> list[str]:
+    def char_to_word(
+        self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
+    ) -> int | None:
+        """Return the number of the word that holds a character, None where none does."""
+        row, character = self._placed(batch_or_char_index, char_index)
+        found: int | None = row.char_to_word(character, sequence_index)
+        return found
+
+    def token_to_chars(self, batch_or_token_index: int, token_index: int | None = None) -> Span | None:
+        """Return where the characters of a token begin and end, None for special tokens."""
+        row, token = self._placed(batch_or_token_index, token_index)
+        found = row.token_to_chars(token)
+        return None if found is None else Span(*found)
+
+    def token_to_word(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
+        """Return the number of a token's word, None for special tokens."""
+        row, token = self._placed(batch_or_token_index, token_index)
+        found: int | None = row.token_to_word(token)
+        return found
+
+    def token_to_sequence(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
+        """Return 0 for a token of the first text, 1 for the second, None for special tokens."""
+        row, token = self._placed(batch_or_token_index, token_index)
+        found: int | None = row.token_to_sequence(token)
+        return found
+
+    def word_to_tokens(
+        self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
+    ) -> Span | None:
+        """Return the first token of a word and the one behind its last, None for a word without tokens."""
+        row, word = self._placed(batch_or_word_index, word_index)
+        found = row.word_to_tokens(word, sequence_index)
+        return None if found is None else Span(*found)
+
+    def word_to_chars(
+        self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
+    ) -> Span | None:
+        """Return where the characters of a word begin and end."""
+        row, word = self._placed(batch_or_word_index, word_index)
+        found = row.word_to_chars(word, sequence_index)
+        return None if found is None else Span(*found)
+
+    def tokens(self, batch_index: int = 0) -> list[str]:
         """Return the tokens of one row."""
-        return list(self.encodings[row].tokens)
+        return list(self._row(batch_index).tokens)
 
-    def word_ids(self, row: int = 0) -> list[int | None]:
+    def word_ids(self, batch_index: int = 0) -> list[int | None]:
         """Return for each token of a row the number of its word, None for special tokens."""
-        return list(self.encodings[row].word_ids)
+        return list(self._row(batch_index).word_ids)
 
-    def sequence_ids(self, row: int = 0) -> list[int | None]:
+    words = word_ids
+
+    def sequence_ids(self, batch_index: int = 0) -> list[int | None]:
         """Return for each token of a row 0 (first text), 1 (second text) or None (special)."""
-        return list(self.encodings[row].sequence_ids)
+        return list(self._row(batch_index).sequence_ids)
 
 
 def as_tensors(columns: dict[str, Any], kind: str | None) -> dict[str, Any]:
-    """Return the columns as PyTorch tensors ("pt"), NumPy arrays ("np") of int64, or as they are (None)."""
+    """Return the columns as PyTorch tensors ("pt") or NumPy arrays ("np"), whole numbers as int64; None: unchanged."""
     if kind is None:
         return columns
     if kind not in TENSOR_KINDS:
@@ -62,12 +152,27 @@ def as_tensors(columns: dict[str, Any], kind: str | None) -> dict[str, Any]:
                 f"the rows of {name} have {min(lengths)} to {max(lengths)} entries, and a tensor needs one length: "
                 f"give padding=True, and truncation=True with max_length where rows are too long"
             )
-    arrays = {name: np.asarray(rows, dtype=np.int64) for name, rows in columns.items()}
+    arrays = {name: _array(name, rows) for name, rows in columns.items()}
     if kind == "np":
         return arrays
     import torch
 
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return {
+        name: torch.from_numpy(array.astype(np.float32) if array.dtype == np.float64 else array)
+        for name, array in arrays.items()
+    }
+
+
+def _array(name: str, rows: Any) -> np.ndarray:
+    """Return a column as an array; raise DataError for one that holds no numbers."""
+    array = np.asarray([as_list(row) for row in rows] if isinstance(rows, (list, tuple)) else rows)
+    if array.dtype.kind in "iu" or not array.size:
+        return array.astype(np.int64)
+    if array.dtype.kind not in "bf":
+        raise DataError(
+            f"the column {name} holds no numbers and cannot be a tensor; leave it out, or keep it as a list"
+        )
+    return array
 
 
 def as_list(ids: Any) -> Any:

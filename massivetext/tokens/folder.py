@@ -1,6 +1,7 @@
 """Tokenizer folders: what Hugging Face's tools write and read, here too."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from massivetext.tokens.encodings import checked_side
 
 # GPT-2 wrote its vocabulary and merges to two files, under two pairs of names.
 WORD_PIECES = "vocab.txt"
+NAMED_TEMPLATES = "additional_chat_templates"  # where folders keep further chat templates, NAME.jinja each
 VOCABULARY_AND_MERGES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
 
@@ -47,7 +49,11 @@ def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dic
         config["chat_template"] = (folder / "chat_template.jinja").read_text(encoding="utf-8")
     elif isinstance(config.get("chat_template"), list):  # several named templates: the one named default is meant
         named = {entry["name"]: entry["template"] for entry in config["chat_template"]}
-        config["chat_template"] = named.get("default")
+        config["chat_template"], config["named_templates"] = named.pop("default", None), named
+    further = {
+        path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / NAMED_TEMPLATES).glob("*.jinja"))
+    }
+    config["named_templates"] = {**config.get("named_templates", {}), **further}
     return backend, config
 
 
@@ -132,8 +138,10 @@ def _read_object(path: Path) -> dict[str, Any]:
     return read_object(path, (), "Write the tokenizer again with save_pretrained, or fetch it again", ModelError)
 
 
-def write_folder(folder: Path, backend: Backend, config: dict[str, Any], chat_template: str | None) -> tuple[str, ...]:
-    """Write the files of a tokenizer, each whole or not at all; return their paths."""
+def write_folder(
+    folder: Path, backend: Backend, config: dict[str, Any], chat_template: str | None, named: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Write the files of a tokenizer, each whole or not at all; return their paths. named: further chat templates."""
     paths = [folder / "tokenizer.json", folder / "tokenizer_config.json"]
     write_text(paths[0], json.dumps(json.loads(backend.to_str()), ensure_ascii=False, indent=2) + "\n")
     write_json(paths[1], config)
@@ -143,4 +151,7 @@ def write_folder(folder: Path, backend: Backend, config: dict[str, Any], chat_te
         paths.append(template)
     else:
         template.unlink(missing_ok=True)
+    for name, content in named.items():
+        paths.append(folder / NAMED_TEMPLATES / f"{name}.jinja")
+        write_text(paths[-1], content)
     return tuple(str(path) for path in paths)

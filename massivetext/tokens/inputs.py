@@ -6,8 +6,27 @@ from typing import Any
 from massivetext.errors import DataError
 
 
+def as_sequence(text: Any) -> Any:
+    """Return a column of an array, a data frame or a dataset as a list; anything else as it is."""
+    if not isinstance(text, (str, bytes, Sequence)) and hasattr(text, "__len__") and hasattr(text, "tolist"):
+        return text.tolist()
+    return text
+
+
+def parted_pairs(text: Any) -> tuple[Any, Any]:
+    """Return a list of (text, text) pairs as two lists; anything else as it is, and None."""
+    if not isinstance(text, (str, bytes)) and isinstance(text, Sequence) and len(text):
+        pairs = [entry for entry in text if isinstance(entry, (tuple, list)) and len(entry) == 2]
+        if len(pairs) == len(text):
+            return [entry[0] for entry in pairs], [entry[1] for entry in pairs]
+    return text, None
+
+
 def listed(text: str | Sequence[str], what: str) -> list[str]:
     """Return one or several texts as a list; raise DataError for anything that is not text."""
+    text = as_sequence(text)
+    if isinstance(text, bytes):
+        raise DataError(f"{what} is bytes; give one str or a list of str, e.g. {what}.decode('utf-8')")
     texts = [text] if isinstance(text, str) else list(text) if isinstance(text, Sequence) else text
     if not isinstance(texts, list):
         raise DataError(f"{what} is a {type(text).__name__}; give one str or a list of str")

@@ -3,13 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenizers import AddedToken
+from tokenizers import AddedToken as AddedToken
 from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ConfigError, unknown_name
+from massivetext.hugging_face import unknown_attribute
 from massivetext.tokens import encodings
 
+Token = str | AddedToken
 SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+OTHER_SPECIALS = ("additional_special_tokens", "extra_special_tokens")
+# What may be set on a tokenizer, beside the special tokens and their ids.
+SETTINGS = (
+    "backend", "chat_template", "clean_up_tokenization_spaces", "model_input_names", "model_max_length", "name_or_path",
+    "named_templates", "padding_side", "specials", "truncation_side",
+)  # fmt: skip
 
 
 class Vocabulary:
@@ -31,6 +39,11 @@ class Vocabulary:
         """Return the number of ids without tokens added later, as Hugging Face counts."""
         return int(self.backend.get_vocab_size(with_added_tokens=False))
 
+    @property
+    def vocab(self) -> dict[str, int]:
+        """The table from tokens to ids, added tokens included."""
+        return self.get_vocab()
+
     def get_vocab(self) -> dict[str, int]:
         """Return the table from tokens to ids, added tokens included."""
         return dict(self.backend.get_vocab(with_added_tokens=True))
@@ -50,23 +63,40 @@ class Vocabulary:
         """Return `bos_token`, `bos_token_id` and their kin; None for one that is not set."""
         key = name.removesuffix("_id")
         if key not in SPECIAL_NAMES:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            known = [*SETTINGS, *SPECIAL_NAMES, *(f"{special}_id" for special in SPECIAL_NAMES), *dir(type(self))]
+            raise AttributeError(unknown_attribute("Tokenizer", name, known))
         token = self.__dict__.get("specials", {}).get(key)
         return token if key == name or token is None else self.backend.token_to_id(token)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; `tokenizer.pad_token = tokenizer.eos_token` names a token of the vocabulary."""
-        if name in SPECIAL_NAMES:
-            if value is None:
-                self.specials.pop(name, None)
+        """Set an attribute; `tokenizer.pad_token = tokenizer.eos_token` and `pad_token_id = 0` name a known token."""
+        key = name.removesuffix("_id")
+        if key in SPECIAL_NAMES:
+            token = self._token_of(name, value) if key != name and value is not None else value
+            if token is None:
+                self.specials.pop(key, None)
             else:
-                self._require(str(value), name)
-                self.specials[name] = str(value)
+                self._require(str(token), key)
+                self.specials[key] = str(token)
             self._forget()
-        else:
+        elif name in OTHER_SPECIALS:
+            self.add_tokens(value, special_tokens=True)
+        elif name in SETTINGS:
+            if name.endswith("_side"):
+                encodings.checked_side(value)
             super().__setattr__(name, value)
             if name == "chat_template":
                 self._forget()
+        else:
+            known = [*SETTINGS, *SPECIAL_NAMES, *(f"{special}_id" for special in SPECIAL_NAMES)]
+            raise AttributeError(unknown_attribute("Tokenizer", name, known))
+
+    def _token_of(self, name: str, number: Any) -> str:
+        """Return the token of an id; raise ConfigError if there is none."""
+        token = self.backend.id_to_token(number) if isinstance(number, int) and number >= 0 else None
+        if token is None:
+            raise ConfigError(f"{name} is {number!r}; allowed: an id of the vocabulary, 0 to {len(self) - 1}, or None")
+        return str(token)
 
     def _require(self, token: str, what: str) -> int:
         """Return a token's id; raise ConfigError if it is not in the vocabulary."""
@@ -80,31 +110,75 @@ class Vocabulary:
 
     def _forget(self) -> None:
         """Drop what was computed from the vocabulary or the special tokens."""
-        for name in ("digest", "_ordinary", "_fast", "_cutter"):
+        for name in ("digest", "_ordinary", "_fast", "_cutter", "_splitter"):
             self.__dict__.pop(name, None)
 
-    def add_tokens(self, tokens: str | Sequence[str], special_tokens: bool = False) -> int:
-        """Add tokens to the vocabulary and return how many were new; a model then needs len(tokenizer) embeddings."""
-        listed = [tokens] if isinstance(tokens, str) else list(tokens)
-        added = [AddedToken(str(token), special=special_tokens, normalized=not special_tokens) for token in listed]
+    def add_tokens(self, tokens: Token | Sequence[Token], special_tokens: bool = False) -> int:
+        """Add tokens to the vocabulary and return how many were new; a model then needs len(tokenizer) embeddings.
+
+        An `AddedToken` keeps its lstrip, rstrip, single_word and normalized.
+        """
+        listed = [tokens] if isinstance(tokens, (str, AddedToken)) else list(tokens)
+        added = []
+        for token in listed:
+            if not isinstance(token, (str, AddedToken)):
+                raise ConfigError(f"a token to add is a {type(token).__name__}; give a str or an AddedToken")
+            if isinstance(token, str):
+                token = AddedToken(token, special=special_tokens, normalized=not special_tokens)
+            token.special = token.special or special_tokens
+            added.append(token)
         before = len(self)
-        (self.backend.add_special_tokens if special_tokens else self.backend.add_tokens)(added)
+        for token in added:
+            (self.backend.add_special_tokens if token.special else self.backend.add_tokens)([token])
         self._forget()
         return len(self) - before
 
-    def add_special_tokens(self, tokens: Mapping[str, str | Sequence[str]]) -> int:
+    def add_special_tokens(self, special_tokens_dict: Mapping[str, Token | Sequence[Token]], **options: Any) -> int:
         """Add special tokens by name ({"pad_token": "[PAD]"}) and return how many were new to the vocabulary."""
+        options.pop("replace_additional_special_tokens", None)  # what is in the vocabulary stays there
+        options.pop("replace_extra_special_tokens", None)
+        if options:
+            raise ConfigError(unknown_name("argument of add_special_tokens:", next(iter(options)), OTHER_SPECIALS))
         count = 0
-        for name, value in tokens.items():
-            if name in ("additional_special_tokens", "extra_special_tokens"):
+        for name, value in special_tokens_dict.items():
+            if name in OTHER_SPECIALS:
+                count += self.add_tokens(list(value.values()) if isinstance(value, Mapping) else value, True)
+            elif name in SPECIAL_NAMES and isinstance(value, (str, AddedToken)):
                 count += self.add_tokens(value, special_tokens=True)
-            elif name in SPECIAL_NAMES and isinstance(value, str):
-                count += self.add_tokens(value, special_tokens=True)
-                setattr(self, name, value)
+                setattr(self, name, str(value))
             else:
-                allowed = (*SPECIAL_NAMES, "additional_special_tokens")
-                raise ConfigError(unknown_name("special token name", name, allowed))
+                raise ConfigError(unknown_name("special token name", name, (*SPECIAL_NAMES, *OTHER_SPECIALS)))
         return count
+
+    @property
+    def special_tokens_map(self) -> dict[str, str]:
+        """The named special tokens that are set."""
+        return {name: self.specials[name] for name in SPECIAL_NAMES if name in self.specials}
+
+    @property
+    def additional_special_tokens(self) -> list[str]:
+        """The special tokens that have no name of their own."""
+        named = set(self.specials.values())
+        return [token.content for token in self.added_specials if token.content not in named]
+
+    @property
+    def extra_special_tokens(self) -> list[str]:
+        """The same, by its newer name."""
+        return self.additional_special_tokens
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """The tokens that texts are searched for before they are cut, by id."""
+        return dict(sorted(self.backend.get_added_tokens_decoder().items()))
+
+    @property
+    def added_tokens_encoder(self) -> dict[str, int]:
+        """The ids of these tokens."""
+        return {token.content: number for number, token in self.added_tokens_decoder.items()}
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """Return the ids of these tokens."""
+        return self.added_tokens_encoder
 
     @property
     def added_specials(self) -> list[AddedToken]:

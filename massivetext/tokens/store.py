@@ -279,10 +279,10 @@ def _start(folder: Path, inputs: dict[str, Any], quiet: bool) -> None:
     if (folder / MANIFEST).is_file():
         if not quiet:
             log(tr("{folder}: the token store of other inputs is replaced", folder=folder))
-        old = open_store(folder).splits
         (folder / MANIFEST).unlink()
-        for split in old:
-            shutil.rmtree(folder / split, ignore_errors=True)
+    # Found by their shards, not by the manifest: whoever removed a store may have been killed half-way.
+    for split in {path.parents[1] for path in folder.glob("*/*/shard-*")}:
+        shutil.rmtree(split, ignore_errors=True)
     if (folder / WORK).is_dir():
         shutil.rmtree(folder / WORK)
     write_state(plan, inputs)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from massivetext.errors import ConfigError
+from massivetext.hugging_face import checked_options
 from massivetext.settings import Settings, explain
 from massivetext.training.settings import TrainSettings
 
@@ -21,25 +22,6 @@ DECAYS: dict[str, Literal["linear", "cosine", "none"]] = {
     "cosine": "cosine",
     "constant": "none",
     "constant_with_warmup": "none",
-}
-# Arguments of Hugging Face that may be written out as long as they ask for nothing: name, and the values it may have.
-ASK_NOTHING: dict[str, tuple[Any, ...]] = {
-    "bf16_full_eval": (False,),
-    "dataloader_drop_last": (False,),
-    "dataloader_num_workers": (0,),
-    "dataloader_pin_memory": (True, False),
-    "disable_tqdm": (None, False),
-    "fp16": (False,),
-    "fp16_full_eval": (False,),
-    "gradient_checkpointing": (None, False),
-    "group_by_length": (False,),
-    "label_smoothing_factor": (0.0,),
-    "load_best_model_at_end": (False,),
-    "local_rank": (-1,),
-    "prediction_loss_only": (False,),
-    "push_to_hub": (False,),
-    "remove_unused_columns": (True,),
-    "tf32": (None,),
 }
 
 
@@ -116,6 +98,8 @@ class TrainingArguments(Settings):
     """Seed of dropout and of the order of the data."""
     data_seed: int | None = None
     """Seed of the order of the data; unset: seed."""
+    remove_unused_columns: bool = True
+    """Leave out the columns of rows that the model's forward does not take."""
     bf16: bool = False
     """bfloat16 in the forward and backward pass."""
     use_cpu: bool = False
@@ -125,9 +109,7 @@ class TrainingArguments(Settings):
     length (compiling takes longer than a shorter run gains)."""
 
     def __init__(self, output_dir: str | Path | None = None, **values: Any) -> None:
-        for name, allowed in ASK_NOTHING.items():
-            if name in values and values.pop(name) not in allowed:
-                raise ConfigError(f"TrainingArguments({name}=...) is not supported; remove it (allowed: {allowed[0]})")
+        values = checked_options("TrainingArguments", values, type(self).model_fields)
         if output_dir is not None:
             values["output_dir"] = output_dir
         try:

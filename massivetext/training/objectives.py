@@ -25,7 +25,8 @@ from massivetext.training.machine import (
 from massivetext.training.settings import TrainSettings
 
 HEAD_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**28}  # 8 MB stay in a CPU's cache: a fifth faster than four times as many
-ComputeLoss = Callable[[Any, Any], Tensor]
+ComputeLoss = Callable[[Callable[..., Any], dict[str, Any], int], Tensor]
+"""Makes the mean loss of a part of a batch: of the model to call, the columns, and how many labels they count."""
 
 
 class Batches(Protocol):
@@ -132,7 +133,7 @@ class ModuleObjective:
     """The loss of any module that is called with a batch's columns by name, as Hugging Face models are.
 
     A batch is a list of parts, each a mapping of columns (rows, ...) with `labels`. The module returns its mean loss
-    (in `.loss`, `["loss"]`, first of a tuple, or itself), or `compute_loss(outputs, labels)` makes it of the outputs.
+    (in `.loss`, `["loss"]`, first of a tuple, or itself), or `compute_loss` calls the module and makes it.
     """
 
     def __init__(self, model: nn.Module, settings: TrainSettings, compute_loss: ComputeLoss | None = None) -> None:
@@ -157,14 +158,13 @@ class ModuleObjective:
         starts = np.cumsum([0, *(len(_label_counts(part)) for part in batch)])
         part = batch[int(np.searchsorted(starts, rows.start))]
         inputs = {name: value.to(self.device) if isinstance(value, Tensor) else value for name, value in part.items()}
+        counts = _label_counts(part)
         with mixed_precision(self.device, self.dtype):
             if self.compute_loss is not None:
-                labels = inputs.pop("labels", None)
-                mean = self.compute_loss(self._call(**inputs), labels)
+                mean = self.compute_loss(self._call, inputs, int(counts.sum()))
             else:
                 mean = loss_in(self._call(**inputs), self.model)
-        counts = torch.from_numpy(_label_counts(part)).to(self.device)
-        return mean, mean.detach() * counts
+        return mean, mean.detach() * torch.from_numpy(counts).to(self.device)
 
     def check(self, batch: Any) -> None:
         """Nothing is packed, so nothing can leak."""
@@ -207,7 +207,9 @@ def make_crew(model: nn.Module, settings: TrainSettings) -> Crew | None:
 def has_dropout(model: nn.Module) -> bool:
     """Return whether any part of the model drops something out."""
     drops = [module for module in model.modules() if "Dropout" in type(module).__name__]
-    return any(getattr(module, "p", 0.0) > 0.0 for module in drops)
+    shares: list[Any] = [getattr(module, "p", 0.0) for module in drops]
+    shapes = [getattr(module, "shape", None) for module in model.modules()]  # attention drops without a module
+    return any(share > 0.0 for share in [*shares, *(getattr(shape, "dropout", 0.0) for shape in shapes)])
 
 
 def mixed_precision(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:

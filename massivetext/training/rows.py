@@ -5,6 +5,7 @@ labels of their own, or a collator of the user's, stay rows (`RowBatches`). Lege
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from massivetext.errors import ConfigError, DataError
 from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.tokens.order import TrainingOrder
 from massivetext.tokens.store import Documents, Shard
+from massivetext.training.checking import report_skipped
 
 if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
@@ -56,11 +58,17 @@ def as_rows(dataset: Any) -> Any:
     return dataset
 
 
-def text_column(row: Any) -> str | None:
+def first_rows(dataset: Any, most: int = TEXTS_AT_ONCE) -> list[Any]:
+    """Return the first rows of a dataset, which tell what its rows are."""
+    return [dataset[index] for index in range(min(len(dataset), most))]
+
+
+def text_column(rows: Sequence[Any]) -> str | None:
     """Return which column holds the text of raw rows: "text", else the only one of strings; None if there is none.
 
-    Rows that are strings themselves have the column "".
+    Rows that are strings themselves have the column "". Of several rows the first that is not empty decides.
     """
+    row = next((row for row in rows if isinstance(row, str) or _has_text(row)), rows[0])
     if isinstance(row, str):
         return ""
     if not isinstance(row, Mapping) or "input_ids" in row:
@@ -74,6 +82,28 @@ def text_column(row: Any) -> str | None:
             f"to train on, e.g. dataset.rename_column({strings[0]!r}, 'text')"
         )
     return strings[0] if strings else None
+
+
+def _has_text(row: Any) -> bool:
+    return isinstance(row, Mapping) and any(isinstance(value, str) for value in row.values())
+
+
+def texts_of(rows: Any, column: str) -> list[str]:
+    """Return the texts of raw rows; those that are None or empty are left out and counted in the log."""
+    texts: list[str] = []
+    skipped = Counter[str]()
+    for number in range(len(rows)):
+        row = rows[number]
+        text = row if column == "" or row is None else row.get(column)
+        if text is None or text == "":
+            skipped["the text is None" if text is None else "the text is empty"] += 1
+        elif not isinstance(text, str):
+            where = f"column {column!r}" if column else "the row"
+            raise DataError(f"row {number}: {where} holds a {type(text).__name__}; every text must be a str")
+        else:
+            texts.append(text)
+    report_skipped(skipped, len(rows))
+    return texts
 
 
 class DocumentsInMemory:
@@ -103,12 +133,13 @@ def encode_rows(rows: Any, column: str | None, tokenizer: "Tokenizer", start_id:
     """
     parts: list[np.ndarray] = []
     lengths: list[int] = []
-    for begin in range(0, len(rows), TEXTS_AT_ONCE):
-        some = [rows[index] for index in range(begin, min(begin + TEXTS_AT_ONCE, len(rows)))]
+    found: Any = rows if column is None else texts_of(rows, column)
+    for begin in range(0, len(found), TEXTS_AT_ONCE):
+        some = [found[index] for index in range(begin, min(begin + TEXTS_AT_ONCE, len(found)))]
         if column is None:
             encoded: Iterable[Any] = [_real_ids(row, start_id) for row in some]
         else:
-            encoded = tokenizer.encode_ordinary_batch([row if column == "" else row[column] for row in some])
+            encoded = tokenizer.encode_ordinary_batch(some)
         for ids in encoded:
             if len(ids):
                 parts.append(np.asarray(ids, dtype=np.uint32))
@@ -187,6 +218,13 @@ class CausalRowBatches:
         ids = torch.as_tensor(collated["input_ids"])
         mask = torch.as_tensor(collated.get("attention_mask", torch.ones_like(ids))).long()
         labels = torch.full_like(ids, IGNORED_LABEL)
+        found = collated.get("labels")
+        if found is None or np.shape(found) != tuple(ids.shape):
+            raise DataError(
+                f"a batch has input_ids {tuple(ids.shape)} and labels {None if found is None else np.shape(found)}; a "
+                f"causal model needs one label for each token: pass a data_collator that pads both alike, such as "
+                f"DataCollatorForLanguageModeling(tokenizer, mlm=False)"
+            )
         labels[:, :-1] = torch.as_tensor(collated["labels"])[:, 1:]
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         return RowBatch(

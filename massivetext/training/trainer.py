@@ -1,5 +1,6 @@
 """`Trainer`: Hugging Face's way to train, on the same loop as everything else."""
 
+import inspect
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -12,24 +13,32 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from massivetext.errors import ConfigError, DataError
+from massivetext.errors import ConfigError, DataError, ModelError
+from massivetext.hugging_face import ATTRIBUTES_INSTEAD, TRAINER_NOT_CALLED, checked_options, unknown_attribute
 from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.progress import log
 from massivetext.storage import clear_temporary, locked_folder
 from massivetext.training import rows
 from massivetext.training.arguments import TrainingArguments
+from massivetext.training.checking import check_rows
 from massivetext.training.checkpoints import CHECKPOINTS, checkpoint_folders, newest_checkpoint
 from massivetext.training.collators import DataCollatorForLanguageModeling
 from massivetext.training.loop import Evaluate, Parts, train
 from massivetext.training.machine import training_device
 from massivetext.training.metrics import read_rows
-from massivetext.training.objectives import CausalObjective, ComputeLoss, ModuleObjective, Objective
+from massivetext.training.objectives import CausalObjective, ModuleObjective, Objective, loss_in
 from massivetext.training.settings import TrainSettings
 from massivetext.training.validation import mean_losses
+from massivetext.translations import tr
 
 if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
 
 LEFT_BY_TRAINING = (CHECKPOINTS, "metrics.jsonl", "timing.jsonl", "tensorboard")
+ARGUMENTS = (
+    "model", "args", "data_collator", "train_dataset", "eval_dataset", "processing_class", "compute_loss_func",
+    "compute_metrics", "optimizers",
+)  # fmt: skip
 
 
 class TrainOutput(NamedTuple):
@@ -37,6 +46,14 @@ class TrainOutput(NamedTuple):
 
     global_step: int
     training_loss: float
+    metrics: dict[str, float]
+
+
+class PredictionOutput(NamedTuple):
+    """What `Trainer.predict` returns: logits and label ids (rows, ...) as NumPy arrays, and numbers by name."""
+
+    predictions: np.ndarray
+    label_ids: np.ndarray
     metrics: dict[str, float]
 
 
@@ -74,10 +91,18 @@ class Trainer:
     (or `compute_loss_func(outputs, labels)` makes it). train_dataset: a `datasets.Dataset` or DatasetDict of texts or
     of columns, a tokenizer's output, a list of texts or of rows. Causal models get texts packed, so that nothing is
     padded; masked language models get them as rows with tokens hidden. `data_collator`, where given, makes a batch of a
-    list of rows instead. processing_class: the tokenizer; unset: that in the model's folder. compute_metrics: called
-    with an `EvalPrediction`; for rows with labels. optimizers: an optimiser of one's own and None (the schedule is that
-    of the arguments).
+    list of rows instead. processing_class: the tokenizer; unset: that in the model's folder. compute_loss_func: makes
+    the loss of (outputs, labels); a subclass may override `compute_loss` instead. compute_metrics: called with an
+    `EvalPrediction`, in evaluation mode; for rows with labels. optimizers: your own optimiser and None (the schedule is
+    that of the arguments). Rows without text or labels are skipped and counted; ids and labels that the model does not
+    know stop the training before it begins.
     """
+
+    def __init_subclass__(cls) -> None:
+        """Refuse overridden methods that this Trainer does not call."""
+        for name, instead in TRAINER_NOT_CALLED.items():
+            if name in vars(cls):
+                raise ConfigError(f"{cls.__name__}.{name} would never be called by this Trainer; instead, {instead}")
 
     def __init__(
         self,
@@ -87,18 +112,13 @@ class Trainer:
         train_dataset: Any = None,
         eval_dataset: Any = None,
         processing_class: "Tokenizer | None" = None,
-        compute_loss_func: ComputeLoss | None = None,
+        compute_loss_func: Callable[..., Tensor] | None = None,
         compute_metrics: Callable[[EvalPrediction], Mapping[str, float]] | None = None,
         optimizers: tuple[Optimizer | None, None] = (None, None),
         **unsupported: Any,
     ) -> None:
         tokenizer = unsupported.pop("tokenizer", None)  # what processing_class was called before
-        if unsupported:
-            raise ConfigError(
-                f"Trainer({', '.join(f'{name}=' for name in unsupported)}) is not supported; allowed: model, args, "
-                f"data_collator, train_dataset, eval_dataset, processing_class, compute_loss_func, compute_metrics, "
-                f"optimizers"
-            )
+        checked_options("Trainer", unsupported, ARGUMENTS)
         if optimizers[1] is not None:
             raise ConfigError(
                 "a learning rate scheduler object is not supported, because its state is history; pass (optimizer, "
@@ -110,6 +130,11 @@ class Trainer:
         self.data_collator, self.processing_class = data_collator, processing_class or tokenizer
         self.compute_loss_func, self.compute_metrics, self.optimizer = compute_loss_func, compute_metrics, optimizers[0]
         self.state = TrainerState()
+        if self.args.eval_strategy != "no" and eval_dataset is None:
+            raise ConfigError(
+                f"eval_strategy is {self.args.eval_strategy!r} and there is no eval_dataset; pass one to the Trainer, "
+                f"or set eval_strategy='no'"
+            )
         if torch.cuda.is_available() and not self.args.use_cpu:
             self.model.to("cuda")
 
@@ -130,14 +155,15 @@ class Trainer:
             data = self._prepare(self.train_dataset, rows_per_step, seed, self.args.gradient_accumulation_steps)
             settings = self.args.to_settings(data.passes_of, data.row_tokens, data.even)
             parts = Parts(self._objective(data, settings), [self.optimizer] if self.optimizer else None)
-            evaluate = self._evaluate_now if self._evaluates() else None
-            identity = {"data": data.digest}
+            evaluate = self._evaluating(data.passes_of) if self.args.eval_strategy != "no" else None
+            identity = {"data": data.digest, "order of the data": str(seed), **named_optimiser(self.optimizer)}
             result = train(
                 self.model, data.batches, settings, folder, evaluate=evaluate, identity=identity, parts=parts
             )
             if self.args.save_strategy == "no":
                 shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-        self.state = TrainerState(result.step, read_rows(folder / "metrics.jsonl"))
+        history = [{**row, "epoch": row["step"] / data.passes_of} for row in read_rows(folder / "metrics.jsonl")]
+        self.state = TrainerState(result.step, history)
         logged = [row["loss"] for row in self.state.log_history if "loss" in row]
         epochs = result.step / data.passes_of
         metrics = {
@@ -148,8 +174,32 @@ class Trainer:
         return TrainOutput(result.step, metrics["train_loss"], metrics)
 
     def evaluate(self, eval_dataset: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
-        """Return the loss on all of the evaluation data, and what compute_metrics makes of its predictions."""
-        chosen = self.eval_dataset if eval_dataset is None else rows.chosen_split(eval_dataset, ["validation", "test"])
+        """Return the loss on all of the evaluation data, and what compute_metrics makes of its predictions.
+
+        The numbers are logged, and become a row of `state.log_history`.
+        """
+        found = self._evaluated(self._evaluation_data(eval_dataset), metric_key_prefix)
+        self.state.log_history.append({"step": self.state.global_step, **found})
+        return found
+
+    def predict(self, test_dataset: Any, metric_key_prefix: str = "test") -> PredictionOutput:
+        """Return the logits and labels of rows with labels, the loss, and what compute_metrics makes of them."""
+        data = self._evaluation_data(test_dataset)
+        if data.packed:
+            raise ConfigError("predict works on rows with labels, and these texts are packed; pass tokenised rows")
+        with torch.no_grad():
+            found = self._predictions(data)
+        return PredictionOutput(found.predictions, found.label_ids, self._evaluated(data, metric_key_prefix))
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what does the work of a method that Hugging Face's Trainer has and this one does not."""
+        if name in ATTRIBUTES_INSTEAD["Trainer"]:
+            raise AttributeError(unknown_attribute("Trainer", name, ()))
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _evaluation_data(self, dataset: Any = None) -> _Data:
+        """Return the evaluation data in batches."""
+        chosen = self.eval_dataset if dataset is None else rows.chosen_split(dataset, ["validation", "test"])
         if chosen is None:
             raise ConfigError("evaluate() needs eval_dataset; pass it here or to the Trainer")
         data = self._prepare(chosen, self.args.per_device_eval_batch_size, None, 1)
@@ -158,14 +208,58 @@ class Trainer:
                 "compute_metrics works on rows with labels, and these texts are packed; pass "
                 "tokenised rows with labels, or leave it out"
             )
-        settings = self.args.to_settings(data.passes_of, data.row_tokens, False)
-        objective = self._objective(data, settings)
+        return data
+
+    def _evaluated(self, data: _Data, prefix: str) -> dict[str, float]:
+        """Return and log what `evaluate` does, for data that is in batches already."""
+        objective = self._objective(data, self.args.to_settings(data.passes_of, data.row_tokens, False))
         with torch.no_grad():
             rows_in_pass = getattr(data.batches, "rows_per_pass", None)
             found = {"loss": mean_losses(objective, data.batches, data.passes_of, rows_in_pass)["loss"]}
             if self.compute_metrics is not None:
-                found |= self.compute_metrics(self._predictions(objective, data))
-        return {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+                found |= self.compute_metrics(self._predictions(data))
+        named = {name if name.startswith(f"{prefix}_") else f"{prefix}_{name}": value for name, value in found.items()}
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in named.items() if isinstance(value, (int, float)))
+        log(tr("Evaluation: {numbers}", numbers=numbers))
+        return named
+
+    def _evaluating(self, steps_per_epoch: int) -> Evaluate:
+        """Return what the loop calls to evaluate; the data is made ready once."""
+        data = self._evaluation_data()
+
+        def evaluate(objective: Objective, step: int) -> Mapping[str, Any]:
+            return {"epoch": step / steps_per_epoch, **self._evaluated(data, "eval")}
+
+        return evaluate
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: int | None = None
+    ) -> Any:
+        """Return the mean loss of a part of a batch, and the outputs where they are asked for; subclasses override it.
+
+        model: called with the columns `inputs` by name. num_items_in_batch: how many labels the part counts.
+        """
+        if self.compute_loss_func is None:
+            outputs = model(**inputs)
+            loss = loss_in(outputs, self.model)
+        else:
+            labels = inputs.pop("labels", None)
+            outputs = model(**inputs)
+            loss = self.compute_loss_func(outputs, labels, **_counted(self.compute_loss_func, num_items_in_batch))
+        return (loss, outputs) if return_outputs else loss
+
+    def _loss(self, model: Any, inputs: dict[str, Any], count: int) -> Tensor:
+        """Return what `compute_loss` makes of a part of a batch; raise ModelError unless it is one number."""
+        loss = self.compute_loss(model, inputs, **_counted(self.compute_loss, count))
+        if not isinstance(loss, Tensor) or loss.ndim:
+            what = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise ModelError(f"the loss that was computed is {what}; return one number, the mean over the labels")
+        return loss
+
+    @property
+    def _own_loss(self) -> bool:
+        """Whether the user computes the loss."""
+        return self.compute_loss_func is not None or type(self).compute_loss is not Trainer.compute_loss
 
     def save_model(self, output_dir: str | Path | None = None) -> None:
         """Write the model folder, with the tokenizer where there is one; output_dir unset: the arguments'."""
@@ -224,13 +318,18 @@ class Trainer:
     def _prepare(self, dataset: Any, batch_rows: int, seed: int | None, parts: int) -> _Data:
         """Return a dataset in batches: packed for a causal model and texts or bare ids, else its own rows."""
         dataset = rows.as_rows(dataset)
-        column, native = rows.text_column(dataset[0]), hasattr(self.model, "head_weight")
+        first = next((row for row in rows.first_rows(dataset) if row is not None), None)
+        column, native = rows.text_column(rows.first_rows(dataset)), hasattr(self.model, "head_weight")
         collator = self.data_collator
         ours = isinstance(collator, DataCollatorForLanguageModeling) and not collator.mlm
-        labelled = isinstance(dataset[0], Mapping) and "labels" in dataset[0]
-        if native and (collator is None or ours) and not labelled and (column is not None or "input_ids" in dataset[0]):
+        labelled = isinstance(first, Mapping) and "labels" in first
+        tokenised = isinstance(first, Mapping) and "input_ids" in first
+        packs = native and not self._own_loss and (collator is None or ours) and not labelled
+        if packs and (column is not None or tokenised):
             if ours and self.processing_class is None:
                 self.processing_class = collator.tokenizer  # type: ignore[union-attr]
+            if column is None:
+                dataset = check_rows(dataset, self.model, True, False).rows
             return self._packed(dataset, column, batch_rows, seed or 0)
         if collator is None and not labelled and self._is_masked():
             tokenizer = self._tokenizer()
@@ -238,15 +337,17 @@ class Trainer:
             column, collator = None, DataCollatorForLanguageModeling(tokenizer)
         if column is not None and collator is None:
             raise DataError(
-                f"texts are packed for this package's causal models, and tokens of them hidden for its masked ones; "
-                f"{type(self.model).__name__} is neither: tokenise the rows and pass a data_collator"
+                f"texts are packed for this package's causal models (where the loss is theirs), and tokens of them "
+                f"hidden for its masked ones; for a {type(self.model).__name__}"
+                f"{' with your own loss' if native else ''}, tokenise the rows and pass a data_collator"
             )
-        own = rows.RowBatches(dataset, collator or rows.stack_rows, batch_rows, seed, 1 if native else parts)
-        batches = rows.CausalRowBatches(own) if native else own
-        lengths = {len(row["input_ids"]) for row in dataset} if isinstance(dataset[0], Mapping) and native else {2}
-        even = native and len(lengths) == 1 and len(dataset) % batch_rows == 0
-        digest = f"{len(dataset)} rows"
-        return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, even, digest)
+        checked = check_rows(dataset, self.model, self.args.remove_unused_columns, collator is None)
+        shifted = native and not self._own_loss
+        own = rows.RowBatches(checked.rows, collator or rows.stack_rows, batch_rows, seed, 1 if shifted else parts)
+        batches = rows.CausalRowBatches(own) if shifted else own
+        lengths = checked.lengths if native and checked.lengths else {2}
+        even = shifted and len(lengths) == 1 and len(checked.rows) % batch_rows == 0
+        return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, even, checked.digest)
 
     def _is_masked(self) -> bool:
         """Whether the model is one of this package's that predict masked tokens."""
@@ -256,7 +357,7 @@ class Trainer:
 
     def _masked_rows(self, dataset: Any, column: str, tokenizer: Any) -> list[dict[str, Any]]:
         """Return texts as rows of ids; a text longer than the model's context becomes several."""
-        texts = [row if column == "" else row[column] for row in dataset]
+        texts = rows.texts_of(dataset, column)
         most = cast(Any, self.model).config.most_tokens
         found = tokenizer(texts, truncation=True, max_length=most, return_overflowing_tokens=True)
         names = [name for name in found if name != "overflow_to_sample_mapping"]
@@ -281,30 +382,28 @@ class Trainer:
         """Return what is learned from the data: next tokens, or whatever loss the module or the user computes."""
         if hasattr(self.model, "head_weight") and not isinstance(data.batches, rows.RowBatches):
             return CausalObjective(self.model, settings)
-        return ModuleObjective(self.model, settings, self.compute_loss_func)
+        return ModuleObjective(self.model, settings, self._loss if self._own_loss else None)
 
-    def _evaluates(self) -> bool:
-        return self.eval_dataset is not None and self.args.eval_strategy != "no"
-
-    @property
-    def _evaluate_now(self) -> Evaluate:
-        def evaluate(objective: Objective, step: int) -> Mapping[str, Any]:
-            return self.evaluate()
-
-        return evaluate
-
-    def _predictions(self, objective: Objective, data: _Data) -> EvalPrediction:
+    def _predictions(self, data: _Data) -> EvalPrediction:
         """Return the logits and labels of all rows; rows of different lengths are filled up with -100."""
         logits, labels = [], []
         own = data.batches.inner if isinstance(data.batches, rows.CausalRowBatches) else data.batches
-        for step in range(own.steps_per_pass):
-            for part in own.batch(step):
-                device = training_device(self.model)
-                inputs = {name: torch.as_tensor(value).to(device) for name, value in part.items()}
-                labels.append(inputs.pop("labels").cpu().numpy())
-                outputs = self.model(**inputs)
-                found = outputs if isinstance(outputs, Tensor) else outputs["logits"]
-                logits.append(found.float().cpu().numpy())
+        device, training = training_device(self.model), self.model.training
+        self.model.eval()
+        try:
+            for step in range(own.steps_per_pass):
+                for part in own.batch(step):
+                    inputs = {name: torch.as_tensor(value).to(device) for name, value in part.items()}
+                    if "labels" not in inputs:
+                        raise DataError(
+                            "compute_metrics needs rows with labels; add a column 'labels', or leave it out"
+                        )
+                    labels.append(inputs.pop("labels").cpu().numpy())
+                    outputs = self.model(**inputs)
+                    found = outputs if isinstance(outputs, Tensor) else outputs["logits"]
+                    logits.append(found.float().cpu().numpy())
+        finally:
+            self.model.train(training)
         return EvalPrediction(joined(logits), joined(labels))
 
 
@@ -315,3 +414,18 @@ def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
     longest = max(array.shape[1] for array in arrays)
     widths = [[(0, 0), (0, longest - array.shape[1])] + [(0, 0)] * (array.ndim - 2) for array in arrays]
     return np.concatenate([np.pad(a, width, constant_values=IGNORED_LABEL) for a, width in zip(arrays, widths)])
+
+
+def named_optimiser(optimiser: Optimizer | None) -> dict[str, str]:
+    """Return what a checkpoint notes of the user's own optimiser; nothing of the arguments' AdamW."""
+    if optimiser is None:
+        return {"optimizer": "AdamW of the arguments"}
+    values = ", ".join(f"{name}={value}" for name, value in sorted(optimiser.defaults.items()))
+    return {"optimizer": type(optimiser).__name__, "values of the optimizer": values}
+
+
+def _counted(function: Callable[..., Any], count: int | None) -> dict[str, Any]:
+    """Return num_items_in_batch as an argument where a function takes it."""
+    parameters = inspect.signature(function).parameters
+    takes = "num_items_in_batch" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    return {"num_items_in_batch": count} if takes else {}

@@ -187,6 +187,17 @@ def test_a_store_of_other_inputs_is_replaced_and_leaves_nothing_behind(corpus, t
     assert folder_digests(tmp_path / "a") == folder_digests(tmp_path / "b")
 
 
+def test_shards_of_a_store_whose_removal_was_killed_do_not_stay(corpus, trained, tmp_path):
+    wanted = folder_digests(build_store(corpus, trained, tmp_path / "clean", seed=1, quiet=True).folder)
+    store = build_store(corpus, trained, tmp_path / "store", seed=1, quiet=True)
+    stale = store.folder / "train" / "从前" / "shard-00000.bin"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"old")
+    (store.folder / "manifest.json").unlink()  # what --overwrite removes first
+    build_store(corpus, trained, store.folder, seed=1, quiet=True)
+    assert folder_digests(store.folder) == wanted
+
+
 def test_two_builders_of_one_folder_do_not_mix(corpus, trained, tmp_path):
     with locked_folder(tmp_path), pytest.raises(BusyError, match="another process"):
         build_store(corpus, trained, tmp_path, quiet=True)
