@@ -80,11 +80,9 @@ def corpus_append(
     """
     from massivetext.corpus import inspecting
     from massivetext.corpus.building import build_corpus
-    from massivetext.recipe import overridden, read_yaml
+    from massivetext.recipe import overridden_recipe
 
-    values = read_yaml(recipe)
-    for override in overrides or ():
-        values = overridden(values, override)
+    values = overridden_recipe(recipe, overrides or ())
     with _renewed_pages(_corpus_of(folder)):
         corpus = build_corpus(values, _corpus_of(folder), append=True, quiet=quiet)
     show(inspecting.summary(corpus), as_json, inspecting.summary_text)

@@ -22,9 +22,9 @@ from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.rows import Lane, Passage
 from massivetext.corpus.settings import SourceSettings, SplitSettings
-from massivetext.corpus.steps import Measure, make_steps
+from massivetext.corpus.steps import LimitSettings, Measure, make_steps
 from massivetext.errors import ConfigError, DataError
-from massivetext.settings import Settings
+from massivetext.settings import GivenPath, Settings
 from massivetext.storage import file_digest, read_json, temporary_path, value_digest, write_json
 from massivetext.text.arrays import Offsets
 from massivetext.text.compiling import kernel
@@ -282,7 +282,7 @@ def load_classifier(folder: str | Path) -> Classifier:
 class ClassifierSettings(Settings):
     """Which classifier."""
 
-    path: Path
+    path: GivenPath
     """Folder that `massivetext corpus classifier` wrote."""
 
 
@@ -312,7 +312,7 @@ class ClassifierScore(Measure):
         return {"classifier__score": pa.array(self.classifier.scores(batch.column("text")), from_pandas=True)}
 
 
-class ClassifierLimitSettings(Settings):
+class ClassifierLimitSettings(LimitSettings):
     """What the classifier must say."""
 
     min_score: float | None = Field(0.5, ge=0, le=1)

@@ -53,7 +53,7 @@ class DecontaminateSettings(Settings):
 
     benchmarks: tuple[SourceSettings, ...] = Field(min_length=1)
     """Benchmark files, written like sources: name, path, format, text_column; each record is an item."""
-    ngram: int = Field(8, ge=1)
+    ngram: int = Field(8, ge=1, le=1000)
     """Words in a run."""
     min_item_fraction: float = Field(0.05, ge=0, le=1)
     """Least part of an item's runs that a document must hold."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.steps import Decide, Decision, Measure
+from massivetext.corpus.steps import Decide, Decision, LimitSettings, Measure
 from massivetext.errors import DataError
 from massivetext.settings import Settings
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
@@ -79,7 +79,7 @@ class LimitDecide(Decide):
         return decide_by_limits(self.limits, self.measured(batch), batch.num_rows)
 
 
-class QualitySettings(Settings):
+class QualitySettings(LimitSettings):
     """The limits of Gopher's quality rules; a document is kept when it lies on a limit, null is no limit."""
 
     min_words: int | None = 50
@@ -139,7 +139,7 @@ class GopherQuality(LimitDecide):
         return measured
 
 
-class RepetitionSettings(Settings):
+class RepetitionSettings(LimitSettings):
     """The limits of Gopher's repetition rules; on the limit a document is kept, null is no limit."""
 
     max_duplicate_line_fraction: float | None = 0.30
@@ -194,7 +194,7 @@ class GopherRepetition(LimitDecide):
         return measured
 
 
-class LengthSettings(Settings):
+class LengthSettings(LimitSettings):
     """How long a document may be."""
 
     min_characters: int = 1

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from massivetext.corpus import working
 from massivetext.corpus.steps import Edit
@@ -22,7 +23,7 @@ class HtmlToTextSettings(Settings):
     only_marked: bool = True
     """Leave alone what its reader did not mark as HTML (`content_type` in `meta`), so that one list of steps can serve
     all sources; false takes every text for HTML."""
-    seconds_per_page: float = 30.0
+    seconds_per_page: float = Field(30.0, gt=0, le=3600)
     """A page that takes longer is given up, in seconds."""
 
 
