@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
@@ -50,7 +50,7 @@ from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.repeats import Repeats, take_repeats
 from massivetext.corpus.rows import Lane
-from massivetext.corpus.settings import CorpusSettings, read_settings
+from massivetext.corpus.settings import CorpusSettings, SourceSettings, read_settings
 from massivetext.corpus.steps import (
     REPEATS,
     Barrier,
@@ -99,6 +99,11 @@ class Plan:
 
     build: int = 1
     """Number of the build, counted from 1."""
+
+    def checked(self) -> Self:
+        """Return the plan; raise ConfigError where sources disagree in what is done to all documents."""
+        _ = self.near, self.decontaminate
+        return self
 
     @property
     def asked(self) -> dict[str, int]:
@@ -260,9 +265,7 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     read = {} if base is None else files_read(folder, build)
     courses = {}
     for source in sorted(settings.sources, key=lambda entry: entry.name):
-        where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
-        steps = _checked(make_steps(settings.steps_of(source), where), where)
-        lane = Lane(source.name, steps, settings.split, seed, build)
+        lane = Lane(source.name, source_steps(settings, source), settings.split, seed, build)
         found = tuple(file for file in input_files(source) if _is_new(source.name, file, read))
         readers = {name: make_reader(name, source) for name in sorted({file.format for file in found})}
         for name, reader in readers.items():
@@ -287,9 +290,7 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     if base is not None:
         check_appendable(base, settings, seed, versions)
     plan = Plan(settings, seed, courses, measures, parts, value_digest(facts), versions, files, build)
-    # Sources that disagree are refused before anything is read.
-    _ = plan.near, plan.decontaminate
-    return plan
+    return plan.checked()
 
 
 def files_read(folder: Path, build: int) -> dict[tuple[str, str], int]:
@@ -307,6 +308,21 @@ def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) ->
             f"has {file.size:,} now; give the new text another name, or build the corpus anew"
         )
     return size is None
+
+
+def check_steps(settings: CorpusSettings) -> None:
+    """Raise ConfigError or DataError for steps that cannot be made, or that disagree; no input is read."""
+    lanes = [Lane(source.name, source_steps(settings, source), settings.split, 0) for source in settings.sources]
+    Plan(settings, 0, {lane.name: Course(lane, (), {}) for lane in lanes}, {}, (), "", {}, []).checked()
+
+
+def source_steps(settings: CorpusSettings, source: SourceSettings) -> tuple[Step, ...]:
+    """Return the steps of a source, made and checked."""
+    where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
+    steps = _checked(make_steps(settings.steps_of(source), where), where)
+    for step in steps:
+        step.check()
+    return steps
 
 
 def _checked(steps: list[Step], where: str) -> tuple[Step, ...]:

@@ -303,6 +303,10 @@ class ClassifierScore(Measure):
         """The column of scores."""
         return {"classifier__score": pa.float64()}
 
+    def check(self) -> None:
+        """Raise an error if the classifier is not there or cannot be used."""
+        _ = self.classifier
+
     def describe(self) -> dict[str, Any]:
         """Return also the classifier's digest: another classifier is another step."""
         return {**super().describe(), "classifier": self.classifier.digest}

@@ -75,6 +75,11 @@ class Decontaminate(Barrier):
         """The column that every document has: the largest part of an item that it holds."""
         return {COLUMN: pa.float64()}
 
+    def check(self) -> None:
+        """Raise DataError if a benchmark's files are not there."""
+        for source in self.settings.benchmarks:
+            input_files(source)
+
     def describe(self) -> dict[str, Any]:
         """Return also the digests of the benchmark files: with other items it is another step."""
         files = {

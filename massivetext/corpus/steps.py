@@ -149,6 +149,10 @@ class Step(ABC):
         """Names of the measures whose columns must be on the batch."""
         return ()
 
+    def check(self) -> None:
+        """Raise ConfigError or DataError if what the settings name, such as a file, cannot be used; nothing is read."""
+        return None
+
     def describe(self) -> dict[str, Any]:
         """Return name, version and resolved settings as JSON values, for manifests and fingerprints."""
         return {"name": self.name, "version": self.version, "settings": self.settings.model_dump(mode="json")}

@@ -276,6 +276,10 @@ class WordList(LimitDecide):
     version = 1
     settings_type = WordListSettings
 
+    def check(self) -> None:
+        """Raise DataError if the list cannot be read."""
+        _listed(self.settings.path)
+
     def describe(self) -> dict[str, object]:
         """Return also the list's digest, so that another list is another step."""
         return super().describe() | {"list": file_digest(self.settings.path) if self.settings.path.is_file() else None}

@@ -25,6 +25,12 @@ NEUTRAL: dict[str, Any] = {
     "use_sliding_window": False,
 }  # fmt: skip
 
+# Fields that only some families have; where they have a value it is above zero.
+POSITIVE = (
+    *("intermediate_size", "num_key_value_heads", "head_dim", "word_embed_proj_dim"),
+    *("rope_theta", "rms_norm_eps", "layer_norm_eps"),
+)
+
 LABEL_FIELDS = set(LabelledConfig.model_fields)
 
 
@@ -91,6 +97,12 @@ class DecoderConfig(LabelledConfig):
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in POSITIVE:
+            value = getattr(self, name, None)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} is {value}; it must be above 0")
+        if self.initializer_range < 0:
+            raise ValueError(f"initializer_range is {self.initializer_range}; it must be at least 0")
         if getattr(self, "head_dim", None) is None and self.hidden_size % self.num_attention_heads:
             remedy = " or set head_dim" if "head_dim" in type(self).model_fields else ""
             raise ValueError(

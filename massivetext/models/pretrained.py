@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from massivetext.errors import ModelError
 from massivetext.hub import find_folder
 from massivetext.models.folder import check_folder, check_probes, save_model_folder, wanted_dtype
+from massivetext.models.memory import check_size
 from massivetext.models.naming import check_fit
 from massivetext.models.outputs import Output
 from massivetext.models.published import GENERATION, LabelledConfig
@@ -45,6 +46,8 @@ class PretrainedModel(nn.Module):
     def __init__(self, config: Any, seed: int | None = 0) -> None:
         """seed: of the fresh weights; None: none are made (they will be loaded)."""
         super().__init__()
+        if seed is not None:
+            check_size(config)
         self.config = config
         self.tokenizer_folder: str | None = None  # where the model was read from, for those who need its tokenizer
         self.generation_defaults: dict[str, Any] = {}  # the folder's generation_config.json

@@ -50,6 +50,10 @@ class Perplexity(Measure):
         """Perplexity a token, and bits per byte, which can be compared between tokenizers."""
         return {"perplexity__per_token": pa.float64(), "perplexity__bits_per_byte": pa.float64()}
 
+    def check(self) -> None:
+        """Raise ConfigError if there is no text to fit the model on."""
+        _ = self._store
+
     def describe(self) -> dict[str, Any]:
         """Return also the digest of the text that the model is fitted on."""
         return {**super().describe(), "store": self._store.digest}
