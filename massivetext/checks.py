@@ -106,11 +106,8 @@ def _check_model(recipe: CorpusRecipe, out: Path) -> None:
     from massivetext.models.memory import check_memory, memory_bytes
 
     assert isinstance(recipe, Recipe)
-    if recipe.model.from_ is None and _given_tokenizer(recipe) is None:
-        vocab_size = recipe.tokenizer.vocab_size
-    else:
-        vocab_size = len(_given_tokenizer(recipe) or ())
-    config = new_config(recipe, vocab_size)
+    tokenizer = _given_tokenizer(recipe)
+    config = new_config(recipe, recipe.tokenizer.vocab_size if tokenizer is None else len(tokenizer))
     check_memory("training this model", training_bytes(recipe, config), memory_bytes())
 
 
@@ -123,19 +120,14 @@ def training_bytes(recipe: Recipe, config: "DecoderConfig") -> dict[str, int]:
     moments = 2 if settings.optimiser == "adamw" else 1
     block = KEPT_HIDDEN * hidden + KEPT_INNER * config.feedforward_features
     at_once = settings.batch_tokens // settings.micro_batches
-    given = recipe.model.preset or recipe.model.from_
-    size = (lambda key: f"model.{'preset' if recipe.model.preset else 'from'}") if given else "{} or model.hidden_size".format
-    parts: dict[str, int] = {}
-    for key, part in (
-        (size("tokenizer.vocab_size"), weights[0] * FLOAT_BYTES * 4),
-        (size("model.num_hidden_layers"), weights[1] * FLOAT_BYTES * (2 + moments)),
-        (size("train.context_tokens"), weights[2] * FLOAT_BYTES * 4),
-        ("train.batch_tokens", settings.batch_tokens * BATCH_BYTES),
-        ("train.batch_tokens (or raise train.micro_batches)", at_once * config.num_hidden_layers * block * FLOAT_BYTES),
-        ("train.context_tokens", at_once * settings.context_tokens * FLOAT_BYTES),
-    ):
-        parts[key] = parts.get(key, 0) + part
-    return parts
+    return {
+        "tokenizer.vocab_size or model.hidden_size": weights[0] * FLOAT_BYTES * 4,
+        "model.num_hidden_layers or model.hidden_size": weights[1] * FLOAT_BYTES * (2 + moments),
+        "model.max_position_embeddings or model.hidden_size": weights[2] * FLOAT_BYTES * 4,
+        "train.batch_tokens": settings.batch_tokens * BATCH_BYTES,
+        "train.batch_tokens (or raise train.micro_batches)": at_once * config.num_hidden_layers * block * FLOAT_BYTES,
+        "train.context_tokens": at_once * settings.context_tokens * FLOAT_BYTES,
+    }
 
 
 def _check_training(recipe: CorpusRecipe, out: Path) -> None:

@@ -151,12 +151,12 @@ def do_tokenizer(journey: Journey) -> None:
 
 def do_tokens(journey: Journey) -> None:
     """Turn the corpus into a token store."""
+    if journey.whole.generate.prompts:
+        check_prompts(journey.whole, _tokenizer(journey))
 
     def work() -> None:
         from massivetext.tokens.store import build_store
 
-        if isinstance(journey.recipe, Recipe):
-            check_prompts(journey.recipe, _tokenizer(journey))
         corpus, folder = _corpus(journey), journey.folder / "tokens"
         build_store(corpus, _tokenizer(journey), folder, journey.recipe.seed, quiet=journey.quiet)
 

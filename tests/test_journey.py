@@ -113,7 +113,7 @@ def test_corpus_and_tokenizer_need_neither_model_nor_training(texts, tmp_path):
 def test_minutes_become_steps_once(texts, tmp_path):
     recipe = small_recipe(texts)
     del recipe["train"]["steps"]
-    recipe["train"]["minutes"] = 0.02
+    recipe["train"]["minutes"] = 0.05
     mt.run(recipe, tmp_path, until="train", quiet=True)
     steps = read_json(tmp_path / "stages" / "train.json")["fixed"]["steps"]
     assert yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8"))["train"]["steps"] == steps

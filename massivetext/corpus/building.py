@@ -43,9 +43,10 @@ from massivetext.corpus.manifests import (
     make_manifest,
     merged_counts,
     say_counts,
+    warn_of_nothing,
 )
 from massivetext.corpus.parts import Course, Part, make_parts, process_part
-from massivetext.corpus.readers.finding import input_files
+from massivetext.corpus.readers.finding import input_files, unreadable
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.repeats import Repeats, take_repeats
@@ -190,7 +191,8 @@ def build_corpus(
     folder = Path(folder)
     seed = found_seed if seed is None else seed
     base = load_corpus(folder).manifest if append else None
-    plan = make_plan(settings, seed, folder, base)
+    with _full_disk_said(folder):
+        plan = make_plan(settings, seed, folder, base)
     work, manifest = folder / WORK, folder / "manifest.json"
     done = not plan.parts if append else first_fingerprint(manifest) == plan.fingerprint
     if done:
@@ -201,6 +203,7 @@ def build_corpus(
         _prepare(folder, plan)
         markers = _process(plan, work, threads, quiet)
         counts = merged_counts(plan.courses, markers)
+        warn_of_nothing(plan.courses, counts)
         census = open_census(folder, work, len(plan.parts), plan.asked, settings.split.names, plan.build)
         repeats = _decide(folder, work, plan, census, threads)
         totals = totals_of(census, work)
@@ -355,6 +358,9 @@ def _full_disk_said(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        inside = error.filename is None or Path(os.fsdecode(error.filename)).absolute().is_relative_to(folder.absolute())
+        if not inside:
+            raise unreadable(error) from error
         if error.errno in FOLDER_ERRORS:
             raise MassiveTextError(
                 f"the corpus cannot be written to {folder} ({error.filename}: {os.strerror(error.errno)}); "
