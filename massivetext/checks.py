@@ -215,7 +215,10 @@ def _given_tokenizer(recipe: CorpusRecipe) -> "Tokenizer | None":
     from massivetext.tokens.tokenizer import AutoTokenizer
 
     origin = recipe.tokenizer.from_ or (recipe.model and recipe.model.from_)
-    return AutoTokenizer.from_pretrained(origin) if origin else None
+    try:
+        return AutoTokenizer.from_pretrained(origin) if origin else None
+    except MassiveTextError as error:
+        raise ConfigError(f"{'tokenizer' if recipe.tokenizer.from_ else 'model'}.from: {error}") from None
 
 
 def _check_folder(folder: Path, what: str, remedy: str) -> None:

@@ -3,6 +3,7 @@
 The string under each field says meaning and unit; it feeds `--help`, the JSON schema and the docs.
 """
 
+import os
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,9 +25,13 @@ def _as_path(value: Any) -> Any:
         text = str(value) if isinstance(value, Path) else value
         if not text.strip():
             raise ValueError("is empty; give a path, or leave the key out")
-        if "\0" in text:
-            raise ValueError("holds the character U+0000, which no path can have; remove it")
-        if len(text.encode("utf-8", "surrogatepass")) > PATH_BYTES:
+        try:
+            encoded = os.fsencode(text)
+        except UnicodeEncodeError:
+            encoded = b"\0"
+        if b"\0" in encoded:
+            raise ValueError("holds U+0000 or half a character, which no path can have; remove it")
+        if len(encoded) > PATH_BYTES:
             raise ValueError(f"is longer than {PATH_BYTES:,} bytes, the most that a path can have; shorten it")
     return value
 
@@ -102,8 +107,8 @@ def _written(location: tuple[int | str, ...], values: Any, kind: str) -> list[in
             values = values[part]
         elif isinstance(values, list | tuple) and isinstance(part, int) and part < len(values):
             values = values[part]
-        elif number < len(location) - 1 or kind != "missing":
-            continue
+        elif number and (number < len(location) - 1 or kind != "missing"):
+            continue  # the name of an alternative
         kept.append(part)
     return kept
 

@@ -324,7 +324,10 @@ def source_steps(settings: CorpusSettings, source: SourceSettings) -> tuple[Step
     where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
     steps = _checked(make_steps(settings.steps_of(source), where), where)
     for step in steps:
-        step.check()
+        try:
+            step.check()
+        except MassiveTextError as error:
+            raise type(error)(f"{where}.{step.name}: {error}") from None
     return steps
 
 

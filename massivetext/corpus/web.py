@@ -227,6 +227,8 @@ class WordListSettings(LimitSettings):
 @cache
 def _listed(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the words of a list, the longest first, and patterns of RE2 one of which finds any of them."""
+    if not path.is_file():
+        raise DataError(f"the word list {path} is not a file; check word_list.path")
     try:
         lines = {line.strip() for line in path.read_text(encoding="utf-8").splitlines()} - {""}
     except OSError as error:

@@ -109,10 +109,13 @@ class DecoderConfig(LabelledConfig):
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}; "
                 f"change one of them{remedy}"
             )
-        for probability in (*self.dropouts, self.classifier_dropout or 0.0):
-            if not 0.0 <= probability < 1.0:
-                raise ValueError(f"a dropout probability is {probability}; it must be at least 0 and below 1")
-        activation(self.hidden_act)
+        for name, value in self:
+            if name.endswith(("dropout", "pdrop")) and not 0.0 <= (value or 0.0) < 1.0:
+                raise ValueError(f"{name} is {value}; it is a dropout probability, at least 0 and below 1")
+        try:
+            activation(self.hidden_act)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @property
