@@ -128,7 +128,9 @@ def _values(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) ->
     values = overridden_recipe(source, overrides)
     found = values.get("format", FORMAT)
     if found != FORMAT:
-        raise ConfigError(f"the recipe's format is {shown(found)}; this version reads {FORMAT!r}: change its first line")
+        raise ConfigError(
+            f"the recipe's format is {shown(found)}; this version reads {FORMAT!r}: change its first line"
+        )
     return values
 
 

@@ -93,7 +93,9 @@ def explain(error: ValidationError, model: type[BaseModel], values: Any = None, 
             message = finding["msg"].removeprefix("Value error, ")
             # What a whole section says of its keys names them; the section is not repeated.
             section = finding["type"] == "value_error" and isinstance(finding["input"], Mapping)
-            lines[f"{key or 'the settings'}: {message}" + ("" if section else f" (found {shown(finding['input'])})")] = None
+            lines[
+                f"{key or 'the settings'}: {message}" + ("" if section else f" (found {shown(finding['input'])})")
+            ] = None
     sentences = list(lines)
     more = [f"... and {len(sentences) - MOST_SENTENCES} more like these"] if len(sentences) > MOST_SENTENCES else []
     return "\n".join(sentences[:MOST_SENTENCES] + more)
@@ -103,9 +105,9 @@ def _written(location: tuple[int | str, ...], values: Any, kind: str) -> list[in
     """Return the keys and positions in pydantic's location that are in the values, and a key that is missing there."""
     kept: list[int | str] = []
     for number, part in enumerate(location):
-        if isinstance(values, Mapping) and part in values:
-            values = values[part]
-        elif isinstance(values, list | tuple) and isinstance(part, int) and part < len(values):
+        if (isinstance(values, Mapping) and part in values) or (
+            isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
+        ):
             values = values[part]
         elif number and (number < len(location) - 1 or kind != "missing"):
             continue  # the name of an alternative

@@ -28,7 +28,7 @@ def read_yaml_text(data: bytes | str, where: str) -> Any:
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{where} has {len(data):,} bytes; at most {MAX_BYTES:,} are read: is this the right file?")
     try:
-        return yaml.load(_decoded(data, where), Loader=_PlainLoader)  # noqa: S506 - makes plain values only
+        return yaml.load(_decoded(data, where), Loader=_PlainLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -77,7 +77,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Return the next node; count its depth and size."""
-        alias, mark = self.check_event(yaml.AliasEvent), self.peek_event().start_mark
+        alias, mark = self.check_event(yaml.AliasEvent), self.peek_event().start_mark  # type: ignore[no-untyped-call]
         too_deep = yaml.MarkedYAMLError(problem=f"found more than {MAX_DEPTH} levels of nesting", problem_mark=mark)
         if self._depth > MAX_DEPTH:
             raise too_deep
@@ -86,7 +86,7 @@ class _PlainLoader(yaml.SafeLoader):
         self._depth -= 1
         if alias and id(node) not in self._sizes:
             raise yaml.MarkedYAMLError(problem="found an alias inside the value that it repeats", problem_mark=mark)
-        if not alias:
+        if not alias and node is not None:
             self._sizes[id(node)] = self._measured(node)
         size, levels = self._sizes[id(node)]
         if self._depth + levels > MAX_DEPTH:
@@ -129,7 +129,7 @@ def _number(loader: _PlainLoader, node: yaml.ScalarNode) -> int | float:
         raise _problem(node, f"found a number of {len(node.value):,} digits")
     construct = yaml.SafeLoader.construct_yaml_int if node.tag.endswith(":int") else _float
     try:
-        return construct(loader, node)  # type: ignore[no-any-return]
+        return construct(loader, node)
     except (ValueError, OverflowError):
         raise _problem(node, f"found {node.value!r}, which is no number; put text into quotes") from None
 

@@ -1,5 +1,7 @@
 """What a recipe alone decides is found before anything is read or written, by `run` and `doctor` alike."""
 
+# ruff: noqa: E501 - a table
+
 import copy
 import os
 from pathlib import Path
@@ -102,7 +104,9 @@ def test_a_recipe_that_runs_has_no_faults(texts, tmp_path):
 
 
 def test_all_faults_are_named_at_once(texts, tmp_path):
-    recipe = changed(small_recipe(texts), {"corpus.split.test": 0, "model.intermediate_size": 0, "train.from": "nowhere"})
+    recipe = changed(
+        small_recipe(texts), {"corpus.split.test": 0, "model.intermediate_size": 0, "train.from": "nowhere"}
+    )
     with pytest.raises(ConfigError, match=r"(?s)intermediate_size.*train\.from.*split\.test"):
         mt.run(recipe, tmp_path / "run", quiet=True)
 

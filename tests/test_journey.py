@@ -172,3 +172,11 @@ def test_three_kills_at_random_moments_change_no_byte(texts, tmp_path):
 @pytest.mark.slow
 def test_twelve_kills_at_random_moments_change_no_byte(texts, tmp_path):
     crash_trials(texts, tmp_path, kills=12)
+
+
+def test_a_long_prompt_is_refused_once_the_vocabulary_is_known(texts, tmp_path):
+    recipe = small_recipe(texts)
+    recipe["generate"] = {"prompts": {"english": ["zq " * 40]}}
+    with pytest.raises(ConfigError, match=r"generate\.prompts: .* and the model reads 32"):
+        mt.run(recipe, tmp_path, quiet=True)
+    assert not (tmp_path / "tokens").exists()

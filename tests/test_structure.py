@@ -14,9 +14,11 @@ import massivetext as mt
 PACKAGE = Path(mt.__file__).parent
 
 LAYERS = [
-    {"errors"}, {"storage", "settings", "translations", "yaml_text"}, {"progress", "hub"}, {"text"}, {"corpus"}, {"tokens"},
+    {"errors"}, {"storage", "settings", "translations", "yaml_text"}, {"progress", "hub"}, {"text"}, {"corpus"},
+    {"tokens"},
     {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"},
-    {"explaining"}, {"recipe"}, {"stages"}, {"checks"}, {"journey"}, {"doctor", "chat"}, {"cli_options"}, {"cli_corpus"}, {"cli"},
+    {"explaining"}, {"recipe"}, {"stages"}, {"checks"}, {"journey"}, {"doctor", "chat"}, {"cli_options"},
+    {"cli_corpus"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

@@ -1,5 +1,7 @@
 """YAML of any kind becomes plain values or a ConfigError that locates the fault, at once."""
 
+# ruff: noqa: E501 - a table
+
 import time
 
 import pytest

@@ -361,7 +361,9 @@ def _full_disk_said(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        inside = error.filename is None or Path(os.fsdecode(error.filename)).absolute().is_relative_to(folder.absolute())
+        inside = error.filename is None or Path(os.fsdecode(error.filename)).absolute().is_relative_to(
+            folder.absolute()
+        )
         if not inside:
             raise unreadable(error) from error
         if error.errno in FOLDER_ERRORS:

@@ -20,7 +20,6 @@ import pyarrow as pa
 
 from massivetext.corpus.gopher import LimitDecide, Values, statistic
 from massivetext.corpus.steps import LimitSettings, Measure
-from massivetext.settings import Settings
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
 from massivetext.text.segments import COUNTED, SEGMENTS_VERSION, segment
 

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 
 from massivetext.corpus.steps import Decide, Decision, LimitSettings, Measure
 from massivetext.errors import DataError
-from massivetext.settings import Settings
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
 from massivetext.text.statistics import STATISTICS, STATISTICS_VERSION, text_statistics
 from massivetext.text.words import WORDS_VERSION, hash_words

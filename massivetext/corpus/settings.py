@@ -180,7 +180,9 @@ def read_recipe_file(source: str | Path) -> dict[str, Any]:
             if not path.is_file():
                 found = "is a folder" if path.is_dir() else "is not there"
                 names = unknown_name("built-in recipe", str(source), BUILT_IN)
-                raise ConfigError(f"no recipe file at {path}: it {found}, and {names}. Give a YAML file or a built-in name")
+                raise ConfigError(
+                    f"no recipe file at {path}: it {found}, and {names}. Give a YAML file or a built-in name"
+                )
             with open(path, "rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except (OSError, ValueError) as error:

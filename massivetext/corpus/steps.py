@@ -130,7 +130,9 @@ class LimitSettings(Settings):
                 raise ValueError(f"{name} is {value}; it must be at least 0, or null for no limit")
             most = getattr(self, f"max_{name.removeprefix('min_')}", None)
             if most is not None and value > most:
-                raise ValueError(f"{name} is {value} and max_{name[4:]} is {most}, so nothing is kept; raise the latter")
+                raise ValueError(
+                    f"{name} is {value} and max_{name[4:]} is {most}, so nothing is kept; raise the latter"
+                )
         return self
 
 

@@ -55,7 +55,9 @@ class LabelledConfig(Settings):
         """Return the configuration if its layers can be made one after the other in a bearable time."""
         for name in LAYERS:
             if (getattr(self, name, None) or 0) > MOST_LAYERS:
-                raise ValueError(f"{name} is {getattr(self, name):,}; at most {MOST_LAYERS:,} layers are made: lower it")
+                raise ValueError(
+                    f"{name} is {getattr(self, name):,}; at most {MOST_LAYERS:,} layers are made: lower it"
+                )
         return self
 
     @property

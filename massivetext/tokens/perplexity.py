@@ -7,7 +7,6 @@ These steps stand here and not among the corpus's, because they need tokens; a r
 """
 
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
