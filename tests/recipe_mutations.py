@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -113,7 +114,7 @@ def changed(recipe: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[s
     """Return a recipe with one value changed."""
     recipe = copy.deepcopy(recipe)
     node: Any = recipe
-    for part, following in zip(path, path[1:]):
+    for part, following in pairwise(path):
         if isinstance(node, dict) and part not in node:
             node[part] = {}
         node = node[part]

@@ -212,5 +212,5 @@ def test_a_recipe_that_is_a_folder_is_refused(tmp_path):
 
 
 def test_a_recipe_that_cannot_be_read_is_refused():
-    with pytest.raises(ConfigError, match="cannot be read.*too long"):
+    with pytest.raises(ConfigError, match=r"cannot be read.*too long"):
         load_recipe("x" * 5000)

@@ -46,12 +46,12 @@ def test_loops_of_links_end_and_each_file_has_its_shortest_name(tmp_path):
 
 
 def test_a_home_of_nobody_is_refused():
-    with pytest.raises(ConfigError, match="~nobody-of-this-name/texts.*no user of that name"):
+    with pytest.raises(ConfigError, match=r"~nobody-of-this-name/texts.*no user of that name"):
         input_files(SourceSettings(name="s", path="~nobody-of-this-name/texts"))
 
 
 def test_a_name_that_is_too_long_is_an_input_that_cannot_be_read():
-    with pytest.raises(DataError, match="the input .* cannot be read .*too long"):
+    with pytest.raises(DataError, match=r"the input .* cannot be read .*too long"):
         input_files(SourceSettings(name="s", path="x" * 300))
 
 
