@@ -108,7 +108,7 @@ def _written(location: tuple[int | str, ...], values: Any, kind: str) -> list[in
         if (isinstance(values, Mapping) and part in values) or (
             isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
         ):
-            values = values[part]
+            values = values[part]  # type: ignore[index]
         elif number and (number < len(location) - 1 or kind != "missing"):
             continue  # the name of an alternative
         kept.append(part)
