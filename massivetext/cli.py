@@ -201,8 +201,8 @@ def models_command(language: LanguageOption = None, as_json: JsonOption = False)
     """
     import torch
 
-    from massivetext.doctor import memory_bytes
     from massivetext.models import listing
+    from massivetext.models.memory import memory_bytes
 
     set_language(language)
     if torch.cuda.is_available():

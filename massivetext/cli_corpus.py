@@ -86,14 +86,12 @@ def corpus_append(
     from massivetext.corpus.reading import load_corpus
     from massivetext.corpus.removing import finish_takedown
     from massivetext.corpus.takedowns import locked_corpus
-    from massivetext.recipe import overridden, read_yaml
+    from massivetext.recipe import overridden_recipe
     from massivetext.report.page import REPORT, write_report
     from massivetext.takedowns import RunDependents
     from massivetext.translations import language
 
-    values = read_yaml(recipe)
-    for override in overrides or ():
-        values = overridden(values, override)
+    values = overridden_recipe(recipe, overrides or ())
     where = _corpus_of(folder)
     load_corpus(where, unfinished=True)
     with locked_corpus(where):

@@ -7,11 +7,14 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from massivetext.checks import recipe_faults
 from massivetext.errors import MassiveTextError
+from massivetext.models.memory import memory_bytes
 from massivetext.recipe import Recipe, load_recipe
 from massivetext.translations import tr
 
@@ -34,8 +37,14 @@ def examine(recipe: str | Path | None = None, overrides: Sequence[str] = (), out
             resolved = load_recipe(recipe, overrides)
         except MassiveTextError as error:
             return [*findings, Finding("error", tr("recipe"), str(error), tr("mend the recipe"))]
-        findings.append(Finding("ok", tr("recipe"), str(recipe)))
-        findings += [*_recipe(resolved), *_disk(out or Path("runs"))]
+        out = out or Path("runs") / Path(recipe).stem
+        faults = recipe_faults(resolved, out)
+        findings += [Finding("error", subject, message, tr("mend the recipe")) for subject, message in faults]
+        findings += [Finding("ok", tr("recipe"), str(recipe))] if not faults else []
+        findings += _sources(resolved)
+        if not faults:
+            findings += _costs(resolved, _text_bytes(resolved))
+        findings += _disk(out)
     return findings
 
 
@@ -54,11 +63,6 @@ def as_text(findings: Sequence[Finding]) -> str:
         if finding.remedy:
             lines.append(f"      → {finding.remedy}")
     return "\n".join(lines)
-
-
-def memory_bytes() -> int:
-    """Return the machine's physical memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _machine() -> Iterator[Finding]:
@@ -121,24 +125,34 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def _recipe(recipe: Recipe) -> Iterator[Finding]:
-    """Yield findings on a recipe's data, its model, and what training it will cost here."""
+def _sources(recipe: Recipe) -> Iterator[Finding]:
+    """Yield a finding for each source: its files and their size, or why they cannot be read."""
+    from massivetext.corpus.readers.finding import input_files
+    from massivetext.corpus.readers.records import make_reader
+
+    for source in recipe.corpus.sources:
+        subject = tr("source {name}", name=source.name)
+        try:
+            files = input_files(source)
+            for name in sorted({file.format for file in files}):
+                make_reader(name, source).check([file for file in files if file.format == name])
+        except (MassiveTextError, OSError) as error:
+            yield Finding("error", subject, str(error), tr("mend the source's path"))
+            continue
+        size = sum(file.size for file in files)
+        found = tr("{files} files, {megabytes} MB", files=len(files), megabytes=f"{size / 1e6:.1f}")
+        yield Finding("ok", subject, found)
+
+
+def _text_bytes(recipe: Recipe) -> int:
+    """Return the bytes of the files of those sources that can be read."""
     from massivetext.corpus.readers.finding import input_files
 
-    total_bytes = 0
+    total = 0
     for source in recipe.corpus.sources:
-        try:
-            sizes = [file.size for file in input_files(source)]
-        except MassiveTextError as error:
-            yield Finding("error", tr("source {name}", name=source.name), str(error), tr("mend the source's path"))
-            continue
-        total_bytes += sum(sizes)
-        found = tr("{files} files, {megabytes} MB", files=len(sizes), megabytes=f"{sum(sizes) / 1e6:.1f}")
-        yield Finding("ok", tr("source {name}", name=source.name), found)
-    try:
-        yield from _costs(recipe, total_bytes)
-    except MassiveTextError as error:
-        yield Finding("error", tr("model"), str(error), tr("mend the recipe's model section"))
+        with suppress(MassiveTextError, OSError):
+            total += sum(file.size for file in input_files(source))
+    return total
 
 
 def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
@@ -147,12 +161,13 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
 
     from massivetext.models.families import CAUSAL_FAMILIES
     from massivetext.models.listing import TRAINED_BYTES, USABLE_SHARE
+    from massivetext.models.presets import parameter_count
     from massivetext.stages import new_config
     from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
     config = new_config(recipe, recipe.tokenizer.vocab_size)
+    parameters = parameter_count(config)
     model = CAUSAL_FAMILIES[config.model_type](config, None)  # without weights: nothing is allocated
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     needed = parameters * TRAINED_BYTES
     enough = needed < USABLE_SHARE * memory_bytes()
     yield Finding(
@@ -184,7 +199,9 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
             minutes=f"{tokens / rate / 60:.1f}",
         ),
     )
-    passes = tokens / max(total_bytes / 4, 1)
+    if not total_bytes:
+        return
+    passes = tokens / (total_bytes / 4)
     many = passes > 4
     yield Finding(
         "warning" if many else "ok",

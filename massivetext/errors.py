@@ -62,13 +62,18 @@ class MissingPackageError(MassiveTextError):
     """An optional package is needed and not installed."""
 
 
-def unknown_name(what: str, found: str, allowed: Iterable[str]) -> str:
+SHOWN_CHARACTERS = 100
+"""The most characters of a name that a message repeats."""
+
+
+def unknown_name(what: str, found: object, allowed: Iterable[str]) -> str:
     """Return the sentence for a name that is not known: found, nearest, allowed.
 
     what: the kind of thing named, e.g. "recipe key". Example: `unknown_name("format", "jsonll", ["jsonl", "csv"])`
     gives "unknown format 'jsonll'; did you mean 'jsonl'? Allowed: csv, jsonl".
     """
     names = sorted(str(name) for name in allowed)
+    found = found if len(str(found)) <= SHOWN_CHARACTERS else f"{str(found)[:SHOWN_CHARACTERS]}..."
     near = get_close_matches(str(found), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown {what} {found!r}{hint} Allowed: {', '.join(names) if names else '(none)'}"

@@ -16,10 +16,13 @@ def find_folder(name: str | Path) -> Path:
     Hugging Face cache; the hub, asked once with a short time limit. Only configuration, tokenizer and safetensors files
     are fetched, never pickled weights. Raises ModelError that says which of these were tried and what each answered.
     """
-    path = Path(name).expanduser()
-    if path.exists():
-        return path
-    tried = [f"no folder or file {path}"]
+    try:
+        path = Path(name).expanduser()
+        if path.exists():
+            return path
+        tried = [f"no folder or file {path}"]
+    except (OSError, RuntimeError, ValueError) as error:  # no such user, too long, U+0000
+        tried = [f"no path: {getattr(error, 'strerror', None) or error}"]
     root = os.environ.get("MASSIVETEXT_MODELS")
     if root:
         under = Path(root).expanduser() / name

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from massivetext import __version__
+from massivetext.checks import check_recipe
 from massivetext.errors import ConfigError, StoreError, unknown_name
 from massivetext.progress import log
 from massivetext.recipe import load_corpus_recipe, load_recipe
@@ -48,14 +49,10 @@ def run(
         raise ConfigError(unknown_name("stage", until, OUTPUTS))
     trains = until not in ("corpus", "tokenizer")
     resolved = (load_recipe if trains else load_corpus_recipe)(recipe, overrides)
-    if trains and resolved.tokenizer.kind == "wordpiece":
-        raise ConfigError(
-            "tokenizer.kind is wordpiece, which loses what it does not know; a language model learns from bpe, "
-            "unigram, word, character or byte. `massivetext tokenizer train` makes a wordpiece vocabulary alone"
-        )
     set_language(language or resolved.language)
     name = "recipe" if isinstance(recipe, Mapping) else Path(recipe).stem
     folder = Path(out) if out is not None else Path("runs") / name
+    check_recipe(resolved, folder, until)
     journey = Journey(folder, resolved, overwrite, quiet)
     started_at = time.monotonic()
     with full_disk_named(folder), locked_folder(folder, nested=True):

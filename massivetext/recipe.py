@@ -5,23 +5,28 @@ is refused and the nearest named), and written back resolved into the run folder
 """
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from massivetext.corpus.settings import CorpusSettings
-from massivetext.errors import ConfigError, unknown_name
+from massivetext.corpus.settings import BUILT_IN, CorpusSettings, read_recipe_file
+from massivetext.errors import ConfigError
 from massivetext.evaluation.settings import EvaluateSettings
-from massivetext.settings import Settings
+from massivetext.settings import LARGEST, GivenPathText, Settings, shown
 from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
-from massivetext.training.settings import TrainSettings
+from massivetext.training.settings import LENGTHS, TrainSettings
 from massivetext.translations import base_language
+from massivetext.yaml_text import MAX_DEPTH, read_yaml_text
 
-BUILT_IN = ("quickstart", "quickstart-zh")
+__all__ = ["BUILT_IN", "load_corpus_recipe", "load_recipe", "read_recipe_file"]
+
 FORMAT: Literal["massivetext-recipe/1"] = "massivetext-recipe/1"
+
+
+ALTERNATIVES = {"train": LENGTHS, "mixture": ("weights", "epochs", "preset")}
+"""Keys of which a section holds one at most; one that is given with `--set` replaces the recipe's."""
 
 
 class ModelSettings(Settings):
@@ -33,7 +38,7 @@ class ModelSettings(Settings):
     """Model family, e.g. llama; further keys are fields of its configuration (hidden_size, num_hidden_layers, ...)."""
     preset: str | None = None
     """A published size by name, trained from scratch."""
-    from_: str | None = Field(None, alias="from")
+    from_: GivenPathText | None = Field(None, alias="from")
     """A model folder whose weights are the start of training."""
 
     @model_validator(mode="after")
@@ -59,9 +64,9 @@ class GenerateSettings(Settings):
     prompts: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
     """Prompts, or prompts for each source by name; a source without one is continued from an opening of its test
     text."""
-    max_new_tokens: int = Field(160, ge=1)
+    max_new_tokens: int = Field(160, ge=1, le=2**20)
     """Length of each sample in tokens."""
-    temperature: float = Field(0.7, ge=0.0)
+    temperature: float = Field(0.7, ge=0.0, le=100.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(0.95, gt=0.0, le=1.0)
     """Nucleus: sample among the likeliest tokens that together hold this probability."""
@@ -80,7 +85,7 @@ class CorpusRecipe(Settings):
 
     format: Literal["massivetext-recipe/1"] = FORMAT
     """Format name and version."""
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, le=LARGEST)
     """Everything random is a function of this seed, the stage and the position."""
     language: Annotated[Literal["en", "zh"], BeforeValidator(_language)] | None = None
     """Language of messages and report; unset: the locale's."""
@@ -129,41 +134,41 @@ def load_corpus_recipe(source: str | Path | Mapping[str, Any], overrides: Sequen
 
 def _values(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Return the values of a recipe in this version's format, with overrides applied."""
-    values = dict(source) if isinstance(source, Mapping) else read_yaml(source)
-    for override in overrides:
-        values = overridden(values, override)
+    values = overridden_recipe(source, overrides)
     found = values.get("format", FORMAT)
     if found != FORMAT:
-        raise ConfigError(f"the recipe's format is {found!r}; this version reads {FORMAT!r}: change its first line")
+        raise ConfigError(
+            f"the recipe's format is {shown(found)}; this version reads {FORMAT!r}: change its first line"
+        )
     return values
 
 
-def read_yaml(source: str | Path) -> dict[str, Any]:
-    """Return the mapping in a recipe file, or in the built-in recipe of that name."""
-    if str(source) in BUILT_IN:
-        text = files("massivetext").joinpath("recipes", f"{source}.yaml").read_text(encoding="utf-8")
-    else:
-        path = Path(source)
-        if not path.is_file():
-            names = unknown_name("built-in recipe", str(source), BUILT_IN)
-            raise ConfigError(f"no recipe file at {path}, and {names}. Give a YAML file or a built-in name")
-        text = path.read_text(encoding="utf-8")
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not readable as YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{source} holds {type(values).__name__}; a recipe is a mapping of sections such as corpus:")
+def overridden_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the values of a recipe as written, with overrides applied."""
+    values = dict(source) if isinstance(source, Mapping) else read_recipe_file(source)
+    for override in overrides:
+        values = overridden(values, override)
+    return _chosen(values, {override.partition("=")[0] for override in overrides})
+
+
+def _chosen(values: dict[str, Any], given: set[str]) -> dict[str, Any]:
+    """Return the values without the recipe's keys that an override replaces: of ALTERNATIVES only one may be given."""
+    for section, names in ALTERNATIVES.items():
+        chosen = {name for name in names if f"{section}.{name}" in given}
+        if chosen and isinstance(values.get(section), Mapping):
+            kept = {key: value for key, value in values[section].items() if key in chosen or key not in names}
+            values = {**values, section: kept}
     return values
 
 
-def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
+def overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:
     """Return a copy of `values` with one `a.b.0.c=VALUE` set; VALUE is YAML; list items are named by number."""
     key, sign, text = override.partition("=")
-    if not sign or not key:
-        raise ConfigError(f"--set {override!r} is not of the form KEY=VALUE, e.g. train.steps=200")
-    value = yaml.safe_load(text) if text else None
-    return _set(values, key.split("."), value, key)
+    path = key.split(".")
+    if not sign or not all(path) or len(path) > MAX_DEPTH:
+        raise ConfigError(f"--set {shown(override)} is not of the form KEY=VALUE, e.g. train.steps=200")
+    value = read_yaml_text(text, f"--set {key[:100]}")
+    return dict(_set(values, path, value, key))
 
 
 def _set(node: Any, path: list[str], value: Any, key: str) -> Any:
@@ -172,8 +177,10 @@ def _set(node: Any, path: list[str], value: Any, key: str) -> Any:
         return value
     head, rest = path[0], path[1:]
     if isinstance(node, list):
-        if not head.isdigit() or int(head) >= len(node):
-            raise ConfigError(f"--set {key}: {head!r} is not an item of a list of {len(node)}; items count from 0")
+        if head not in map(str, range(len(node))):
+            raise ConfigError(
+                f"--set {key[:100]}: {shown(head)} is not an item of a list of {len(node)}; items count from 0"
+            )
         return [_set(item, rest, value, key) if i == int(head) else item for i, item in enumerate(node)]
     mapping = dict(node) if isinstance(node, Mapping) else {}
     mapping[head] = _set(mapping.get(head), rest, value, key)

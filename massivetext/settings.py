@@ -3,20 +3,64 @@
 The string under each field says meaning and unit; it feeds `--help`, the JSON schema and the docs.
 """
 
+import os
+import reprlib
 from collections.abc import Mapping
-from typing import Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from massivetext.errors import ConfigError, unknown_name
 
+MOST_SENTENCES = 12
+"""The most findings that one message lists."""
+LARGEST = 2**63 - 1
+PATH_BYTES = 4095
+
+
+def _as_path(value: Any) -> Any:
+    """Return the value; raise ValueError for a path that no file can have."""
+    if isinstance(value, str | Path):
+        text = str(value) if isinstance(value, Path) else value
+        if not text.strip():
+            raise ValueError("is empty; give a path, or leave the key out")
+        try:
+            encoded = os.fsencode(text)
+        except UnicodeEncodeError:
+            encoded = b"\0"
+        if b"\0" in encoded:
+            raise ValueError("holds U+0000 or half a character, which no path can have; remove it")
+        if len(encoded) > PATH_BYTES:
+            raise ValueError(f"is longer than {PATH_BYTES:,} bytes, the most that a path can have; shorten it")
+    return value
+
+
+GivenPath = Annotated[Path, BeforeValidator(_as_path)]
+"""A path that somebody wrote; not empty."""
+GivenPathText = Annotated[str, BeforeValidator(_as_path)]
+"""The same as text, for paths that may begin with a root's name or be a glob."""
+
 
 class Settings(BaseModel):
-    """Frozen settings that refuse unknown keys."""
+    """Frozen settings that refuse unknown keys, infinities and numbers beyond 64 bits."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True, validate_default=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        validate_default=True,
+        allow_inf_nan=False,
     )
+
+    @model_validator(mode="after")
+    def _within_bounds(self) -> Self:
+        """Return the settings if every whole number fits 64 bits, as files and tensors need."""
+        for name, value in self:
+            if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+                raise ValueError(f"{name} is {shown(value)}; the largest number that can be used is {LARGEST}")
+        return self
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str = "") -> Self:
@@ -27,25 +71,64 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(explain(error, cls, where)) from None
+            raise ConfigError(explain(error, cls, values, where)) from None
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> str:
-    """Return pydantic's findings as sentences: the dotted key, what was found, what is allowed."""
-    lines = []
-    for finding in error.errors():
-        path = [str(part) for part in finding["loc"]]
-        key = ".".join(([where] if where else []) + path)
+def explain(error: ValidationError, model: type[BaseModel], values: Any = None, where: str = "") -> str:
+    """Return pydantic's findings as sentences: the dotted key, what was found, what is allowed.
+
+    values: what was validated; it tells keys from the names that pydantic gives the alternatives of a type.
+    """
+    lines: dict[str, None] = {}
+    for finding in error.errors(include_url=False, include_context=False):
+        path = _written(finding["loc"], values, finding["type"])
+        key = ".".join(([where] if where else []) + [str(part)[:100] for part in path])
         if finding["type"] == "extra_forbidden":
-            parent = ".".join(([where] if where else []) + path[:-1]) or "the top level"
+            parent = ".".join(([where] if where else []) + [str(part) for part in path[:-1]]) or "the top level"
             allowed = allowed_keys(model, finding["loc"][:-1])
-            lines.append(unknown_name(f"key in {parent}:", path[-1], allowed))
+            lines[unknown_name(f"key in {parent}:", str(path[-1]), allowed)] = None
         elif finding["type"] == "missing":
-            lines.append(f"{key} is missing, and nothing stands in for it")
+            lines[f"{key} is missing, and nothing stands in for it"] = None
         else:
-            shown = repr(finding.get("input"))
-            lines.append(f"{key or 'the settings'}: {finding['msg']} (found {shown[:200]})")
-    return "\n".join(lines)
+            message = finding["msg"].removeprefix("Value error, ")
+            # What a whole section says of its keys names them; the section is not repeated.
+            section = finding["type"] == "value_error" and isinstance(finding["input"], Mapping)
+            lines[
+                f"{key or 'the settings'}: {message}" + ("" if section else f" (found {shown(finding['input'])})")
+            ] = None
+    sentences = list(lines)
+    more = [f"... and {len(sentences) - MOST_SENTENCES} more like these"] if len(sentences) > MOST_SENTENCES else []
+    return "\n".join(sentences[:MOST_SENTENCES] + more)
+
+
+def _written(location: tuple[int | str, ...], values: Any, kind: str) -> list[int | str]:
+    """Return the keys and positions in pydantic's location that are in the values, and a key that is missing there."""
+    kept: list[int | str] = []
+    for number, part in enumerate(location):
+        if (isinstance(values, Mapping) and part in values) or (
+            isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
+        ):
+            values = values[part]  # type: ignore[index]
+        elif number and (number < len(location) - 1 or kind != "missing"):
+            continue  # the name of an alternative
+        kept.append(part)
+    return kept
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message may hold it: short, whatever it is."""
+    return _SHORT.repr(value)[:200]
+
+
+class _Short(reprlib.Repr):
+    """Shows the beginning of long values; whole numbers too long to be written are described."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        return str(x) if x.bit_length() < 200 else f"a number of about {x.bit_length() * 3 // 10:,} digits"
+
+
+_SHORT = _Short()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxtuple = 2, 80, 80, 4, 4, 4
 
 
 def allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

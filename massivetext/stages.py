@@ -81,6 +81,8 @@ def do_tokenizer(journey: Journey) -> None:
 
 def do_tokens(journey: Journey) -> None:
     """Turn the corpus into a token store."""
+    if journey.whole.generate.prompts:
+        check_prompts(journey.whole, _tokenizer(journey))
 
     def work() -> None:
         from massivetext.tokens.store import build_store
@@ -107,7 +109,6 @@ def do_train(journey: Journey) -> None:
         from massivetext.training.objectives import CausalObjective
 
         store = _store(journey)
-        check_prompts(recipe, _tokenizer(journey), recipe.train.context_tokens)
         rows = recipe.train.rows
         order = TrainingOrder(store, "train", recipe.mixture, recipe.train.context_tokens, rows, recipe.seed)
         model = new_model(recipe, store.vocab_size, start_id=store.start_id)
@@ -215,21 +216,42 @@ STAGES: dict[str, Callable[[Journey], None]] = {
 
 
 def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderConfig":
-    """Return the configuration of the recipe's model; its context is the training rows' unless the recipe says more."""
+    """Return the configuration of the recipe's model; its context is the training rows' unless the recipe says more.
+
+    Raises ConfigError for a model that cannot be trained on next tokens, or that reads less than a training row.
+    """
+    from massivetext.models.families import CAUSAL_FAMILIES
+
+    config = _config(recipe, vocab_size, start_id)
+    if type(config) not in [family.config_class for family in CAUSAL_FAMILIES.values()]:
+        raise ConfigError(
+            f"model: {config.model_type} does not predict next tokens, which train.objective needs; "
+            f"families that do: {', '.join(CAUSAL_FAMILIES)}"
+        )
+    context = recipe.train.context_tokens
+    if context > config.max_position_embeddings:
+        remedy = "lower it" + ("" if recipe.model.from_ else ", or raise model.max_position_embeddings")
+        raise ConfigError(
+            f"train.context_tokens is {context} and the model reads at most {config.max_position_embeddings} tokens "
+            f"(max_position_embeddings); {remedy}"
+        )
+    return config
+
+
+def _config(recipe: Recipe, vocab_size: int, start_id: int) -> "DecoderConfig":
+    """Return the configuration that the recipe's model section describes."""
     from massivetext.models.auto import AutoConfig
 
     section = recipe.model
     if section.from_:
         return AutoConfig.from_pretrained(section.from_)
     ids = {"bos_token_id": start_id, "eos_token_id": start_id, "pad_token_id": start_id, "vocab_size": vocab_size}
+    for name in ids:
+        if name in section.fields:
+            key = "tokenizer.vocab_size" if name == "vocab_size" else "the tokenizer"
+            raise ConfigError(f"model.{name} is given, and it follows from {key}; remove it")
     if section.preset:
-        config = AutoConfig.from_preset(section.preset, **{**section.fields, **ids})
-        if recipe.train.context_tokens > config.max_position_embeddings:
-            raise ConfigError(
-                f"train.context_tokens is {recipe.train.context_tokens} and preset {section.preset} reads at most "
-                f"{config.max_position_embeddings} tokens; lower it, or set model.max_position_embeddings"
-            )
-        return config
+        return AutoConfig.from_preset(section.preset, **{**section.fields, **ids})
     context = {"max_position_embeddings": recipe.train.context_tokens, **section.fields}
     return AutoConfig.for_model(str(section.family), **{**context, **ids})
 
@@ -278,11 +300,14 @@ def opening(text: str, tokenizer: "Tokenizer", tokens: int) -> str:
     return tokenizer.decode(tokenizer.encode_ordinary(text.lstrip())[:tokens]).rstrip("\ufffd")
 
 
-def check_prompts(recipe: Recipe, tokenizer: "Tokenizer", context_tokens: int) -> None:
-    """Raise ConfigError, before training costs anything, for a prompt of the recipe that the model could not read."""
-    given = recipe.generate.prompts
+def check_prompts(recipe: Recipe, tokenizer: "Tokenizer | None") -> None:
+    """Raise ConfigError, before training costs anything, for a prompt of the recipe that the model could not read.
+
+    tokenizer: None where it is not made yet; tokens are then bytes.
+    """
+    given, context_tokens = recipe.generate.prompts, recipe.train.context_tokens
     for prompt in [prompt for group in given.values() for prompt in group] if isinstance(given, dict) else given:
-        length = len(tokenizer.encode(prompt))
+        length = len(tokenizer.encode(prompt)) if tokenizer else 1 + len(prompt.encode())
         if length > context_tokens:
             raise ConfigError(
                 f"generate.prompts: {prompt[:40]!r}... has {length} tokens and the model reads {context_tokens}; "

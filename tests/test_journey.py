@@ -115,7 +115,7 @@ def test_corpus_and_tokenizer_need_neither_model_nor_training(texts, tmp_path):
 def test_minutes_become_steps_once(texts, tmp_path):
     recipe = small_recipe(texts)
     del recipe["train"]["steps"]
-    recipe["train"]["minutes"] = 0.02
+    recipe["train"]["minutes"] = 0.05
     mt.run(recipe, tmp_path, until="train", quiet=True)
     steps = read_json(tmp_path / "stages" / "train.json")["fixed"]["steps"]
     assert yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8"))["train"]["steps"] == steps
@@ -174,3 +174,11 @@ def test_three_kills_at_random_moments_change_no_byte(texts, tmp_path):
 @pytest.mark.slow
 def test_twelve_kills_at_random_moments_change_no_byte(texts, tmp_path):
     crash_trials(texts, tmp_path, kills=12)
+
+
+def test_a_long_prompt_is_refused_once_the_vocabulary_is_known(texts, tmp_path):
+    recipe = small_recipe(texts)
+    recipe["generate"] = {"prompts": {"english": ["zq " * 40]}}
+    with pytest.raises(ConfigError, match=r"generate\.prompts: .* and the model reads 32"):
+        mt.run(recipe, tmp_path, quiet=True)
+    assert not (tmp_path / "tokens").exists()

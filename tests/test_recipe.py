@@ -126,3 +126,91 @@ def test_text_that_is_no_yaml_is_refused(tmp_path):
 @pytest.mark.parametrize("word", ["on", "off", "auto"])
 def test_compile_takes_the_bare_words_that_yaml_reads_as_truth_values(word):
     assert load_recipe(SMALL, [f"train.compile={word}"]).train.compile == word
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.steps=[", r"--set train\.steps is not readable as YAML"),
+        ("train.steps=\t{", "not readable as YAML"),
+        ("train.steps=!!python/object/apply:os.system [ls]", "only plain values"),
+        ("train.steps={a: 1, a: 2}", "'a' is given twice"),
+        ("corpus.sources.\u00b2.path=x", "is not an item of a list of 1"),
+        ("corpus.sources.-1.path=x", "is not an item of a list of 1"),
+        (f"corpus.sources.{'9' * 5000}.path=x", "is not an item of a list of 1"),
+        ("train..steps=1", "not of the form KEY=VALUE"),
+        ("a." * 5000 + "b=1", "not of the form KEY=VALUE"),
+        ("train.tokens=1.0e+30", r"train\.tokens"),
+        ("train.minutes=.inf", r"train\.minutes: Input should be a finite number \(found inf\)"),
+        ("train.steps=99999999999999999999", r"train\.steps"),
+        ("evaluate.ngram_order=.nan", r"evaluate\.ngram_order"),
+        ("model.from=", "give exactly one|found family"),
+    ],
+)
+def test_a_hostile_override_is_refused_by_key(override, message):
+    if override == "model.from=":
+        assert load_recipe(SMALL, [override]).model.from_ is None
+        return
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_recipe(SMALL, [override])
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("length", ["minutes", "steps", "tokens", "epochs"])
+@pytest.mark.parametrize("recipes", ["minutes", "steps", "tokens", "epochs"])
+def test_a_length_that_is_set_replaces_the_recipes(length, recipes):
+    train = load_recipe({**SMALL, "train": {recipes: 3}}, [f"train.{length}=7"]).train
+    given = {name: getattr(train, name) for name in ("minutes", "steps", "tokens", "epochs")}
+    assert given == {**dict.fromkeys(given), length: 7}
+
+
+def test_two_lengths_that_are_both_set_are_refused():
+    with pytest.raises(ConfigError, match="exactly one of minutes, steps, tokens, epochs; found minutes, steps"):
+        load_recipe({**SMALL, "train": {"epochs": 3}}, ["train.steps=7", "train.minutes=2"])
+
+
+def test_a_mixture_that_is_set_replaces_the_recipes():
+    recipe = {**SMALL, "mixture": {"weights": {"prose": 1}}}
+    mixture = load_recipe(recipe, ["mixture.epochs={prose: 2}"]).mixture
+    assert mixture.weights is None and mixture.epochs == {"prose": 2}
+
+
+def test_a_fault_of_a_section_does_not_repeat_the_section():
+    with pytest.raises(ConfigError) as caught:
+        load_recipe({**SMALL, "train": {"steps": 10, "minutes": 3, "learning_rate": 0.125}})
+    assert str(caught.value) == "train: give exactly one of minutes, steps, tokens, epochs; found minutes, steps"
+
+
+def test_a_key_of_several_types_is_named_without_their_names():
+    with pytest.raises(ConfigError) as caught:
+        load_recipe({**SMALL, "corpus": {"sources": [{"name": "prose", "path": 7}]}})
+    assert {line.partition(": ")[0] for line in str(caught.value).splitlines()} == {"corpus.sources.0.path"}
+
+
+@pytest.mark.parametrize(
+    "name", ["base64", "rot13", "zlib", "hex", "punycode", "idna", "undefined", "unicode_escape", "\0", "聪明"]
+)
+def test_an_encoding_that_is_no_encoding_of_files_is_refused(name):
+    with pytest.raises(ConfigError, match=r"corpus\.sources\.0\.encoding: unknown encoding"):
+        load_recipe({**SMALL, "corpus": {"sources": [{"name": "prose", "path": "texts", "encoding": name}]}})
+
+
+@pytest.mark.parametrize("name", ["utf-8", "gb18030", "big5", "UTF-16-LE", "latin-1", "cp437", "shift_jis", "utf-7"])
+def test_an_encoding_of_files_is_taken(name):
+    load_recipe({**SMALL, "corpus": {"sources": [{"name": "prose", "path": "texts", "encoding": name}]}})
+
+
+@pytest.mark.parametrize("path", ["", " ", [], [""], "a\0b", "x" * 5000, 7, None])
+def test_a_path_that_no_file_can_have_is_refused(path):
+    with pytest.raises(ConfigError, match=r"corpus\.sources\.0\.path"):
+        load_recipe({**SMALL, "corpus": {"sources": [{"name": "prose", "path": path}]}})
+
+
+def test_a_recipe_that_is_a_folder_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="it is a folder"):
+        load_recipe(tmp_path)
+
+
+def test_a_recipe_that_cannot_be_read_is_refused():
+    with pytest.raises(ConfigError, match=r"cannot be read.*too long"):
+        load_recipe("x" * 5000)

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
@@ -46,15 +46,16 @@ from massivetext.corpus.manifests import (
     make_manifest,
     merged_counts,
     say_counts,
+    warn_of_nothing,
 )
 from massivetext.corpus.parts import Course, Part, make_parts, process_part
-from massivetext.corpus.readers.finding import find_files, input_files
+from massivetext.corpus.readers.finding import find_files, input_files, unreadable
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.removing import finish_takedown
 from massivetext.corpus.repeats import Repeats, take_repeats
 from massivetext.corpus.rows import READ_VERSION, Lane
-from massivetext.corpus.settings import CorpusSettings, read_settings
+from massivetext.corpus.settings import CorpusSettings, SourceSettings, read_settings
 from massivetext.corpus.steps import (
     REPEATS,
     Barrier,
@@ -101,6 +102,11 @@ class Plan:
 
     build: int = 1
     """Number of the build, counted from 1."""
+
+    def checked(self) -> Self:
+        """Return the plan; raise ConfigError where sources disagree in what is done to all documents."""
+        _ = self.near, self.decontaminate
+        return self
 
     @property
     def asked(self) -> dict[str, int]:
@@ -214,6 +220,7 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
     _prepare(folder, plan)
     markers = _process(plan, work, threads, quiet)
     counts = merged_counts(plan.courses, markers)
+    warn_of_nothing(plan.courses, counts)
     census = open_census(folder, work, len(plan.parts), plan.asked, plan.settings.split.names, plan.build)
     with progress(tr("Looking for duplicates"), quiet=quiet):
         repeats = _decide(folder, work, plan, census, threads)
@@ -293,9 +300,7 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     read = {} if base is None else {key: facts[2] for key, facts in known.items()}
     courses = {}
     for source in sorted(settings.sources, key=lambda entry: entry.name):
-        where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
-        steps = _checked(make_steps(settings.steps_of(source), where), where)
-        lane = Lane(source.name, steps, settings.split, seed, build)
+        lane = Lane(source.name, source_steps(settings, source), settings.split, seed, build)
         there, unread = find_files(source)
         found = tuple(file for file in there if _is_new(source.name, file, read))
         readers = {name: make_reader(name, source) for name in sorted({file.format for file in found})}
@@ -321,9 +326,7 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     if base is not None:
         check_appendable(base, settings, seed, versions)
     plan = Plan(settings, seed, courses, measures, parts, value_digest(facts), versions, files, build)
-    # Sources that disagree are refused before anything is read.
-    _ = plan.near, plan.decontaminate
-    return plan
+    return plan.checked()
 
 
 def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) -> bool:
@@ -335,6 +338,24 @@ def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) ->
             f"has {file.size:,} now; give the new text another name, or build the corpus anew"
         )
     return size is None
+
+
+def check_steps(settings: CorpusSettings) -> None:
+    """Raise ConfigError or DataError for steps that cannot be made, or that disagree; no input is read."""
+    lanes = [Lane(source.name, source_steps(settings, source), settings.split, 0) for source in settings.sources]
+    Plan(settings, 0, {lane.name: Course(lane, (), {}) for lane in lanes}, {}, (), "", {}, []).checked()
+
+
+def source_steps(settings: CorpusSettings, source: SourceSettings) -> tuple[Step, ...]:
+    """Return the steps of a source, made and checked."""
+    where = "corpus.steps" if source.steps is None else f"corpus.sources.{source.name}.steps"
+    steps = _checked(make_steps(settings.steps_of(source), where), where)
+    for step in steps:
+        try:
+            step.check()
+        except MassiveTextError as error:
+            raise type(error)(f"{where}.{step.name}: {error}") from None
+    return steps
 
 
 def _checked(steps: list[Step], where: str) -> tuple[Step, ...]:
@@ -369,6 +390,11 @@ def _folder_errors_named(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        inside = error.filename is None or Path(os.fsdecode(error.filename)).absolute().is_relative_to(
+            folder.absolute()
+        )
+        if not inside:
+            raise unreadable(error) from error
         if error.errno in FOLDER_ERRORS:
             raise MassiveTextError(
                 f"the corpus cannot be written to {folder} ({error.filename}: {os.strerror(error.errno)}); "

@@ -19,8 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext.corpus.gopher import LimitDecide, Values, statistic
-from massivetext.corpus.steps import Measure
-from massivetext.settings import Settings
+from massivetext.corpus.steps import LimitSettings, Measure
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
 from massivetext.text.segments import COUNTED, SEGMENTS_VERSION, segment
 
@@ -54,7 +53,7 @@ class Jieba(Measure):
         return {f"{self.name}__{name}": array for name, array in (found | repetition_statistics(words, texts)).items()}
 
 
-class MapNeoSettings(Settings):
+class MapNeoSettings(LimitSettings):
     """The limits of MAP-NEO's rules for Chinese; on a limit a document is kept, null is no limit."""
 
     min_characters: int | None = 50
@@ -136,7 +135,7 @@ class MapNeoQuality(LimitDecide):
         return measured
 
 
-class ChineseWebTextSettings(Settings):
+class ChineseWebTextSettings(LimitSettings):
     """The limits of ChineseWebText's rules; on a limit a document is kept, null is no limit."""
 
     min_characters: int | None = 201

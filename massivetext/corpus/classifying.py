@@ -22,9 +22,9 @@ from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.rows import Lane, Passage
 from massivetext.corpus.settings import SourceSettings, SplitSettings
-from massivetext.corpus.steps import Measure, make_steps
+from massivetext.corpus.steps import LimitSettings, Measure, make_steps
 from massivetext.errors import ConfigError, DataError
-from massivetext.settings import Settings
+from massivetext.settings import GivenPath, Settings
 from massivetext.state import read_object, read_state, write_state
 from massivetext.storage import clear_temporary, file_digest, locked_folder, temporary_path, value_digest
 from massivetext.text.arrays import Offsets
@@ -300,7 +300,7 @@ def load_classifier(folder: str | Path) -> Classifier:
 class ClassifierSettings(Settings):
     """Which classifier."""
 
-    path: Path
+    path: GivenPath
     """Folder that `massivetext corpus classifier` wrote."""
 
 
@@ -321,6 +321,10 @@ class ClassifierScore(Measure):
         """The column of scores."""
         return {"classifier__score": pa.float64()}
 
+    def check(self) -> None:
+        """Raise an error if the classifier is not there or cannot be used."""
+        _ = self.classifier
+
     def describe(self) -> dict[str, Any]:
         """Return also the classifier's digest: another classifier is another step."""
         return {**super().describe(), "classifier": self.classifier.digest}
@@ -330,7 +334,7 @@ class ClassifierScore(Measure):
         return {"classifier__score": pa.array(self.classifier.scores(batch.column("text")), from_pandas=True)}
 
 
-class ClassifierLimitSettings(Settings):
+class ClassifierLimitSettings(LimitSettings):
     """What the classifier must say."""
 
     min_score: float | None = Field(0.5, ge=0, le=1)

@@ -54,7 +54,7 @@ class DecontaminateSettings(Settings):
 
     benchmarks: tuple[SourceSettings, ...] = Field(min_length=1)
     """Benchmark files, written like sources: name, path, format, text_column; each record is an item."""
-    ngram: int = Field(8, ge=1)
+    ngram: int = Field(8, ge=1, le=1000)
     """Words in a run."""
     min_item_fraction: float = Field(0.05, ge=0, le=1)
     """Least part of an item's runs that a document must hold."""
@@ -75,6 +75,11 @@ class Decontaminate(Barrier):
     def columns(self) -> dict[str, pa.DataType]:
         """The column that every document has: the largest part of an item that it holds."""
         return {COLUMN: pa.float64()}
+
+    def check(self) -> None:
+        """Raise DataError if a benchmark's files are not there."""
+        for source in self.settings.benchmarks:
+            input_files(source)
 
     def describe(self) -> dict[str, Any]:
         """Return also the digests of the benchmark files: with other items it is another step."""

@@ -16,9 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.steps import Decide, Decision, Measure
+from massivetext.corpus.steps import Decide, Decision, LimitSettings, Measure
 from massivetext.errors import DataError
-from massivetext.settings import Settings
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
 from massivetext.text.statistics import STATISTICS, STATISTICS_VERSION, text_statistics
 from massivetext.text.words import WORDS_VERSION, hash_words
@@ -82,7 +81,7 @@ class LimitDecide(Decide):
         return decide_by_limits(self.limits, self.measured(batch), batch.num_rows)
 
 
-class QualitySettings(Settings):
+class QualitySettings(LimitSettings):
     """The limits of Gopher's quality rules; a document is kept when it lies on a limit, null is no limit."""
 
     min_words: int | None = 50
@@ -148,7 +147,7 @@ class GopherQuality(LimitDecide):
         }
 
 
-class RepetitionSettings(Settings):
+class RepetitionSettings(LimitSettings):
     """The limits of Gopher's repetition rules; on the limit a document is kept, null is no limit."""
 
     max_duplicate_line_fraction: float | None = 0.30
@@ -203,7 +202,7 @@ class GopherRepetition(LimitDecide):
         return measured
 
 
-class LengthSettings(Settings):
+class LengthSettings(LimitSettings):
     """How long a document may be."""
 
     min_characters: int = 1

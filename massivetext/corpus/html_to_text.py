@@ -25,7 +25,7 @@ class HtmlToTextSettings(Settings):
     only_marked: bool = True
     """Leave alone what its reader did not mark as HTML (`content_type` in `meta`), so that one list of steps can serve
     all sources; false takes every text for HTML."""
-    seconds_per_page: float = Field(30.0, gt=0, le=86400)
+    seconds_per_page: float = Field(30.0, gt=0, le=3600)
     """A page that takes longer is dropped, in seconds of processor time: a busy machine drops no more pages."""
 
 

@@ -57,7 +57,7 @@ MARK_RANGES = (
 class LanguageSettings(Settings):
     """How much of a text is looked at."""
 
-    max_characters: int = Field(300, ge=80)
+    max_characters: int = Field(300, ge=80, le=2**20)
     """How many characters, from the beginning."""
 
 
@@ -89,7 +89,7 @@ class Language(Measure):
 class InLanguageSettings(Settings):
     """Which languages are kept."""
 
-    languages: tuple[str, ...] = ("en", "zh")
+    languages: tuple[str, ...] = Field(("en", "zh"), min_length=1)
     """Codes of the languages that are kept."""
     min_score: float = Field(0.5, ge=0.0, le=1.0)
     """Least probability of the language, a fraction."""

@@ -39,6 +39,25 @@ def merged_counts(courses: Mapping[str, Course], markers: list[dict[str, Any]]) 
     return counts
 
 
+def warn_of_nothing(courses: Mapping[str, Course], counts: Mapping[str, SourceCounts]) -> None:
+    """Warn of sources whose files are not empty and gave no text: their format is likely another one."""
+    for name, entry in counts.items():
+        files = courses[name].files
+        size = sum(file.size for file in files)
+        if not entry.text_bytes and size:
+            log(
+                tr(
+                    "Warning: source {name} gave no text: {files} files ({bytes} bytes), read as {formats}, hold "
+                    "{records} records and none can be used; check its format, text_column, where and encoding",
+                    name=name,
+                    files=len(files),
+                    bytes=f"{size:,}",
+                    formats=", ".join(sorted({file.format for file in files})),
+                    records=f"{entry.records:,}",
+                )
+            )
+
+
 def count_drops(counts: dict[str, SourceCounts], totals: Totals) -> None:
     """Count what the barrier drops as dropped, and what it takes out as edited."""
     for name, reasons in totals.dropped.items():

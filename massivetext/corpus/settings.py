@@ -4,12 +4,15 @@ import codecs
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.settings import Settings
+from massivetext.settings import LARGEST, GivenPath, GivenPathText, Settings, shown
+from massivetext.yaml_text import MAX_BYTES, read_yaml_text
+
+BUILT_IN = ("quickstart", "quickstart-zh")
 
 FORMATS = {
     "text": "massivetext.corpus.readers.text:TextReader",
@@ -40,13 +43,18 @@ FORMATS = {
 }
 """Every format's name in a recipe, and where its reader is; the module is imported when a source names the format."""
 
+TOTAL = "total"
+"""What stands for all sources together in scores; no source may have this name."""
+NO_ENCODINGS = {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+"""Codecs of Python that give text, but in which no file is written."""
+
 
 class SourceSettings(Settings):
     """One named source of documents."""
 
     name: str = Field(pattern=r"^[\w-]{1,64}$")
     """Name of the source: letters, digits, `_` and `-`; every document, loss and score carries it."""
-    path: str | tuple[str, ...]
+    path: GivenPathText | Annotated[tuple[GivenPathText, ...], Field(min_length=1)]
     """A file, a folder, a glob such as "dumps/**/*.txt", or a list of them; relative to the current folder. It may
     begin with {stdlib}, {packages} (installed packages), {man_zh} or {fortunes}."""
     format: str = "auto"
@@ -57,7 +65,7 @@ class SourceSettings(Settings):
     unit: Literal["file", "block", "paragraph", "line"] = "file"
     """What a document of a plain text file is. A block is consecutive paragraphs up to `block_bytes`; a longer
     paragraph is cut at its lines."""
-    block_bytes: int = Field(8192, ge=1)
+    block_bytes: int = Field(8192, ge=1, le=2**30)
     """Largest block, in bytes."""
     steps: tuple[str | dict[str, Any], ...] | None = None
     """This source's own steps, in place of the corpus's list."""
@@ -73,10 +81,10 @@ class SourceSettings(Settings):
     where: dict[str, tuple[str | int | float | bool, ...]] = Field(default_factory=dict)
     """For JSON lines, CSV and Parquet: only records whose field (dotted where nested) has this value, or one of these,
     belong to the source, e.g. {meta.pile_set_name: Pile-CC}; the others are not even counted."""
-    max_expansion: int = Field(250, ge=1)
+    max_expansion: int = Field(250, ge=1, le=2**31)
     """A compressed file or archive is left, and listed, where it expands to more than this many times its size (and
     more than 256 MiB): so a zip bomb does no harm."""
-    max_record_bytes: int = Field(64 * 2**20, ge=1)
+    max_record_bytes: int = Field(64 * 2**20, ge=1, le=2**30)
     """A longer record (line, file, cell) is set aside unread, in bytes."""
 
     @field_validator("format")
@@ -89,6 +97,7 @@ class SourceSettings(Settings):
     @field_validator("where", mode="before")
     @classmethod
     def _lists_of_values(cls, value: Any) -> Any:
+        """Return the mapping with a list of values for each field."""
         if not isinstance(value, Mapping):
             return value
         return {key: entry if isinstance(entry, list | tuple) else (entry,) for key, entry in value.items()}
@@ -99,11 +108,16 @@ class SourceSettings(Settings):
         if value == "auto":
             return value
         try:
-            return codecs.lookup(value).name
-        except LookupError:
+            b"a".decode(value, "replace")  # a LookupError for codecs of bytes, such as base64
+            name = codecs.lookup(value).name
+        except (LookupError, ValueError):
+            name = ""
+        if not name or name in NO_ENCODINGS:
             raise ValueError(
-                f"unknown encoding {value!r}; allowed are auto and Python's, e.g. utf-8, gb18030, big5"
-            ) from None
+                f"unknown encoding {shown(value)}; allowed are auto and Python's text encodings, e.g. utf-8, gb18030, "
+                "big5"
+            )
+        return name
 
     @model_validator(mode="after")
     def _distinct_marks(self) -> "SourceSettings":
@@ -150,7 +164,7 @@ class SplitSettings(Settings):
 class CorpusSettings(Settings):
     """A corpus: sources, the steps that clean them, the split; or one that is already built."""
 
-    from_: Path | None = Field(None, alias="from")
+    from_: GivenPath | None = Field(None, alias="from")
     """Folder of a corpus that is already built; then nothing else may be given."""
     sources: tuple[SourceSettings, ...] = ()
     """Where the documents come from."""
@@ -166,6 +180,10 @@ class CorpusSettings(Settings):
         if self.from_ is None and not self.sources:
             raise ValueError("found neither sources nor from; give at least one source, e.g. {name: mine, path: texts}")
         names = [source.name for source in self.sources]
+        if TOTAL in names:
+            raise ValueError(
+                f"a source is named {TOTAL!r}, which stands for all sources together in every table; rename it"
+            )
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"source names must differ; found twice: {', '.join(twice)}")
@@ -176,22 +194,46 @@ class CorpusSettings(Settings):
         return self.steps if source.steps is None else source.steps
 
 
+def read_recipe_file(source: str | Path) -> dict[str, Any]:
+    """Return the mapping in a recipe file, or in the built-in recipe of that name; ConfigError where there is none."""
+    if str(source) in BUILT_IN:
+        data = files("massivetext").joinpath("recipes", f"{source}.yaml").read_bytes()
+    else:
+        path = Path(source)
+        try:
+            if not path.is_file():
+                found = "is a folder" if path.is_dir() else "is not there"
+                names = unknown_name("built-in recipe", str(source), BUILT_IN)
+                raise ConfigError(
+                    f"no recipe file at {path}: it {found}, and {names}. Give a YAML file or a built-in name"
+                )
+            with open(path, "rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"the recipe {shown(str(source))} cannot be read ({getattr(error, 'strerror', None) or error}); "
+                "check the path and its permissions"
+            ) from None
+    values = read_yaml_text(data, str(source))
+    if not isinstance(values, dict):
+        kind = "nothing" if values is None else type(values).__name__
+        raise ConfigError(f"{source} holds {kind}; a recipe is a mapping of sections such as corpus:")
+    return values
+
+
+class _Seed(Settings):
+    """The seed of a recipe of which only the corpus is read."""
+
+    seed: int = Field(0, ge=0, le=LARGEST)
+
+
 def read_settings(recipe: CorpusSettings | Mapping[str, Any] | str | Path) -> tuple[CorpusSettings, int]:
     """Return the corpus section of a recipe and the recipe's seed."""
     if isinstance(recipe, CorpusSettings):
         return recipe, 0
     if isinstance(recipe, str | Path):
-        import yaml  # type: ignore[import-untyped, unused-ignore]
-
-        path: Any = Path(recipe)
-        if not path.is_file():
-            built_in = files("massivetext").joinpath("recipes", f"{recipe}.yaml")
-            if not built_in.is_file():
-                raise ConfigError(f"no recipe file at {path} and no built-in recipe of that name; check the path")
-            path = built_in
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(recipe, Mapping):
-            raise ConfigError(f"{path} holds no mapping; a recipe has a section corpus: with sources")
+        recipe = read_recipe_file(recipe)
     if "corpus" in recipe:
-        return CorpusSettings.parse(recipe["corpus"], "corpus"), int(recipe.get("seed", 0))
+        seed = _Seed.parse({"seed": recipe["seed"]} if "seed" in recipe else {}).seed
+        return CorpusSettings.parse(recipe["corpus"], "corpus"), seed
     return CorpusSettings.parse(recipe, "corpus"), 0

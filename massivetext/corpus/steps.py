@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 
 from massivetext.corpus.banding import Banding, banding_for
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.settings import Settings
+from massivetext.settings import Settings, shown
 from massivetext.translations import tr
 
 STEPS = {
@@ -120,6 +120,25 @@ class NoSettings(Settings):
     """The settings of a step that has none."""
 
 
+class LimitSettings(Settings):
+    """The settings of a step that drops by limits, each named `min_...` or `max_...`."""
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        """Return the settings if a document can lie within every limit."""
+        for name, value in self:
+            if not isinstance(value, int | float) or not name.startswith(("min_", "max_")):
+                continue
+            if value < 0:
+                raise ValueError(f"{name} is {value}; it must be at least 0, or null for no limit")
+            most = getattr(self, f"max_{name.removeprefix('min_')}", None)
+            if most is not None and value > most:
+                raise ValueError(
+                    f"{name} is {value} and max_{name[4:]} is {most}, so nothing is kept; raise the latter"
+                )
+        return self
+
+
 class Step(ABC):
     """One named, versioned part of cleaning; the version grows whenever the same text could give another result."""
 
@@ -134,6 +153,10 @@ class Step(ABC):
     def needs(self) -> tuple[str, ...]:
         """Names of the measures whose columns must be on the batch."""
         return ()
+
+    def check(self) -> None:
+        """Raise ConfigError or DataError if what the settings name, such as a file, cannot be used; nothing is read."""
+        return None
 
     def describe(self) -> dict[str, Any]:
         """Return name, version and resolved settings as JSON values, for manifests and fingerprints."""
@@ -208,14 +231,14 @@ class NearSettings(Settings):
 
     threshold: float = Field(0.8, gt=0, le=1)
     """Jaccard similarity of shingles from which a document near-duplicates an earlier one, a fraction."""
-    bands: int = Field(16, ge=1)
+    bands: int = Field(16, ge=1, le=1024)
     """MinHash bands; two documents of similarity s are compared with probability 1 - (1 - s**rows)**bands. Unset: from
     the threshold, so that at least 95 % of the pairs on it are compared (16 bands of 7 from 0.8 upwards)."""
-    rows: int = Field(7, ge=1)
+    rows: int = Field(7, ge=1, le=256)
     """Hash values in a band; bands times rows make a signature. Give both, or neither."""
-    ngram: int = Field(5, ge=1)
+    ngram: int = Field(5, ge=1, le=1000)
     """Words in a shingle."""
-    han_ngram: int = Field(8, ge=1)
+    han_ngram: int = Field(8, ge=1, le=1000)
     """Words (Han characters) in a shingle that begins with a Han character."""
     verify: bool = True
     """Compare the shingles of documents that share a band; false drops them unseen."""
@@ -283,7 +306,7 @@ class DeduplicateSettings(Settings):
     """The same for lines, after paragraphs."""
     near: NearSettings | None = None
     """Drop near-duplicates too; {} takes the defaults. Unset: do not look for them."""
-    memory_bytes: int = Field(2**30, ge=2**16)
+    memory_bytes: int = Field(2**30, ge=2**16, le=2**50)
     """Memory that sorting may take, in bytes; a larger corpus is sorted in more turns."""
 
 
@@ -336,12 +359,12 @@ def _expanded(listed: Sequence[str | Mapping[str, Any]], where: str) -> Iterator
         steps = dict(PRESETS[name])
         given = {} if given is None else given
         if not isinstance(given, Mapping):
-            raise ConfigError(f"{place}.{name}: found {given!r}; allowed is a mapping of its steps to settings")
+            raise ConfigError(f"{place}.{name}: found {shown(given)}; allowed is a mapping of its steps to settings")
         for step, values in given.items():
             if step not in steps:
                 raise ConfigError(f"{place}.{name}: {unknown_name('step of the preset', step, steps)}")
             if not isinstance(values, Mapping):
-                raise ConfigError(f"{place}.{name}.{step}: found {values!r}; allowed is a mapping of settings")
+                raise ConfigError(f"{place}.{name}.{step}: found {shown(values)}; allowed is a mapping of settings")
         for step, values in steps.items():
             yield {step: {**values, **given.get(step, {})}}, f"{place}.{name}"
 
@@ -356,13 +379,13 @@ def _make_step(item: str | Mapping[str, Any], where: str) -> Step:
         values = {} if values is None else values
     else:
         raise ConfigError(
-            f"{where}: found {item!r}; allowed is a step's name, or one name with its settings, "
+            f"{where}: found {shown(item)}; allowed is a step's name, or one name with its settings, "
             "such as 'normalise' or {length: {min_characters: 200}}"
         )
-    if name not in STEPS and not (isinstance(name, str) and ":" in name):
+    if not isinstance(name, str) or (name not in STEPS and ":" not in name):
         raise ConfigError(f"{where}: {unknown_name('step', name, [*STEPS, *PRESETS])}")
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where}.{name}: found {values!r}; allowed is a mapping of settings, or nothing")
+        raise ConfigError(f"{where}.{name}: found {shown(values)}; allowed is a mapping of settings, or nothing")
     step_type = _step_type(STEPS.get(name, name), where)
     return step_type(step_type.settings_type.parse(values, f"{where}.{name}"))
 
@@ -371,11 +394,13 @@ def _step_type(place: str, where: str) -> type[Step]:
     """Return the class at `module:Class`; raise ConfigError if there is none, or it is no step."""
     module, _, attribute = place.partition(":")
     try:
+        if not all(part.isidentifier() for part in [*module.split("."), attribute]):
+            raise ImportError("it is no module:Class")
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # a module may raise anything
         raise ConfigError(
-            f"{where}: the step {place!r} cannot be imported ({error}); write module:Class, and run where Python finds "
-            "the module, e.g. with PYTHONPATH=."
+            f"{where}: the step {shown(place)} cannot be imported ({shown(str(error))}); write module:Class, and run "
+            "where Python finds the module, e.g. with PYTHONPATH=."
         ) from None
     if not (isinstance(found, type) and issubclass(found, Step) and not getattr(found, "__abstractmethods__", None)):
         raise ConfigError(f"{where}: {place!r} is {found!r}; a step is a subclass of Measure, Edit or Decide")

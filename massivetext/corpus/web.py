@@ -25,9 +25,9 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from massivetext.corpus.gopher import LimitDecide, Values, as_values, statistic
-from massivetext.corpus.steps import Edit, Measure
+from massivetext.corpus.steps import Edit, LimitSettings, Measure
 from massivetext.errors import DataError
-from massivetext.settings import Settings
+from massivetext.settings import GivenPath, Settings
 from massivetext.storage import file_digest
 from massivetext.text.arrays import count_byte
 from massivetext.text.grams import GRAMS_VERSION, repeated_grams
@@ -97,7 +97,7 @@ class C4Lines(Edit):
         return keep_lines(batch.column("text"), **self.settings.model_dump())
 
 
-class C4PagesSettings(Settings):
+class C4PagesSettings(LimitSettings):
     """Which pages are kept, after `c4_lines`."""
 
     min_sentences: int | None = 5
@@ -133,7 +133,7 @@ class C4Pages(LimitDecide):
         }
 
 
-class FineWebSettings(Settings):
+class FineWebSettings(LimitSettings):
     """The limits of FineWeb's own rules; on a limit a document is kept, null is no limit."""
 
     min_ended_line_fraction: float | None = 0.12
@@ -174,7 +174,7 @@ class FineWebQuality(LimitDecide):
         return measured
 
 
-class CodeSettings(Settings):
+class CodeSettings(LimitSettings):
     """The limits for files of code; on a limit a file is kept, null is no limit."""
 
     max_mean_line_characters: float | None = 100.0
@@ -213,10 +213,10 @@ class CodeQuality(LimitDecide):
         return measured
 
 
-class WordListSettings(Settings):
+class WordListSettings(LimitSettings):
     """Which words, and how many of them a document may hold."""
 
-    path: Path
+    path: GivenPath
     """A text file with one word or phrase a line, UTF-8."""
     max_hits: int | None = 0
     """Most occurrences."""
@@ -227,10 +227,17 @@ class WordListSettings(Settings):
 @cache
 def _listed(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the words of a list, the longest first, and patterns of RE2 one of which finds any of them."""
+    if not path.is_file():
+        raise DataError(f"the word list {path} is not a file; check word_list.path")
     try:
         lines = {line.strip() for line in path.read_text(encoding="utf-8").splitlines()} - {""}
     except OSError as error:
         raise DataError(f"the word list {path} cannot be read ({error.strerror}); check word_list.path") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"the word list {path} is not UTF-8 text (byte 0x{error.object[error.start]:02x} at offset {error.start}); "
+            "save it as UTF-8, one word or phrase a line"
+        ) from None
     words = tuple(sorted(lines, key=lambda word: (-len(word), word)))
     # RE2 is many times as fast as Python's patterns, but refuses very large ones.
     groups = (words[start : start + WORDS_IN_PATTERN] for start in range(0, len(words), WORDS_IN_PATTERN))
@@ -270,6 +277,10 @@ class WordList(LimitDecide):
     name = "word_list"
     version = 1
     settings_type = WordListSettings
+
+    def check(self) -> None:
+        """Raise DataError if the list cannot be read."""
+        _listed(self.settings.path)
 
     def describe(self) -> dict[str, object]:
         """Return also the list's digest, so that another list is another step."""

@@ -10,7 +10,7 @@ from massivetext.settings import Settings
 class EvaluateSettings(Settings):
     """How the trained model is scored on the test split."""
 
-    tasks: tuple[Literal["bits_per_byte"], ...] = ("bits_per_byte",)
+    tasks: tuple[Literal["bits_per_byte"], ...] = Field(("bits_per_byte",), min_length=1)
     """What to score."""
     stride_tokens: int | None = Field(None, ge=1)
     """Tokens that each scoring window moves on; less than the model's context gives every token more left context and

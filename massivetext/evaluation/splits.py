@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 import xxhash
 
+from massivetext.corpus.settings import TOTAL
 from massivetext.errors import ConfigError, DataError, StoreError
 from massivetext.evaluation.bits_per_byte import (
     CausalModel,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
 
 FORMAT = "massivetext-evaluation/1"
-TOTAL = "total"
 CHECKED_DOCUMENTS = 64  # of each source, decoded again before anything is scored
 
 

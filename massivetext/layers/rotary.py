@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from massivetext.settings import Settings
@@ -14,7 +15,7 @@ class RopeScaling(Settings):
 
     rope_type: Literal["linear", "llama3"]
     """linear: every frequency is divided by `factor`; llama3: only the slow ones, with a smooth passage."""
-    factor: float
+    factor: float = Field(gt=0)
     """How many times longer the context becomes."""
     low_freq_factor: float = 1.0
     """llama3 only: waves longer than original_max_position_embeddings / low_freq_factor are divided by `factor`."""

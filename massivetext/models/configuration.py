@@ -25,6 +25,12 @@ NEUTRAL: dict[str, Any] = {
     "use_sliding_window": False,
 }  # fmt: skip
 
+# Fields that only some families have; where they have a value it is above zero.
+POSITIVE = (
+    *("intermediate_size", "num_key_value_heads", "head_dim", "word_embed_proj_dim"),
+    *("rope_theta", "rms_norm_eps", "layer_norm_eps"),
+)
+
 LABEL_FIELDS = set(LabelledConfig.model_fields)
 
 
@@ -91,16 +97,25 @@ class DecoderConfig(LabelledConfig):
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in POSITIVE:
+            value = getattr(self, name, None)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} is {value}; it must be above 0")
+        if self.initializer_range < 0:
+            raise ValueError(f"initializer_range is {self.initializer_range}; it must be at least 0")
         if getattr(self, "head_dim", None) is None and self.hidden_size % self.num_attention_heads:
             remedy = " or set head_dim" if "head_dim" in type(self).model_fields else ""
             raise ValueError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}; "
                 f"change one of them{remedy}"
             )
-        for probability in (*self.dropouts, self.classifier_dropout or 0.0):
-            if not 0.0 <= probability < 1.0:
-                raise ValueError(f"a dropout probability is {probability}; it must be at least 0 and below 1")
-        activation(self.hidden_act)
+        for name, value in self:
+            if name.endswith(("dropout", "pdrop")) and not 0.0 <= (value or 0.0) < 1.0:
+                raise ValueError(f"{name} is {value}; it is a dropout probability, at least 0 and below 1")
+        try:
+            activation(self.hidden_act)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         return self
 
     @property

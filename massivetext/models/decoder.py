@@ -42,6 +42,7 @@ from massivetext.models.blocks import (
     run_block,
 )
 from massivetext.models.configuration import DecoderConfig
+from massivetext.models.memory import check_size
 from massivetext.models.methods import ModelMethods
 from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
 from massivetext.models.outputs import CausalOutput, Record
@@ -68,6 +69,8 @@ class CausalDecoder(ModelMethods):
     def __init__(self, config: DecoderConfig, seed: int | None = 0) -> None:
         """Make a model with fresh weights, a function of `config` and `seed`; None: without weights, to load some."""
         super().__init__()
+        if seed is not None:
+            check_size(config)
         self.config = config
         config.__dict__["built"] = True
         self.tokenizer_folder: str | None = None  # where the model was read from, for those who need its tokenizer

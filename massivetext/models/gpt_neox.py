@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, cast
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from massivetext.layers.attention import AttentionShape, Context
@@ -34,7 +34,7 @@ class GPTNeoXConfig(DecoderConfig):
     """Base of the rotary frequencies."""
     rope_scaling: RopeScaling | None = None
     """How the rotary frequencies are changed for a longer context; None: not at all."""
-    rotary_pct: float = 0.25
+    rotary_pct: float = Field(0.25, gt=0, le=1)
     """Share of a head's features, from the first, that the rotary positions turn; the others know no position."""
     use_parallel_residual: bool = True
     """Whether attention and feed-forward read the same input and are added together, or follow each other."""

@@ -183,6 +183,11 @@ def preset_config(name: str, **changes: Any) -> DecoderConfig:
 
 def parameter_count(config: DecoderConfig) -> int:
     """Return how many numbers a model of this configuration learns; nothing is allocated."""
+    one, two = (_counted(config.model_copy(update={"num_hidden_layers": layers})) for layers in (1, 2))
+    return one + (config.num_hidden_layers - 1) * (two - one)  # all blocks are alike
+
+
+def _counted(config: DecoderConfig) -> int:
     model = CAUSAL_FAMILIES[config.model_type](config, None)
     return sum(parameter.numel() for parameter in model.parameters())
 

@@ -15,6 +15,7 @@ from massivetext.errors import ConfigError, ModelError
 from massivetext.hub import find_folder
 from massivetext.hugging_face import checked_options
 from massivetext.models.folder import check_folder, check_probes, save_model_folder, wanted_dtype
+from massivetext.models.memory import check_size
 from massivetext.models.methods import ModelMethods, loading_options
 from massivetext.models.naming import check_fit
 from massivetext.models.outputs import Output
@@ -47,6 +48,8 @@ class PretrainedModel(ModelMethods):
     def __init__(self, config: Any, seed: int | None = 0) -> None:
         """seed: of the fresh weights; None: none are made (they will be loaded)."""
         super().__init__()
+        if seed is not None:
+            check_size(config)
         self.config = config
         config.__dict__["built"] = True
         self.tokenizer_folder: str | None = None  # where the model was read from, for those who need its tokenizer

@@ -6,6 +6,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
+from pydantic import Field, model_validator
+
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.models.config_methods import ConfigMethods
 
@@ -31,13 +33,15 @@ GENERATION = {
     "remove_invalid_values", "repetition_penalty", "return_dict_in_generate", "temperature", "top_k", "top_p",
     "typical_p", "exponential_decay_length_penalty", "begin_suppress_tokens", "suppress_tokens", "prefix",
 }  # fmt: skip
+LAYERS = ("num_hidden_layers", "num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers")
+MOST_LAYERS = 10_000
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 
 class LabelledConfig(ConfigMethods):
     """What a classifier's head is told."""
 
-    num_labels: int = 2
+    num_labels: int = Field(2, ge=1, le=10**6)
     """Labels of a classification head; 1 with no problem_type is a regression."""
     id2label: dict[int, str] | None = None
     """The labels' names; None: LABEL_0, LABEL_1, ..."""
@@ -45,6 +49,16 @@ class LabelledConfig(ConfigMethods):
     """What a sequence classifier learns; None: told by num_labels and the kind of labels."""
     classifier_dropout: float | None = None
     """Share of features that training drops before a classifier; None: hidden_dropout_prob of encoders, else 0.1."""
+
+    @model_validator(mode="after")
+    def _finite_layers(self) -> Self:
+        """Return the configuration if its layers can be made one after the other in a bearable time."""
+        for name in LAYERS:
+            if (getattr(self, name, None) or 0) > MOST_LAYERS:
+                raise ValueError(
+                    f"{name} is {getattr(self, name):,}; at most {MOST_LAYERS:,} layers are made: lower it"
+                )
+        return self
 
     @property
     def labels(self) -> dict[int, str]:

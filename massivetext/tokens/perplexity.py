@@ -7,7 +7,6 @@ These steps stand here and not among the corpus's, because they need tokens; a r
 """
 
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -17,9 +16,9 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from massivetext.corpus.gopher import LimitDecide
-from massivetext.corpus.steps import Measure
+from massivetext.corpus.steps import LimitSettings, Measure
 from massivetext.errors import ConfigError
-from massivetext.settings import Settings
+from massivetext.settings import GivenPath, Settings
 from massivetext.tokens.ngram import KneserNey, fit
 from massivetext.tokens.store import TokenStore, open_store
 from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
@@ -30,11 +29,11 @@ _fitting = Lock()
 class PerplexitySettings(Settings):
     """Which text the model knows, and how well."""
 
-    path: Path
+    path: GivenPath
     """A run folder with `tokenizer` and `tokens`, as `massivetext run` makes it."""
     order: int = Field(5, ge=1, le=6)
     """Longest n-gram, in tokens."""
-    max_tokens: int = Field(10_000_000, ge=1)
+    max_tokens: int = Field(10_000_000, ge=1, le=10**12)
     """Most tokens of the training split to fit on, the sources in proportion; fitting takes about 160 bytes each."""
 
 
@@ -49,6 +48,10 @@ class Perplexity(Measure):
     def columns(self) -> dict[str, pa.DataType]:
         """Perplexity a token, and bits per byte, which can be compared between tokenizers."""
         return {"perplexity__per_token": pa.float64(), "perplexity__bits_per_byte": pa.float64()}
+
+    def check(self) -> None:
+        """Raise ConfigError if there is no text to fit the model on."""
+        _ = self._store
 
     def describe(self) -> dict[str, Any]:
         """Return also the digest of the text that the model is fitted on."""
@@ -96,7 +99,7 @@ class Perplexity(Measure):
         return {name: pa.array(found, from_pandas=True) for name, found in values}
 
 
-class MaxPerplexitySettings(Settings):
+class MaxPerplexitySettings(LimitSettings):
     """How surprising a document may be; null is no limit."""
 
     max_per_token: float | None = None

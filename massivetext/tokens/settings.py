@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.settings import Settings
+from massivetext.settings import GivenPath, Settings
 from massivetext.tokens.pile import PILE, PILE_EPOCHS, plain
 
 BYTES = 256 + 1  # and the start token
@@ -23,16 +22,16 @@ class TokenizerSettings(Settings):
     """Kind of vocabulary: bpe (GPT-2's), unigram (SentencePiece's), word, character, byte, all from bytes, so that
     every text comes back; wordpiece (BERT's), which loses what it does not know."""
 
-    vocab_size: int = 4096
+    vocab_size: int = Field(default=4096, le=2**24)
     """Entries of the vocabulary, special tokens included, and the 256 bytes except for wordpiece; kind byte has 257."""
 
     lowercase: bool = False
     """Whether capitals are read as small letters; wordpiece only."""
 
-    sample_bytes_per_entry: int = Field(default=2048, gt=0)
+    sample_bytes_per_entry: int = Field(default=2048, gt=0, le=2**24)
     """Text the vocabulary is learned from, in UTF-8 bytes for each entry; more text than that is sampled by hash."""
 
-    from_: Path | None = Field(default=None, alias="from")
+    from_: GivenPath | None = Field(default=None, alias="from")
     """Folder or name of a tokenizer to use as it is, instead of training one."""
 
     @model_validator(mode="before")

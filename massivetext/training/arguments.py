@@ -115,7 +115,7 @@ class TrainingArguments(Settings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ConfigError(explain(error, type(self), "TrainingArguments")) from None
+            raise ConfigError(explain(error, type(self), values, "TrainingArguments")) from None
 
     @field_validator("lr_scheduler_type")
     @classmethod

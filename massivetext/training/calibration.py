@@ -38,13 +38,14 @@ def resolve_steps(
 
     objective: give the same one to `train`, so that what is compiled for timing is not compiled again.
     minutes: real steps are timed (compilation apart), and so is one call of `evaluate`; what this took is taken off the
-    minutes. The steps between checkpoints are fixed with them. Write the result down before the first step: measured
+    minutes. ConfigError where not a single step is left, a warning where less than half of the minutes is. The steps
+    between checkpoints are fixed with them. Write the result down before the first step: measured
     again, it would be another number.
     """
     every = settings.checkpoint_every_steps
     if settings.minutes is not None:
         with progress(tr("Compiling and timing the first steps"), quiet=quiet):
-            steps, step_seconds = _steps_in(settings.minutes * 60.0, model, batches, settings, evaluate, objective)
+            steps, step_seconds = _steps_in(settings.minutes, model, batches, settings, evaluate, objective)
         every = every or max(1, round(settings.checkpoint_every_seconds / step_seconds))
         if not quiet:
             log(tr("Calibration: {seconds} s a step, so {steps} steps", seconds=f"{step_seconds:.3f}", steps=steps))
@@ -62,15 +63,15 @@ def resolve_steps(
 
 
 def _steps_in(
-    seconds: float,
+    minutes: float,
     model: nn.Module,
     batches: Batches,
     settings: TrainSettings,
     evaluate: Evaluate | None,
     objective: Objective | None,
 ) -> tuple[int, float]:
-    """Return how many steps, evaluations among them, fit into `seconds` from now, and the seconds of one."""
-    began = time.monotonic()
+    """Return how many steps, evaluations among them, fit into `minutes` from now, and the seconds of one."""
+    began, seconds = time.monotonic(), minutes * 60.0
 
     def measure(stop: threading.Event) -> tuple[float, float]:
         before = {name: tensor.clone() for name, tensor in model_tensors(model).items()}
@@ -84,12 +85,40 @@ def _steps_in(
         return sorted(times)[len(times) // 2], evaluated
 
     step_seconds, evaluation_seconds = run_with_threads(measure, settings.threads)
-    left = max(seconds - (time.monotonic() - began), 0.0)
+    prepared = time.monotonic() - began
+    left = seconds - prepared
     if settings.evaluate_every_steps is None:
-        steps = (left - EVALUATIONS * evaluation_seconds) / step_seconds
+        steps = int((left - EVALUATIONS * evaluation_seconds) / step_seconds)
     else:
-        steps = left / (step_seconds + evaluation_seconds / settings.evaluate_every_steps)
-    return max(int(steps), 1), step_seconds
+        steps = int(left / (step_seconds + evaluation_seconds / settings.evaluate_every_steps))
+    _check_time(minutes, prepared, evaluation_seconds, steps, step_seconds)
+    return steps, step_seconds
+
+
+def _check_time(minutes: float, prepared: float, evaluation: float, steps: int, step: float) -> None:
+    """Raise ConfigError where no step fits into the minutes, and warn where most of them are not training.
+
+    prepared, evaluation, step: seconds that compiling and timing took, and that one evaluation and one step take.
+    """
+    seconds = 60.0 * minutes
+    enough = math.ceil((prepared + EVALUATIONS * evaluation + step) / 3.0) / 10.0  # half of it is then training
+    if steps < 1:
+        raise ConfigError(
+            f"train.minutes is {minutes:g}, and no step fits: compiling and timing took {prepared:.1f} s, one of about "
+            f"{EVALUATIONS} evaluations takes {evaluation:.1f} s and a step {step:.2f} s. Set train.minutes to "
+            f"{enough:g} or more, evaluate less (train.evaluate_every_steps, corpus.split.validation), set "
+            "train.compile to off, or give train.steps"
+        )
+    if steps * step < seconds / 2:
+        log(
+            tr(
+                "Warning: of train.minutes ({minutes} min) only {seconds} s are left for training, {steps} steps: "
+                "compiling and timing took {prepared} s, and one of about {count} evaluations takes {evaluation} s. "
+                "Give more minutes, or train.steps",
+                minutes=f"{minutes:g}", seconds=f"{steps * step:.1f}", steps=steps, prepared=f"{prepared:.1f}",
+                count=EVALUATIONS, evaluation=f"{evaluation:.1f}",
+            )
+        )  # fmt: skip
 
 
 def _trial_run(model: nn.Module, batches: Batches, settings: TrainSettings, objective: Objective | None) -> Run:

@@ -1,11 +1,10 @@
 """The settings of a training run: the `train` section of a recipe. This is the only home of their defaults."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from massivetext.settings import Settings
+from massivetext.settings import GivenPath, Settings
 
 LENGTHS = ("minutes", "steps", "tokens", "epochs")
 # Changing one of these leaves the numbers of a run as they are, so a resumed run may differ in them.
@@ -15,26 +14,33 @@ HARMLESS = (
 )
 
 
+# More than any training takes: beyond these bounds a number is a slip, and the run would never end.
+MOST_MINUTES = 10 * 366 * 24 * 60
+MOST_STEPS = 10**9
+MOST_TOKENS = 10**15
+MOST_EPOCHS = 10**6
+
+
 class TrainSettings(Settings):
     """How a model is trained. Exactly one of minutes, steps, tokens and epochs says for how long."""
 
     objective: Literal["causal"] = "causal"
     """What is learned: causal predicts each next token."""
-    context_tokens: int = Field(256, ge=2)
+    context_tokens: int = Field(256, ge=2, le=2**24)
     """Length of a training row in tokens."""
-    batch_tokens: int = Field(4096, ge=2)
+    batch_tokens: int = Field(4096, ge=2, le=2**32)
     """Tokens of one optimiser step; a whole number of rows."""
     micro_batches: int = Field(1, ge=1)
     """Equal parts a batch is computed in, one after the other, to save memory; the gradient is that of the whole."""
-    minutes: float | None = Field(None, gt=0)
+    minutes: float | None = Field(None, gt=0, le=MOST_MINUTES)
     """Wall time to train for; a calibration on this machine turns it into steps before the first one."""
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1, le=MOST_STEPS)
     """Optimiser steps; with `from`, steps after the checkpoint's."""
-    tokens: int | None = Field(None, ge=1)
+    tokens: int | None = Field(None, ge=1, le=MOST_TOKENS)
     """Tokens to train on, rounded up to whole steps."""
-    epochs: float | None = Field(None, gt=0)
+    epochs: float | None = Field(None, gt=0, le=MOST_EPOCHS)
     """Passes over the training split, rounded up to whole steps."""
-    from_: Path | None = Field(None, alias="from")
+    from_: GivenPath | None = Field(None, alias="from")
     """A checkpoint, or a folder of a run whose newest one is meant, to start from: weights, optimiser and place in the
     data are taken from it, and warm-up and decay span the steps that follow."""
 
@@ -78,20 +84,20 @@ class TrainSettings(Settings):
     """Number format of the forward and backward pass; auto: bfloat16 on a GPU that has it, float32 elsewhere."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether the model is compiled; auto: where a C++ compiler (a GPU: Triton) is found, said in the log."""
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1, le=2**12)
     """CPU threads; unset: all that this process may use."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of dropout; the order of the data has its own."""
 
     log_every_steps: int = Field(1, ge=1)
     """Steps between rows of metrics.jsonl; a row is the mean over the steps since the one before."""
-    evaluate_every_steps: int | None = Field(None, ge=1)
+    evaluate_every_steps: int | None = Field(None, ge=1, le=MOST_STEPS)
     """Steps between evaluations; unset: an eighth of the run. The last step is always evaluated."""
-    checkpoint_every_steps: int | None = Field(None, ge=1)
+    checkpoint_every_steps: int | None = Field(None, ge=1, le=MOST_STEPS)
     """Steps between checkpoints; unset: by checkpoint_every_seconds. The last step always has one."""
     checkpoint_every_seconds: float = Field(60.0, gt=0)
     """Time between checkpoints."""
-    tensorboard: bool | Path = True
+    tensorboard: bool | GivenPath = True
     """Whether TensorBoard's events are written to tensorboard/ in the run's folder, or the folder for them."""
     keep_checkpoints: int | None = Field(2, ge=1)
     """How many of the newest checkpoints are kept; null keeps all."""

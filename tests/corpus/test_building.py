@@ -515,3 +515,30 @@ def test_real_english_and_chinese_inputs_go_through(shared, tmp_path):
     documents = {name: entry["kept"]["documents"] for name, entry in corpus.manifest["sources"].items()}
     assert documents["web"] == 30 and documents["zh"] == 256 and documents["poems"] > 300 and documents["cold"] > 6000
     assert Path(corpus.folder) == tmp_path / "out"
+
+
+def test_a_source_whose_format_gives_no_text_is_warned_of(tmp_path, capsys):
+    (tmp_path / "prose.txt").write_text("Plain words.\n\nMore of them.\n" * 40, encoding="utf-8")
+    sources = [
+        {"name": "right", "path": str(tmp_path / "prose.txt"), "unit": "line"},
+        {"name": "wrong", "path": str(tmp_path / "prose.txt"), "format": "jsonl", "text_column": "text"},
+    ]
+    steps = ["normalise"]
+    build_corpus(
+        {"sources": sources, "steps": steps, "split": {"validation": 0, "test": 0}}, tmp_path / "corpus", quiet=True
+    )
+    said = capsys.readouterr().err
+    assert "Warning: source wrong gave no text: 1 files (1,120 bytes), read as jsonl, hold 80 records" in said
+    assert "source right" not in said
+
+
+def test_an_input_that_cannot_be_read_is_not_called_an_output(tmp_path, monkeypatch):
+    (tmp_path / "prose.txt").write_text("Plain words.\n" * 40, encoding="utf-8")
+
+    def refused(file):
+        raise PermissionError(errno.EACCES, "Permission denied", str(file.path))
+
+    monkeypatch.setattr("massivetext.corpus.readers.streams.SourceFile.open", refused)
+    recipe = {"sources": [{"name": "s", "path": str(tmp_path / "prose.txt")}], "split": {"validation": 0, "test": 0}}
+    with pytest.raises(DataError, match=r"the input .*prose\.txt cannot be read \(Permission denied\)"):
+        build_corpus(recipe, tmp_path / "corpus", quiet=True)

@@ -9,7 +9,7 @@ import torch
 from training_parts import CountingBatches, tiny_model, tiny_settings
 
 from massivetext.errors import ConfigError, ModelError, StoreError
-from massivetext.training.calibration import resolve_steps
+from massivetext.training.calibration import _check_time, resolve_steps
 from massivetext.training.checkpoints import checkpoint_folders
 from massivetext.training.loop import DivergenceError, Parts, train
 from massivetext.training.metrics import cut_back, read_rows
@@ -162,7 +162,7 @@ def test_a_model_without_the_parts_of_packed_training_is_refused_by_name(batches
 
 def test_minutes_become_steps_and_the_model_is_as_it_was(model, batches):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    settings = resolve_steps(model, batches, tiny_settings(minutes=0.02), quiet=True)
+    settings = resolve_steps(model, batches, tiny_settings(minutes=0.05), quiet=True)
     assert settings.steps >= 1 and settings.minutes is None and settings.checkpoint_every_steps >= 1
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
@@ -212,3 +212,20 @@ def test_labels_left_out_do_not_count(model, tmp_path):
     assert row["tokens"] == 40
     assert row["loss"] == pytest.approx(math.log(64), abs=0.3)
     assert np.isfinite(row["gradient_norm"])
+
+
+def test_minutes_in_which_no_step_fits_are_refused_with_the_reason(model, batches):
+    with pytest.raises(ConfigError, match=r"train.minutes is 1e-05, and no step fits: compiling and timing took"):
+        resolve_steps(model, batches, tiny_settings(minutes=1e-5), quiet=True)
+
+
+def test_minutes_that_evaluations_use_up_are_refused_with_enough_minutes():
+    with pytest.raises(ConfigError, match=r"8 evaluations takes 2\.0 s.*Set train.minutes to 0\.\d or more"):
+        _check_time(0.05, prepared=1.0, evaluation=2.0, steps=0, step=0.1)
+
+
+def test_minutes_of_which_little_is_left_for_training_are_warned_of(capsys):
+    _check_time(1.0, prepared=35.0, evaluation=1.0, steps=50, step=0.2)
+    assert "only 10.0 s are left for training, 50 steps" in capsys.readouterr().err
+    _check_time(1.0, prepared=5.0, evaluation=1.0, steps=200, step=0.2)
+    assert capsys.readouterr().err == ""

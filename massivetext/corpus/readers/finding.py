@@ -1,12 +1,13 @@
 """Which files a source's paths name, in the order in which they are read."""
 
+import fnmatch
 import glob
 import json
 import os
 import re
 import sysconfig
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from massivetext.corpus.readers.records import Reader, make_reader
@@ -15,6 +16,7 @@ from massivetext.corpus.readers.streams import SourceFile, is_archive, open_stre
 from massivetext.corpus.settings import FORMATS, SourceSettings
 from massivetext.corpus.unread import Counts, count_unread, unread_remedy
 from massivetext.errors import BadDocument, ConfigError, DataError, unknown_name
+from massivetext.settings import shown
 
 LEFT_OUT = {
     "stdlib": {
@@ -102,7 +104,10 @@ def find_files(source: SourceSettings) -> tuple[list[SourceFile], Counts]:
 def _local_file(path: Path, base: Path, kind: str, source: SourceSettings) -> SourceFile:
     """Return a file on disk; kind: the built-in root's name or ""."""
     uri = portable_name("/".join(filter(None, (kind, path.relative_to(base).as_posix()))))
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise unreadable(error) from None
     return SourceFile(path, uri, status.st_size, status.st_mtime_ns, "", source.max_expansion)
 
 
@@ -130,29 +135,89 @@ def _resolved(written: str) -> tuple[str, Path, Path]:
         if name not in roots:
             raise ConfigError(f"path {written!r}: {unknown_name('root', name, roots)}")
         return name, roots[name], roots[name] / rest.lstrip("/")
-    path = Path(written).expanduser().absolute()
-    return "", path.parent if not path.is_dir() else path, path
+    try:
+        path = Path(written).expanduser().absolute()
+        return "", path.parent if not path.is_dir() else path, path
+    except RuntimeError:
+        raise ConfigError(f"path {shown(written)}: there is no user of that name; write the folder in full") from None
+    except OSError as error:
+        raise unreadable(error) from None
 
 
 def _expand(written: str, source: SourceSettings) -> tuple[str, Path, list[Path]]:
     """Return (built-in root's name or "", root, files and folders) for a path as written."""
     kind, root, path = _resolved(written)
-    if path.exists():
-        return kind, root, [path]
+    try:
+        if path.exists():
+            return kind, root, [path]
+    except OSError as error:
+        raise unreadable(error) from None
     if glob.has_magic(str(path)):
-        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-        if not kind:
-            fixed = Path(path.anchor)
-            for part in path.parts[1:]:
-                if glob.has_magic(part):
-                    break
-                fixed /= part
-            root = fixed
-        matches = [match for match in matches if match.is_file()]
+        parts = path.parts
+        first = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+        fixed = Path(*parts[:first])
+        root = root if kind else fixed
+        matches = sorted(matching_files(fixed, parts[first:]))
         if matches:
             return kind, root, matches
     remedy = REMEDIES.get(kind, f"check the path (relative paths start at {Path.cwd()})")
     raise DataError(f"source {source.name!r}: nothing at {written}{f' ({path})' if kind else ''}; {remedy}")
+
+
+def matching_files(folder: Path, pattern: Sequence[str]) -> list[Path]:
+    """Return the files below `folder` that a pattern matches, part by part as `glob` does; `**` is any folders.
+
+    A folder that is reached again, by a link, with the same rest of the pattern is not entered again: links may form
+    loops. Names that begin with a dot match only a part that does.
+    """
+    found: dict[Path, None] = {}
+    seen: set[tuple[int, int, int]] = set()
+    waiting = deque([(folder, 0)])  # short paths first, and of equals those without links
+    while waiting:
+        place, number = waiting.popleft()
+        if number == len(pattern):
+            if place.is_file():
+                found[place] = None
+            continue
+        part = pattern[number]
+        if not glob.has_magic(part):
+            waiting.append((place / part, number + 1))
+            continue
+        try:
+            status = place.stat()
+            with os.scandir(place) as listed:
+                entries = sorted(listed, key=lambda entry: (entry.is_symlink(), entry.name))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise unreadable(error) from None
+        if (status.st_dev, status.st_ino, number) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino, number))
+        visible = [entry for entry in entries if part.startswith(".") or not entry.name.startswith(".")]
+        if part != "**":
+            waiting += [(Path(entry), number + 1) for entry in visible if fnmatch.fnmatchcase(entry.name, part)]
+            continue
+        last = number + 1 == len(pattern)  # the files themselves are meant then, else what the next part names
+        waiting += [] if last else [(place, number + 1)]
+        for entry in visible:
+            if entry.is_dir():
+                waiting.append((Path(entry), number))
+            elif last:
+                waiting.append((Path(entry), number + 1))
+    return list(found)
+
+
+def unreadable(error: OSError) -> DataError:
+    """Return the error for an input that the system does not let this user read."""
+    return DataError(
+        f"the input {error.filename} cannot be read ({error.strerror}); check the file and its permissions, or leave "
+        "it out of the source's path"
+    )
+
+
+def _raise_unreadable(error: OSError) -> None:
+    raise unreadable(error)
 
 
 def _walk(paths: list[Path], left_out: set[str]) -> Iterator[tuple[Path, bool]]:
@@ -161,7 +226,7 @@ def _walk(paths: list[Path], left_out: set[str]) -> Iterator[tuple[Path, bool]]:
         if path.is_file():
             yield path, True
             continue
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=_raise_unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in left_out)
             for name in sorted(names):
                 file = Path(folder, name)
