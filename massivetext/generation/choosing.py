@@ -90,7 +90,7 @@ class Rules:
             forced = settings.forced_eos_token_id
         if forced is not None:
             scores = torch.full_like(scores, never).index_fill_(1, torch.tensor([forced], device=scores.device), 0.0)
-        return scores
+        return scores.log_softmax(-1) if settings.renormalize_logits else scores
 
     def note(self, chosen: Tensor, rows: Tensor | None = None) -> None:
         """Count `chosen` (B,) as the next id of each row. rows: which row each text goes on from; None: its own."""

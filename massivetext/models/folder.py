@@ -18,7 +18,7 @@ from massivetext.models.decoder import CausalDecoder
 from massivetext.models.digests import differences, tensor_digest, tokenizer_digests, tokenizer_ids
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.outputs import CausalOutput
-from massivetext.models.published import PublishedConfig
+from massivetext.models.published import PublishedConfig, generation_fields
 from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, check_finite, read_object, read_weights
 from massivetext.storage import temporary_path, write_json
 
@@ -108,7 +108,8 @@ def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.
     model.load_stored(weights, where=f"the weights in {folder}")
     model.tokenizer_folder = str(folder)
     generation = folder / "generation_config.json"
-    model.generation_defaults = read_object(generation) if generation.is_file() else {}
+    old = generation_fields(read_object(folder / CONFIG_FILE))
+    model.generation_defaults = read_object(generation) if generation.is_file() else old
     model.eval()
     if verify:
         _run_probes(model, record, folder)

@@ -16,7 +16,7 @@ from massivetext.hub import find_folder
 from massivetext.models.folder import check_folder, check_probes, save_model_folder, wanted_dtype
 from massivetext.models.naming import check_fit
 from massivetext.models.outputs import Output
-from massivetext.models.published import GENERATION, LabelledConfig
+from massivetext.models.published import LabelledConfig, generation_fields
 from massivetext.models.weights import CONFIG_FILE, check_finite, read_object, seeded_normal
 from massivetext.progress import log
 from massivetext.translations import tr
@@ -92,8 +92,7 @@ class PretrainedModel(nn.Module):
         model.to(device)
         model.tokenizer_folder = str(folder)
         generation = folder / "generation_config.json"
-        old = {key: value for key, value in values.items() if key in GENERATION and value is not None}
-        model.generation_defaults = read_object(generation) if generation.is_file() else old
+        model.generation_defaults = read_object(generation) if generation.is_file() else generation_fields(values)
         model.eval()
         if verify:
             check_probes(model, folder)

@@ -9,13 +9,19 @@ from typing import Any, ClassVar, Literal, Self
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.settings import Settings
 
-# Fields that do not change what a model computes.
+# Fields that do not change what a model of any family computes: names of files and programs, settings of training runs,
+# sizes of parts that no class here has.
 HARMLESS = {
-    "_name_or_path", "_num_labels", "adapters", "architectures", "chunk_size_feed_forward", "directionality", "dtype",
-    "finetuning_task", "gradient_checkpointing", "label2id", "model_type", "output_attentions", "output_hidden_states",
-    "output_past", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
-    "pooler_type", "return_dict", "task_specific_params", "tokenizer_class", "torch_dtype", "transformers_version",
-    "use_cache",
+    "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_commit_hash",
+    "_flash_attn_2_enabled", "_name_or_path", "_num_labels", "adapters", "architectures", "attn_implementation",
+    "auto_map", "chunk_size_feed_forward", "custom_pipelines", "directionality", "dtype", "eos_token_ids",
+    "finetuning_task", "gradient_checkpointing", "is_llama_config", "label2id", "language", "max_window_layers",
+    "model_type", "n_ctx", "name_or_path", "output_attentions", "output_hidden_states", "output_past",
+    "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
+    "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function", "sentence_transformers", "seq_length",
+    "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj",
+    "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype", "transformers.js_config",
+    "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
 }  # fmt: skip
 # Fields that would change the numbers, with the one value at which they do not.
 NEUTRAL: dict[str, Any] = {
@@ -28,9 +34,34 @@ GENERATION = {
     "bad_words_ids", "decoder_start_token_id", "diversity_penalty", "do_sample", "early_stopping",
     "encoder_no_repeat_ngram_size", "forced_bos_token_id", "forced_eos_token_id", "length_penalty", "max_length",
     "min_length", "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences", "output_scores",
-    "remove_invalid_values", "repetition_penalty", "return_dict_in_generate", "temperature", "top_k", "top_p",
-    "typical_p", "exponential_decay_length_penalty", "begin_suppress_tokens", "suppress_tokens", "prefix",
+    "remove_invalid_values", "renormalize_logits", "repetition_penalty", "return_dict_in_generate", "temperature",
+    "top_k", "top_p", "typical_p", "exponential_decay_length_penalty", "begin_suppress_tokens", "suppress_tokens",
 }  # fmt: skip
+
+
+def generation_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of `generate` in an old config.json."""
+    return {key: value for key, value in values.items() if key in GENERATION and value is not None}
+
+
+def effective(values: Mapping[str, Any], config: Any, neutral: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the fields of a config.json that can change what a model computes.
+
+    config: the class of configurations, whose `harmless` and `neutral` fields add to the tables here. neutral: fields
+    with the one value at which they change nothing; another one raises ModelError by name.
+    """
+    own = set(config.model_fields) | set(getattr(config, "field_names", {}).values())
+    kept = {key: value for key, value in values.items() if key in own or key not in HARMLESS | GENERATION}
+    kept = {key: value for key, value in kept.items() if key not in config.harmless}
+    for key, allowed in {**neutral, **config.neutral}.items():
+        if key in kept and key not in config.model_fields and kept.pop(key) not in (allowed, None):
+            raise ModelError(
+                f"{where} has {key} = {values[key]!r}, which would change the numbers and is not supported; "
+                f"allowed: {allowed!r}"
+            )
+    return kept
+
+
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 
@@ -109,15 +140,7 @@ class PublishedConfig(LabelledConfig):
         A field that is not known, or not supported at its value, raises ModelError by name: what would change the
         numbers is never skipped. Missing fields have Hugging Face's defaults.
         """
-        kept = {key: value for key, value in values.items() if key not in HARMLESS | cls.harmless}
-        for key in (GENERATION & set(kept)) - set(cls.model_fields):
-            del kept[key]
-        for key, neutral in {**NEUTRAL, **cls.neutral}.items():
-            if key not in cls.model_fields and key in kept and kept.pop(key) not in (neutral, None):
-                raise ModelError(
-                    f"{where} has {key} = {values[key]!r}, which would change the numbers and is not supported; "
-                    f"allowed: {neutral!r}"
-                )
+        kept = effective(values, cls, NEUTRAL, where)
         for key in sorted(set(kept) - set(cls.model_fields)):
             raise ModelError(
                 f"{where} has a field that could change the numbers and is not supported for model_type "
