@@ -80,7 +80,14 @@ class RopeScaling(Settings):
     @property
     def by_length(self) -> bool:
         """Whether the frequencies depend on how long a text is."""
-        return self.rope_type in ("dynamic", "longrope")
+        return self.rope_type == "dynamic" or self.short_factor != self.long_factor
+
+    def check_divisors(self, pairs: int) -> None:
+        """Raise ValueError where longrope's lists have not one divisor for each of the turned pairs of features."""
+        for name in ("short_factor", "long_factor"):
+            divisors = getattr(self, name)
+            if divisors is not None and len(divisors) != pairs:
+                raise ValueError(f"{name} has {len(divisors)} divisors; allowed: {pairs}, one for each turned pair")
 
     def written(self) -> dict[str, Any]:
         """Return the fields of config.json: those that this kind uses."""

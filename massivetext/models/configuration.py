@@ -17,6 +17,7 @@ NEUTRAL: dict[str, Any] = {
     **published.NEUTRAL, "attention_dropout": 0.0, "is_encoder_decoder": False, "partial_rotary_factor": 1.0,
     "rope_interleaved": False, "sliding_window": None, "use_mrope": False, "use_sliding_window": False,
 }  # fmt: skip
+MOST_HEAD_FEATURES = 65536  # the rotary frequencies are made before the weights are looked at
 LABEL_FIELDS = set(LabelledConfig.model_fields)
 
 
@@ -93,6 +94,14 @@ class DecoderConfig(LabelledConfig):
             if not 0.0 <= probability < 1.0:
                 raise ValueError(f"a dropout probability is {probability}; it must be at least 0 and below 1")
         activation(self.hidden_act)
+        if self.head_features > MOST_HEAD_FEATURES:
+            raise ValueError(
+                f"a head has {self.head_features:,} features; at most {MOST_HEAD_FEATURES:,} are allowed: check "
+                f"hidden_size, num_attention_heads and head_dim"
+            )
+        scaling = getattr(self, "rope_scaling", None)
+        if scaling is not None:
+            scaling.check_divisors(self.rotary_features // 2)
         return self
 
     @property

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer as Backend
 from massivetext.errors import ModelError
 
 FILES = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4  # kinds of pieces, also of tokens in GGUF files
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5  # kinds of pieces, also of tokens in GGUF files
 UNIGRAM, BPE = 1, 2
 SPACE = "▁"
 
