@@ -38,6 +38,14 @@ PUBLIC_NAMES = {
     "BertModel": "massivetext.models.bert",
     "BertTokenizer": "massivetext.tokens.tokenizer",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
+    "DistilBertConfig": "massivetext.models.distilbert",
+    "DistilBertForMaskedLM": "massivetext.models.distilbert",
+    "DistilBertForMultipleChoice": "massivetext.models.distilbert",
+    "DistilBertForQuestionAnswering": "massivetext.models.distilbert",
+    "DistilBertForSequenceClassification": "massivetext.models.distilbert",
+    "DistilBertForTokenClassification": "massivetext.models.distilbert",
+    "DistilBertModel": "massivetext.models.distilbert",
+    "DistilBertTokenizer": "massivetext.tokens.tokenizer",
     "GPT2Config": "massivetext.models.gpt2",
     "GPT2ForQuestionAnswering": "massivetext.models.decoder_families",
     "GPT2ForSequenceClassification": "massivetext.models.decoder_families",
@@ -66,6 +74,7 @@ PUBLIC_NAMES = {
     "MarianConfig": "massivetext.models.marian",
     "MarianMTModel": "massivetext.models.marian",
     "MarianModel": "massivetext.models.sequence_models",
+    "MarianTokenizer": "massivetext.tokens.tokenizer",
     "MistralConfig": "massivetext.models.mistral",
     "MistralForCausalLM": "massivetext.models.mistral",
     "MistralForQuestionAnswering": "massivetext.models.decoder_families",
@@ -204,6 +213,13 @@ if TYPE_CHECKING:
     from massivetext.models.decoder_families import Qwen3ForSequenceClassification as Qwen3ForSequenceClassification
     from massivetext.models.decoder_families import Qwen3ForTokenClassification as Qwen3ForTokenClassification
     from massivetext.models.decoder_families import Qwen3Model as Qwen3Model
+    from massivetext.models.distilbert import DistilBertConfig as DistilBertConfig
+    from massivetext.models.distilbert import DistilBertForMaskedLM as DistilBertForMaskedLM
+    from massivetext.models.distilbert import DistilBertForMultipleChoice as DistilBertForMultipleChoice
+    from massivetext.models.distilbert import DistilBertForQuestionAnswering as DistilBertForQuestionAnswering
+    from massivetext.models.distilbert import DistilBertForSequenceClassification as DistilBertForSequenceClassification
+    from massivetext.models.distilbert import DistilBertForTokenClassification as DistilBertForTokenClassification
+    from massivetext.models.distilbert import DistilBertModel as DistilBertModel
     from massivetext.models.gpt2 import GPT2Config as GPT2Config
     from massivetext.models.gpt2 import GPT2LMHeadModel as GPT2LMHeadModel
     from massivetext.models.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
@@ -258,7 +274,9 @@ if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.tokenizer import BartTokenizer as BartTokenizer
     from massivetext.tokens.tokenizer import BertTokenizer as BertTokenizer
+    from massivetext.tokens.tokenizer import DistilBertTokenizer as DistilBertTokenizer
     from massivetext.tokens.tokenizer import GPT2Tokenizer as GPT2Tokenizer
+    from massivetext.tokens.tokenizer import MarianTokenizer as MarianTokenizer
     from massivetext.tokens.tokenizer import RobertaTokenizer as RobertaTokenizer
     from massivetext.tokens.tokenizer import T5Tokenizer as T5Tokenizer
     from massivetext.tokens.tokenizer import XLMRobertaTokenizer as XLMRobertaTokenizer

@@ -34,6 +34,7 @@ class Published(NamedTuple):
 
 CLASSES: dict[str, Published] = {
     "BertTokenizer": Published(models.WordPiece, BERT_SPECIALS, WITH_KINDS),
+    "DistilBertTokenizer": Published(models.WordPiece, BERT_SPECIALS),
     "RobertaTokenizer": Published(models.BPE, ROBERTA_SPECIALS),
     "XLMRobertaTokenizer": Published(models.Unigram, ROBERTA_SPECIALS),
     "BartTokenizer": Published(models.BPE, ROBERTA_SPECIALS),
@@ -42,7 +43,7 @@ CLASSES: dict[str, Published] = {
     "MT5Tokenizer": Published(models.Unigram, T5_SPECIALS),
 }
 FAMILIES = {
-    "bert": "BertTokenizer", "roberta": "RobertaTokenizer", "xlm-roberta": "XLMRobertaTokenizer",
+    "bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "roberta": "RobertaTokenizer", "xlm-roberta": "XLMRobertaTokenizer",
     "bart": "BartTokenizer", "gpt2": "GPT2Tokenizer", "t5": "T5Tokenizer", "mt5": "T5Tokenizer",
 }  # fmt: skip
 """The class of a model family, for folders whose tokenizer_config.json names none."""

@@ -373,6 +373,10 @@ class BertTokenizer(AutoTokenizer):
     """Opens WordPiece tokenizers: [CLS] text [SEP], kinds of tokens."""
 
 
+class DistilBertTokenizer(AutoTokenizer):
+    """Opens DistilBERT's WordPiece tokenizers: [CLS] text [SEP], without kinds of tokens."""
+
+
 class RobertaTokenizer(AutoTokenizer):
     """Opens RoBERTa's byte-level BPE: <s> text </s>."""
 
