@@ -1,6 +1,16 @@
 """The classes by task and Hugging Face's `model_type`, but for causal language models: the one visible table."""
 
-from massivetext.models import bart, bert, decoder_families, distilbert, marian, roberta, sequence_heads, sequence_models, t5
+from massivetext.models import (
+    bart,
+    bert,
+    decoder_families,
+    distilbert,
+    marian,
+    roberta,
+    sequence_heads,
+    sequence_models,
+    t5,
+)
 from massivetext.models.pretrained import PretrainedModel
 from massivetext.models.published import PublishedConfig
 

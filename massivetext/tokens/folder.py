@@ -8,7 +8,7 @@ from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ModelError
 from massivetext.storage import read_json, write_json, write_text
-from massivetext.tokens import published, sentence_piece
+from massivetext.tokens import marian, published, sentence_piece
 from massivetext.tokens.encodings import checked_side
 
 # GPT-2 wrote its vocabulary and merges to two files, under two pairs of names.
@@ -56,6 +56,8 @@ def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: 
     pairs = [(folder / vocabulary, folder / merges) for vocabulary, merges in VOCABULARY_AND_MERGES]
     pair = next((pair for pair in pairs if all(part.is_file() for part in pair)), None)
     words = folder / WORD_PIECES
+    if not file.is_file() and marian.is_marian(folder):
+        return marian.read_marian(folder, config)
     if not file.is_file() and pair is None and words.is_file():
         return _word_pieces(words, config)
     own = next((folder / name for name in sentence_piece.FILES if (folder / name).is_file()), None)

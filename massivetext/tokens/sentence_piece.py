@@ -70,16 +70,21 @@ def read_model(data: bytes) -> Model:
     )
 
 
+def load(path: Path) -> Model:
+    """Return the content of a file; raise ModelError where it is damaged, or of another format."""
+    try:
+        return read_model(path.read_bytes())
+    except (ValueError, KeyError, struct.error) as error:
+        raise ModelError(f"{path} cannot be read as a SentencePiece model ({error}); fetch it again") from None
+
+
 def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Backend:
     """Return the tokenizer of a SentencePiece file, with what its class adds; its special tokens go into `config`.
 
     class_name: a name in `published.CLASSES`, or None. Raises ModelError where the file is damaged, or of a kind
     (words, characters) that no published model has.
     """
-    try:
-        model = read_model(path.read_bytes())
-    except (ValueError, KeyError, struct.error) as error:
-        raise ModelError(f"{path} cannot be read as a SentencePiece model ({error}); fetch it again") from None
+    model = load(path)
     if model.kind not in (UNIGRAM, BPE):
         raise ModelError(f"{path} is of SentencePiece's kind {model.kind}; allowed: {UNIGRAM} (unigram), {BPE} (bpe)")
     pieces = _rearranged(model.pieces, class_name, config)

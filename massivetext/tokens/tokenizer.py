@@ -393,5 +393,9 @@ class GPT2Tokenizer(AutoTokenizer):
     """Opens GPT-2's byte-level BPE: <|endoftext|> starts and ends texts."""
 
 
+class MarianTokenizer(AutoTokenizer):
+    """Opens the tokenizers of OPUS-MT, which cut the text to be translated: text </s>."""
+
+
 class T5Tokenizer(AutoTokenizer):
     """Opens T5's Unigram tokenizers: text </s>."""
