@@ -26,9 +26,9 @@ class RopeScaling(Settings):
     """How the rotary frequencies are changed so that a model reads more tokens than it was first trained on."""
 
     rope_type: Literal["linear", "dynamic", "llama3", "yarn", "longrope"]
-    """linear: every frequency is divided by `factor`; dynamic: the base grows with texts longer than the context; llama3
-    and yarn (arXiv:2309.00071): only the slow frequencies are divided, with a smooth passage; longrope
-    (arXiv:2402.13753): each frequency has a divisor of its own."""
+    """linear: every frequency is divided by `factor`; dynamic: the base grows with texts longer than the context;
+    llama3 and yarn (arXiv:2309.00071): only the slow frequencies are divided, with a smooth passage; longrope
+    (arXiv:2402.13753): each frequency has its own divisor."""
     factor: float | None = None
     """How many times longer the context becomes; yarn and longrope without it: the ratio of both contexts."""
     low_freq_factor: float = 1.0

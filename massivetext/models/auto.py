@@ -14,6 +14,7 @@ from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.folder import load_model_folder, read_config, wanted_dtype
 from massivetext.models.gguf_file import load_gguf
 from massivetext.models.presets import preset_config
+from massivetext.models.recognising import unknown_family
 from massivetext.models.weights import CONFIG_FILE, read_object
 
 
@@ -30,6 +31,9 @@ class AutoConfig:
         if values.get("model_type") in PUBLISHED_CONFIGS:
             family = PUBLISHED_CONFIGS[values["model_type"]]
             return family.from_hugging_face(values, where=str(found / CONFIG_FILE))
+        if found.is_dir() and values.get("model_type") not in CAUSAL_FAMILIES:
+            reason = unknown_family(values, [*CAUSAL_FAMILIES, *PUBLISHED_CONFIGS])
+            raise ModelError(f"{found / CONFIG_FILE}: {reason}")
         return read_config(found)
 
     @staticmethod

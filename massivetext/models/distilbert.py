@@ -43,7 +43,7 @@ class DistilBertConfig(PublishedConfig):
     activation: str = "gelu"
     """Activation of the feed-forward part, by Hugging Face's name."""
     dropout: float = 0.1
-    """Share of features that training drops after embeddings and feed-forward part, and before a classifier of tokens."""
+    """Share of features that training drops after embeddings and feed-forward part, and before token classifiers."""
     attention_dropout: float = 0.1
     """Share of attention weights that training drops."""
     seq_classif_dropout: float = 0.2

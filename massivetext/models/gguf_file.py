@@ -17,7 +17,7 @@ from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.naming import QUERY_KEY_VALUE, Stored, check_fit, layout, to_inside, to_stored
-from massivetext.models.weights import check_finite
+from massivetext.models.weights import check_blocks, check_finite
 from massivetext.tokens.gguf_file import metadata, open_gguf
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def load_gguf(path: Path, dtype: torch.dtype | None = torch.float32) -> CausalDe
     if config.tie_word_embeddings:
         weights.pop("output.weight", None)
     check_finite(weights, str(path))
+    check_blocks(config, weights, str(path))
     model = CAUSAL_FAMILIES[config.model_type](config, None)
     places = layout(model.state_dict(), names_in_gguf(config.model_type))
     blank = {name: tensor.to("meta") for name, tensor in model.state_dict().items()}

@@ -3,8 +3,11 @@
 `LabelledConfig`, the fields of classifiers, also serves the decoders' configurations.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.settings import Settings
@@ -18,8 +21,8 @@ HARMLESS = {
     "finetuning_task", "gradient_checkpointing", "is_llama_config", "label2id", "language", "max_window_layers",
     "model_type", "n_ctx", "name_or_path", "output_attentions", "output_hidden_states", "output_past",
     "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
-    "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function", "sentence_transformers", "seq_length",
-    "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj",
+    "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function", "sentence_transformers",
+    "seq_length", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj",
     "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype", "transformers.js_config",
     "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
 }  # fmt: skip
@@ -29,6 +32,10 @@ NEUTRAL: dict[str, Any] = {
     "encoder_layerdrop": 0.0, "is_decoder": False, "position_embedding_type": "absolute", "pruned_heads": {},
     "quantization_config": None, "tie_encoder_decoder": False, "torchscript": False, "use_bfloat16": False,
 }  # fmt: skip
+REMEDIES = {
+    "quantization_config": ". Take the folder with unquantised weights, or a GGUF file, whose weights become float32 "
+    "when it is read"
+}
 # Old folders keep the settings of `generate` here; they are read where there is no generation_config.json.
 GENERATION = {
     "bad_words_ids", "decoder_start_token_id", "diversity_penalty", "do_sample", "early_stopping",
@@ -53,11 +60,14 @@ def effective(values: Mapping[str, Any], config: Any, neutral: Mapping[str, Any]
     own = set(config.model_fields) | set(getattr(config, "field_names", {}).values())
     kept = {key: value for key, value in values.items() if key in own or key not in HARMLESS | GENERATION}
     kept = {key: value for key, value in kept.items() if key not in config.harmless}
+    for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        if kept.get(key) == -1:  # what the first LLaMA folders write for none
+            kept[key] = None
     for key, allowed in {**neutral, **config.neutral}.items():
         if key in kept and key not in config.model_fields and kept.pop(key) not in (allowed, None):
             raise ModelError(
-                f"{where} has {key} = {values[key]!r}, which would change the numbers and is not supported; "
-                f"allowed: {allowed!r}"
+                f"{where} has {key} = {str(values[key])[:200]}, which would change the numbers and is not supported; "
+                f"allowed: {allowed!r}{REMEDIES.get(key, '')}"
             )
     return kept
 
@@ -76,6 +86,29 @@ class LabelledConfig(Settings):
     """What a sequence classifier learns; None: told by num_labels and the kind of labels."""
     classifier_dropout: float | None = None
     """Share of features that training drops before a classifier; None: hidden_dropout_prob of encoders, else 0.1."""
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> Self:
+        fields = type(self).model_fields
+        for name, value in self:
+            if not isinstance(value, int | float | list) or isinstance(value, bool) or name == "id2label":
+                continue
+            if name.endswith("_token_id"):
+                rows, ids = getattr(self, "vocab_size", 0), value if isinstance(value, list) else [value]
+                if value != fields[name].default and not all(0 <= number < rows for number in ids):
+                    raise ValueError(
+                        f"{name} is {value}, and the vocabulary has the ids 0 to {rows - 1} (vocab_size {rows}); "
+                        f"correct it, or leave it out if there is no such token"
+                    )
+            elif "dropout" in name or "pdrop" in name:
+                if not 0.0 <= value < 1.0:
+                    raise ValueError(f"{name} is {value}; it must be at least 0 and below 1")
+            elif name.endswith(("eps", "epsilon", "init_std", "initializer_range", "initializer_factor")):
+                if not 0.0 <= value < math.inf:
+                    raise ValueError(f"{name} is {value}; it must be at least 0 and finite")
+            elif name == "rope_theta" and not 0.0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be above 0 and finite")
+        return self
 
     @property
     def labels(self) -> dict[int, str]:

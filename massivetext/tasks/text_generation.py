@@ -22,8 +22,8 @@ class TextGeneration:
     def __call__(self, prompts: str | Sequence[str], return_full_text: bool | None = None, **options: Any) -> list[Any]:
         """Return `[{"generated_text": ...}, ...]` for one prompt, a list of such lists for several.
 
-        One entry per continuation (num_return_sequences). return_full_text: with the prompt before it, as by default. options:
-        the fields of `GenerationSettings` (max_new_tokens, do_sample, temperature, top_k, top_p, seed, ...).
+        One entry per continuation (num_return_sequences). return_full_text: with the prompt before it, the default.
+        options: the fields of `GenerationSettings` (max_new_tokens, do_sample, temperature, top_k, top_p, seed, ...).
         """
         options = {**self.defaults, **options}
         usual = options.pop("return_full_text", True)

@@ -44,8 +44,9 @@ CLASSES: dict[str, Published] = {
     "MT5Tokenizer": Published(models.Unigram, T5_SPECIALS),
 }
 FAMILIES = {
-    "bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "roberta": "RobertaTokenizer", "xlm-roberta": "XLMRobertaTokenizer",
-    "bart": "BartTokenizer", "gpt2": "GPT2Tokenizer", "marian": "MarianTokenizer", "t5": "T5Tokenizer", "mt5": "T5Tokenizer",
+    "bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "roberta": "RobertaTokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer", "bart": "BartTokenizer", "gpt2": "GPT2Tokenizer",
+    "marian": "MarianTokenizer", "t5": "T5Tokenizer", "mt5": "T5Tokenizer",
 }  # fmt: skip
 """The class of a model family, for folders whose tokenizer_config.json names none."""
 
