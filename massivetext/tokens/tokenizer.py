@@ -18,6 +18,7 @@ from massivetext.tokens import chat, encodings
 from massivetext.tokens.encodings import BatchEncoding
 from massivetext.tokens.fast import FastEncoder, make_fast_encoder, plain_json
 from massivetext.tokens.folder import read_folder, write_folder
+from massivetext.tokens.guarding import panics_told
 from massivetext.tokens.inputs import listed, listed_words
 from massivetext.tokens.special import SPECIAL_NAMES, Vocabulary
 from massivetext.translations import tr
@@ -120,6 +121,7 @@ class Tokenizer(Vocabulary):
         """Return the ids of a text in which nothing is special: no control ids are added or recognised."""
         return self.encode_ordinary_batch([text])[0]
 
+    @panics_told("encoding texts")
     def encode_ordinary_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, as `encode_ordinary` does, by the reference encoder (`tokenizers`)."""
         return [row.ids for row in self._ordinary.encode_batch_fast(listed(texts, "text"), add_special_tokens=False)]
@@ -178,6 +180,7 @@ class Tokenizer(Vocabulary):
         """The fast encoder, or the reason why there is none."""
         return make_fast_encoder(self.backend.to_str(), self.encode_ordinary_batch)
 
+    @panics_told("encoding texts")
     def _encodings(
         self,
         texts: list[Any],
@@ -270,6 +273,7 @@ class Tokenizer(Vocabulary):
             return BatchEncoding({name: column[0] for name, column in padded.items()})
         return BatchEncoding(encodings.as_tensors(padded, return_tensors))
 
+    @panics_told("decoding ids")
     def decode(self, token_ids: Any, skip_special_tokens: bool = False) -> Any:
         """Return the text of ids (a number, list, array or tensor); a list of texts for several rows."""
         ids = encodings.as_list(token_ids)
