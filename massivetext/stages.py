@@ -290,6 +290,7 @@ STAGES: dict[str, Callable[[Journey], None]] = {
 def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderConfig":
     """Return the configuration of the recipe's model; its context is the training rows' unless the recipe says more."""
     from massivetext.models.auto import AutoConfig
+    from massivetext.models.configuration import DecoderConfig
 
     section = recipe.model
     if section.from_:
@@ -297,6 +298,11 @@ def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderCo
     ids = {"bos_token_id": start_id, "eos_token_id": start_id, "pad_token_id": start_id, "vocab_size": vocab_size}
     if section.preset:
         config = AutoConfig.from_preset(section.preset, **{**section.fields, **ids})
+        if not isinstance(config, DecoderConfig):
+            raise ConfigError(
+                f"model.preset is {section.preset}, and a recipe trains models that predict the next token; take one "
+                f"of those that `massivetext models` lists, such as gpt2, or train {config.model_type} with mt.Trainer"
+            )
         if recipe.train.context_tokens > config.max_position_embeddings:
             raise ConfigError(
                 f"train.context_tokens is {recipe.train.context_tokens} and preset {section.preset} reads at most "

@@ -13,7 +13,8 @@ from massivetext.models.decoder import CausalDecoder
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.folder import load_model_folder, read_config, wanted_dtype
 from massivetext.models.gguf_file import load_gguf
-from massivetext.models.presets import preset_config
+from massivetext.models.presets import PRESETS, preset_config
+from massivetext.models.published_sizes import PUBLISHED_SIZES
 from massivetext.models.recognising import unknown_family
 from massivetext.models.weights import CONFIG_FILE, read_object
 
@@ -49,11 +50,16 @@ class AutoConfig:
         return CAUSAL_FAMILIES[family].config_class.parse(values, where="model")
 
     @staticmethod
-    def from_preset(name: str, **changes: Any) -> DecoderConfig:
-        """Return the configuration of a published size (gpt2-medium, pythia-70m, ...), to be trained from scratch.
+    def from_preset(name: str, **changes: Any) -> Any:
+        """Return the configuration of a published size (gpt2-medium, bert-base-uncased, ...), to train from scratch.
 
         changes: fields to have otherwise, e.g. vocab_size. Unknown names and fields raise ConfigError with the nearest.
         """
+        if name in PUBLISHED_SIZES:
+            preset = PUBLISHED_SIZES[name]
+            return PUBLISHED_CONFIGS[preset.family].parse({**preset.fields, **changes}, where=f"preset {name}")
+        if name not in PRESETS:
+            raise ConfigError(unknown_name("model preset", name, [*PRESETS, *PUBLISHED_SIZES]))
         return preset_config(name, **changes)
 
 

@@ -17,7 +17,7 @@ from massivetext.report.quantities import (
     share_text,
     tick_text,
 )
-from massivetext.report.svg import nice_ticks, spread, text_width
+from massivetext.report.svg import Drawing, nice_ticks, spread, text_width
 from massivetext.translations import set_language
 
 LOSS = [(float(step), 8.0 / step + 3.0) for step in range(1, 1001)]
@@ -176,3 +176,12 @@ def test_the_length_of_a_bar_is_its_value(width):
 def test_a_bar_names_value_and_change():
     words = [plain("".join(e.itertext())) for e in bars(940.0).iter() if e.tag.endswith("text")]
     assert "4.000\u2002−50.0 %" in words and "2.000" in words and "read" in words
+
+
+@pytest.mark.parametrize("words", ["a\x00b", "bell\x07", "\x1b[31m北京", "\ud800", "\ufffe<&>", "tab\tline\n"])
+def test_any_words_make_a_picture_that_is_xml(words):
+    drawing = Drawing(100, 20, words)
+    drawing.text(1, 2, words)
+    drawing.add("rect", title=words, x=1)
+    found = ElementTree.fromstring(drawing.finish())
+    assert "\x00" not in "".join(found.itertext())
