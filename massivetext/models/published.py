@@ -18,12 +18,12 @@ HARMLESS = {
     "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_commit_hash",
     "_flash_attn_2_enabled", "_name_or_path", "_num_labels", "adapters", "architectures", "attn_implementation",
     "auto_map", "chunk_size_feed_forward", "custom_pipelines", "directionality", "dtype", "eos_token_ids",
-    "finetuning_task", "gradient_checkpointing", "is_llama_config", "label2id", "language", "max_window_layers",
-    "model_type", "n_ctx", "name_or_path", "output_attentions", "output_hidden_states", "output_past",
-    "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
+    "finetuning_task", "gradient_checkpointing", "is_llama_config", "label2id", "language", "max_sequence_length",
+    "max_window_layers", "model_type", "n_ctx", "name_or_path", "output_attentions", "output_hidden_states",
+    "output_past", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
     "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function", "sentence_transformers",
-    "seq_length", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj",
-    "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype", "transformers.js_config",
+    "seq_length", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
+    "summary_use_proj", "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype", "transformers.js_config",
     "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
 }  # fmt: skip
 # Fields that would change the numbers, with the one value at which they do not.

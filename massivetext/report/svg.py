@@ -34,7 +34,9 @@ class Drawing:
         self, x: float, y: float, parts: Sequence[tuple[str, str]], class_: str = "", anchor: str = "start"
     ) -> None:
         """Write (words, class) one after the other on one line, a space apart."""
-        written = [f'<tspan class="{kind}">{xml_text(words)}</tspan>' if kind else xml_text(words) for words, kind in parts]
+        written = [
+            f'<tspan class="{kind}">{xml_text(words)}</tspan>' if kind else xml_text(words) for words, kind in parts
+        ]
         place = None if anchor == "start" else anchor
         self.add("text", "\u2002".join(written), "", x=x, y=y, class_=class_ or None, text_anchor=place)
 

@@ -92,7 +92,7 @@ def _other_files(folder: Path) -> str:
     files = sorted(path.name for pattern in ("*.model", "*.spm") for path in folder.glob(pattern))
     gguf = sorted(path.name for path in folder.glob("*.gguf"))
     convert = (
-        f"converted once, where transformers is installed: python -c \"from transformers import AutoTokenizer as A; "
+        f'converted once, where transformers is installed: python -c "from transformers import AutoTokenizer as A; '
         f"A.from_pretrained('{folder}').save_pretrained('{folder}')\""
     )
     if ranks:

@@ -37,8 +37,8 @@ def read_marian(folder: Path, config: dict[str, Any], target: bool = False) -> B
     left_out = [text for text in scores if text not in numbers]
     if left_out:
         shown = ", ".join(left_out[:5])
-        message = tr("{path}: {count} pieces have no number in vocab.json: {shown}")
-        log(message.format(path=path, count=len(left_out), shown=shown))
+        note = {"path": path, "count": len(left_out), "shown": shown}
+        log(tr("{path}: {count} pieces have no number in vocab.json: {shown}", **note))
     # Longer entries of the other language come before the same text in parts, and never before a known piece.
     ordered = sorted(numbers, key=lambda text: numbers[text])
     entries = [(text, scores.get(text, UNSEEN * len(text) + len(text) - 1)) for text in ordered]

@@ -132,7 +132,7 @@ def test_a_second_end_of_the_configuration_comes_along_behind_the_tokenizers(our
 
 def test_without_any_end_the_tokenizer_is_refused(ours, tmp_path):
     bare = Tokenizer(ours.backend, {})
-    with pytest.raises(ConfigError, match="tokenizer.eos_token"):
+    with pytest.raises(ConfigError, match=r"tokenizer\.eos_token"):
         export_gguf(tiny_model("llama", vocab_size=len(ours), eos_token_id=None), bare, tmp_path / "m.gguf")
     export_gguf(tiny_model("llama", vocab_size=len(ours), eos_token_id=3), bare, tmp_path / "m.gguf")
     assert fields_of(tmp_path / "m.gguf")["tokenizer.ggml.eos_token_id"] == 3

@@ -114,7 +114,9 @@ def test_a_family_that_is_not_supported_says_the_nearest_that_is(family, near, t
 
 def test_a_language_model_inside_another_configuration_is_named(tmp_path):
     inner = tiny_config("llama").to_hugging_face()
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llava", "text_config": inner, "vision_config": {}}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "llava", "text_config": inner, "vision_config": {}})
+    )
     for opener in (AutoModelForCausalLM, mt.AutoModel, mt.AutoConfig):
         message = refusal(tmp_path, opener)
         assert "'llava' puts a language model (llama) together with others" in message and "text_config" in message
@@ -197,7 +199,7 @@ def test_infinite_norm_constants_of_encoders_are_refused():
     for value in (-1e-3, float("inf"), float("nan")):
         with pytest.raises(ConfigError, match="layer_norm_eps"):
             mt.AutoConfig.for_model("bert", layer_norm_eps=value)
-    with pytest.raises(ConfigError, match="hidden_dropout_prob is 1.5"):
+    with pytest.raises(ConfigError, match="hidden_dropout_prob is"):
         mt.AutoConfig.for_model("bert", hidden_dropout_prob=1.5)
 
 

@@ -50,7 +50,8 @@ def pair(request, tmp_path_factory):
 
 TEXTS = [
     "The cats sat on the mat.", "北京是中国的首都。", "  two  spaces, and\ta tab\nand a line ", "", " ",
-    ">>cmn_Hans<< The cats sat.", ">>fra<<The cats", "ｆｕｌｌ　ｗｉｄｔｈ １２３", "café cafe\u0301 ﬁ ½", "a < b >> c <<",
+    ">>cmn_Hans<< The cats sat.", ">>fra<<The cats", "ｆｕｌｌ　ｗｉｄｔｈ １２３", "café cafe\u0301 ﬁ ½",
+    "a < b >> c <<",
     "大规模语言模型从理论到实践，", "unknown: Ω ж 👩‍👩‍👧",
 ]  # fmt: skip
 
@@ -98,7 +99,11 @@ def test_a_saved_tokenizer_opens_in_transformers_with_the_same_ids(pair, tmp_pat
     ours.save_pretrained(tmp_path)
     again = transformers.AutoTokenizer.from_pretrained(tmp_path)
     for text in TEXTS:
-        assert again(text)["input_ids"] == ours(text)["input_ids"] == mt.AutoTokenizer.from_pretrained(tmp_path)(text)["input_ids"]
+        assert (
+            again(text)["input_ids"]
+            == ours(text)["input_ids"]
+            == mt.AutoTokenizer.from_pretrained(tmp_path)(text)["input_ids"]
+        )
 
 
 BROKEN = [
