@@ -20,11 +20,11 @@ HARMLESS = {
     "auto_map", "chunk_size_feed_forward", "custom_pipelines", "directionality", "dtype", "eos_token_ids",
     "finetuning_task", "gradient_checkpointing", "is_llama_config", "label2id", "language", "max_sequence_length",
     "max_window_layers", "model_type", "n_ctx", "name_or_path", "output_attentions", "output_hidden_states",
-    "output_past", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
-    "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function", "sentence_transformers",
+    "output_past", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
+    "pooler_type", "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function", "sentence_transformers",
     "seq_length", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
-    "summary_use_proj", "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype", "transformers.js_config",
-    "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
+    "summary_use_proj", "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype",
+    "transformers.js_config", "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
 }  # fmt: skip
 # Fields that would change the numbers, with the one value at which they do not.
 NEUTRAL: dict[str, Any] = {
@@ -72,6 +72,7 @@ def effective(values: Mapping[str, Any], config: Any, neutral: Mapping[str, Any]
     return kept
 
 
+NOT_NEGATIVE = ("eps", "epsilon", "init_std", "initializer_range", "initializer_factor")  # ends of fields' names
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 
@@ -88,25 +89,29 @@ class LabelledConfig(Settings):
     """Share of features that training drops before a classifier; None: hidden_dropout_prob of encoders, else 0.1."""
 
     @model_validator(mode="after")
-    def _check_numbers(self) -> Self:
-        fields = type(self).model_fields
+    def _check_ids(self) -> Self:
+        rows = getattr(self, "vocab_size", 0)
         for name, value in self:
-            if not isinstance(value, int | float | list) or isinstance(value, bool) or name == "id2label":
+            ids = value if isinstance(value, list) else [value]
+            if not name.endswith("_token_id") or value in (None, type(self).model_fields[name].default):
                 continue
-            if name.endswith("_token_id"):
-                rows, ids = getattr(self, "vocab_size", 0), value if isinstance(value, list) else [value]
-                if value != fields[name].default and not all(0 <= number < rows for number in ids):
-                    raise ValueError(
-                        f"{name} is {value}, and the vocabulary has the ids 0 to {rows - 1} (vocab_size {rows}); "
-                        f"correct it, or leave it out if there is no such token"
-                    )
-            elif "dropout" in name or "pdrop" in name:
-                if not 0.0 <= value < 1.0:
-                    raise ValueError(f"{name} is {value}; it must be at least 0 and below 1")
-            elif name.endswith(("eps", "epsilon", "init_std", "initializer_range", "initializer_factor")):
-                if not 0.0 <= value < math.inf:
-                    raise ValueError(f"{name} is {value}; it must be at least 0 and finite")
-            elif name == "rope_theta" and not 0.0 < value < math.inf:
+            if not all(0 <= number < rows for number in ids):
+                raise ValueError(
+                    f"{name} is {value}, and the vocabulary has the ids 0 to {rows - 1} (vocab_size {rows}); correct "
+                    f"it, or leave it out if there is no such token"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> Self:
+        for name, value in self:
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                continue
+            if ("dropout" in name or "pdrop" in name) and not 0.0 <= value < 1.0:
+                raise ValueError(f"{name} is {value}; it must be at least 0 and below 1")
+            if name.endswith(NOT_NEGATIVE) and not 0.0 <= value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be at least 0 and finite")
+            if name == "rope_theta" and not 0.0 < value < math.inf:
                 raise ValueError(f"{name} is {value}; it must be above 0 and finite")
         return self
 

@@ -35,7 +35,9 @@ def panics_told(action: str) -> Iterator[None]:
 def check_growth(backend: Backend, where: str) -> None:
     """Raise ModelError for a normaliser or decoder that can make a text more than MOST_GROWTH times as long."""
     for part in (backend.normalizer, backend.decoder):
-        content = None if part is None else json.loads(part.__getstate__())
+        if part is None:
+            continue
+        content = json.loads(part.__getstate__())
         most = growth(content)
         if most > MOST_GROWTH:
             raise ModelError(
@@ -44,11 +46,9 @@ def check_growth(backend: Backend, where: str) -> None:
             )
 
 
-def growth(step: dict[str, Any] | None) -> float:
+def growth(step: dict[str, Any]) -> float:
     """Return how many times longer a step of normalisation or decoding can make a text, at most (or somewhat more)."""
-    kind = None if step is None else step.get("type")
-    if step is None:
-        return 1.0
+    kind = step.get("type")
     if kind == "Sequence":
         most = 1.0
         for inner in step.get("normalizers") or step.get("decoders") or []:
