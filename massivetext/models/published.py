@@ -21,9 +21,9 @@ HARMLESS = {
     "finetuning_task", "gradient_checkpointing", "is_llama_config", "label2id", "language", "max_sequence_length",
     "max_window_layers", "model_type", "n_ctx", "name_or_path", "output_attentions", "output_hidden_states",
     "output_past", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
-    "pooler_type", "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function", "sentence_transformers",
-    "seq_length", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
-    "summary_use_proj", "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype",
+    "pooler_type", "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function",
+    "sentence_transformers", "seq_length", "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
+    "summary_type", "summary_use_proj", "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype",
     "transformers.js_config", "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
 }  # fmt: skip
 # Fields that would change the numbers, with the one value at which they do not.
@@ -91,7 +91,7 @@ class LabelledConfig(Settings):
     @model_validator(mode="after")
     def _check_ids(self) -> Self:
         rows = getattr(self, "vocab_size", 0)
-        for name, value in self:
+        for name, value in self if rows > 0 else ():  # a size below 1 is another fault
             ids = value if isinstance(value, list) else [value]
             if not name.endswith("_token_id") or value in (None, type(self).model_fields[name].default):
                 continue
