@@ -176,7 +176,7 @@ class EncoderModel(PretrainedModel):
 
     def build(self, config: EncoderConfig) -> None:
         """Make embeddings, blocks and pooler."""
-        self.embeddings = Embeddings(config)
+        self.embeddings: Any = Embeddings(config)
         self.encoder = Blocks(config)
         self.pooler = Pooler(config) if self.pooled else None
 

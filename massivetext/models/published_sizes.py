@@ -38,14 +38,14 @@ def t5(layers: int, hidden: int, wide: int, heads: int, d_kv: int = 64, **more: 
 
 def gated(family: str, layers: int, hidden: int, wide: int, heads: int) -> Preset:
     """Return a size of T5 v1.1, which Flan-T5 shares, or of mT5: gated feed-forward parts, the head apart."""
-    more = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+    more: dict[str, Any] = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
     source = "arXiv:2010.11934" if family == "mt5" else "arXiv:2002.05202, 2210.11416"
     return t5(layers, hidden, wide, heads, **more)._replace(family=family, source=source)
 
 
 def bart(layers: int, hidden: int, heads: int) -> Preset:
     """Return a size of BART, as many blocks on either side."""
-    sides = {}
+    sides: dict[str, Any] = {}
     for side in ("encoder", "decoder"):
         sides |= {f"{side}_layers": layers, f"{side}_ffn_dim": 4 * hidden, f"{side}_attention_heads": heads}
     return Preset("bart", {"d_model": hidden, **sides}, "arXiv:1910.13461")

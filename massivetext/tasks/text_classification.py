@@ -1,7 +1,7 @@
 """The task text-classification: texts in, labels with their scores out, in Hugging Face's shapes."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,11 @@ from massivetext.errors import ConfigError, unknown_name
 from massivetext.models.pretrained import PretrainedModel
 from massivetext.tokens.tokenizer import Tokenizer
 
-FUNCTIONS = {"sigmoid": torch.sigmoid, "softmax": lambda logits: logits.softmax(-1), "none": lambda logits: logits}
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "softmax": lambda logits: logits.softmax(-1),
+    "none": lambda logits: logits,
+}
 CUTTING = ("truncation", "max_length", "padding", "add_special_tokens", "pad_to_multiple_of")
 OPTIONS = ("top_k", "function_to_apply", "batch_size", *CUTTING)
 
