@@ -45,6 +45,15 @@ PUBLIC_NAMES = {
     "DataCollatorForSeq2Seq": "massivetext.training.collators",
     "DataCollatorForTokenClassification": "massivetext.training.collators",
     "DataCollatorWithPadding": "massivetext.training.collators",
+    "DistilBertConfig": "massivetext.models.distilbert",
+    "DistilBertForMaskedLM": "massivetext.models.distilbert",
+    "DistilBertForMultipleChoice": "massivetext.models.distilbert",
+    "DistilBertForQuestionAnswering": "massivetext.models.distilbert",
+    "DistilBertForSequenceClassification": "massivetext.models.distilbert",
+    "DistilBertForTokenClassification": "massivetext.models.distilbert",
+    "DistilBertModel": "massivetext.models.distilbert",
+    "DistilBertTokenizer": "massivetext.tokens.classes",
+    "DistilBertTokenizerFast": "massivetext.tokens.classes",
     "EvalPrediction": "massivetext.training.trainer",
     "GPT2Config": "massivetext.models.gpt2",
     "GPT2ForQuestionAnswering": "massivetext.models.decoder_families",
@@ -228,6 +237,13 @@ if TYPE_CHECKING:
     from massivetext.models.decoder_families import Qwen3ForSequenceClassification as Qwen3ForSequenceClassification
     from massivetext.models.decoder_families import Qwen3ForTokenClassification as Qwen3ForTokenClassification
     from massivetext.models.decoder_families import Qwen3Model as Qwen3Model
+    from massivetext.models.distilbert import DistilBertConfig as DistilBertConfig
+    from massivetext.models.distilbert import DistilBertForMaskedLM as DistilBertForMaskedLM
+    from massivetext.models.distilbert import DistilBertForMultipleChoice as DistilBertForMultipleChoice
+    from massivetext.models.distilbert import DistilBertForQuestionAnswering as DistilBertForQuestionAnswering
+    from massivetext.models.distilbert import DistilBertForSequenceClassification as DistilBertForSequenceClassification
+    from massivetext.models.distilbert import DistilBertForTokenClassification as DistilBertForTokenClassification
+    from massivetext.models.distilbert import DistilBertModel as DistilBertModel
     from massivetext.models.gpt2 import GPT2Config as GPT2Config
     from massivetext.models.gpt2 import GPT2LMHeadModel as GPT2LMHeadModel
     from massivetext.models.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
@@ -283,6 +299,8 @@ if TYPE_CHECKING:
     from massivetext.tokens.classes import BartTokenizerFast as BartTokenizerFast
     from massivetext.tokens.classes import BertTokenizer as BertTokenizer
     from massivetext.tokens.classes import BertTokenizerFast as BertTokenizerFast
+    from massivetext.tokens.classes import DistilBertTokenizer as DistilBertTokenizer
+    from massivetext.tokens.classes import DistilBertTokenizerFast as DistilBertTokenizerFast
     from massivetext.tokens.classes import GPT2Tokenizer as GPT2Tokenizer
     from massivetext.tokens.classes import GPT2TokenizerFast as GPT2TokenizerFast
     from massivetext.tokens.classes import GPTNeoXTokenizerFast as GPTNeoXTokenizerFast

@@ -241,6 +241,7 @@ def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderCo
 def _config(recipe: Recipe, vocab_size: int, start_id: int) -> "DecoderConfig":
     """Return the configuration that the recipe's model section describes."""
     from massivetext.models.auto import AutoConfig
+    from massivetext.models.configuration import DecoderConfig
 
     section = recipe.model
     if section.from_:
@@ -251,7 +252,13 @@ def _config(recipe: Recipe, vocab_size: int, start_id: int) -> "DecoderConfig":
             key = "tokenizer.vocab_size" if name == "vocab_size" else "the tokenizer"
             raise ConfigError(f"model.{name} is given, and it follows from {key}; remove it")
     if section.preset:
-        return AutoConfig.from_preset(section.preset, **{**section.fields, **ids})
+        config = AutoConfig.from_preset(section.preset, **{**section.fields, **ids})
+        if not isinstance(config, DecoderConfig):
+            raise ConfigError(
+                f"model.preset is {section.preset}, and a recipe trains models that predict the next token; take one "
+                f"of those that `massivetext models` lists, such as gpt2, or train {config.model_type} with mt.Trainer"
+            )
+        return config
     context = {"max_position_embeddings": recipe.train.context_tokens, **section.fields}
     return AutoConfig.for_model(str(section.family), **{**context, **ids})
 

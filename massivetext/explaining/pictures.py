@@ -4,14 +4,13 @@ import base64
 import struct
 import zlib
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from massivetext.explaining.maps import AttentionMap
 from massivetext.explaining.pieces import Piece
-from massivetext.report.svg import Drawing, text_width
+from massivetext.report.svg import Drawing, text_width, xml_text
 from massivetext.translations import tr
 
 INK = (194, 73, 29)  # seen on light and on dark paper
@@ -36,11 +35,11 @@ def heat_map(weights: Weights, readers: Sequence[Piece], read: Sequence[Piece], 
     right = text_width(columns[-1], font) * 0.6 + 6
     drawing = Drawing(left + side * len(columns) + right, top + side * len(rows) + 4, title)
     for number, name in enumerate(rows):
-        drawing.add("text", escape(name), x=left - 7, y=top + side * (number + 0.5) + font * 0.35, text_anchor="end",
+        drawing.add("text", xml_text(name), x=left - 7, y=top + side * (number + 0.5) + font * 0.35, text_anchor="end",
                     style=f"font-size:{font:.1f}px")  # fmt: skip
     for number, name in enumerate(columns):
         x, y = left + side * (number + 0.5) + font * 0.3, top - 6
-        drawing.add("text", escape(name), transform=f"translate({x:.1f} {y:.1f}) rotate(-53)",
+        drawing.add("text", xml_text(name), transform=f"translate({x:.1f} {y:.1f}) rotate(-53)",
                     style=f"font-size:{font:.1f}px")  # fmt: skip
     drawing.add("rect", x=left, y=top, width=side * len(columns), height=side * len(rows), class_="frame",
                 fill="none", stroke="currentColor", stroke_opacity="0.2")  # fmt: skip

@@ -4,6 +4,7 @@ import torch
 import xxhash
 from torch import Tensor
 
+from massivetext.errors import ConfigError
 from massivetext.generation.settings import GenerationSettings
 
 
@@ -66,6 +67,13 @@ class Rules:
         self.settings, self.step, self.stops = settings, 0, stops
         self.prompt_tokens, self.vocabulary = prompts.shape[1], vocabulary
         self.banned = [word[0] for word in settings.bad_words_ids or []]
+        forced = (settings.forced_bos_token_id, settings.forced_eos_token_id)
+        for number in (*self.banned, *stops.tolist(), *forced):
+            if number is not None and not 0 <= number < vocabulary:
+                raise ConfigError(
+                    f"generation is asked to end, force or ban the id {number}, and the model has the ids 0 to "
+                    f"{vocabulary - 1}; correct generation_config.json or the argument"
+                )
         self.texts = prompts.masked_fill(~readable, -1) if settings.no_repeat_ngram_size else None
         self.seen: Tensor | None = None
         if settings.repetition_penalty != 1.0:
@@ -90,7 +98,7 @@ class Rules:
             forced = settings.forced_eos_token_id
         if forced is not None:
             scores = torch.full_like(scores, never).index_fill_(1, torch.tensor([forced], device=scores.device), 0.0)
-        return scores
+        return scores.log_softmax(-1) if settings.renormalize_logits else scores
 
     def note(self, chosen: Tensor, rows: Tensor | None = None) -> None:
         """Count `chosen` (B,) as the next id of each row. rows: which row each text goes on from; None: its own."""

@@ -7,7 +7,8 @@ from typing import Any
 from massivetext.errors import ModelError
 from massivetext.generation.settings import HARMLESS, NEUTRAL, GenerationSettings
 from massivetext.hugging_face import CHANGES_NOTHING, checked_options, unknown_attribute
-from massivetext.storage import read_json, write_json
+from massivetext.state import read_object
+from massivetext.storage import write_json
 
 FILE = "generation_config.json"
 
@@ -37,7 +38,7 @@ class GenerationConfig:
         path = folder / FILE if folder.is_dir() else folder
         if not path.is_file():
             raise ModelError(f"{folder} holds no {FILE}; make one with GenerationConfig(max_new_tokens=...)")
-        found = read_json(path)
+        found = read_object(path, (), "Restore it from where the model came", ModelError)
         return cls(**{**found, **values})
 
     @classmethod

@@ -16,8 +16,9 @@ Floats = NDArray[np.float32]
 NO_NORM, NORM_BEFORE, NORM_AFTER = 0, 1, 2
 GELU, GELU_TANH, RELU, RELU_SQUARED, SILU = 0, 1, 2, 3, 4
 ACTIVATION_CODES = {
-    "gelu": GELU, "gelu_new": GELU_TANH, "gelu_pytorch_tanh": GELU_TANH, "relu": RELU, "relu2": RELU_SQUARED,
-    "silu": SILU,
+    "gelu": GELU, "gelu_accurate": GELU_TANH, "gelu_fast": GELU_TANH, "gelu_new": GELU_TANH, "gelu_python": GELU,
+    "gelu_python_tanh": GELU_TANH, "gelu_pytorch_tanh": GELU_TANH, "relu": RELU, "relu2": RELU_SQUARED, "silu": SILU,
+    "swish": SILU,
 }  # fmt: skip
 FAST = {"reassoc", "contract", "nsz"}
 

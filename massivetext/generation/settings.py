@@ -13,7 +13,8 @@ DEFAULT_NEW_TOKENS = 64
 # What a generation_config.json may hold that does not change the ids, or does not at this value.
 HARMLESS = {"_from_model_config", "transformers_version", "bos_token_id", "use_cache", "cache_implementation"}
 NEUTRAL: dict[str, Any] = {
-    "assistant_early_exit": None, "diversity_penalty": 0.0, "encoder_repetition_penalty": 1.0,
+    "assistant_early_exit": None, "diversity_penalty": 0.0, "encoder_no_repeat_ngram_size": 0,
+    "encoder_repetition_penalty": 1.0,
     "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "num_beam_groups": 1, "output_attentions": False,
     "output_hidden_states": False, "output_logits": False, "output_scores": False, "remove_invalid_values": False,
     "return_dict_in_generate": False, "typical_p": 1.0,
@@ -64,6 +65,8 @@ class GenerationSettings(Settings):
     """Id put last when the length limit is reached; None: the model chooses."""
     bad_words_ids: list[list[int]] | None = None
     """Ids that are never chosen, each in a list of its own (words of several ids are not supported)."""
+    renormalize_logits: bool = False
+    """Whether probabilities are brought to a sum of 1 again after the rules above; it changes what beams find."""
     seed: int | None = None
     """Makes drawing repeatable; None: taken from PyTorch's generator, so `torch.manual_seed` governs it."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,13 +19,42 @@ def tanh_gelu(values: Tensor) -> Tensor:
     return functional.gelu(values, approximate="tanh")
 
 
+def quick_gelu(values: Tensor) -> Tensor:
+    """Return x sigmoid(1.702 x), the sigmoid approximation of GELU (arXiv:1606.08415)."""
+    return values * (1.702 * values).sigmoid()
+
+
+def clipped_gelu(values: Tensor) -> Tensor:
+    """Return GELU, at most 10 and at least -10."""
+    return functional.gelu(values).clamp(-10.0, 10.0)
+
+
+def unchanged(values: Tensor) -> Tensor:
+    """Return the values as they are."""
+    return values
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
+    "gelu_10": clipped_gelu,
+    "gelu_accurate": tanh_gelu,
+    "gelu_fast": tanh_gelu,
     "gelu_new": tanh_gelu,
+    "gelu_python": functional.gelu,
+    "gelu_python_tanh": tanh_gelu,
     "gelu_pytorch_tanh": tanh_gelu,
+    "hardswish": functional.hardswish,
+    "leaky_relu": functional.leaky_relu,
+    "linear": unchanged,
+    "mish": functional.mish,
+    "quick_gelu": quick_gelu,
     "relu": functional.relu,
     "relu2": squared_relu,
+    "relu6": functional.relu6,
+    "sigmoid": torch.sigmoid,
     "silu": functional.silu,
+    "swish": functional.silu,
+    "tanh": torch.tanh,
 }
 
 

@@ -1,12 +1,23 @@
 """The classes by task and Hugging Face's `model_type`, but for causal language models: the one visible table."""
 
-from massivetext.models import bart, bert, decoder_families, marian, roberta, sequence_heads, sequence_models, t5
+from massivetext.models import (
+    bart,
+    bert,
+    decoder_families,
+    distilbert,
+    marian,
+    roberta,
+    sequence_heads,
+    sequence_models,
+    t5,
+)
 from massivetext.models.pretrained import PretrainedModel
 from massivetext.models.published import PublishedConfig
 
 _CLASSES: dict[str, list[type[PretrainedModel]]] = {
     "base": [
         bert.BertModel,
+        distilbert.DistilBertModel,
         roberta.RobertaModel,
         roberta.XLMRobertaModel,
         sequence_models.BartModel,
@@ -25,9 +36,15 @@ _CLASSES: dict[str, list[type[PretrainedModel]]] = {
         decoder_families.Qwen2Model,
         decoder_families.Qwen3Model,
     ],
-    "masked-lm": [bert.BertForMaskedLM, roberta.RobertaForMaskedLM, roberta.XLMRobertaForMaskedLM],
+    "masked-lm": [
+        bert.BertForMaskedLM,
+        distilbert.DistilBertForMaskedLM,
+        roberta.RobertaForMaskedLM,
+        roberta.XLMRobertaForMaskedLM,
+    ],
     "sequence-classification": [
         bert.BertForSequenceClassification,
+        distilbert.DistilBertForSequenceClassification,
         roberta.RobertaForSequenceClassification,
         roberta.XLMRobertaForSequenceClassification,
         decoder_families.ArceeForSequenceClassification,
@@ -45,6 +62,7 @@ _CLASSES: dict[str, list[type[PretrainedModel]]] = {
     ],
     "token-classification": [
         bert.BertForTokenClassification,
+        distilbert.DistilBertForTokenClassification,
         roberta.RobertaForTokenClassification,
         roberta.XLMRobertaForTokenClassification,
         decoder_families.ArceeForTokenClassification,
@@ -59,6 +77,7 @@ _CLASSES: dict[str, list[type[PretrainedModel]]] = {
     ],
     "question-answering": [
         bert.BertForQuestionAnswering,
+        distilbert.DistilBertForQuestionAnswering,
         roberta.RobertaForQuestionAnswering,
         roberta.XLMRobertaForQuestionAnswering,
         decoder_families.ArceeForQuestionAnswering,
@@ -75,6 +94,7 @@ _CLASSES: dict[str, list[type[PretrainedModel]]] = {
     ],
     "multiple-choice": [
         bert.BertForMultipleChoice,
+        distilbert.DistilBertForMultipleChoice,
         roberta.RobertaForMultipleChoice,
         roberta.XLMRobertaForMultipleChoice,
     ],

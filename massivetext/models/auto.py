@@ -16,7 +16,9 @@ from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.folder import load_model_folder, read_config, wanted_dtype
 from massivetext.models.gguf_file import load_gguf
 from massivetext.models.methods import loading_options
-from massivetext.models.presets import preset_config
+from massivetext.models.presets import PRESETS, preset_config
+from massivetext.models.published_sizes import PUBLISHED_SIZES
+from massivetext.models.recognising import unknown_family
 from massivetext.models.weights import CONFIG_FILE, read_object
 
 
@@ -43,6 +45,9 @@ class AutoConfig:
         if values.get("model_type") in PUBLISHED_CONFIGS:
             family = PUBLISHED_CONFIGS[values["model_type"]]
             return family.from_hugging_face(values, where=str(found / CONFIG_FILE))
+        if found.is_dir() and values.get("model_type") not in CAUSAL_FAMILIES:
+            reason = unknown_family(values, [*CAUSAL_FAMILIES, *PUBLISHED_CONFIGS])
+            raise ModelError(f"{found / CONFIG_FILE}: {reason}")
         return read_config(found)
 
     @staticmethod
@@ -58,11 +63,16 @@ class AutoConfig:
         return CAUSAL_FAMILIES[family].config_class.parse(values, where="model")
 
     @staticmethod
-    def from_preset(name: str, **changes: Any) -> DecoderConfig:
-        """Return the configuration of a published size (gpt2-medium, pythia-70m, ...), to be trained from scratch.
+    def from_preset(name: str, **changes: Any) -> Any:
+        """Return the configuration of a published size (gpt2-medium, bert-base-uncased, ...), to train from scratch.
 
         changes: fields to have otherwise, e.g. vocab_size. Unknown names and fields raise ConfigError with the nearest.
         """
+        if name in PUBLISHED_SIZES:
+            preset = PUBLISHED_SIZES[name]
+            return PUBLISHED_CONFIGS[preset.family].parse({**preset.fields, **changes}, where=f"preset {name}")
+        if name not in PRESETS:
+            raise ConfigError(unknown_name("model preset", name, [*PRESETS, *PUBLISHED_SIZES]))
         return preset_config(name, **changes)
 
 

@@ -10,6 +10,7 @@ from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.pretrained import PretrainedModel
 from massivetext.models.published import LabelledConfig
+from massivetext.models.recognising import unknown_family, what_is
 from massivetext.models.weights import CONFIG_FILE, read_object
 
 
@@ -31,9 +32,14 @@ class AutoHead:
         """
         folder = find_folder(name)
         if folder.is_file():
-            raise ModelError(f"{folder} is a file; a model is a folder with {CONFIG_FILE}: give the folder")
-        family = read_object(folder / CONFIG_FILE).get("model_type")
-        return cls._class(str(family), str(folder / CONFIG_FILE)).from_pretrained(folder, **options)
+            raise ModelError(
+                f"{folder} is a file; a model is a folder with {CONFIG_FILE}: give the folder.{what_is(folder)}"
+            )
+        values = read_object(folder / CONFIG_FILE)
+        known = {*CAUSAL_FAMILIES, *(family for models in ARCHITECTURES.values() for family in models)}
+        if values.get("model_type") not in known:
+            raise ModelError(f"{folder / CONFIG_FILE}: {unknown_family(values, sorted(known))}")
+        return cls._class(str(values["model_type"]), str(folder / CONFIG_FILE)).from_pretrained(folder, **options)
 
     @classmethod
     def from_config(cls, config: LabelledConfig, seed: int = 0, **options: Any) -> PretrainedModel:

@@ -178,7 +178,8 @@ class BartForConditionalGeneration(EncoderDecoder):
     @classmethod
     def told_by_weights(cls, config: Any, weights: dict[str, Tensor]) -> Any:
         """Return the configuration; a file without the head's bias, which then is zero, gets it here."""
-        weights.setdefault(FINAL_BIAS, torch.zeros(1, config.vocab_size))
+        if SHARED in weights:  # as many as the file has rows: the configuration is compared with them later
+            weights.setdefault(FINAL_BIAS, torch.zeros(1, len(weights[SHARED])))
         return config
 
     def fresh(self, seed: int, parameters: Any) -> dict[str, Tensor]:

@@ -113,7 +113,7 @@ class DecoderStack(nn.Module):
         """Return what the fast decoding step needs; None where it does not know the blocks."""
         layers = [cast(DecoderBlock, block).step_plan() for block in self.layers]
         known = [layer for layer in layers if layer is not None]
-        if len(known) < len(layers):
+        if len(known) < len(layers) or config.hidden_act not in ACTIVATION_CODES:
             return None
         norm: Any = self.norm
         table, shape = getattr(self, "embed_positions", None), config.attention_shape()

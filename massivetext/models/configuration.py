@@ -8,21 +8,14 @@ from pydantic import model_validator
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.layers.attention import AttentionShape
 from massivetext.layers.feedforward import activation
-from massivetext.layers.rotary import RopeScaling
+from massivetext.layers.rotary import USED, RopeScaling
+from massivetext.models import published
 from massivetext.models.published import LabelledConfig
 
-# Fields of a Hugging Face config.json that do not change what a decoder computes.
-HARMLESS = {
-    "_attn_implementation_autoset", "_name_or_path", "architectures", "chunk_size_feed_forward", "dtype", "label2id",
-    "max_window_layers", "is_llama_config", "model_type", "output_attentions", "output_hidden_states",
-    "pretraining_tp", "return_dict", "task_specific_params", "tokenizer_class", "torch_dtype",
-    "transformers.js_config", "transformers_version", "use_cache",
-}  # fmt: skip
-# Fields that would change the numbers, with the one value at which they do not.
+# Fields that would change the numbers of a decoder, with the one value at which they do not.
 NEUTRAL: dict[str, Any] = {
-    "add_cross_attention": False, "attention_dropout": 0.0, "is_encoder_decoder": False, "partial_rotary_factor": 1.0,
-    "quantization_config": None, "rope_interleaved": False, "sliding_window": None, "use_mrope": False,
-    "use_sliding_window": False,
+    **published.NEUTRAL, "attention_dropout": 0.0, "is_encoder_decoder": False, "partial_rotary_factor": 1.0,
+    "rope_interleaved": False, "sliding_window": None, "use_mrope": False, "use_sliding_window": False,
 }  # fmt: skip
 
 # Fields that only some families have; where they have a value it is above zero.
@@ -31,6 +24,7 @@ POSITIVE = (
     *("rope_theta", "rms_norm_eps", "layer_norm_eps"),
 )
 
+MOST_HEAD_FEATURES = 65536  # the rotary frequencies are made before the weights are looked at
 LABEL_FIELDS = set(LabelledConfig.model_fields)
 
 
@@ -51,7 +45,7 @@ class DecoderConfig(LabelledConfig):
     """Our name of a field: the family's own in config.json (hidden_size: n_embd). Both are accepted as arguments."""
     required: ClassVar[tuple[str, ...]] = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
     """What a config.json has to say."""
-    harmless: ClassVar[frozenset[str]] = frozenset()
+    harmless: ClassVar[frozenset[str]] = frozenset({"is_decoder"})
     """Further fields of the family's config.json that do not change what it computes."""
     neutral: ClassVar[Mapping[str, Any]] = {}
     """Further fields that would change the numbers, with the one value at which they do not."""
@@ -116,6 +110,14 @@ class DecoderConfig(LabelledConfig):
             activation(self.hidden_act)
         except ConfigError as error:
             raise ValueError(str(error)) from None
+        if self.head_features > MOST_HEAD_FEATURES:
+            raise ValueError(
+                f"a head has {self.head_features:,} features; at most {MOST_HEAD_FEATURES:,} are allowed: check "
+                f"hidden_size, num_attention_heads and head_dim"
+            )
+        scaling = getattr(self, "rope_scaling", None)
+        if scaling is not None:
+            scaling.check_divisors(self.rotary_features // 2)
         return self
 
     @property
@@ -192,17 +194,12 @@ class DecoderConfig(LabelledConfig):
         A field that this package does not know, or knows not to support at that value, raises ModelError by name: what
         would change the numbers is never skipped.
         """
-        kept = {key: value for key, value in values.items() if key not in HARMLESS | cls.harmless}
-        if kept.get("use_sliding_window") is False:  # Qwen writes a window and, beside it, that it is not used
-            kept.pop("sliding_window", None)
-        if set(kept.get("layer_types") or []) <= {"full_attention"}:
-            kept.pop("layer_types", None)
-        for key, neutral in {**NEUTRAL, **cls.neutral}.items():
-            if key in kept and key not in cls.model_fields and kept.pop(key) not in (neutral, None):
-                raise ModelError(
-                    f"{where} has {key} = {values[key]!r}, which would change the numbers and is not supported; "
-                    f"allowed: {neutral!r}"
-                )
+        values = dict(values)
+        if values.get("use_sliding_window") is False:  # Qwen writes a window and, beside it, that it is not used
+            values.pop("sliding_window", None)
+        if set(values.get("layer_types") or []) <= {"full_attention"}:
+            values.pop("layer_types", None)
+        kept = published.effective(values, cls, NEUTRAL, where)
         cls.read_labels(kept, where)
         kept = cls.read_own_fields(renamed(kept, {theirs: ours for ours, theirs in cls.field_names.items()}), where)
         for key in cls.required:
@@ -283,9 +280,7 @@ class RotaryConfig(DecoderConfig):
         values = super().to_hugging_face()
         values["num_key_value_heads"] = self.key_value_heads
         values["head_dim"] = self.head_features
-        scaling = None if self.rope_scaling is None else self.rope_scaling.model_dump(exclude_none=True)
-        if scaling is not None and scaling["rope_type"] == "linear":
-            scaling = {"rope_type": "linear", "factor": scaling["factor"]}
+        scaling = None if self.rope_scaling is None else self.rope_scaling.written()
         values["rope_scaling"] = scaling
         values["rope_parameters"] = {"rope_theta": self.rope_theta, **(scaling or {"rope_type": "default"})}
         return values
@@ -317,12 +312,14 @@ def read_rotary(values: dict[str, Any], where: str, partial: float = 1.0) -> dic
     old_name = written.pop("type", None)  # what rope_type was called at first
     kind = written.pop("rope_type", None) or old_name or "default"
     share = written.pop("partial_rotary_factor", None)
-    if kind not in ("default", "linear", "llama3") or share not in (None, partial):
+    if kind not in ("default", *USED) or share not in (None, partial):
         detail = f"rope_type = {kind!r}" if share in (None, partial) else f"partial_rotary_factor = {share!r}"
         raise ModelError(
-            f"{where} has {detail}, which is not supported; allowed: rope_type default, linear, llama3 and "
+            f"{where} has {detail}, which is not supported; allowed: rope_type default, {', '.join(USED)} and "
             f"partial_rotary_factor {partial}"
         )
+    if "original_max_position_embeddings" not in USED.get(kind, ()):
+        written.pop("original_max_position_embeddings", None)  # many folders say it, and only these kinds read it
     values["rope_scaling"] = None if kind == "default" else {"rope_type": kind, **written}
     if kind == "default" and written:
         raise ModelError(f"{where} has rotary settings that rope_type 'default' does not use: {', '.join(written)}")

@@ -112,12 +112,25 @@ class CausalDecoder(ModelMethods):
         return LearnedPositions(config.max_position_embeddings, config.hidden_size, self.position_offset)
 
     @staticmethod
-    def make_frequencies(config: Any) -> Tensor | None:
-        """Return the rotary frequencies, (turned features of a head / 2,); None for learned positions."""
+    def make_frequencies(config: Any, tokens: int = 0) -> Tensor | None:
+        """Return the rotary frequencies for texts of `tokens`, (turned features of a head / 2,); None: learned."""
         if not config.rotary_features:
             return None
         context = config.max_position_embeddings
-        return inverse_frequencies(config.rotary_features, config.rope_theta, config.rope_scaling, context)
+        return inverse_frequencies(config.rotary_features, config.rope_theta, config.rope_scaling, context, tokens)
+
+    def turns(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return cosine and sine of the rotary positions (B, T), see `rotary_tables`."""
+        config: Any = self.config
+        frequencies, scaling = self.frequencies, config.rope_scaling
+        assert frequencies is not None
+        if scaling is None:
+            return rotary_tables(positions, frequencies, dtype)
+        if scaling.by_length:
+            made = self.make_frequencies(config, int(positions.max()) + 1)
+            assert made is not None
+            frequencies = made.to(positions.device)
+        return rotary_tables(positions, frequencies, dtype, scaling.magnitude(config.max_position_embeddings))
 
     @classmethod
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:
@@ -276,7 +289,7 @@ class CausalDecoder(ModelMethods):
         if self.frequencies is None:
             hidden = hidden + self.model.embed_positions(positions)
         else:
-            cosine, sine = rotary_tables(positions, self.frequencies, embeddings.dtype)
+            cosine, sine = self.turns(positions, embeddings.dtype)
         hidden, context = self.model.dropout(hidden), Context(cosine, sine, mask, cache, slots)
         if record is not None:
             context = context._replace(weights=record.weights)
@@ -306,9 +319,11 @@ class CausalDecoder(ModelMethods):
     def step_plan(self) -> StepPlan | None:
         """Return what the fast decoding step needs, or None where it does not apply.
 
-        It knows float32 on a CPU, without a window, and blocks that norm what they read.
+        It knows float32 on a CPU, without a window, fixed rotary frequencies, and blocks that norm what they read.
         """
         plain = self.device.type == "cpu" and self.dtype == torch.float32 and self.config.attention_window is None
+        scaling, context = getattr(self.config, "rope_scaling", None), self.config.max_position_embeddings
+        plain = plain and (scaling is None or (not scaling.by_length and scaling.magnitude(context) == 1.0))
         return self.model.step_plan(self.config, self.head_weight.detach(), self.frequencies) if plain else None
 
     def new_cache(self, batch: int, slots: int) -> StaticCache:

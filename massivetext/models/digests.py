@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from massivetext.errors import ModelError
 from massivetext.models.weights import read_object
 from massivetext.storage import file_digest, value_digest
 
@@ -41,10 +42,17 @@ def tokenizer_ids(folder: Path) -> int | None:
     if not (folder / TOKENIZER_FILE).is_file():
         return None
     content: dict[str, Any] = read_object(folder / TOKENIZER_FILE)
-    vocabulary = content.get("model", {}).get("vocab", {})
-    ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else [len(vocabulary) - 1]
-    ids += [token["id"] for token in content.get("added_tokens") or []]
-    return max(ids, default=-1)
+    try:
+        vocabulary = content.get("model", {}).get("vocab", {})
+        ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else [len(vocabulary) - 1]
+        ids += [token["id"] for token in content.get("added_tokens") or []]
+        if any(number < 0 for number in ids):
+            raise ValueError(f"the id {min(ids)}")
+        return max(ids, default=-1)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{folder / TOKENIZER_FILE} is not a tokenizer's file ({type(error).__name__}: {error}); fetch it again"
+        ) from None
 
 
 def differences(what: str, stored: dict[str, str], found: dict[str, str]) -> list[str]:

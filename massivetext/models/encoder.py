@@ -165,9 +165,9 @@ class Pooler(nn.Module):
 
 
 class EncoderModel(PretrainedModel):
-    """The encoder without a head. Base of `BertModel` and `RobertaModel`, not used by itself."""
+    """The encoder without a head. Base of `BertModel`, `RobertaModel` and `DistilBertModel`, not used by itself."""
 
-    config: EncoderConfig
+    config: Any
 
     def __init__(self, config: Any, seed: int | None = 0, add_pooling_layer: bool = True) -> None:
         """add_pooling_layer: whether there is a pooler, as in Hugging Face."""
@@ -176,9 +176,14 @@ class EncoderModel(PretrainedModel):
 
     def build(self, config: EncoderConfig) -> None:
         """Make embeddings, blocks and pooler."""
-        self.embeddings = Embeddings(config)
+        self.embeddings: Any = Embeddings(config)
         self.encoder = Blocks(config)
         self.pooler = Pooler(config) if self.pooled else None
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The blocks, first to last."""
+        return self.encoder.layer
 
     def default_positions(self, input_ids: Tensor) -> Tensor:
         """Return the row of the position embedding for each token, (B or 1, T): 0, 1, 2, ..."""
@@ -202,19 +207,19 @@ class EncoderModel(PretrainedModel):
         check_ids(input_ids, self.config.vocab_size, self.config.most_tokens)
         kinds = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         if token_type_ids is not None:
-            self._check_kinds(token_type_ids)
+            self.check_kinds(token_type_ids)
         positions = self.default_positions(input_ids) if position_ids is None else position_ids
         hidden, mask = self.embeddings(input_ids, kinds, positions), readable_mask(attention_mask)
         states = [hidden]
         weights: Weights = [] if output_attentions else None
-        for block in self.encoder.layer:
+        for block in self.blocks:
             hidden = block(hidden, mask, weights)
             states.append(hidden)
         pooled = None if self.pooler is None else self.pooler(hidden)
         shown = tuple(states) if output_hidden_states else None
         return EncoderOutput(hidden, pooled, shown, None if weights is None else tuple(weights))
 
-    def _check_kinds(self, token_type_ids: Tensor) -> None:
+    def check_kinds(self, token_type_ids: Tensor) -> None:
         """Raise ModelError for a kind of token that the model has no row for."""
         if not torch.compiler.is_compiling() and int(token_type_ids.max()) >= self.config.type_vocab_size:
             raise ModelError(

@@ -18,8 +18,9 @@ from massivetext.models.decoder import CausalDecoder
 from massivetext.models.digests import differences, tensor_digest, tokenizer_digests, tokenizer_ids
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.outputs import CausalOutput
-from massivetext.models.published import PublishedConfig
-from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, check_finite, read_object, read_weights
+from massivetext.models.published import PublishedConfig, generation_fields
+from massivetext.models.recognising import unknown_family, what_is
+from massivetext.models.weights import CONFIG_FILE, WEIGHTS_FILE, check_blocks, check_finite, read_object, read_weights
 from massivetext.state import read_state, write_state
 from massivetext.storage import TEMPORARY_PREFIX, locked_folder, temporary_path, write_json
 
@@ -31,6 +32,11 @@ RECORD_FILE = "massivetext.json"
 PROBE_TEXTS = ("def main(arguments):\n    return", "The name of the", "北京是")
 PROBE_LOGITS = 5
 PROBE_TOLERANCE = 1e-3  # float32 on another processor, another number of threads; an altered weight gives far more
+OPENERS = {
+    "masked-lm": "AutoModelForMaskedLM", "sequence-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification", "question-answering": "AutoModelForQuestionAnswering",
+    "multiple-choice": "AutoModelForMultipleChoice", "seq2seq-lm": "AutoModelForSeq2SeqLM",
+}  # fmt: skip
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -98,8 +104,23 @@ def read_config(folder: Path) -> DecoderConfig:
     values = read_object(_folder(folder) / CONFIG_FILE)
     family = values.get("model_type")
     if family not in CAUSAL_FAMILIES:
-        raise ModelError(f"{folder / CONFIG_FILE}: {unknown_name('model_type', str(family), CAUSAL_FAMILIES)}")
+        raise ModelError(f"{folder / CONFIG_FILE}: {_other_family(values)}")
     return CAUSAL_FAMILIES[family].config_class.from_hugging_face(values, where=str(folder / CONFIG_FILE))
+
+
+def _other_family(values: Mapping[str, Any]) -> str:
+    """Return the sentence for a config.json of a family that does not predict the next token, or that is not known."""
+    from massivetext.models.architectures import ARCHITECTURES  # that table imports this module
+
+    family = str(values.get("model_type"))
+    tasks = [task for task, models in ARCHITECTURES.items() if family in models and task != "base"]
+    if not tasks:
+        return unknown_family(values, list(CAUSAL_FAMILIES))
+    openers = ", ".join(OPENERS[task] for task in tasks)
+    return (
+        f"{family} does not predict the next token, so AutoModelForCausalLM does not open it; use {openers}, or "
+        f"AutoModel for its hidden states. Families that do: {', '.join(sorted(CAUSAL_FAMILIES))}"
+    )
 
 
 def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.dtype = "float32") -> CausalDecoder:
@@ -109,8 +130,10 @@ def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.
     fits. verify: also run the probe texts. dtype: "float32", "bfloat16", "float16", or "auto" for the file's own.
     """
     config = read_config(folder)
+    weights = read_weights(folder)
+    check_blocks(config, weights, f"the weights in {folder}")
     model = CAUSAL_FAMILIES[config.model_type](config, None)
-    weights = model.tidy(read_weights(folder), where=str(folder))
+    weights = model.tidy(weights, where=str(folder))
     record = _check_parts(folder, config, weights)
     check_finite(weights, str(folder))
     wanted = wanted_dtype(dtype)
@@ -119,7 +142,8 @@ def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.
     model.load_stored(weights, where=f"the weights in {folder}")
     model.tokenizer_folder = str(folder)
     generation = folder / "generation_config.json"
-    model.generation_defaults = read_object(generation) if generation.is_file() else {}
+    old = generation_fields(read_object(folder / CONFIG_FILE))
+    model.generation_defaults = read_object(generation) if generation.is_file() else old
     model.eval()
     if verify:
         _run_probes(model, record, folder)
@@ -142,6 +166,7 @@ def check_folder(
         )
     config = config_class.from_hugging_face(values, where=str(path))
     weights = read_weights(folder)
+    check_blocks(config, weights, f"the weights in {folder}")
     _check_parts(folder, config, weights)
     return config, weights
 
@@ -166,7 +191,8 @@ def _folder(folder: Path) -> Path:
     """Return `folder`, or raise ModelError when it is a single file."""
     if folder.is_file():
         raise ModelError(
-            f"{folder} is a file; a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}: give the folder"
+            f"{folder} is a file; a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}: give the folder."
+            f"{what_is(folder)}"
         )
     return folder
 

@@ -17,7 +17,7 @@ from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.models.naming import QUERY_KEY_VALUE, Stored, check_fit, layout, to_inside, to_stored
-from massivetext.models.weights import check_finite
+from massivetext.models.weights import check_blocks, check_finite
 from massivetext.tokens.gguf_file import metadata, open_gguf
 
 if TYPE_CHECKING:
@@ -34,9 +34,14 @@ LLAMA_SHAPE = {
 }  # fmt: skip
 FIELDS = {"gpt2": {**SHAPE, "attention.layer_norm_epsilon": "layer_norm_epsilon"}}
 # Fields that repeat others, or say nothing at the value given.
-REPEATED = {"vocab_size", "attention.value_length", "rope.dimension_count", "rope.scaling.original_context_length"}
-NEUTRAL: dict[str, Any] = {"expert_count": 0, "expert_used_count": 0, "rope.scaling.finetuned": False}
+REPEATED = {"vocab_size", "attention.value_length", "rope.dimension_count", "rope.scaling.finetuned"}
+SCALING = {"rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length"}
+NEUTRAL: dict[str, Any] = {
+    "expert_count": 0, "expert_used_count": 0, "rope.scaling.attn_factor": 1.0, "rope.scaling.yarn_attn_factor": 1.0,
+    "rope.scaling.yarn_beta_fast": 32.0, "rope.scaling.yarn_beta_slow": 1.0, "rope.scaling.yarn_ext_factor": 1.0,
+}  # fmt: skip
 IDS = {"bos_token_id": "bos_token_id", "eos_token_id": "eos_token_id", "padding_token_id": "pad_token_id"}
+TANH_GELUS = ("gelu_new", "gelu_accurate", "gelu_fast", "gelu_python_tanh", "gelu_pytorch_tanh")  # what gpt2 means
 LLAMA3_FACTORS = "rope_freqs.weight"
 
 
@@ -72,6 +77,7 @@ def load_gguf(path: Path, dtype: torch.dtype | None = torch.float32) -> CausalDe
     if config.tie_word_embeddings:
         weights.pop("output.weight", None)
     check_finite(weights, str(path))
+    check_blocks(config, weights, str(path))
     model = CAUSAL_FAMILIES[config.model_type](config, None)
     places = layout(model.state_dict(), names_in_gguf(config.model_type))
     blank = {name: tensor.to("meta") for name, tensor in model.state_dict().items()}
@@ -116,7 +122,7 @@ def read_gguf_config(reader: "GGUFReader", path: Path, weights: dict[str, Tensor
     for name, value in found.items():
         if name in fields:
             values[fields[name]] = _plain(value)
-        elif name not in REPEATED and not name.startswith("rope.scaling.") and value != NEUTRAL.get(name, object()):
+        elif name not in REPEATED | SCALING and value != NEUTRAL.get(name, object()):
             raise ModelError(
                 f"{path} has {architecture}.{name} = {value!r}, which would change the numbers and is not supported"
             )
@@ -128,10 +134,11 @@ def read_gguf_config(reader: "GGUFReader", path: Path, weights: dict[str, Tensor
     values["tie_word_embeddings"] = head is None or torch.equal(head, embedding)
     if architecture in ("qwen2", "gpt2"):
         values.pop("head_dim", None)
-    elif "blk.0.attn_q.bias" in weights:
-        values["attention_bias"] = True
-    ids = {ours: reader.fields.get(f"tokenizer.ggml.{theirs}") for theirs, ours in IDS.items()}
-    values |= {name: field.contents() for name, field in ids.items() if field is not None}
+    else:
+        values["attention_bias"] = "blk.0.attn_q.bias" in weights
+        if "blk.0.ffn_up.bias" in weights:
+            values["mlp_bias"] = True
+    values |= _ids(reader)
     scaling = _rope_scaling(found, values, weights, path)
     if scaling is not None:
         values["rope_scaling"] = scaling
@@ -145,29 +152,41 @@ def read_gguf_config(reader: "GGUFReader", path: Path, weights: dict[str, Tensor
     return config
 
 
+def _ids(reader: "GGUFReader") -> dict[str, Any]:
+    """Return start, end and padding ids; a second id that ends texts is that of the end of a chat's turn."""
+    fields = metadata(reader, "tokenizer.ggml.")
+    values = {ours: fields[theirs] for theirs, ours in IDS.items() if fields.get(theirs) is not None}
+    turn = fields.get("eot_token_id")
+    if turn is not None and turn != values.get("eos_token_id"):
+        values["eos_token_id"] = [values["eos_token_id"], turn] if "eos_token_id" in values else turn
+    return values
+
+
 def _rope_scaling(
     found: dict[str, Any], values: dict[str, Any], weights: dict[str, Tensor], path: Path
 ) -> dict[str, Any] | None:
-    """Return the scaling of the rotary frequencies: linear by its factor, Llama 3's by the tensor that holds it."""
-    kind = found.get("rope.scaling.type", "none")
-    if kind not in ("none", "linear"):
-        raise ModelError(f"{path} has rope.scaling.type = {kind!r}, which is not supported; allowed: none, linear")
-    if kind == "linear":
-        return {"rope_type": "linear", "factor": _plain(found["rope.scaling.factor"])}
-    factors = weights.get(LLAMA3_FACTORS)
+    """Return the scaling of the rotary frequencies: by its kind, or from the tensor that holds each one's divisor."""
+    kind, original = found.get("rope.scaling.type", "none"), found.get("rope.scaling.original_context_length")
+    factors, theta = weights.get(LLAMA3_FACTORS), values.get("rope_theta", 10000.0)
+    if kind not in ("none", "linear", "yarn") or (kind != "none" and factors is not None):
+        raise ModelError(
+            f"{path} has rope.scaling.type = {kind!r}, which is not supported; allowed: none, linear, yarn, and none "
+            f"beside {LLAMA3_FACTORS}"
+        )
+    if kind != "none":
+        scaling = {"rope_type": kind, "factor": _plain(found.get("rope.scaling.factor", 1.0))}
+        return scaling | ({} if kind == "linear" else {"original_max_position_embeddings": original})
     if factors is None:
         return None
-    scaling = {"rope_type": "llama3", "factor": float(factors.max()), "original_max_position_embeddings": 8192}
-    plain = inverse_frequencies(2 * len(factors), values.get("rope_theta", 10000.0))
-    expected = plain / inverse_frequencies(
-        2 * len(factors), values.get("rope_theta", 10000.0), RopeScaling.model_validate(scaling), 8192
-    )
-    if not torch.allclose(expected, factors, rtol=1e-3):
-        raise ModelError(
-            f"{path} has rotary factors ({LLAMA3_FACTORS}) that are not Llama 3's (low 1, high 4, first context 8192); "
-            f"others are not supported"
-        )
-    return scaling
+    plain = inverse_frequencies(2 * len(factors), theta)
+    for first in (original, 8192):  # files of llama.cpp's own converter do not say the first context
+        scaling = {"rope_type": "llama3", "factor": float(factors.max()), "original_max_position_embeddings": first}
+        if first and float(factors.max()) > 1:
+            known = inverse_frequencies(2 * len(factors), theta, RopeScaling.model_validate(scaling), first)
+            if torch.allclose(plain / known, factors, rtol=1e-4):
+                return scaling
+    divisors = factors.tolist()
+    return {"rope_type": "longrope", "short_factor": divisors, "long_factor": divisors, "attention_factor": 1.0}
 
 
 def half_apart(rows: Tensor, head_dim: int) -> Tensor:

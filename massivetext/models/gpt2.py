@@ -26,10 +26,6 @@ class GPT2Config(DecoderConfig):
         "hidden_size": "n_embd", "intermediate_size": "n_inner", "num_hidden_layers": "n_layer",
         "num_attention_heads": "n_head", "max_position_embeddings": "n_positions", "hidden_act": "activation_function",
     }  # fmt: skip
-    harmless: ClassVar[frozenset[str]] = frozenset({
-        "n_ctx", "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
-        "summary_use_proj",
-    })  # fmt: skip
     neutral: ClassVar[Mapping[str, Any]] = {
         "scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "reorder_and_upcast_attn": False,
     }  # fmt: skip

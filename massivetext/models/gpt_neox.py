@@ -23,8 +23,9 @@ class GPTNeoXConfig(DecoderConfig):
     architecture: ClassVar[str] = "GPTNeoXForCausalLM"
     field_names: ClassVar[Mapping[str, str]] = {"rope_theta": "rotary_emb_base"}
     required: ClassVar[tuple[str, ...]] = (*DecoderConfig.required, "intermediate_size")
-    harmless: ClassVar[frozenset[str]] = frozenset({"is_decoder"})
-    neutral: ClassVar[Mapping[str, Any]] = {"attention_bias": True}
+    neutral: ClassVar[Mapping[str, Any]] = {
+        "attention_bias": True, "attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0,
+    }  # fmt: skip
 
     hidden_act: str = "gelu"
     """Activation of the feed-forward part, by Hugging Face's name."""
@@ -75,7 +76,7 @@ class GPTNeoXConfig(DecoderConfig):
 
     def to_hugging_face(self) -> dict[str, Any]:
         """Return the content of config.json, which transformers 4 and 5 and this package read alike."""
-        scaling = None if self.rope_scaling is None else self.rope_scaling.model_dump(exclude_none=True)
+        scaling = None if self.rope_scaling is None else self.rope_scaling.written()
         rotary = {"rope_theta": self.rope_theta, "partial_rotary_factor": self.rotary_pct}
         parameters = {**rotary, **(scaling or {"rope_type": "default"})}
         return {**super().to_hugging_face(), "rope_scaling": scaling, "rope_parameters": parameters}

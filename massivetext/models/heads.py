@@ -220,8 +220,12 @@ class MultipleChoice(Labelling):
             raise ModelError(f"input_ids is {tuple(input_ids.shape)}; multiple choice needs (rows, choices, tokens)")
         flat = [part.flatten(0, 1) if isinstance(part, Tensor) else part for part in inputs]
         encoded = super().encode(input_ids.flatten(0, 1), *flat, **wanted)
+        return replace(encoded, pooler_output=torch.unflatten(self.summary(encoded), 0, input_ids.shape[:2]))
+
+    def summary(self, encoded: EncoderOutput) -> Tensor:
+        """Return what each choice is scored by, (B * C, D)."""
         assert encoded.pooler_output is not None
-        return replace(encoded, pooler_output=torch.unflatten(encoded.pooler_output, 0, input_ids.shape[:2]))
+        return encoded.pooler_output
 
     def predict(self, encoded: EncoderOutput) -> Tensor:
         """Return the logits (B, C)."""

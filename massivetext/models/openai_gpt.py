@@ -20,7 +20,7 @@ class OpenAIGPTConfig(GPT2Config):
     model_type: ClassVar[str] = "openai-gpt"
     architecture: ClassVar[str] = "OpenAIGPTLMHeadModel"
     field_names: ClassVar[Mapping[str, str]] = {**GPT2Config.field_names, "hidden_act": "afn"}
-    harmless: ClassVar[frozenset[str]] = GPT2Config.harmless | {"n_special", "predict_special_tokens"}
+    harmless: ClassVar[frozenset[str]] = DecoderConfig.harmless | {"n_special", "predict_special_tokens"}
     neutral: ClassVar[Mapping[str, Any]] = {}
 
     max_position_embeddings: int = 512

@@ -24,10 +24,9 @@ class OPTConfig(DecoderConfig):
         "intermediate_size": "ffn_dim", "hidden_act": "activation_function", "initializer_range": "init_std",
     }  # fmt: skip
     required: ClassVar[tuple[str, ...]] = (*DecoderConfig.required, "intermediate_size")
-    harmless: ClassVar[frozenset[str]] = frozenset({"prefix"})
     neutral: ClassVar[Mapping[str, Any]] = {
         "_remove_final_layer_norm": False, "activation_dropout": 0.0, "enable_bias": True,
-        "layer_norm_elementwise_affine": True, "layerdrop": 0.0,
+        "layer_norm_elementwise_affine": True, "layerdrop": 0.0, "learned_embeddings": True, "scale_embeddings": False,
     }  # fmt: skip
 
     hidden_act: str = "relu"

@@ -19,7 +19,7 @@ from massivetext.models.memory import check_size
 from massivetext.models.methods import ModelMethods, loading_options
 from massivetext.models.naming import check_fit
 from massivetext.models.outputs import Output
-from massivetext.models.published import GENERATION, LabelledConfig
+from massivetext.models.published import LabelledConfig, generation_fields
 from massivetext.models.weights import CONFIG_FILE, check_finite, read_object, seeded_normal
 from massivetext.progress import log
 from massivetext.translations import tr
@@ -109,8 +109,7 @@ class PretrainedModel(ModelMethods):
         model.to(device)
         model.tokenizer_folder = str(folder)
         generation = folder / "generation_config.json"
-        old = {key: value for key, value in values.items() if key in GENERATION and value is not None}
-        model.generation_defaults = read_object(generation) if generation.is_file() else old
+        model.generation_defaults = read_object(generation) if generation.is_file() else generation_fields(values)
         model.eval()
         if verify:
             check_probes(model, folder)

@@ -3,6 +3,7 @@
 `LabelledConfig`, the fields of classifiers, also serves the decoders' configurations.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,13 +12,19 @@ from pydantic import Field, model_validator
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.models.config_methods import ConfigMethods
 
-# Fields that do not change what a model computes.
+# Fields that do not change what a model of any family computes: names of files and programs, settings of training runs,
+# sizes of parts that no class here has.
 HARMLESS = {
-    "_name_or_path", "_num_labels", "adapters", "architectures", "chunk_size_feed_forward", "directionality", "dtype",
-    "finetuning_task", "gradient_checkpointing", "label2id", "model_type", "output_attentions", "output_hidden_states",
+    "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_commit_hash",
+    "_flash_attn_2_enabled", "_name_or_path", "_num_labels", "adapters", "architectures", "attn_implementation",
+    "auto_map", "chunk_size_feed_forward", "custom_pipelines", "directionality", "dtype", "eos_token_ids",
+    "finetuning_task", "gradient_checkpointing", "is_llama_config", "label2id", "language", "max_sequence_length",
+    "max_window_layers", "model_type", "n_ctx", "name_or_path", "output_attentions", "output_hidden_states",
     "output_past", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
-    "pooler_type", "return_dict", "task_specific_params", "tokenizer_class", "torch_dtype", "transformers_version",
-    "use_cache",
+    "pooler_type", "prefix", "pretraining_tp", "return_dict", "sbert_ce_default_activation_function",
+    "sentence_transformers", "seq_length", "summary_activation", "summary_first_dropout", "summary_proj_to_labels",
+    "summary_type", "summary_use_proj", "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype",
+    "transformers.js_config", "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
 }  # fmt: skip
 # Fields that would change the numbers, with the one value at which they do not.
 NEUTRAL: dict[str, Any] = {
@@ -25,16 +32,49 @@ NEUTRAL: dict[str, Any] = {
     "encoder_layerdrop": 0.0, "is_decoder": False, "position_embedding_type": "absolute", "pruned_heads": {},
     "quantization_config": None, "tie_encoder_decoder": False, "torchscript": False, "use_bfloat16": False,
 }  # fmt: skip
+REMEDIES = {
+    "quantization_config": ". Take the folder with unquantised weights, or a GGUF file, whose weights become float32 "
+    "when it is read"
+}
 # Old folders keep the settings of `generate` here; they are read where there is no generation_config.json.
 GENERATION = {
     "bad_words_ids", "decoder_start_token_id", "diversity_penalty", "do_sample", "early_stopping",
     "encoder_no_repeat_ngram_size", "forced_bos_token_id", "forced_eos_token_id", "length_penalty", "max_length",
     "min_length", "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences", "output_scores",
-    "remove_invalid_values", "repetition_penalty", "return_dict_in_generate", "temperature", "top_k", "top_p",
-    "typical_p", "exponential_decay_length_penalty", "begin_suppress_tokens", "suppress_tokens", "prefix",
+    "remove_invalid_values", "renormalize_logits", "repetition_penalty", "return_dict_in_generate", "temperature",
+    "top_k", "top_p", "typical_p", "exponential_decay_length_penalty", "begin_suppress_tokens", "suppress_tokens",
 }  # fmt: skip
 LAYERS = ("num_hidden_layers", "num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers")
 MOST_LAYERS = 10_000
+
+
+def generation_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of `generate` in an old config.json."""
+    return {key: value for key, value in values.items() if key in GENERATION and value is not None}
+
+
+def effective(values: Mapping[str, Any], config: Any, neutral: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the fields of a config.json that can change what a model computes.
+
+    config: the class of configurations, whose `harmless` and `neutral` fields add to the tables here. neutral: fields
+    with the one value at which they change nothing; another one raises ModelError by name.
+    """
+    own = set(config.model_fields) | set(getattr(config, "field_names", {}).values())
+    kept = {key: value for key, value in values.items() if key in own or key not in HARMLESS | GENERATION}
+    kept = {key: value for key, value in kept.items() if key not in config.harmless}
+    for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        if kept.get(key) == -1:  # what the first LLaMA folders write for none
+            kept[key] = None
+    for key, allowed in {**neutral, **config.neutral}.items():
+        if key in kept and key not in config.model_fields and kept.pop(key) not in (allowed, None):
+            raise ModelError(
+                f"{where} has {key} = {str(values[key])[:200]}, which would change the numbers and is not supported; "
+                f"allowed: {allowed!r}{REMEDIES.get(key, '')}"
+            )
+    return kept
+
+
+NOT_NEGATIVE = ("eps", "epsilon", "init_std", "initializer_range", "initializer_factor")  # ends of fields' names
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 
@@ -58,6 +98,33 @@ class LabelledConfig(ConfigMethods):
                 raise ValueError(
                     f"{name} is {getattr(self, name):,}; at most {MOST_LAYERS:,} layers are made: lower it"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> Self:
+        rows = getattr(self, "vocab_size", 0)
+        for name, value in self if rows > 0 else ():  # a size below 1 is another fault
+            ids = value if isinstance(value, list) else [value]
+            if not name.endswith("_token_id") or value in (None, type(self).model_fields[name].default):
+                continue
+            if not all(0 <= number < rows for number in ids):
+                raise ValueError(
+                    f"{name} is {value}, and the vocabulary has the ids 0 to {rows - 1} (vocab_size {rows}); correct "
+                    f"it, or leave it out if there is no such token"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> Self:
+        for name, value in self:
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                continue
+            if ("dropout" in name or "pdrop" in name) and not 0.0 <= value < 1.0:
+                raise ValueError(f"{name} is {value}; it must be at least 0 and below 1")
+            if name.endswith(NOT_NEGATIVE) and not 0.0 <= value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be at least 0 and finite")
+            if name == "rope_theta" and not 0.0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be above 0 and finite")
         return self
 
     @property
@@ -123,15 +190,7 @@ class PublishedConfig(LabelledConfig):
         A field that is not known, or not supported at its value, raises ModelError by name: what would change the
         numbers is never skipped. Missing fields have Hugging Face's defaults.
         """
-        kept = {key: value for key, value in values.items() if key not in HARMLESS | cls.harmless}
-        for key in (GENERATION & set(kept)) - set(cls.model_fields):
-            del kept[key]
-        for key, neutral in {**NEUTRAL, **cls.neutral}.items():
-            if key not in cls.model_fields and key in kept and kept.pop(key) not in (neutral, None):
-                raise ModelError(
-                    f"{where} has {key} = {values[key]!r}, which would change the numbers and is not supported; "
-                    f"allowed: {neutral!r}"
-                )
+        kept = effective(values, cls, NEUTRAL, where)
         for key in sorted(set(kept) - set(cls.model_fields)):
             raise ModelError(
                 f"{where} has a field that could change the numbers and is not supported for model_type "

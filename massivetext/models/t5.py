@@ -27,7 +27,7 @@ class T5Config(SequenceConfig):
 
     model_type: ClassVar[str] = "t5"
     harmless: ClassVar[frozenset[str]] = frozenset(
-        {"dense_act_fn", "is_encoder_decoder", "is_gated_act", "n_positions", "output_past"}
+        {"dense_act_fn", "is_encoder_decoder", "is_gated_act", "n_positions"}
     )
 
     vocab_size: int = 32128

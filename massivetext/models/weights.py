@@ -1,6 +1,6 @@
 """Where weights come from: a model folder, read strictly (nothing is unpickled, nothing is skipped), or a seed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,37 @@ from torch import Tensor
 
 from massivetext import state
 from massivetext.errors import ModelError
+from massivetext.models.recognising import what_holds
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
+FORMATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+# What families call the number of their blocks.
+BLOCK_FIELDS = (
+    "num_hidden_layers", "n_layers", "num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers",
+)  # fmt: skip
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`; raise ModelError where there is none."""
     if not path.is_file():
-        raise ModelError(f"{path.parent} has no {path.name}; a model folder holds {CONFIG_FILE} and {WEIGHTS_FILE}")
+        known = what_holds(path.parent) if path.name == CONFIG_FILE and path.parent.is_dir() else ""
+        raise ModelError(
+            f"{path.parent} has no {path.name}; a model folder holds {CONFIG_FILE} and {WEIGHTS_FILE}.{known}"
+        )
     return state.read_object(path, (), "Restore it from where the model came", ModelError)
+
+
+def check_blocks(config: Any, names: Iterable[str], where: str) -> None:
+    """Raise ModelError where the configuration has more blocks than the tensors' names; before they are made."""
+    found = 1 + max((int(piece) for name in names for piece in name.split(".") if piece.isdecimal()), default=-1)
+    for field in BLOCK_FIELDS:
+        if (getattr(config, field, None) or 0) > found:
+            raise ModelError(
+                f"{where} hold the weights of {found} blocks, and {CONFIG_FILE} says {field} = "
+                f"{getattr(config, field):,}; use the {CONFIG_FILE} that was saved with the weights"
+            )
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -39,7 +59,17 @@ def seeded_normal(shape: torch.Size, deviation: float, seed: int, name: str) -> 
 
 
 def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
-    """Raise ModelError that names the tensors with a number that is not finite."""
+    """Raise ModelError that names the tensors with a number that is not finite, or in a format that is not read."""
+    others = [
+        f"{name} ({str(t.dtype).removeprefix('torch.')})" for name, t in weights.items() if t.dtype not in FORMATS
+    ]
+    if others:
+        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        raise ModelError(
+            f"{where} has weights that are no float16, bfloat16, float32 or float64: {shown}; quantised weights need "
+            f"their scales, which are not read: take the folder with unquantised weights, or a GGUF file, whose "
+            f"weights become float32 when it is read"
+        )
     broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         shown = ", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else "")
@@ -66,15 +96,12 @@ def _weight_files(folder: Path) -> list[Path]:
                 f"{folder / INDEX_FILE} names shards that are not there: {', '.join(missing) or 'none at all'}"
             )
         return [folder / name for name in names]
-    pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
-    if pickled:
-        raise ModelError(
-            f"{folder} holds its weights as {', '.join(pickled)}: pickles, which can run any program when opened, so "
-            f"only safetensors are read. If you trust them, convert them once, where transformers is installed:\n"
-            f'python -c "from transformers import AutoModelForCausalLM as A; '
-            f"A.from_pretrained('{folder}').save_pretrained('{folder}')\""
-        )
-    raise ModelError(f"{folder} has no {WEIGHTS_FILE}; a model folder holds {CONFIG_FILE} and {WEIGHTS_FILE}")
+    config = read_object(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {}
+    named = config.get("architectures") or ["AutoModelForCausalLM"]
+    raise ModelError(
+        f"{folder} has no {WEIGHTS_FILE}; a model folder holds {CONFIG_FILE} and {WEIGHTS_FILE}."
+        f"{what_holds(folder, str(named[0]))}"
+    )
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
@@ -86,3 +113,8 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is damaged ({error}); restore it from where the model came") from None
+    except (KeyError, AttributeError, TypeError, ValueError) as error:  # a number format that PyTorch lacks
+        raise ModelError(
+            f"{path} cannot be read ({type(error).__name__}: {error}): its weights are in a format that PyTorch lacks; "
+            f"take the folder with float16 or bfloat16 weights"
+        ) from None

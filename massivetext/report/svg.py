@@ -1,10 +1,12 @@
 """A few SVG shapes, as text. Colours and fonts come from the page's style sheet: pictures follow light and dark."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
 Point = tuple[float, float]
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # what XML 1.0 cannot hold
 
 
 class Drawing:
@@ -17,11 +19,11 @@ class Drawing:
     def add(self, tag: str, content: str = "", title: str = "", **attributes: object) -> None:
         """Add any element; attribute names with `_` for `-` and `class_` for `class`; None leaves an attribute out."""
         written = "".join(
-            f' {key.rstrip("_").replace("_", "-")}="{escape(number(value))}"'
+            f' {key.rstrip("_").replace("_", "-")}="{xml_text(number(value))}"'
             for key, value in attributes.items()
             if value is not None
         )
-        inside = (f"<title>{escape(title)}</title>" if title else "") + content
+        inside = (f"<title>{xml_text(title)}</title>" if title else "") + content
         self._parts.append(f"<{tag}{written}>{inside}</{tag}>" if inside else f"<{tag}{written}/>")
 
     def text(self, x: float, y: float, words: str, class_: str = "", anchor: str = "start") -> None:
@@ -32,7 +34,9 @@ class Drawing:
         self, x: float, y: float, parts: Sequence[tuple[str, str]], class_: str = "", anchor: str = "start"
     ) -> None:
         """Write (words, class) one after the other on one line, a space apart."""
-        written = [f'<tspan class="{kind}">{escape(words)}</tspan>' if kind else escape(words) for words, kind in parts]
+        written = [
+            f'<tspan class="{kind}">{xml_text(words)}</tspan>' if kind else xml_text(words) for words, kind in parts
+        ]
         place = None if anchor == "start" else anchor
         self.add("text", "\u2002".join(written), "", x=x, y=y, class_=class_ or None, text_anchor=place)
 
@@ -60,9 +64,14 @@ class Drawing:
         width, height = number(self.width), number(self.height)
         start = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-            f'role="img" aria-label="{escape(self.name)}" class="{class_}">'
+            f'role="img" aria-label="{xml_text(self.name)}" class="{class_}">'
         )
         return start + "".join(self._parts) + "</svg>"
+
+
+def xml_text(words: str) -> str:
+    """Return words as XML holds them: control characters as the signs that Unicode has for them, others as U+FFFD."""
+    return escape(FORBIDDEN.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "\ufffd", words))
 
 
 def number(value: object) -> str:

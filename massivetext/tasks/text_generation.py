@@ -15,15 +15,19 @@ from massivetext.tokens.tokenizer import Tokenizer
 class TextGeneration:
     """Continues texts with a causal model; made by `pipeline("text-generation", model=...)`."""
 
-    def __init__(self, model: CausalDecoder, tokenizer: Tokenizer) -> None:
-        self.model, self.tokenizer = model.eval(), tokenizer
+    def __init__(self, model: CausalDecoder, tokenizer: Tokenizer, **defaults: Any) -> None:
+        """defaults: options of a call, used where the call does not give them."""
+        self.model, self.tokenizer, self.defaults = model.eval(), tokenizer, defaults
 
-    def __call__(self, prompts: str | Sequence[str], return_full_text: bool = True, **options: Any) -> list[Any]:
+    def __call__(self, prompts: str | Sequence[str], return_full_text: bool | None = None, **options: Any) -> list[Any]:
         """Return `[{"generated_text": ...}, ...]` for one prompt, a list of such lists for several.
 
-        One entry per continuation (num_return_sequences). return_full_text: with the prompt before it. options: the
-        fields of `GenerationSettings` (max_new_tokens, do_sample, temperature, top_k, top_p, seed, ...).
+        One entry per continuation (num_return_sequences). return_full_text: with the prompt before it, the default.
+        options: the fields of `GenerationSettings` (max_new_tokens, do_sample, temperature, top_k, top_p, seed, ...).
         """
+        options = {**self.defaults, **options}
+        usual = options.pop("return_full_text", True)
+        return_full_text = usual if return_full_text is None else return_full_text
         texts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not texts or not all(isinstance(text, str) for text in texts):
             raise ConfigError(f"text-generation takes a text or a list of texts; found {prompts!r:.200}")

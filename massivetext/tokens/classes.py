@@ -60,6 +60,14 @@ class BertTokenizerFast(BertTokenizer):
     """The same under its other name."""
 
 
+class DistilBertTokenizer(NamedTokenizer):
+    """Opens DistilBERT's WordPiece tokenizers: [CLS] text [SEP], without kinds of tokens."""
+
+
+class DistilBertTokenizerFast(DistilBertTokenizer):
+    """The same under its other name."""
+
+
 class RobertaTokenizer(NamedTokenizer):
     """Opens RoBERTa's byte-level BPE: <s> text </s>."""
 

@@ -10,8 +10,9 @@ from tokenizers import Tokenizer as Backend
 from massivetext.errors import ModelError
 from massivetext.state import read_object
 from massivetext.storage import write_json, write_text
-from massivetext.tokens import published, sentence_piece
+from massivetext.tokens import marian, published, sentence_piece
 from massivetext.tokens.encodings import checked_side
+from massivetext.tokens.guarding import check_growth, panics_told
 
 # GPT-2 wrote its vocabulary and merges to two files, under two pairs of names.
 WORD_PIECES = "vocab.txt"
@@ -35,6 +36,7 @@ def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dic
     family = _read_object(folder / "config.json").get("model_type") if (folder / "config.json").is_file() else None
     known = class_name or published.class_of(config, family)
     backend = _read_backend(path, folder, config, known)
+    check_growth(backend, str(folder))
     published.apply_rules(backend, config)
     if known is not None:
         if not isinstance(backend.model, published.CLASSES[known].kind):
@@ -63,6 +65,8 @@ def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: 
     pairs = [(folder / vocabulary, folder / merges) for vocabulary, merges in VOCABULARY_AND_MERGES]
     pair = next((pair for pair in pairs if all(part.is_file() for part in pair)), None)
     words = folder / WORD_PIECES
+    if not file.is_file() and marian.is_marian(folder):
+        return marian.read_marian(folder, config)
     if not file.is_file() and pair is None and words.is_file():
         return _word_pieces(words, config)
     own = next((folder / name for name in sentence_piece.FILES if (folder / name).is_file()), None)
@@ -74,13 +78,14 @@ def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: 
             f"{folder} holds no tokenizer: neither tokenizer.json, nor vocab.json with merges.txt, nor vocab.txt, nor "
             f"{', '.join(sentence_piece.FILES)} (it holds {present}); give the folder that save_pretrained wrote, or "
             f"copy the tokenizer's files into this one"
-            f"{_sentence_piece_hint(folder)}"
+            f"{_other_files(folder)}"
         )
     try:
-        if file.is_file():
-            return Backend.from_file(str(file))
-        assert pair is not None
-        return _byte_level(*pair, class_name)
+        with panics_told("reading its file"):
+            if file.is_file():
+                return Backend.from_file(str(file))
+            assert pair is not None
+            return _byte_level(*pair, class_name)
     except Exception as error:
         raise ModelError(
             f"{file if file.is_file() else pair} cannot be read as a tokenizer ({str(error)[:200]}); write it again "
@@ -88,15 +93,20 @@ def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: 
         ) from None
 
 
-def _sentence_piece_hint(folder: Path) -> str:
-    """Return how to convert a folder that holds only SentencePiece's own file, or "" for others."""
+def _other_files(folder: Path) -> str:
+    """Return what to do about files of a vocabulary that are not read, or "" where there is none."""
+    ranks = sorted(path.name for pattern in ("*.tiktoken", "tiktoken*") for path in folder.glob(pattern))
     files = sorted(path.name for pattern in ("*.model", "*.spm") for path in folder.glob(pattern))
-    if not files:
-        return ""
-    return (
-        f". SentencePiece files ({', '.join(files)}) are converted once, where transformers is installed: python -c "
-        f"\"from transformers import AutoTokenizer as A; A.from_pretrained('{folder}').save_pretrained('{folder}')\""
+    gguf = sorted(path.name for path in folder.glob("*.gguf"))
+    convert = (
+        f'converted once, where transformers is installed: python -c "from transformers import AutoTokenizer as A; '
+        f"A.from_pretrained('{folder}').save_pretrained('{folder}')\""
     )
+    if ranks:
+        return f". {', '.join(ranks)} is a vocabulary of tiktoken; take the model's tokenizer.json, or it is {convert}"
+    if gguf:
+        return f". {', '.join(gguf)} holds a tokenizer: open the file itself, {str(folder / gguf[0])!r}"
+    return f". SentencePiece files ({', '.join(files)}) are {convert}" if files else ""
 
 
 def _word_pieces(path: Path, config: dict[str, Any]) -> Backend:

@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tok
 from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
-from massivetext.tokens.sentence_piece import CONTROL, NORMAL, USER_DEFINED, merging, spaced
+from massivetext.tokens.sentence_piece import CONTROL, NORMAL, UNUSED, USER_DEFINED, merging, spaced
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -48,6 +48,11 @@ def _reader(path: str, changed_at: int, size: int) -> "GGUFReader":
     from gguf import GGUFReader
 
     return GGUFReader(path)
+
+
+def forget_files() -> None:
+    """Close the file that was read last."""
+    _reader.cache_clear()
 
 
 def metadata(reader: "GGUFReader", prefix: str = "") -> dict[str, Any]:
@@ -100,7 +105,9 @@ def _byte_level(path: Path, tokens: list[str], values: dict[str, Any]) -> Backen
     if pre not in PATTERNS:
         raise ModelError(f"{path}: {unknown_name('tokenizer.ggml.pre', str(pre), PATTERNS)}")
     merges = [tuple(merge.split(" ")) for merge in values.get("merges", [])]
-    vocabulary = {token: number for number, token in enumerate(tokens)}
+    kinds = values.get("token_type") or [NORMAL] * len(tokens)
+    # Rows of the embedding that no entry uses have a name in the file, which is no text.
+    vocabulary = {token: number for number, token in enumerate(tokens) if kinds[number] != UNUSED}
     backend = Backend(models.BPE(vocabulary, merges, ignore_merges=pre in WHOLE_WORDS_FIRST))
     pattern = PATTERNS[pre]
     steps: list[Any] = []
@@ -128,10 +135,12 @@ def _frame(backend: Backend, config: dict[str, Any], values: dict[str, Any], kin
     backend.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=specials)
 
 
-def tokenizer_fields(tokenizer: "Tokenizer") -> dict[str, Any]:
-    """Return what a GGUF file says of a tokenizer, below "tokenizer.": tokens, merges, kinds, the cut of the text.
+def tokenizer_fields(tokenizer: "Tokenizer", rows: int, stops: list[int]) -> dict[str, Any]:
+    """Return what a GGUF file says of a tokenizer, below "tokenizer.": tokens, merges, kinds, ids, the cut of the text.
 
-    Byte-level BPE only, cut in one of the ways of PATTERNS; anything else raises ConfigError.
+    rows: of the model's embedding; rows without an entry get a name that is no text, as llama.cpp wants as many tokens
+    as rows. stops: one or two ids that end a text. Byte-level BPE only, cut in one of the ways of PATTERNS; anything
+    else raises ConfigError, and so do entries without a row.
     """
     content = json.loads(tokenizer.backend.to_str())
     model, added = content["model"], {token["id"]: token for token in content["added_tokens"]}
@@ -142,18 +151,38 @@ def tokenizer_fields(tokenizer: "Tokenizer") -> dict[str, Any]:
             f"the tokenizer {tokenizer.name_or_path!r} is not one of those that GGUF files are written with here: "
             f"byte-level BPE cut as {', '.join(PATTERNS)}; write the file without it (tokenizer=None)"
         )
-    size = len(tokenizer)
-    tokens = [tokenizer.convert_ids_to_tokens(number) or f"[unused{number}]" for number in range(size)]
-    kinds = [NORMAL] * size
+    entries = {number: token for token, number in tokenizer.get_vocab().items()}
+    if max(entries, default=-1) >= rows:
+        raise ConfigError(
+            f"the tokenizer has ids up to {max(entries):,}, and the model has {rows:,} rows; export the model with the "
+            f"tokenizer that was saved with it"
+        )
+    tokens = [entries.get(number, f"[PAD{number}]") for number in range(rows)]
+    kinds = [NORMAL if number in entries else UNUSED for number in range(rows)]
     for number, token in added.items():
         kinds[number] = CONTROL if token["special"] else USER_DEFINED
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
     fields: dict[str, Any] = {"model": "gpt2", "pre": pre, "tokens": tokens, "token_type": kinds, "merges": merges}
-    framed, bare = tokenizer.encode("a"), tokenizer.encode("a", add_special_tokens=False)
-    fields["add_bos_token"] = framed[: len(framed) - len(bare)] == [tokenizer.bos_token_id]
+    fields |= _framing(tokenizer)
+    ids = {"bos": tokenizer.bos_token_id, "eos": stops[0], "eot": stops[1] if len(stops) > 1 else None}
+    ids |= {"padding": tokenizer.pad_token_id, "unknown": tokenizer.unk_token_id}
+    fields |= {f"{name}_token_id": number for name, number in ids.items() if number is not None}
     values = {f"ggml.{name}": value for name, value in fields.items()}
     template = getattr(tokenizer, "chat_template", None)
     return values | ({} if template is None else {"chat_template": template})
+
+
+def _framing(tokenizer: "Tokenizer") -> dict[str, bool]:
+    """Return whether the start and the end token are put around a text; ConfigError where other ids are."""
+    framed, bare = tokenizer.encode("a"), tokenizer.encode("a", add_special_tokens=False)
+    for first in ([], [tokenizer.bos_token_id]):
+        for last in ([], [tokenizer.eos_token_id]):
+            if framed == [*first, *bare, *last]:
+                return {"add_bos_token": bool(first), "add_eos_token": bool(last)}
+    raise ConfigError(
+        f"the tokenizer {tokenizer.name_or_path!r} puts other tokens than its start and end token around a text, and a "
+        f"GGUF file cannot express that; write the file without it (tokenizer=None)"
+    )
 
 
 def _shape_of(pre: str) -> list[Any]:

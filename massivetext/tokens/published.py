@@ -34,16 +34,19 @@ class Published(NamedTuple):
 
 CLASSES: dict[str, Published] = {
     "BertTokenizer": Published(models.WordPiece, BERT_SPECIALS, WITH_KINDS),
+    "DistilBertTokenizer": Published(models.WordPiece, BERT_SPECIALS),
     "RobertaTokenizer": Published(models.BPE, ROBERTA_SPECIALS),
     "XLMRobertaTokenizer": Published(models.Unigram, ROBERTA_SPECIALS),
     "BartTokenizer": Published(models.BPE, ROBERTA_SPECIALS),
     "GPT2Tokenizer": Published(models.BPE, GPT2_SPECIALS),
+    "MarianTokenizer": Published(models.Unigram, T5_SPECIALS),
     "T5Tokenizer": Published(models.Unigram, T5_SPECIALS),
     "MT5Tokenizer": Published(models.Unigram, T5_SPECIALS),
 }
 FAMILIES = {
-    "bert": "BertTokenizer", "roberta": "RobertaTokenizer", "xlm-roberta": "XLMRobertaTokenizer",
-    "bart": "BartTokenizer", "gpt2": "GPT2Tokenizer", "t5": "T5Tokenizer", "mt5": "T5Tokenizer",
+    "bert": "BertTokenizer", "distilbert": "DistilBertTokenizer", "roberta": "RobertaTokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer", "bart": "BartTokenizer", "gpt2": "GPT2Tokenizer",
+    "marian": "MarianTokenizer", "t5": "T5Tokenizer", "mt5": "T5Tokenizer",
 }  # fmt: skip
 """The class of a model family, for folders whose tokenizer_config.json names none."""
 

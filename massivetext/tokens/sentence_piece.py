@@ -14,7 +14,7 @@ from tokenizers import Tokenizer as Backend
 from massivetext.errors import ModelError
 
 FILES = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4  # kinds of pieces, also of tokens in GGUF files
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5  # kinds of pieces, also of tokens in GGUF files
 UNIGRAM, BPE = 1, 2
 SPACE = "▁"
 
@@ -44,6 +44,8 @@ class Model(NamedTuple):
     """Whether a space is put before a text."""
     merge_spaces: bool
     """Whether several spaces become one, and those at both ends none."""
+    specials: dict[str, str]
+    """The special tokens by Hugging Face's name, under the text that the file gives them."""
 
 
 def read_model(data: bytes) -> Model:
@@ -67,7 +69,27 @@ def read_model(data: bytes) -> Model:
         normaliser.get(2, b""),
         bool(normaliser.get(3, True)),
         bool(normaliser.get(4, True)),
+        _specials(pieces, trainer),
     )
+
+
+def _specials(pieces: list[Piece], trainer: dict[int, Any]) -> dict[str, str]:
+    """Return the special tokens that the trainer's settings give a place: those that are no ordinary pieces there."""
+    places = {"unk_token": (40, 0), "bos_token": (41, 1), "eos_token": (42, 2), "pad_token": (43, -1)}
+    found = {}
+    for name, (field, usual) in places.items():
+        number = trainer.get(field, usual)  # -1 is written as the largest number
+        if 0 <= number < len(pieces) and pieces[number].kind in (UNKNOWN, CONTROL):
+            found[name] = pieces[number].text
+    return found
+
+
+def load(path: Path) -> Model:
+    """Return the content of a file; raise ModelError where it is damaged, or of another format."""
+    try:
+        return read_model(path.read_bytes())
+    except (ValueError, KeyError, struct.error) as error:
+        raise ModelError(f"{path} cannot be read as a SentencePiece model ({error}); fetch it again") from None
 
 
 def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Backend:
@@ -76,10 +98,7 @@ def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Bac
     class_name: a name in `published.CLASSES`, or None. Raises ModelError where the file is damaged, or of a kind
     (words, characters) that no published model has.
     """
-    try:
-        model = read_model(path.read_bytes())
-    except (ValueError, KeyError, struct.error) as error:
-        raise ModelError(f"{path} cannot be read as a SentencePiece model ({error}); fetch it again") from None
+    model = load(path)
     if model.kind not in (UNIGRAM, BPE):
         raise ModelError(f"{path} is of SentencePiece's kind {model.kind}; allowed: {UNIGRAM} (unigram), {BPE} (bpe)")
     pieces = _rearranged(model.pieces, class_name, config)
@@ -95,16 +114,21 @@ def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Bac
     backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
     own = [piece.text for piece in pieces if piece.kind == USER_DEFINED]
     backend.add_tokens([AddedToken(text, normalized=False) for text in own])
-    for key, text in (("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")):
-        if text in special:
-            config.setdefault(key, text)
-    _frame(backend, class_name, config)
+    usual = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    for key, text in {**model.specials, **{key: text for key, text in usual.items() if text in special}}.items():
+        config.setdefault(key, text)
+    _frame(backend, class_name, config, path)
     return backend
 
 
 def _rearranged(pieces: list[Piece], class_name: str | None, config: dict[str, Any]) -> list[Piece]:
     """Return the pieces in the order of the class's ids, with those that it adds."""
     if class_name == "XLMRobertaTokenizer":  # its first four ids are fairseq's, its last the mask
+        if [piece.text for piece in pieces[:3]] != ["<unk>", "<s>", "</s>"]:
+            raise ModelError(
+                f"a SentencePiece file of XLM-R begins with <unk>, <s>, </s>, and this one with "
+                f"{', '.join(piece.text for piece in pieces[:3])}; open it with another class"
+            )
         first = [Piece("<s>", 0.0, CONTROL), Piece("<pad>", 0.0, CONTROL), Piece("</s>", 0.0, CONTROL)]
         return [*first, Piece("<unk>", 0.0, UNKNOWN), *pieces[3:], Piece("<mask>", 0.0, CONTROL)]
     if class_name in ("T5Tokenizer", "MT5Tokenizer"):  # what T5's training writes for a missing span, counted down
@@ -113,13 +137,20 @@ def _rearranged(pieces: list[Piece], class_name: str | None, config: dict[str, A
     return pieces
 
 
-def _frame(backend: Backend, class_name: str | None, config: dict[str, Any]) -> None:
+def _frame(backend: Backend, class_name: str | None, config: dict[str, Any], path: Path) -> None:
     """Let the backend put start and end ids around a text, as the class does or the configuration says."""
+    bos, eos = str(config.get("bos_token", "<s>")), str(config.get("eos_token", "</s>"))
     framed = class_name == "XLMRobertaTokenizer"
     llama = str(config.get("tokenizer_class") or "").startswith("LlamaTokenizer")
     starts = framed or config.get("add_bos_token", llama)
     ends = framed or class_name in ("T5Tokenizer", "MT5Tokenizer") or config.get("add_eos_token", False)
-    first, last = ["<s>"] if starts else [], ["</s>"] if ends else []
+    first, last = [bos] if starts else [], [eos] if ends else []
+    for token in (*first, *last):
+        if backend.token_to_id(token) is None:
+            raise ModelError(
+                f"{path} has no piece {token!r}, which {class_name or config.get('tokenizer_class') or 'its folder'} "
+                f"puts around texts; name the file's own in tokenizer_config.json (bos_token, eos_token)"
+            )
     single = [*first, "$A", *last]
     backend.post_processor = processors.TemplateProcessing(
         single=single,

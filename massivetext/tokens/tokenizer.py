@@ -23,6 +23,7 @@ from massivetext.tokens.encodings import BatchEncoding
 from massivetext.tokens.fast import FastEncoder, make_fast_encoder, plain_json
 from massivetext.tokens.folder import read_folder, write_folder
 from massivetext.tokens.framing import Framing
+from massivetext.tokens.guarding import panics_told
 from massivetext.tokens.inputs import listed, listed_words, parted_pairs
 from massivetext.tokens.retraining import retrained
 from massivetext.tokens.special import OTHER_SPECIALS, SPECIAL_NAMES
@@ -166,6 +167,7 @@ class Tokenizer(Conversations, Framing):
         """Return the ids of a text in which nothing is special: no control ids are added or recognised."""
         return self.encode_ordinary_batch([text])[0]
 
+    @panics_told("encoding texts")
     def encode_ordinary_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, as `encode_ordinary` does, by the reference encoder (`tokenizers`)."""
         return [row.ids for row in self._ordinary.encode_batch_fast(listed(texts, "text"), add_special_tokens=False)]
@@ -224,6 +226,7 @@ class Tokenizer(Conversations, Framing):
         """The fast encoder, or the reason why there is none."""
         return make_fast_encoder(self.backend.to_str(), self.encode_ordinary_batch)
 
+    @panics_told("encoding texts")
     def _encodings(
         self,
         texts: list[Any],
@@ -326,6 +329,7 @@ class Tokenizer(Conversations, Framing):
             return BatchEncoding({name: column[0] for name, column in padded.items()})
         return BatchEncoding(encodings.as_tensors(padded, return_tensors))
 
+    @panics_told("decoding ids")
     def decode(
         self,
         token_ids: Any,

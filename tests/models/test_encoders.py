@@ -11,7 +11,7 @@ import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.architectures import ARCHITECTURES
 
-FAMILIES = ("bert", "roberta", "xlm-roberta")
+FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta")
 TASKS = {
     "base": "AutoModel",
     "masked-lm": "AutoModelForMaskedLM",
@@ -28,8 +28,20 @@ SIZES = {
 }  # fmt: skip
 
 
+# DistilBERT's names of the sizes.
+OTHER_NAMES = {
+    "hidden_size": "dim", "intermediate_size": "hidden_dim", "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads", "hidden_dropout_prob": "dropout",
+    "attention_probs_dropout_prob": "attention_dropout",
+}  # fmt: skip
+
+
 def tiny_config(family, **changes):
-    return mt.AutoConfig.for_model(family, **{**SIZES, **changes})
+    values = {**SIZES, **changes}
+    if family == "distilbert":
+        values = {OTHER_NAMES.get(name, name): value for name, value in values.items()}
+        values |= {"seq_classif_dropout": 0.0, "qa_dropout": 0.0}
+    return mt.AutoConfig.for_model(family, **values)
 
 
 def randomise(model):

@@ -217,7 +217,7 @@ def test_sharded_weights_are_read(tmp_path):
         ("attention_dropout", 0.1),
         ("use_sliding_window", True),
         ("quantization_config", {"bits": 4}),
-        ("rope_parameters", {"rope_type": "yarn", "factor": 4.0}),
+        ("rope_parameters", {"rope_type": "proportional", "factor": 4.0}),
         ("hidden_akt", "silu"),
         ("layer_types", ["sliding_attention"] * 3),
         ("model_type", "mamba"),
@@ -227,7 +227,7 @@ def test_sharded_weights_are_read(tmp_path):
 def test_a_field_that_would_change_the_numbers_is_refused_by_name(folder, field, value):
     change_json(folder / "config.json", lambda config: config.update({field: value}))
     message = refusal(folder)
-    assert field in message or (field == "rope_parameters" and "rope_type = 'yarn'" in message)
+    assert field in message or (field == "rope_parameters" and "rope_type = 'proportional'" in message)
 
 
 def test_the_way_transformers_4_writes_rotary_scaling_is_read(tmp_path):
@@ -340,7 +340,7 @@ UNSUPPORTED = [
     ("opt", "_remove_final_layer_norm", True),
     ("opt", "layer_norm_elementwise_affine", False),
     ("gpt_neox", "attention_bias", False),
-    ("gpt_neox", "rope_parameters", {"rope_type": "yarn", "factor": 4.0}),
+    ("gpt_neox", "rope_parameters", {"rope_type": "proportional", "factor": 4.0}),
     ("openai-gpt", "afn", "tanh"),
     ("mistral", "attention_bias", True),
     ("qwen2", "use_sliding_window", True),

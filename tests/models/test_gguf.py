@@ -9,19 +9,21 @@ import gguf
 import pytest
 import torch
 import transformers
+from tokenizers import AddedToken, processors
 from typer.testing import CliRunner
 
 from massivetext.cli import app
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.models.folder import save_model_folder
-from massivetext.models.gguf_export import export_gguf, neighbouring
+from massivetext.models.gguf_export import Said, export_gguf, neighbouring
 from massivetext.models.gguf_file import half_apart
-from massivetext.tokens.tokenizer import AutoTokenizer
+from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
 
 from .conftest import tiny_model
 
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
 VARIANTS = [
     ("llama", {"head_dim": 8}),
     ("llama", {"head_dim": 16, "tie_word_embeddings": True, "rms_norm_eps": 1e-5, "rope_theta": 500000.0}),
@@ -31,6 +33,33 @@ VARIANTS = [
     ("qwen3", {"head_dim": 16}),
     ("gpt2", {}),
     ("gpt2", {"tie_word_embeddings": False}),
+    ("llama", {"mlp_bias": True}),
+    ("llama", {"attention_bias": True, "mlp_bias": True, "num_key_value_heads": 4}),
+    ("llama", {"hidden_act": "swish"}),
+    ("llama", {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 64}}),
+    ("llama", {"rope_scaling": {**LLAMA3, "low_freq_factor": 2.0, "high_freq_factor": 8.0}, "head_dim": 16}),
+    ("llama", {"rope_scaling": {**LLAMA3, "factor": 1.0}}),
+    ("llama", {"rope_scaling": YARN}),
+    ("qwen2", {"rope_scaling": YARN, "rope_theta": 1e6}),
+    ("qwen3", {"rope_scaling": {"rope_type": "linear", "factor": 4.0}}),
+    ("gpt2", {"hidden_act": "gelu_pytorch_tanh"}),
+    ("mistral", {"rope_theta": 1e6}),
+    ("gpt2", {"hidden_act": "gelu_fast", "layer_norm_epsilon": 1e-3}),
+]
+UNSAYABLE = [
+    ("llama", {"hidden_act": "gelu"}, "hidden_act = 'gelu'"),
+    ("llama", {"hidden_act": "gelu_pytorch_tanh"}, "hidden_act"),
+    ("llama", {"hidden_act": "relu2"}, "hidden_act"),
+    ("qwen2", {"hidden_act": "relu"}, "hidden_act"),
+    ("qwen3", {"hidden_act": "gelu"}, "hidden_act"),
+    ("qwen3", {"attention_bias": True}, "attention_bias = True"),
+    ("gpt2", {"hidden_act": "gelu"}, "hidden_act = 'gelu'"),
+    ("gpt2", {"hidden_act": "relu"}, "hidden_act"),
+    ("llama", {"rope_scaling": {"rope_type": "dynamic", "factor": 2.0}}, "rope_type = 'dynamic'"),
+    ("mistral", {"sliding_window": 16}, "sliding_window = 16"),
+    ("qwen2", {"rope_scaling": LLAMA3}, "rope_type = 'llama3'"),
+    ("llama", {"rope_scaling": {**YARN, "attention_factor": 0.5}}, "attention_factor = 0.5"),
+    ("llama", {"rope_scaling": {**YARN, "beta_fast": 16.0}}, "beta_fast = 16.0"),
 ]
 
 
@@ -57,6 +86,105 @@ def test_a_file_written_here_gives_the_same_model(family, changes, tmp_path):
     assert not loaded.training
     assert (logits(loaded, ids(2, 40)) - logits(model, ids(2, 40))).abs().max() <= 1e-5
     assert loaded.config.tie_word_embeddings == model.config.tie_word_embeddings
+
+
+@pytest.mark.parametrize(("family", "changes", "named"), UNSAYABLE)
+def test_what_the_format_cannot_express_is_refused_by_name_and_nothing_is_written(family, changes, named, tmp_path):
+    with pytest.raises(ConfigError, match=named):
+        export_gguf(tiny_model(family, **changes), None, tmp_path / "m.gguf", "f32")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["f32", "f16", "q8_0"])
+def test_a_file_that_does_not_hold_the_model_is_not_kept(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr("massivetext.models.gguf_export.neighbouring", lambda rows, head_dim: rows)
+    with pytest.raises(ModelError, match="does not hold the model"):
+        export_gguf(tiny_model("llama"), None, tmp_path / "m.gguf", kind)
+    monkeypatch.undo()
+    monkeypatch.setattr("massivetext.models.gguf_export.SAYABLE", {"llama": Said(("gelu",))})
+    with pytest.raises(ModelError, match="does not compute what the model does"):
+        export_gguf(tiny_model("llama", hidden_act="gelu"), None, tmp_path / "m.gguf", kind)
+    assert not list(tmp_path.iterdir())
+
+
+def fields_of(path):
+    return {name: field.contents() for name, field in gguf.GGUFReader(str(path)).fields.items()}
+
+
+def test_ids_come_from_the_tokenizer(ours, tmp_path):
+    config = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None, "vocab_size": len(ours)}
+    ours.pad_token = "the"
+    export_gguf(tiny_model("llama", **config), ours, tmp_path / "m.gguf")
+    written = fields_of(tmp_path / "m.gguf")
+    found = {name: written.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "padding")}
+    assert found == {"bos": ours.bos_token_id, "eos": ours.eos_token_id, "padding": ours.pad_token_id}
+    read = AutoModelForCausalLM.from_pretrained(tmp_path / "m.gguf").config
+    assert (read.bos_token_id, read.eos_token_id, read.pad_token_id) == (0, 0, ours.pad_token_id)
+
+
+def test_a_second_end_of_the_configuration_comes_along_behind_the_tokenizers(ours, tmp_path):
+    model = tiny_model("llama", vocab_size=len(ours), eos_token_id=[5, 0], bos_token_id=7)
+    export_gguf(model, ours, tmp_path / "m.gguf")
+    written = fields_of(tmp_path / "m.gguf")
+    assert [written[f"tokenizer.ggml.{name}_token_id"] for name in ("bos", "eos", "eot")] == [0, 0, 5]
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "m.gguf").config.eos_token_id == [0, 5]
+
+
+def test_without_any_end_the_tokenizer_is_refused(ours, tmp_path):
+    bare = Tokenizer(ours.backend, {})
+    with pytest.raises(ConfigError, match=r"tokenizer\.eos_token"):
+        export_gguf(tiny_model("llama", vocab_size=len(ours), eos_token_id=None), bare, tmp_path / "m.gguf")
+    export_gguf(tiny_model("llama", vocab_size=len(ours), eos_token_id=3), bare, tmp_path / "m.gguf")
+    assert fields_of(tmp_path / "m.gguf")["tokenizer.ggml.eos_token_id"] == 3
+
+
+@pytest.mark.parametrize("template", ["<|endoftext|> $A", "$A <|endoftext|>", "<|endoftext|> $A <|endoftext|>"])
+def test_start_and_end_around_a_text_come_back(ours, template, tmp_path):
+    ours.backend.post_processor = processors.TemplateProcessing(single=template, special_tokens=[("<|endoftext|>", 0)])
+    export_gguf(tiny_model("qwen2", vocab_size=len(ours)), ours, tmp_path / "m.gguf")
+    read = AutoTokenizer.from_pretrained(tmp_path / "m.gguf")
+    assert read("the cat 北京")["input_ids"] == ours("the cat 北京")["input_ids"]
+
+
+def test_other_tokens_around_a_text_are_refused(ours, tmp_path):
+    token = ours.convert_ids_to_tokens(9)
+    ours.backend.post_processor = processors.TemplateProcessing(single=f"{token} $A", special_tokens=[(token, 9)])
+    with pytest.raises(ConfigError, match="other tokens than its start and end"):
+        export_gguf(tiny_model("llama", vocab_size=len(ours)), ours, tmp_path / "m.gguf")
+
+
+@pytest.mark.parametrize("more", [1, 64])
+def test_rows_beyond_the_vocabulary_have_names_that_are_no_text(ours, more, tmp_path):
+    model = tiny_model("llama", vocab_size=len(ours) + more)
+    export_gguf(model, ours, tmp_path / "m.gguf", "f32")
+    written, read = fields_of(tmp_path / "m.gguf"), AutoTokenizer.from_pretrained(tmp_path / "m.gguf")
+    assert len(written["tokenizer.ggml.tokens"]) == written["llama.vocab_size"] == model.config.vocab_size
+    assert set(written["tokenizer.ggml.token_type"][-more:]) == {5}
+    assert len(set(written["tokenizer.ggml.tokens"])) == model.config.vocab_size
+    assert read.get_vocab() == ours.get_vocab()
+    assert read.encode(f"[PAD{len(ours)}] 北京") == ours.encode(f"[PAD{len(ours)}] 北京")
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "m.gguf")
+    row = ids(2, 40) % model.config.vocab_size
+    assert (logits(loaded, row) - logits(model, row)).abs().max() <= 1e-5
+
+
+def test_entries_without_a_row_are_refused(ours, tmp_path):
+    with pytest.raises(ConfigError, match=f"ids up to {len(ours) - 1}, and the model has {len(ours) - 10} rows"):
+        export_gguf(tiny_model("llama", vocab_size=len(ours) - 10), ours, tmp_path / "m.gguf")
+
+
+def test_an_added_token_that_takes_spaces_with_it_is_refused(ours, tmp_path):
+    ours.backend.add_special_tokens([AddedToken("<mask>", lstrip=True, special=True)])
+    ours.mask_token = "<mask>"
+    with pytest.raises(ConfigError, match="the text 'a <mask> b<mask>c' has other ids"):
+        export_gguf(tiny_model("llama", vocab_size=len(ours)), ours, tmp_path / "m.gguf")
+
+
+def test_an_unknown_field_of_a_scaling_is_refused(file):
+    reader = gguf.GGUFReader(str(file), "r+")
+    field = reader.fields["llama.rope.scaling.factor"]
+    field.parts[1][:] = list(b"llama.rope.scaling.fictor")
+    assert "llama.rope.scaling.fictor" in refusal(file)
 
 
 READ_BY_TRANSFORMERS = [VARIANTS[0], VARIANTS[1], ("qwen2", {}), ("qwen3", {"head_dim": 128})]
@@ -158,11 +286,22 @@ def test_an_unsupported_scaling_is_refused_by_name(file):
     assert "rope.scaling.type = 'yarnyn'" in refusal(file)
 
 
-def test_weights_that_are_not_numbers_are_named(tmp_path):
-    model = tiny_model("llama")
-    model.model.norm.weight.data[3] = math.nan
-    export_gguf(model, None, tmp_path / "m.gguf")
-    assert "output_norm.weight" in refusal(tmp_path / "m.gguf")
+def test_weights_that_are_not_numbers_are_named(file):
+    reader = gguf.GGUFReader(str(file), "r+")
+    next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight").data[3] = math.nan
+    assert "output_norm.weight" in refusal(file)
+
+
+def test_a_model_with_numbers_that_the_format_cannot_hold_is_not_written(tmp_path):
+    broken, large = tiny_model("llama"), tiny_model("llama")
+    broken.model.norm.weight.data[3] = math.nan
+    with pytest.raises(ModelError, match=r"NaN or infinite: model\.norm\.weight"):
+        export_gguf(broken, None, tmp_path / "m.gguf")
+    large.model.layers[1].mlp.up_proj.weight.data[3, 4] = 70000.0
+    with pytest.raises(ConfigError, match=r"blk\.1\.ffn_up\.weight has numbers up to 70000, and f16 holds 65504"):
+        export_gguf(large, None, tmp_path / "m.gguf")
+    assert not list(tmp_path.iterdir())
+    export_gguf(large, None, tmp_path / "m.gguf", "f32")
 
 
 def test_the_command_writes_a_folder_as_one_file(ours, tmp_path):

@@ -17,7 +17,7 @@ from massivetext.report.quantities import (
     share_text,
     tick_text,
 )
-from massivetext.report.svg import nice_ticks, spread, text_width
+from massivetext.report.svg import Drawing, nice_ticks, spread, text_width
 from massivetext.translations import set_language
 
 LOSS = [(float(step), 8.0 / step + 3.0) for step in range(1, 1001)]
@@ -207,3 +207,12 @@ def test_a_smoothed_curve_ends_on_the_mean_of_its_last_points_and_begins_on_its_
     assert ends[-1][1] == pytest.approx(sum(y for _, y in noisy[-4:]) / 4)
     assert ends[0] == noisy[0]
     assert len(ends) == len(noisy)
+
+
+@pytest.mark.parametrize("words", ["a\x00b", "bell\x07", "\x1b[31m北京", "\ud800", "\ufffe<&>", "tab\tline\n"])
+def test_any_words_make_a_picture_that_is_xml(words):
+    drawing = Drawing(100, 20, words)
+    drawing.text(1, 2, words)
+    drawing.add("rect", title=words, x=1)
+    found = ElementTree.fromstring(drawing.finish())
+    assert "\x00" not in "".join(found.itertext())

@@ -99,3 +99,41 @@ def test_kinds_without_published_models_are_refused(tmp_path):
     train(tmp_path, model_type="char")
     with pytest.raises(ModelError, match="kind 4; allowed"):
         mt.AutoTokenizer.from_pretrained(tmp_path)
+
+
+OTHER_PLACES = {
+    "other ids": {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1},
+    "other names": {"eos_piece": "[SEP]", "bos_piece": "[CLS]", "unk_piece": "[UNK]"},
+    "both": {"pad_id": 3, "pad_piece": "[PAD]", "eos_id": 4, "eos_piece": "<eod>", "bos_id": -1},
+}
+
+
+@pytest.mark.parametrize("places", list(OTHER_PLACES))
+@pytest.mark.parametrize("class_name", ["T5Tokenizer", "LlamaTokenizer", None])
+def test_special_tokens_are_where_the_file_says(places, class_name, tmp_path):
+    gold = train(tmp_path, "tokenizer.model", **OTHER_PLACES[places])
+    if class_name is not None:
+        (tmp_path / "tokenizer_config.json").write_text(f'{{"tokenizer_class": "{class_name}"}}')
+    starts = class_name == "LlamaTokenizer"
+    if starts and gold.bos_id() < 0:
+        with pytest.raises(ModelError, match=r"has no piece '<s>', which LlamaTokenizer .*bos_token"):
+            mt.AutoTokenizer.from_pretrained(tmp_path)
+        return
+    tokenizer = mt.AutoTokenizer.from_pretrained(tmp_path)
+    assert (tokenizer.eos_token_id, tokenizer.unk_token_id) == (gold.eos_id(), gold.unk_id())
+    for text in ("The cats", "北京是"):
+        first = [gold.bos_id()] if starts else []
+        last = [gold.eos_id()] if class_name == "T5Tokenizer" else []
+        assert tokenizer(text)["input_ids"] == [*first, *gold.encode(text), *last]
+
+
+def test_a_file_without_any_end_is_refused_where_the_class_needs_one(tmp_path):
+    train(tmp_path, eos_id=-1)
+    with pytest.raises(ModelError, match=r"has no piece '</s>', which T5Tokenizer .*eos_token"):
+        mt.T5Tokenizer.from_pretrained(tmp_path)
+
+
+def test_a_file_that_does_not_begin_as_xlm_rs_is_refused(tmp_path):
+    train(tmp_path, "sentencepiece.bpe.model", pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
+    with pytest.raises(ModelError, match="begins with <unk>, <s>, </s>, and this one with <pad>, </s>, <unk>"):
+        mt.XLMRobertaTokenizer.from_pretrained(tmp_path)
