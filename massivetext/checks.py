@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from massivetext.corpus.settings import TOTAL
 from massivetext.errors import ConfigError, MassiveTextError, unknown_name
 from massivetext.recipe import CorpusRecipe, Recipe
-from massivetext.stages import OUTPUTS, check_prompts, new_config
+from massivetext.run_folder import OUTPUTS
+from massivetext.stages import check_prompts, new_config
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
