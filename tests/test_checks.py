@@ -52,8 +52,8 @@ FAILING = {
     "endless page": ({"corpus.steps": [{"html_to_text": {"seconds_per_page": float("inf")}}]}, "seconds_per_page.*finite"),
     "a vocabulary that loses text": ({"tokenizer": {"kind": "wordpiece"}}, "wordpiece, which loses"),
     "a vocabulary beyond memory": ({"tokenizer.vocab_size": 10**12}, r"tokenizer\.vocab_size"),
-    "too wide": ({"model.hidden_size": 10**5 * 32}, r"needs at least .* GiB .* lower .*hidden_size"),
-    "far too wide": ({"model.hidden_size": 2 * 10**9}, "needs at least .*hidden_size"),
+    "too wide": ({"model.hidden_size": 10**5 * 32, "model.num_attention_heads": 5**5 * 32}, r"needs at least .* GiB .* lower .*hidden_size"),
+    "far too wide": ({"model.hidden_size": 2 * 10**9, "model.num_attention_heads": 10**7}, "needs at least .*hidden_size"),
     "too many layers": ({"model.num_hidden_layers": 10**9}, "num_hidden_layers is 1,000,000,000; at most 10,000"),
     "long rows": ({"train.context_tokens": 2**22, "train.batch_tokens": 2**22}, r"needs at least .* lower train\.context_tokens"),
     "large batch": ({"train.batch_tokens": 2**31}, r"needs at least .* lower train\.batch_tokens"),
@@ -140,7 +140,9 @@ def test_the_formula_is_a_lower_bound_close_to_the_parameters(name):
 @pytest.mark.parametrize("family", ["bert", "roberta", "t5", "bart", "gpt2", "llama", "opt"])
 def test_a_model_beyond_memory_is_refused_before_it_is_made(family):
     width = "d_model" if family in ("t5", "bart") else "hidden_size"
-    config = mt.AutoConfig.for_model(family, **{width: 12 * 10**6})
+    heads = {"bart": ("encoder_attention_heads", "decoder_attention_heads"), "t5": ("num_heads",)}
+    many = dict.fromkeys(heads.get(family, ("num_attention_heads",)), 12 * 10**3)
+    config = mt.AutoConfig.for_model(family, **{width: 12 * 10**6}, **many)
     with pytest.raises(ConfigError, match=f"needs at least .* lower .*{width}"):
         check_size(config)
     with pytest.raises(ConfigError, match="at most 10,000 layers"):

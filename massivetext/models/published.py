@@ -74,7 +74,7 @@ def effective(values: Mapping[str, Any], config: Any, neutral: Mapping[str, Any]
     return kept
 
 
-NOT_NEGATIVE = ("eps", "epsilon", "init_std", "initializer_range", "initializer_factor")  # ends of fields' names
+NOT_NEGATIVE = ("init_std", "initializer_range", "initializer_factor")  # ends of fields' names
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 
@@ -121,6 +121,8 @@ class LabelledConfig(ConfigMethods):
                 continue
             if ("dropout" in name or "pdrop" in name) and not 0.0 <= value < 1.0:
                 raise ValueError(f"{name} is {value}; it must be at least 0 and below 1")
+            if name.endswith(("eps", "epsilon")) and not 0.0 < value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be above 0 and finite")
             if name.endswith(NOT_NEGATIVE) and not 0.0 <= value < math.inf:
                 raise ValueError(f"{name} is {value}; it must be at least 0 and finite")
             if name == "rope_theta" and not 0.0 < value < math.inf:

@@ -121,7 +121,8 @@ def limits_of_zero() -> list[dict]:
             for key, field in type(step.settings).model_fields.items()
             if key.startswith(("min_", "max_")) and "float" in str(field.annotation)
         ]
-        found += [{name: {key: 0.0}} for key in numbers if key.startswith("max_")]
+        lowest = {key: None for key in numbers if key.startswith("min_")}
+        found += [{name: {**lowest, key: 0.0}} for key in numbers if key.startswith("max_")]
     return found
 
 

@@ -180,7 +180,7 @@ def test_a_word_list_drops_by_hits_and_by_different_words_per_line(tmp_path) -> 
     assert reasons({"word_list": path | {"max_hits": 1}}, "bad", "bad, very bad") == [None, "max_hits"]
     different = path | {"max_hits": None, "max_different_per_line": 0.5}
     assert reasons({"word_list": different}, "bad\nbad", "bad\n坏话") == [None, "max_different_per_line"]
-    with pytest.raises(DataError, match=r"none\.txt cannot be read"):
+    with pytest.raises(DataError, match=r"none\.txt is not a file"):
         reasons({"word_list": {"path": str(tmp_path / "none.txt")}}, "text")
 
 

@@ -169,14 +169,12 @@ def test_a_tokenizer_that_loses_text_is_refused(run, monkeypatch):
         evaluate(run)
 
 
-def test_a_source_may_not_be_called_total(run, tmp_path):
+def test_a_source_may_not_be_called_total(tmp_path):
     write_texts(tmp_path / "texts", ENGLISH, " ", documents=30)
     recipe = {"sources": [{"name": "total", "path": str(tmp_path / "texts"), "format": "text"}],
               "split": {"validation": 0.2, "test": 0.2}}  # fmt: skip
-    corpus = build_corpus(recipe, tmp_path / "corpus", quiet=True)
-    store = build_store(corpus, run[1], tmp_path / "tokens", 0, quiet=True)
     with pytest.raises(ConfigError, match="a source is named 'total'"):
-        evaluate((corpus, run[1], store, run[3]))
+        build_corpus(recipe, tmp_path / "corpus", quiet=True)
 
 
 def test_a_corpus_without_a_test_split_is_named(run, tmp_path):

@@ -10,6 +10,7 @@ import transformers
 import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.architectures import ARCHITECTURES
+from massivetext.state import read_state, write_state
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta")
 TASKS = {
@@ -383,9 +384,9 @@ def test_the_probes_of_a_folder_notice_another_computation(task, tmp_path, token
     model.save_pretrained(tmp_path, tokenizer)
     again = getattr(mt, TASKS[task]).from_pretrained(tmp_path, verify=True)
     assert again.tokenizer_folder == str(tmp_path)
-    record = json.loads((tmp_path / "massivetext.json").read_text())
+    record = read_state(tmp_path / "massivetext.json", (), "")
     record["probes"][0]["top_logits"][0] += 1
-    (tmp_path / "massivetext.json").write_text(json.dumps(record))
+    write_state(tmp_path / "massivetext.json", record)
     with pytest.raises(ModelError, match="top logits differ"):
         getattr(mt, TASKS[task]).from_pretrained(tmp_path, verify=True)
 

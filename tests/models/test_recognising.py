@@ -127,7 +127,7 @@ def test_a_configuration_without_a_family_is_named(tmp_path):
     assert "says no model_type (architectures: GPT2LMHeadModel)" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("count", [4, 100_000, 10**9])
+@pytest.mark.parametrize("count", [4, 10_000])
 def test_more_blocks_than_the_file_has_are_refused_at_once(count, folder):
     change_config(folder, num_hidden_layers=count)
     started = time.process_time()
@@ -135,12 +135,18 @@ def test_more_blocks_than_the_file_has_are_refused_at_once(count, folder):
     assert time.process_time() - started < 5
 
 
+@pytest.mark.parametrize("count", [10_001, 10**9])
+def test_more_blocks_than_any_model_has_are_refused_at_once(count, folder):
+    change_config(folder, num_hidden_layers=count)
+    assert f"num_hidden_layers is {count:,}; at most 10,000 layers are made" in refusal(folder)
+
+
 @pytest.mark.parametrize(("family", "field"), [("bert", "num_hidden_layers"), ("distilbert", "n_layers")])
 def test_more_blocks_than_an_encoders_file_has_are_refused_at_once(family, field, tmp_path):
     sizes = {"dim": 32, "n_heads": 4} if family == "distilbert" else {"hidden_size": 32, "num_attention_heads": 4}
     config = mt.AutoConfig.for_model(family, vocab_size=50, **sizes, **{field: 2})
     mt.AutoModel.from_config(config).save_pretrained(tmp_path)
-    change_config(tmp_path, **{field: 10**8})
+    change_config(tmp_path, **{field: 9000})
     assert f"hold the weights of 2 blocks, and config.json says {field}" in refusal(tmp_path, mt.AutoModel)
 
 
@@ -151,8 +157,8 @@ def test_more_blocks_than_one_side_of_a_file_has_are_refused_at_once(side, tmp_p
         "bart", vocab_size=50, encoder_attention_heads=4, decoder_attention_heads=4, **sizes
     )
     mt.AutoModelForSeq2SeqLM.from_config(config).save_pretrained(tmp_path)
-    change_config(tmp_path, **{side: 10**8})
-    assert f"says {side} = 100,000,000" in refusal(tmp_path, mt.AutoModelForSeq2SeqLM)
+    change_config(tmp_path, **{side: 9000})
+    assert f"says {side} = 9,000" in refusal(tmp_path, mt.AutoModelForSeq2SeqLM)
 
 
 @pytest.mark.parametrize("values", [{"hidden_size": 10**12}, {"head_dim": 10**10}, {"vocab_size": 10**12}])

@@ -109,7 +109,7 @@ def test_greedy_ids_are_those_of_transformers(name):
 
 REFUSED = [
     ({"rope_type": "linear"}, "needs a factor"),
-    ({"rope_type": "linear", "factor": 0.0}, "factor is 0.0; it must be above 0"),
+    ({"rope_type": "linear", "factor": 0.0}, "factor: Input should be greater than 0"),
     ({"rope_type": "yarn", "factor": float("nan")}, "finite"),
     ({"rope_type": "longrope", "factor": 2.0}, "needs short_factor and long_factor"),
     ({"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [-1.0] * 4}, "above 0"),

@@ -79,7 +79,7 @@ def test_a_source_that_the_store_lacks_is_refused_with_the_nearest_name():
         ({"weights": {"a": 1.0}, "epochs": {"a": 1.0}}, "both weights and epochs"),
         ({"weights": {"a": 0.0}}, "must be above 0"),
         ({"epochs": {"a": -1.0}}, "must be above 0"),
-        ({"weights": {"a": float("inf")}}, "must be above 0"),
+        ({"weights": {"a": float("inf")}}, "finite"),
         ({"weights": {}}, "names no source"),
     ],
 )

@@ -340,7 +340,7 @@ def test_a_broken_tokenizer_file_is_named(tmp_path, content):
 def test_a_broken_configuration_is_named(trained, tmp_path):
     trained.save_pretrained(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text("{'")
-    with pytest.raises(ModelError, match=r"tokenizer_config.json is not JSON"):
+    with pytest.raises(ModelError, match=r"tokenizer_config.json is damaged or cut short: it is no valid JSON"):
         AutoTokenizer.from_pretrained(tmp_path)
 
 

@@ -289,9 +289,13 @@ def open_lines(file: SourceFile, encoding: str, keeps_start: bool = False) -> tu
     `open_stream`.
     """
     stream = open_stream(file, keeps_start=keeps_start)
-    head = stream.peek(SAMPLE_BYTES)[:SAMPLE_BYTES]  # type: ignore[attr-defined]
-    head = head[: head.rfind(b"\n") + 1] or head
-    decoder = Decoder(wide_mark(head) or encoding, head, evidence_at=partial(_bytes_at, file))
+    try:
+        head = stream.peek(SAMPLE_BYTES)[:SAMPLE_BYTES]  # type: ignore[attr-defined]
+        head = head[: head.rfind(b"\n") + 1] or head
+        decoder = Decoder(wide_mark(head) or encoding, head, evidence_at=partial(_bytes_at, file))
+    except BadDocument:
+        stream.close()
+        raise
     if not decoder.encoding.startswith(("utf-16", "utf-32")):
         return stream, decoder
     return cast(BinaryIO, io.BufferedReader(Utf8Stream(stream, decoder.encoding), BUFFER_BYTES)), Decoder(UTF8, b"")
