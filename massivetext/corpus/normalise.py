@@ -10,7 +10,7 @@ class Normalise(Edit):
     """Gives each text in the package's normal form; texts that are in it already are not copied."""
 
     name = "normalise"
-    version = 1
+    version = 2
 
     def edit(self, batch: pa.RecordBatch) -> pa.Array:
         """Return the texts as `massivetext.text.normalising.normalise_text` gives them."""

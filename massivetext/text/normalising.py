@@ -9,6 +9,11 @@ from massivetext.text.kernels import HAS_CONTROLS, HAS_UNSETTLED, find_unsettled
 from massivetext.text.unicode_table import class_table
 
 
+MARK = r"[^\PM\x{34F}]"
+"""A combining mark other than the joiner U+034F, for RE2."""
+LONG_RUN, MARKS_IN_A_ROW = MARK + "{64}", f"({MARK}{{30}})"
+
+
 def normalise_text(array: pa.Array) -> pa.Array:
     """Return the texts in normal form: "\\n" ends lines, no controls but tab, no byte order marks, NFC.
 
@@ -41,5 +46,18 @@ def _composed(array: pa.Array, found: Bytes) -> pa.Array:
     unsettled = pa.array((found & HAS_UNSETTLED).astype(bool))
     if not unsettled.true_count:
         return array
-    composed = pc.utf8_normalize(array.filter(unsettled), form="NFC")
+    composed = pc.utf8_normalize(_with_joiners(array.filter(unsettled)), form="NFC")
     return pc.replace_with_mask(array, unsettled, composed)
+
+
+def _with_joiners(texts: pa.Array) -> pa.Array:
+    """Return the texts with a joiner after every 30 marks of a run that is too long to be of any language.
+
+    Sorting the marks of a run takes time with the square of its length. This is Unicode's stream-safe text (UAX #15,
+    section 13), for runs of LONG_RUN marks and more only: shorter ones stay as they are.
+    """
+    long = pc.fill_null(pc.match_substring_regex(texts, LONG_RUN), False)
+    if not pc.any(long).as_py():
+        return texts
+    safe = pc.replace_substring_regex(texts.filter(long), MARKS_IN_A_ROW, "\\1\u034f")
+    return pc.replace_with_mask(texts, long, safe)

@@ -117,3 +117,19 @@ def test_ideographs_are_those_characters_that_any_are_decoded_to() -> None:
         code, size = decode_at(data, 0, 3)
         assert ideograph_at(data, 0, 3) == (code if size == 3 and 0x4000 <= code <= 0x9FFF else 0)
         assert ideograph_at(data, 0, 2) == 0
+
+
+@pytest.mark.parametrize("marks", ["\u0323\u0301", "\u0301\u0323", "\u064e\u0651", "\u3099"])
+def test_runs_of_marks_longer_than_any_language_has_are_parted_by_joiners(marks: str) -> None:
+    text = "字" + marks * (20_000 // len(marks)) + "e\u0301"
+    once = normalise_text(pa.array([text, "e\u0301", None]))
+    assert [value and len(value) for value in once.to_pylist()[1:]] == [1, None]
+    found = once[0].as_py()
+    assert found[0] == "字" and found[-1] == "é" and max(map(len, found.split("\u034f"))) <= 32
+    assert sorted(found.replace("\u034f", "")) == sorted(unicodedata.normalize("NFC", text))
+    assert normalise_text(once).equals(once)
+
+
+def test_shorter_runs_of_marks_are_left_as_nfc_has_them() -> None:
+    text = "e" + "\u0301\u0323" * 31 + "x"
+    assert normalise_text(pa.array([text]))[0].as_py() == unicodedata.normalize("NFC", text)
