@@ -8,7 +8,6 @@ from massivetext.text.arrays import Bytes, array_from_buffers, string_buffers
 from massivetext.text.kernels import HAS_CONTROLS, HAS_UNSETTLED, find_unsettled, remove_controls
 from massivetext.text.unicode_table import class_table
 
-
 MARK = r"[^\PM\x{34F}]"
 """A combining mark other than the joiner U+034F, for RE2."""
 LONG_RUN, MARKS_IN_A_ROW = MARK + "{64}", f"({MARK}{{30}})"
