@@ -18,7 +18,7 @@ NOUNS = {
     "batches": "batch", "builds": "build", "bytes": "byte", "clusters": "cluster", "days": "day",
     "documents": "document", "examples": "example", "files": "file", "languages": "language", "layers": "layer",
     "licences": "licence", "passes": "pass", "reasons": "reason", "records": "record", "rows": "row",
-    "rules": "rule", "sources": "source", "steps": "step", "tokens": "token",
+    "rules": "rule", "sources": "source", "tables": "table", "steps": "step", "tokens": "token",
 }  # fmt: skip
 """Plural nouns that captions count, and their singular."""
 VERBS = {"are": "is", "have": "has", "repeat": "repeats", "were": "was", "form": "forms"}

@@ -18,6 +18,9 @@ FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0xE48080, 0xE9BFBF
 """U+4000 and U+9FFF in UTF-8."""
 HAS_CONTROLS = 1
 HAS_UNSETTLED = 2
+HAS_LONG_RUN = 4
+LONG_RUN = 64
+"""Unsettled characters in a row that no language has: combining marks as an attack, or for decoration."""
 IS_SETTLED = np.zeros(256, np.bool_)
 """Bytes at which no character begins that `class_table` calls unsettled, whatever follows.
 
@@ -64,10 +67,10 @@ def ideograph_at(data: Bytes, at: int, end: int) -> int:
 
 @kernel
 def find_unsettled(data: Bytes, offsets: Offsets, table: Bytes, found: Bytes) -> None:
-    """Set found[i] to the sum of HAS_CONTROLS and HAS_UNSETTLED as they hold for document i; 0 means it is normal."""
+    """Set found[i] to the sum of the HAS_... that hold for document i; 0 means it is normal."""
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
-        flags = 0
+        flags, last, run = 0, at, 0
         while at < end:
             if IS_SETTLED[data[at]]:
                 at += 1
@@ -77,6 +80,10 @@ def find_unsettled(data: Bytes, offsets: Offsets, table: Bytes, found: Bytes) ->
             if table[code] & UNSETTLED:
                 removed = code < 0x20 or 0x7F <= code < 0xA0 or code == 0xFEFF
                 flags |= HAS_CONTROLS if removed else HAS_UNSETTLED
+                run = run + 1 if last == at - size else 1
+                last = at
+                if run == LONG_RUN:
+                    flags |= HAS_LONG_RUN
         found[document] = flags
 
 

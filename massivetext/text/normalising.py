@@ -5,12 +5,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from massivetext.text.arrays import Bytes, array_from_buffers, string_buffers
-from massivetext.text.kernels import HAS_CONTROLS, HAS_UNSETTLED, find_unsettled, remove_controls
+from massivetext.text.kernels import (
+    HAS_CONTROLS,
+    HAS_LONG_RUN,
+    HAS_UNSETTLED,
+    LONG_RUN,
+    find_unsettled,
+    remove_controls,
+)
 from massivetext.text.unicode_table import class_table
 
 MARK = r"[^\PM\x{34F}]"
 """A combining mark other than the joiner U+034F, for RE2."""
-LONG_RUN, MARKS_IN_A_ROW = MARK + "{64}", f"({MARK}{{30}})"
+LONG_RUN_OF_MARKS, MARKS_IN_A_ROW = f"{MARK}{{{LONG_RUN}}}", f"({MARK}{{30}})"
 
 
 def normalise_text(array: pa.Array) -> pa.Array:
@@ -45,7 +52,10 @@ def _composed(array: pa.Array, found: Bytes) -> pa.Array:
     unsettled = pa.array((found & HAS_UNSETTLED).astype(bool))
     if not unsettled.true_count:
         return array
-    composed = pc.utf8_normalize(_with_joiners(array.filter(unsettled)), form="NFC")
+    texts = array.filter(unsettled)
+    if (found & HAS_LONG_RUN).any():
+        texts = _with_joiners(texts)
+    composed = pc.utf8_normalize(texts, form="NFC")
     return pc.replace_with_mask(array, unsettled, composed)
 
 
@@ -53,10 +63,8 @@ def _with_joiners(texts: pa.Array) -> pa.Array:
     """Return the texts with a joiner after every 30 marks of a run that is too long to be of any language.
 
     Sorting the marks of a run takes time with the square of its length. This is Unicode's stream-safe text (UAX #15,
-    section 13), for runs of LONG_RUN marks and more only: shorter ones stay as they are.
+    section 13), for runs of LONG_RUN marks or more only: shorter ones stay as they are.
     """
-    long = pc.fill_null(pc.match_substring_regex(texts, LONG_RUN), False)
-    if not pc.any(long).as_py():
-        return texts
+    long = pc.fill_null(pc.match_substring_regex(texts, LONG_RUN_OF_MARKS), False)
     safe = pc.replace_substring_regex(texts.filter(long), MARKS_IN_A_ROW, "\\1\u034f")
     return pc.replace_with_mask(texts, long, safe)
