@@ -16,6 +16,7 @@ from massivetext.checks import recipe_faults
 from massivetext.errors import MassiveTextError
 from massivetext.models.memory import memory_bytes
 from massivetext.recipe import Recipe, load_recipe
+from massivetext.report.quantities import count_text
 from massivetext.translations import tr
 
 
@@ -202,11 +203,11 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
     if not total_bytes:
         return
     passes = tokens / (total_bytes / 4)
-    many = passes > 4
+    many, shown = passes > 4, f"{passes:,.1f}" if passes < 1e6 else count_text(passes)
     yield Finding(
         "warning" if many else "ok",
         tr("data"),
-        tr("about {passes} passes over the text, if a token is four bytes", passes=f"{passes:.1f}"),
+        tr("about {passes} passes over the text, if a token is four bytes", passes=shown),
         tr("more than about four passes teach little: bring more text or train shorter") if many else "",
     )
 
