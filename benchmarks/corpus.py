@@ -186,7 +186,8 @@ def measure_archive(texts: list[str], listed: list[object], threads: int) -> dic
             lines = [json.dumps({"text": text, "url": "http://a.example/"}) for text in part]
             Path(source, f"{start:06d}.jsonl.zst").write_bytes(packer.compress("\n".join(lines).encode()))
         steps = [*listed, {"deduplicate": {"near": {}}}]
-        recipe = {"sources": [{"name": "text", "path": str(source)}], "steps": steps}
+        split = {"validation": 0, "test": 0}
+        recipe = {"sources": [{"name": "text", "path": str(source)}], "steps": steps, "split": split}
         size = sum(len(text.encode()) for text in texts)
         return {"bytes": size, **build_rates(recipe, size, Path(scratch), attempts=ARCHIVE_ATTEMPTS, threads=threads)}
 
