@@ -9,6 +9,7 @@ A program that lacks something says so in one sentence before it measures, and e
 
 import argparse
 import gzip
+import importlib
 import importlib.util
 import json
 import random
@@ -17,6 +18,7 @@ import sys
 from bisect import bisect_left
 from itertools import accumulate
 from pathlib import Path
+from types import ModuleType
 
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
@@ -78,6 +80,12 @@ def require_packages(*names: str) -> None:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise stop(f"this program compares with {', '.join(missing)}; install what is missing: pip install '.[bench]'")
+
+
+def peer(name: str) -> ModuleType:
+    """Return the package of that name, which a program compares with; end the program where it is not installed."""
+    require_packages(name)
+    return importlib.import_module(name)
 
 
 def read_texts(path: str | Path, form: str) -> list[str]:

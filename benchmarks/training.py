@@ -27,8 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both: threads that sp
 
 import numpy as np
 import torch
-import transformers
-from inputs import add_data_option, english_texts
+from inputs import add_data_option, english_texts, peer
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.state import read_json
@@ -41,6 +40,7 @@ from massivetext.training.metrics import read_rows
 from massivetext.training.settings import TrainSettings
 from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
+transformers = peer("transformers")
 CONTEXT, ROWS, WARM_UP_STEPS = 256, 16, 3
 COMMON = {
     "vocab_size": 8192, "hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4,

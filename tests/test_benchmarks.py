@@ -89,6 +89,13 @@ def test_a_peer_that_is_not_installed_is_named(inputs, capsys):
     assert "compares with no_such_peer; install what is missing: pip install '.[bench]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("program", ["generation", "models", "startup", "training"])
+def test_transformers_is_asked_for_where_it_is_not_installed(program, inputs, monkeypatch, capsys):
+    monkeypatch.setattr(inputs.importlib.util, "find_spec", lambda name: None)
+    status, words = end_of(program, [], monkeypatch, capsys)
+    assert status == 2 and words.startswith("error: this program compares with transformers; install what is missing")
+
+
 def test_a_folder_of_ones_own_is_read_by_language(inputs, tmp_path):
     write(tmp_path / "a.txt", prose("en", 1))
     write(tmp_path / "b.jsonl", json.dumps({"text": prose("zh", 2)}, ensure_ascii=False))
