@@ -1,6 +1,6 @@
 """How fast text is cleaned and measured: MB/s of UTF-8 a core, on real English and Chinese.
 
-    python benchmarks/corpus.py [--data ../shared/data] [--out benchmarks/results/corpus.json]
+    python benchmarks/corpus.py [--data FOLDER] [--out benchmarks/results/corpus.json]
 
 `steps`: each step alone and the chain of them on Arrow batches in memory, by the processor time of one thread.
 `filters`: language, Gopher, C4, FineWeb, pattern PII and MinHash-112 one after the other, on texts of web page length;
@@ -14,30 +14,24 @@ rounds (all filters: of each batch's), because other processes disturb one.
 """
 
 import argparse
-import gzip
-import importlib.metadata
 import json
 import os
-import platform
 import random
 import re
 import tempfile
 import time
 import unicodedata
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
-from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
 import zstandard
+from inputs import add_data_option, chinese_texts, english_texts, real_texts
+from machine import describe_machine
 
 from massivetext.corpus.building import build_corpus
-from massivetext.corpus.readers.finding import input_files
-from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.rows import replaced
-from massivetext.corpus.settings import SourceSettings
 from massivetext.corpus.steps import Decide, Edit, Measure, Step, make_steps
 from massivetext.storage import write_json
 from massivetext.text.minhash import signatures
@@ -72,54 +66,6 @@ FILTERS = {
 }
 """All filters; `fineweb` is Gopher's two, C4's and FineWeb's own. Chinese by characters, and by a segmenter's words."""
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
-
-
-def english_texts(data: Path) -> list[str]:
-    """Return English documents: articles' paragraphs, plays, stories."""
-    texts = (data / "wikitext-2/valid.txt").read_text().split("\n \n")
-    texts += (data / "wikitext-2/test.txt").read_text().split("\n \n")
-    texts += (data / "tinyshakespeare/input.txt").read_text().split("\n\n\n")
-    texts += [json.loads(line)["text"] for line in (data / "eval/lambada_test.jsonl").open()]
-    return texts
-
-
-def chinese_texts(data: Path) -> list[str]:
-    """Return Chinese documents: the paragraphs of CMRC 2018."""
-    files = ("zh/cmrc2018_dev.json", "zh/cmrc2018_trial.json")
-    found = [json.loads((data / file).read_text())["data"] for file in files]
-    return [paragraph["context"] for file in found for entry in file for paragraph in entry["paragraphs"]]
-
-
-def read_texts(path: Path, form: str) -> list[str]:
-    """Return the texts of the files at a path, by the package's own reader."""
-    source = SourceSettings(name="s", path=str(path), format=form)
-    found = []
-    for file in input_files(source):
-        reader = make_reader(file.format, source)
-        reader.check([file])
-        for piece in reader.pieces(file, 2**62):
-            found += [record.text for record in reader.read(piece) if not record.bad]
-    return found
-
-
-def real_texts(data: Path, size: int) -> list[str]:
-    """Return English documents of all kinds in random order, until they hold `size` bytes; 0 takes all.
-
-    Articles of news sites and of Wikipedia, questions and answers, cleaned web pages, plays, stories.
-    """
-    articles = [(data / f"wikitext-2/{name}.txt").read_text() for name in ("valid", "test")]
-    texts = [text for part in articles for text in re.split(r"(?m)^(?= = [^=]+ = $)", part)]
-    texts += (data / "tinyshakespeare/input.txt").read_text().split("\n\n\n")
-    texts += [json.loads(line)["text"] for line in (data / "eval/lambada_test.jsonl").read_text().splitlines()]
-    gold = json.loads((data / "article-extraction/ground-truth.json").read_text())
-    texts += [entry["articleBody"] for entry in gold.values()]
-    texts += read_texts(data / "wikipedia", "mediawiki") + read_texts(data / "stackexchange", "stackexchange")
-    for path in sorted((data / "c4-sample").glob("*.json.gz")):
-        texts += [json.loads(line)["text"] for line in gzip.decompress(path.read_bytes()).splitlines()]
-    texts = [text for text in texts if text.strip()]
-    random.Random(0).shuffle(texts)
-    sizes = list(accumulate(len(text.encode()) for text in texts))
-    return texts[: bisect_left(sizes, size) + 1] if size else texts
 
 
 def as_batches(texts: list[str], size: int) -> list[pa.RecordBatch]:
@@ -240,7 +186,8 @@ def measure_archive(texts: list[str], listed: list[object], threads: int) -> dic
             lines = [json.dumps({"text": text, "url": "http://a.example/"}) for text in part]
             Path(source, f"{start:06d}.jsonl.zst").write_bytes(packer.compress("\n".join(lines).encode()))
         steps = [*listed, {"deduplicate": {"near": {}}}]
-        recipe = {"sources": [{"name": "text", "path": str(source)}], "steps": steps}
+        split = {"validation": 0, "test": 0}
+        recipe = {"sources": [{"name": "text", "path": str(source)}], "steps": steps, "split": split}
         size = sum(len(text.encode()) for text in texts)
         return {"bytes": size, **build_rates(recipe, size, Path(scratch), attempts=ARCHIVE_ATTEMPTS, threads=threads)}
 
@@ -304,28 +251,16 @@ def measure_build(texts: list[str], kind: str, threads: int) -> dict[str, float]
         return {"bytes": size, **build_rates(recipe, size, Path(scratch), attempts=4, threads=threads)}
 
 
-def describe_machine() -> dict[str, object]:
-    """Return what the numbers were measured on."""
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    packages = ("numba", "numpy", "pyarrow")
-    return {
-        "processor": model.group(1) if model else platform.processor(),
-        "cores": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in packages},
-    }
-
-
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    add_data_option(parser)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/corpus.json")
     options = parser.parse_args()
     results: dict[str, object] = {"benchmark": "corpus", "machine": describe_machine(), "rounds": ROUNDS}
     threads = os.cpu_count() or 1
-    for language, texts in (("english", english_texts(options.data)), ("chinese", chinese_texts(options.data))):
+    given = {"english": english_texts(options.data), "chinese": chinese_texts(options.data)}
+    for language, texts in given.items():
         batches = as_batches(texts, TEXT_BYTES)
         steps = measure_steps(batches)
         plain = measure_plain(texts)

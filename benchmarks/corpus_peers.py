@@ -1,6 +1,6 @@
 """How fast the filters are beside datatrove's and rensa's on the same documents, and where the decisions differ.
 
-    python benchmarks/corpus_peers.py [--data ../shared/data] [--megabytes 2] [--agreement-megabytes 0]
+    python benchmarks/corpus_peers.py [--data FOLDER] [--megabytes 2] [--agreement-megabytes 0]
         [--out benchmarks/results/corpus_peers.json]
 
 `speed`: Gopher's quality and repetition rules and the MinHash of word 5-grams by 112 functions, MB/s of one core by
@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import xxhash
-from corpus import describe_machine, real_texts
+from inputs import add_data_option, real_texts, require_packages
+from machine import describe_machine
 
 from massivetext.corpus.gopher import (
     GopherQuality,
@@ -358,11 +359,12 @@ def slow_twin(texts: list[str]) -> dict[str, int]:
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    add_data_option(parser)
     parser.add_argument("--megabytes", type=float, default=2, help="how much text is raced")
     parser.add_argument("--agreement-megabytes", type=float, default=0, help="how much is compared; 0 is all")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/corpus_peers.json")
     options = parser.parse_args()
+    require_packages("datatrove", "spacy", "rensa")
     raced = real_texts(options.data, int(options.megabytes * 1e6))
     compared = real_texts(options.data, int(options.agreement_megabytes * 1e6))
     results: dict[str, Any] = {"benchmark": "corpus_peers", "machine": describe_machine()}

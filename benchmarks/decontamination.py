@@ -1,6 +1,6 @@
 """How surely benchmark items are found in documents, whole and edited: recall by the item's length, and precision.
 
-    python benchmarks/decontamination.py [--data ../shared/data] [--out benchmarks/results/decontamination.json]
+    python benchmarks/decontamination.py [--data FOLDER] [--out benchmarks/results/decontamination.json]
 
 Items are the questions of GSM8K and, in Chinese, of MGSM, and those of XQuAD, which are shorter; documents are articles
 that these questions are not about. An item is put into every second document, whole, or with a tenth of its words
@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from corpus import chinese_texts, describe_machine, real_texts
+from inputs import add_data_option, chinese_texts, real_texts, required
+from machine import describe_machine
 
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.decontaminating import DecontaminateSettings
@@ -28,6 +29,12 @@ from massivetext.storage import write_json
 from massivetext.text.words import hash_words
 
 LENGTHS = (6, 8, 13, 20, 30, 50, 10**9)
+SETS = {
+    "eval/gsm8k/test.jsonl": "GSM8K, from openai/grade-school-math",
+    "eval/mgsm_zh.tsv": "MGSM, from google-research/url-nlp",
+    "xquad/xquad.en.json": "XQuAD, from google-deepmind/xquad",
+    "xquad/xquad.zh.json": "XQuAD in Chinese",
+}
 SHARE = 0.1
 DOCUMENTS = 1200
 
@@ -70,7 +77,7 @@ def measure(data: Path, language: str, change: bool) -> dict[str, Any]:
     """Return recall by length, and precision."""
     chance = random.Random(0)
     items = questions(data, language)
-    documents = real_texts(data, 0) if language == "english" else chinese_texts(data)
+    documents = real_texts(data, 0, sets_only=True) if language == "english" else chinese_texts(data, True)
     documents = [text for text in dict.fromkeys(documents) if 400 < len(text) < 20_000][:DOCUMENTS]
     chance.shuffle(items)
     words = np.diff(hash_words(pa.array(items)).offsets)
@@ -119,13 +126,14 @@ def tables(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    add_data_option(parser)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/decontamination.json")
     options = parser.parse_args()
+    data = required(options.data, SETS)
     results: dict[str, Any] = {"benchmark": "decontamination", "machine": describe_machine()}
     results["settings"] = {name: field.default for name, field in DecontaminateSettings.model_fields.items()
                            if name != "benchmarks"}  # fmt: skip
-    for language, found in tables(options.data):
+    for language, found in tables(data):
         results[language] = found
         print(language, json.dumps(found, indent=1), flush=True)
     write_json(options.out, results)

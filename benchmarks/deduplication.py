@@ -1,6 +1,6 @@
 """How well and how fast near-duplicates are found: recall and precision against brute force, MB/s, peak memory.
 
-    python benchmarks/deduplication.py [--data ../shared/data] [--documents 5000] [--generated 1000000]
+    python benchmarks/deduplication.py [--data FOLDER] [--documents 5000] [--generated 1000000]
         [--out benchmarks/results/deduplication.json]
 
 `english`, `chinese`: real documents (Chinese: halves of passages), and copies of them with planted edits (stretches of
@@ -30,7 +30,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import zstandard
-from corpus import chinese_texts, describe_machine, real_texts
+from inputs import add_data_option, chinese_texts, real_texts
+from machine import describe_machine
 from numba import njit
 
 from massivetext.corpus.building import build_corpus
@@ -221,7 +222,7 @@ def measure_large(gigabytes: float, scratch: Path | None) -> dict[str, object]:
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    add_data_option(parser)
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--generated", type=int, default=1_000_000, help="0 leaves it out")
     parser.add_argument("--large", type=float, default=0, help="GB of a large corpus, which is then measured alone")
@@ -238,10 +239,13 @@ def main() -> None:
         write_json(out, large)
         return
     results: dict[str, object] = {"benchmark": "deduplication", "machine": describe_machine(), "threshold": THRESHOLD}
-    entries = json.loads((options.data / "xquad/xquad.zh.json").read_text())["data"]
-    passages = [paragraph["context"] for entry in entries for paragraph in entry["paragraphs"]]
-    halves = [half for text in [*chinese_texts(options.data), *passages] for half in halved(text)]
-    for language, texts in (("english", real_texts(options.data, 0)), ("chinese", halves)):
+    chinese = chinese_texts(options.data)
+    more = options.data / "xquad/xquad.zh.json" if options.data else None
+    if more and more.is_file():
+        entries = json.loads(more.read_text())["data"]
+        chinese += [paragraph["context"] for entry in entries for paragraph in entry["paragraphs"]]
+    halves = [half for text in chinese for half in halved(text)]
+    for language, texts in {"english": real_texts(options.data, 0), "chinese": halves}.items():
         results[language] = measure(planted(texts, options.documents, language == "chinese"))
         print(language, json.dumps(results[language], indent=2))
     if options.generated:

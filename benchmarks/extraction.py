@@ -1,6 +1,6 @@
 """How well, and how fast, the main text is taken out of web pages: 181 pages with the text that people marked in them.
 
-    python benchmarks/extraction.py [--data ../shared/data] [--out benchmarks/results/extraction.json]
+    python benchmarks/extraction.py [--data FOLDER] [--out benchmarks/results/extraction.json]
 
 Two sets: the pages as they are, in English, and the same pages in Chinese: each word of a page, and of the text marked
 in it, becomes a few characters of a Chinese text, the same ones wherever it occurs. So the Chinese pages have the
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import xxhash
+from inputs import add_data_option, chinese_texts, required
 
 from massivetext.corpus.main_text import main_text
 from massivetext.corpus.readers.decoding import decode_file
@@ -33,6 +34,11 @@ from massivetext.storage import write_json
 
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
 GRAM = 4
+PAGES = {
+    "article-extraction/ground-truth.json": "marked texts, from scrapinghub/article-extraction-benchmark",
+    "article-extraction/html": "their pages",
+    "article-extraction/output": "published extractions",
+}
 MARKUP = re.compile(
     r"<(script|style|noscript)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>|&[#\w]{1,10};", re.DOTALL | re.IGNORECASE
 )
@@ -84,11 +90,15 @@ def page_in_chinese(page: str, source: str) -> str:
     return "".join([*parts, in_chinese(page[place:], source)])
 
 
-def chinese_text(folder: Path) -> str:
+def chinese_text(data: Path) -> str:
     """Return Chinese prose without punctuation, to take characters from."""
-    articles = json.loads((folder / "zh/cmrc2018_trial.json").read_text())["data"]
-    prose = "".join(paragraph["context"] for article in articles for paragraph in article["paragraphs"])
-    return "".join(re.findall(r"[\u4e00-\u9fff]", prose))
+    trial = data / "zh/cmrc2018_trial.json"
+    if trial.is_file():
+        articles = json.loads(trial.read_text())["data"]
+        texts = [paragraph["context"] for article in articles for paragraph in article["paragraphs"]]
+    else:
+        texts = chinese_texts(data, sets_only=True)
+    return "".join(re.findall(r"[\u4e00-\u9fff]", "".join(texts)))
 
 
 def candidates() -> dict[str, Callable[[str], str]]:
@@ -113,10 +123,10 @@ def candidates() -> dict[str, Callable[[str], str]]:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/extraction.json"))
+    add_data_option(parser)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/extraction.json")
     options = parser.parse_args()
-    folder = options.data / "article-extraction"
+    folder = required(options.data, PAGES) / "article-extraction"
     marked = json.loads((folder / "ground-truth.json").read_text())
     gold = {name: entry["articleBody"] for name, entry in marked.items()}
     raw = {name: gzip.decompress((folder / f"html/{name}.html.gz").read_bytes()) for name in gold}

@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 
 import torch
-import transformers
+from inputs import peer
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 
+transformers = peer("transformers")
 COMMON = {
     "vocab_size": 4096, "hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4,
     "max_position_embeddings": 1024, "eos_token_id": None,

@@ -1,6 +1,6 @@
 """How surely languages are told: Tatoeba's English and Chinese lines, and Japanese that looks like Chinese.
 
-    python benchmarks/language.py [--data ../shared/data] [--out benchmarks/results/language.json]
+    python benchmarks/language.py [--data FOLDER] [--out benchmarks/results/language.json]
 
 Lines of 20 characters or more, and all lines for comparison. Japanese are the lines of the package's test, of which
 many are Han characters alone, and their pairs. Speed is texts a second of one core, and MB/s on documents that are read
@@ -17,11 +17,13 @@ from runpy import run_path
 from typing import Any
 
 import pyarrow as pa
-from corpus import chinese_texts, describe_machine, real_texts
+from inputs import add_data_option, chinese_texts, real_texts, required
+from machine import describe_machine
 
 from massivetext.corpus.language import LanguageSettings, languages_of
 from massivetext.storage import write_json
 
+PAIRS = "translation/tatoeba-cmn-en.txt"
 ROUNDS = 3
 SHORTEST = 20
 
@@ -60,12 +62,13 @@ def speed(texts: list[str]) -> dict[str, float]:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    add_data_option(parser)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/language.json")
     options = parser.parse_args()
+    data = required(options.data, {PAIRS: "English and Chinese sentences of Tatoeba, with a tab between"})
     japanese = run_path(str(Path(__file__).parents[1] / "tests/corpus/test_language.py"))["JAPANESE"]
     japanese = [*japanese, *("".join(pair) for pair in permutations(japanese, 2))]
-    rows = [line.split("\t") for line in (options.data / "translation/tatoeba-cmn-en.txt").read_text().splitlines()]
+    rows = [line.split("\t") for line in (data / PAIRS).read_text().splitlines()]
     results: dict[str, Any] = {"benchmark": "language", "machine": describe_machine(), "tatoeba": {}}
     for name, column, code in (("english", 0, "en"), ("chinese", 1, "zh")):
         lines = [row[column] for row in rows]
@@ -74,8 +77,8 @@ def main() -> None:
     results["japanese"] = len(japanese)
     results["japanese_told_chinese"] = languages_of(pa.array(japanese))[0].to_pylist().count("zh")
     results["speed"] = {
-        "english": speed(real_texts(options.data, 2_000_000)),
-        "chinese": speed(chinese_texts(options.data)),
+        "english": speed(real_texts(data, 2_000_000, sets_only=True)),
+        "chinese": speed(chinese_texts(data, sets_only=True)),
     }
     print(json.dumps(results, indent=1))
     write_json(options.out, results)

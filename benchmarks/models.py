@@ -21,7 +21,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both: threads that spin make a busy machine's numbers noise
 
 import torch
-import transformers
+from inputs import peer
 
 import massivetext as mt
 from massivetext.models.architectures import ARCHITECTURES
@@ -29,6 +29,7 @@ from massivetext.models.families import CAUSAL_FAMILIES
 from massivetext.storage import write_json
 from massivetext.training.machine import cpu_type, usable_threads
 
+transformers = peer("transformers")
 ROWS, TOKENS, VOCABULARY, FEATURES, LAYERS, HEADS = 8, 128, 8192, 256, 4, 4
 DECODER = {
     "vocab_size": VOCABULARY, "hidden_size": FEATURES, "intermediate_size": 1024, "num_hidden_layers": LAYERS,

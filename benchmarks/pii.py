@@ -1,6 +1,6 @@
 """How well personal data is found: 1,500 synthetic English texts with marked spans, and generated Chinese numbers.
 
-    python benchmarks/pii.py [--data ../shared/data] [--out benchmarks/results/pii.json]
+    python benchmarks/pii.py [--data FOLDER] [--out benchmarks/results/pii.json]
 
 A span that was found is right if it overlaps a marked one of its type; precision, recall and F1 count spans. The
 patterns for telephone numbers were completed on these same texts, so their score says less about others. Identity
@@ -22,11 +22,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+from inputs import add_data_option, chinese_texts, english_texts, required
 
 from massivetext.corpus.pii import PROVINCES, RESIDENT_CHECKS, RESIDENT_WEIGHTS, TYPES, find_pii
 from massivetext.corpus.steps import make_steps
 from massivetext.storage import write_json
 
+MARKED_TEXTS = "pii/synth_dataset_v2.json"
 MARKED = {
     "EMAIL_ADDRESS": "email",
     "IBAN_CODE": "iban",
@@ -170,13 +172,13 @@ def speed(texts: list[str]) -> float:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data")
+    add_data_option(parser)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/pii.json")
     options = parser.parse_args()
-    rows = json.loads((options.data / "pii/synth_dataset_v2.json").read_text())
-    english = re.sub(" @(.)@ ", r"\1", (options.data / "wikitext-2/test.txt").read_text()).split("\n \n")
-    passages = json.loads((options.data / "zh/cmrc2018_dev.json").read_text())["data"]
-    chinese = [paragraph["context"] for entry in passages for paragraph in entry["paragraphs"]]
+    data = required(options.data, {MARKED_TEXTS: "texts with marked spans, from microsoft/presidio-research"})
+    rows = json.loads((data / MARKED_TEXTS).read_text())
+    english = [re.sub(" @(.)@ ", r"\1", text) for text in english_texts(data, sets_only=True)]
+    chinese = chinese_texts(data, sets_only=True)
     values = {
         "benchmark": "pii",
         "texts": len(rows),

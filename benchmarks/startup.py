@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+from inputs import require_packages
+
 from massivetext.storage import write_json
 
 ROUNDS = 15
@@ -44,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "startup.json")
     options = parser.parse_args()
+    require_packages("transformers")
     for command in PROGRAMS.values():
         seconds(command)  # files into the page cache, byte code compiled
     rounds = [{name: seconds(command) for name, command in PROGRAMS.items()} for _ in range(ROUNDS)]

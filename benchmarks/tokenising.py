@@ -1,9 +1,10 @@
 """Measure tokenising a corpus into the token store against the `tokenizers` library, on the same documents.
 
-    python benchmarks/tokenising.py [--rounds 5] [--out benchmarks/results/tokenising.json]
+    python benchmarks/tokenising.py [--rounds 5] [--data FOLDER] [--out benchmarks/results/tokenising.json]
 
-The documents are Python sources of this installation and, where ../shared/data is, Chinese encyclopedia paragraphs and
-posts. Three ways, in turn, each in a fresh process with its libraries loaded and warmed up on other text:
+The documents are Python sources of this installation, and Chinese text: encyclopedia paragraphs and posts, or what is
+in the folder that is given. Three ways, in turn, each in a fresh process with its libraries loaded and warmed up on
+other text:
 
 - `store`: what `massivetext` does, whole: Parquet read, encoded, checked, shuffled, written, synced;
 - `single`: `tokenizers`, one `encode` a document, as its users write it: ids in memory, nothing read or written;
@@ -24,32 +25,44 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+from inputs import add_data_option, chinese_texts
+
 PEER_BYTES = 3_000_000  # the peer encodes an even share of the documents, or a round would take minutes
 WAYS = ("store", "single", "batch")
 
 
-def make_corpora(work: Path) -> dict[str, Path]:
+def chinese_sources(work: Path, data: Path | None) -> list[dict[str, object]]:
+    """Return the sources of the Chinese corpus: the published sets where the folder has them, else texts from it."""
+    files = [f"zh/cmrc2018_{part}.json" for part in ("dev", "trial")] + ["xquad/xquad.zh.json"]
+    posts = [f"classify/coldataset/{part}.csv" for part in ("dev", "test")]
+    if data and all((data / file).is_file() for file in files + posts):
+        return [
+            {"name": "wiki", "path": [str(data / file) for file in files], "format": "json",
+             "text_column": "data.paragraphs.context"},
+            {"name": "posts", "path": [str(data / file) for file in posts], "format": "csv", "text_column": "TEXT"},
+        ]  # fmt: skip
+    lines = [json.dumps({"text": text}, ensure_ascii=False) for text in chinese_texts(data)]
+    Path(work, "chinese.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return [{"name": "texts", "path": str(work / "chinese.jsonl")}]
+
+
+def make_corpora(work: Path, chinese: list[dict[str, object]]) -> dict[str, Path]:
     """Return the corpora to measure (and one to warm up on), built from real text, by name."""
     from massivetext.corpus.building import build_corpus
 
     packages = [
-        f"{{packages}}/{name}/**/*.py" for name in ("torch", "scipy", "numpy", "transformers", "sympy", "pandas")
+        f"{{packages}}/{name}/**/*.py"
+        for name in ("torch", "scipy", "numpy", "transformers", "sympy", "pandas")
+        if find_spec(name)
     ]
     sources = {
         "warm-up": [{"name": "code", "path": "{stdlib}/email", "format": "python_code"}],
         "code": [{"name": "code", "path": ["{stdlib}", *packages], "format": "python_code"}],
     }
-    if SHARED.is_dir():
-        files = [str(SHARED / "zh" / name) for name in ("cmrc2018_dev.json", "cmrc2018_trial.json")]
-        files.append(str(SHARED / "xquad" / "xquad.zh.json"))
-        posts = [str(SHARED / "classify" / "coldataset" / name) for name in ("dev.csv", "test.csv")]
-        sources["chinese"] = [
-            {"name": "wiki", "path": files, "format": "json", "text_column": "data.paragraphs.context"},
-            {"name": "posts", "path": posts, "format": "csv", "text_column": "TEXT"},
-        ]
+    sources["chinese"] = chinese
     steps = ["normalise", {"deduplicate": {"exact": True}}]
     corpora = {}
     for name, listed in sources.items():
@@ -153,13 +166,13 @@ def machine() -> dict[str, object]:
     }
 
 
-def in_turn(arguments: argparse.Namespace, work: Path) -> dict[str, object]:
+def in_turn(arguments: argparse.Namespace, work: Path, chinese: list[dict[str, object]]) -> dict[str, object]:
     """Return the medians of all ways on all corpora, measured in turn."""
     from massivetext.corpus.reading import load_corpus
     from massivetext.tokens.settings import TokenizerSettings
     from massivetext.tokens.vocabulary import train_tokenizer
 
-    corpora = make_corpora(work)
+    corpora = make_corpora(work, chinese)
     results: dict[str, object] = {}
     for name, folder in corpora.items():
         if name == "warm-up":
@@ -197,13 +210,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "tokenising.json")
+    add_data_option(parser)
     parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(arguments.one[0], *map(Path, arguments.one[1:]))))
         return
     with tempfile.TemporaryDirectory() as work:
-        results = in_turn(arguments, Path(work))
+        results = in_turn(arguments, Path(work), chinese_sources(Path(work), arguments.data))
     found = {"machine": machine(), "rounds": arguments.rounds, "vocab_size": 4096, "corpora": results}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(found, indent=2) + "\n")

@@ -1,6 +1,7 @@
 """Causal training of a 6.9 M GPT-2 and a 6.8 M Llama: this package's loop and transformers.Trainer in turn, as JSON.
 
-    python benchmarks/training.py [--shapes gpt2 llama] [--threads N] [--steps N] [--rounds N] [--out FILE]
+    python benchmarks/training.py [--shapes gpt2 llama] [--threads N] [--steps N] [--rounds N]
+        [--data FOLDER] [--out FILE]
 
 Both start from the same weights and see the same rows (real English text, one document a row) with the same AdamW; the
 losses are compared, then the seconds of each step after the warm-up, by the clock and by processor time. The peer runs
@@ -26,7 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both: threads that sp
 
 import numpy as np
 import torch
-import transformers
+from inputs import add_data_option, english_texts, peer
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.state import read_json
@@ -39,7 +40,7 @@ from massivetext.training.metrics import read_rows
 from massivetext.training.settings import TrainSettings
 from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
-TEXT = Path(__file__).resolve().parents[2] / "shared" / "data" / "wikitext-2"
+transformers = peer("transformers")
 CONTEXT, ROWS, WARM_UP_STEPS = 256, 16, 3
 COMMON = {
     "vocab_size": 8192, "hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4,
@@ -51,9 +52,9 @@ LEARNING_RATE = 3e-4
 PROGRAMS = ("massivetext", "transformers_defaults", "transformers_compiled")
 
 
-def token_rows(count):
+def token_rows(count, data):
     """Return (count, CONTEXT + 1) ids of real English text."""
-    texts = [path.read_text() for path in sorted(TEXT.glob("*.txt"))]
+    texts = english_texts(data)
     tokenizer = train_tokenizer(texts, TokenizerSettings(vocab_size=COMMON["vocab_size"]), quiet=True)
     ids = np.concatenate([np.asarray(tokenizer.encode_ordinary(text)) for text in texts])
     return np.resize(ids, count * (CONTEXT + 1)).reshape(count, CONTEXT + 1).astype(np.int64)
@@ -78,7 +79,7 @@ class Ticks:
 class Rows:
     """The rows as batches of our loop; every row is one document."""
 
-    sources = ("wikitext",)
+    sources = ("text",)
 
     def __init__(self, rows, ticks):
         self.rows, self.ticks = rows, ticks
@@ -160,12 +161,14 @@ def main():
     parser.add_argument("--threads", type=int, default=usable_threads())
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=2)
+    add_data_option(parser)
     parser.add_argument("--only", choices=PROGRAMS, help="one run of the first shape, as the processes of this one do")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "training.json")
     options = parser.parse_args()
     if options.only:
         write_json(options.out, run_one(options.only, options.shapes[0], options))
         return
+    english_texts(options.data)  # ends here, before the first run, where there is no text
     results = {
         "what": "causal training, batch of 16 rows of 256 tokens, AdamW, float32, no dropout",
         "shapes": {family: measure(family, options) for family in options.shapes},
@@ -181,7 +184,7 @@ def run_one(program, family, options):
     """Run one program in this process; return its step times, its losses and the matmul peak after it."""
     torch.set_num_threads(options.threads)
     transformers.logging.set_verbosity_error()
-    rows = token_rows(ROWS * (options.steps + 1))
+    rows = token_rows(ROWS * (options.steps + 1), options.data)
     if program == "massivetext":
         steps, losses = run_ours(family, rows, options.steps, options)
     else:
@@ -198,6 +201,7 @@ def measure(family, options):
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder, "run.json")
                 numbers = ["--steps", str(options.steps), "--threads", str(options.threads), "--out", str(out)]
+                numbers += ["--data", str(options.data)] if options.data else []
                 command = [sys.executable, __file__, "--only", name, "--shapes", family, *numbers]
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
                 found = read_json(out)

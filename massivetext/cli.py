@@ -57,8 +57,8 @@ app.command("train")(
         "model",
         """Train the recipe's model and write its folder; unfinished earlier stages run first.
 
-        Example: massivetext train recipes/english.yaml --out runs/longer
-        --set train.from=runs/english/checkpoints/step-00001000 --set train.steps=2000
+        Example: massivetext train recipes/english.yaml --out runs/longer --set train.from=runs/english
+        --set train.steps=2000
         """,
     )
 )

@@ -49,7 +49,7 @@ def corpus_inspect(
 ) -> None:
     """Show what a corpus holds and what was dropped and why, or one document with its origin, edits and measures.
 
-    Example: massivetext corpus inspect runs/quickstart --id 00c3f0a85e3a4ba1b6f4bd2a2f9f1d5c --replay
+    Example: massivetext corpus inspect runs/quickstart --verify
     """
     from massivetext import verifying
     from massivetext.corpus import inspecting, replaying
@@ -79,7 +79,7 @@ def corpus_append(
 ) -> None:
     """Add new documents to a finished corpus; the recipe must have the same steps, split and seed.
 
-    Example: massivetext corpus append recipes/more.yaml --to runs/mine
+    Example: massivetext corpus append recipes/english.yaml --to runs/mine --set corpus.sources.0.path="more/*.txt"
     """
     from massivetext.corpus import inspecting
     from massivetext.corpus.building import build_corpus
@@ -194,7 +194,7 @@ def corpus_classifier(
 
     In a recipe: {classifier: {path: FOLDER}}, {classifier_score: {min_score: 0.5}}.
 
-    Example: massivetext corpus classifier examples/good examples/bad --out classifiers/prose
+    Example: massivetext corpus classifier mydata/good mydata/bad --out classifiers/prose
     """
     from massivetext.corpus.classifying import classifier_text, train_classifier
 

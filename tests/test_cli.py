@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +12,6 @@ from massivetext import __version__
 from massivetext.cli import app
 from massivetext.translations import set_language
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 VERBS = [
     ["run"], ["train"], ["corpus", "build"], ["corpus", "inspect"], ["corpus", "append"],
     ["corpus", "remove"], ["corpus", "diff"], ["corpus", "mixture"], ["corpus", "classifier"],
@@ -105,25 +103,3 @@ def test_doctor_finds_a_source_that_is_not_there(tmp_path):
     findings = json.loads(found.output)["findings"]
     assert any(finding["level"] == "error" and "not/there" in finding["found"] for finding in findings)
     assert all(finding["remedy"] for finding in findings if finding["level"] != "ok")
-
-
-def documented_commands() -> list[str]:
-    """Return the `massivetext ...` lines in the code blocks of README and recipes."""
-    lines = []
-    for name in ("README.md", "README.zh-CN.md", "recipes/README.md"):
-        for block in re.findall(r"```bash\n(.*?)```", (REPOSITORY / name).read_text(encoding="utf-8"), re.DOTALL):
-            parts = [part.strip() for line in block.splitlines() for part in line.split("&&")]
-            lines += [part for part in parts if part.startswith("massivetext ")]
-    return lines
-
-
-def test_commands_in_the_readme_name_verbs_and_options_that_exist():
-    found = documented_commands()
-    assert len(found) >= 5
-    for line in found:
-        words = line.split()[1:]
-        verb = words[:2] if words[0] in ("corpus", "tokenizer") else words[:1]
-        assert verb in VERBS, line
-        help_text = runner.invoke(app, [*verb, "--help"]).output
-        for option in re.findall(r"(?<=\s)(--[\w-]+)", line):
-            assert option in help_text, f"{line}: {option}"
