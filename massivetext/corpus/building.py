@@ -296,7 +296,7 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     base: the manifest of the corpus in `folder` that is appended to; files that it has read are left out.
     """
     build = 1 if base is None else base["build"] + 1
-    known = files_read(folder)
+    known = files_read(folder, None if base is None else base["build"])
     read = {} if base is None else {key: facts[2] for key, facts in known.items()}
     courses = {}
     for source in sorted(settings.sources, key=lambda entry: entry.name):

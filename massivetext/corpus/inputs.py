@@ -21,11 +21,14 @@ Facts = list[Any]
 Known = Mapping[tuple[str, str], Facts]
 
 
-def files_read(folder: Path) -> dict[tuple[str, str], Facts]:
-    """Return what is noted of each file that the corpus in `folder` has read, by source and uri; empty without one."""
+def files_read(folder: Path, builds: int | None = None) -> dict[tuple[str, str], Facts]:
+    """Return what is noted of each file that the corpus in `folder` has read, by source and uri; empty without one.
+
+    builds: only the first so many, for a build that was stopped has left its notes, too; unset: all.
+    """
     remedy = f"Restore it from a copy, or delete {folder} and build the corpus again"
     found = {}
-    for path in sorted((folder / "index").glob("build-*.json")):
+    for path in sorted((folder / "index").glob("build-*.json"))[:builds]:
         for facts in read_state(path, ["files"], remedy)["files"]:
             found[(facts[0], facts[1])] = facts
     return found

@@ -542,3 +542,28 @@ def test_an_input_that_cannot_be_read_is_not_called_an_output(tmp_path, monkeypa
     recipe = {"sources": [{"name": "s", "path": str(tmp_path / "prose.txt")}], "split": {"validation": 0, "test": 0}}
     with pytest.raises(DataError, match=r"the input .*prose\.txt cannot be read \(Permission denied\)"):
         build_corpus(recipe, tmp_path / "corpus", quiet=True)
+
+
+def test_an_append_that_was_stopped_before_its_manifest_is_done_by_the_next_one(tmp_path, monkeypatch):
+    def texts(name, count):
+        rows = [{"text": f"{name} number {n} of the harbour"} for n in range(count)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return {"name": name, "path": str(tmp_path / f"{name}.jsonl")}
+
+    recipe = {"steps": ["normalise"], "split": {"validation": 0, "test": 0}}
+    build_corpus({**recipe, "sources": [texts("first", 5)]}, tmp_path / "corpus", quiet=True)
+    more = {**recipe, "sources": [texts("more", 4)]}
+    real = building.write_state
+
+    def stopped(path, values):
+        if path.name == "manifest.json":
+            raise KeyboardInterrupt
+        real(path, values)
+
+    monkeypatch.setattr(building, "write_state", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        build_corpus(more, tmp_path / "corpus", quiet=True, append=True)
+    monkeypatch.undo()
+    corpus = build_corpus(more, tmp_path / "corpus", quiet=True, append=True)
+    assert corpus.manifest["splits"]["train"]["documents"] == 9
+    assert build_corpus(more, tmp_path / "corpus", quiet=True, append=True).digest == corpus.digest
