@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from massivetext.translations import tr
+from massivetext.translations import language, tr
 from massivetext.visible import visible
 
 
 def markdown(values: Mapping[str, Any], kind: str) -> str:
     """Return a page's numbers as Markdown. values: what the HTML template places; kind: what the page is called."""
-    headline = values["headline"]
+    headline, space = values["headline"], "" if language() == "zh" else " "
     parts = [f"# {_cell(values['title'])}: {kind}", f"**{headline['figure']} {headline['unit']}** " +
-             " ".join(headline["sentences"])]  # fmt: skip
+             space.join(headline["sentences"])]  # fmt: skip
     if values.get("table") and values["table"]["rows"]:
         parts += [f"## {tr('How well it predicts')}", _scores(values["table"])]
-        parts.append(" ".join(values.get("score_notes", ())))
+        parts.append(space.join(values.get("score_notes", ())))
     if values.get("stations"):
         rows = [(s["name"], s["value"], s["detail"], s["time"]) for s in values["stations"]]
         parts += [f"## {tr('The journey')}", _table(("", "", "", tr("time")), rows)]
