@@ -147,7 +147,8 @@ def result(journey: Journey) -> dict[str, Any]:
     if journey.marker("train").get("finished") and metrics.is_file():
         found["tokens"] = _trained_tokens(metrics)
     if noted := _times_so_far(folder / "run.json"):
-        found |= {name: noted[name] for name in RUN_KEYS}
+        # A takedown or an append has changed the corpus since, if it came after the last stage.
+        found |= {name: noted[name] for name in RUN_KEYS} | {"corpus_digest": corpus_digest(journey)}
     for name, path in (("model", folder / "model"), ("report", folder / "report.html")):
         if path.exists():
             found[name] = str(path)

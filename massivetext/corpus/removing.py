@@ -221,7 +221,7 @@ def _leaving(corpus: Corpus, wanted: Wanted) -> pa.Table:
     """Return the rows that match, and those with the text or the raw record of one that does."""
     found = [_matching(path, split, wanted) for split, path in _files(corpus)]
     if not any(table.num_rows for table in found):
-        return pa.concat_tables(found)
+        return SCHEMA.empty_table()  # an emptied corpus has no file, hence no table
     same = [
         (name, pa.array({value for table in found for value in table[name].to_pylist() if value}, pa.string()))
         for name in ("text_digest", "raw_digest")

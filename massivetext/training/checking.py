@@ -21,6 +21,7 @@ from massivetext.progress import log
 from massivetext.translations import tr
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
+"""Names under which datasets keep labels; models take the second."""
 
 
 class ChosenRows:
@@ -140,6 +141,11 @@ def chosen_columns(row: Any, columns: frozenset[str] | None) -> Any:
     return {name: value for name, value in row.items() if name in columns}
 
 
+def named_labels(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row, or a batch, with its labels under the name that models take."""
+    return {"labels" if name in LABEL_COLUMNS else name: value for name, value in row.items()}
+
+
 def _kept_columns(row: Any, model: nn.Module, remove_unused: bool, strict: bool) -> frozenset[str] | None:
     """Return the columns to keep, None for all; see `check_rows`."""
     taken = taken_columns(model) if isinstance(row, Mapping) else None
@@ -174,7 +180,7 @@ def _unusable(row: Any, limits: Limits) -> str | None:
     for name, value in row.items():
         if value is None:
             return f"{name} is None"
-    ids, labels = row.get("input_ids"), row.get("labels")
+    ids, labels = row.get("input_ids"), named_labels(row).get("labels")
     if ids is not None and hasattr(ids, "__len__") and not len(ids):
         return "input_ids is empty"
     if limits.labels is None or not isinstance(labels, (list, tuple, np.ndarray, Tensor)) or np.ndim(labels) != 1:
@@ -184,7 +190,7 @@ def _unusable(row: Any, limits: Limits) -> str | None:
 
 def _check_fit(row: Mapping[str, Any], number: int, limits: Limits) -> None:
     """Raise DataError where ids or labels of a row do not fit the model."""
-    ids, labels = row.get("input_ids"), row.get("labels", row.get("label"))
+    ids, labels = row.get("input_ids"), named_labels(row).get("labels")
     if ids is not None and limits.vocabulary is not None:
         _check_range(ids, "input_ids", number, limits.vocabulary, "vocab_size")
     if labels is None:

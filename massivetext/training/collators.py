@@ -10,6 +10,7 @@ from massivetext.errors import ConfigError
 from massivetext.hugging_face import checked_options
 from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.tokens.encodings import as_list, as_tensors, fill
+from massivetext.training.checking import named_labels
 from massivetext.training.rows import stack_rows
 
 if TYPE_CHECKING:
@@ -173,13 +174,8 @@ class DataCollatorForSeq2Seq(DataCollatorForTokenClassification):
         return super()._padded_labels(labels, -(-longest // multiple) * multiple)
 
 
-def named_labels(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with its labels under the name that models take."""
-    return {"labels" if name in ("label", "label_ids") else name: value for name, value in row.items()}
-
-
 def default_data_collator(features: Sequence[Any], return_tensors: str = "pt") -> dict[str, Any]:
     """Return the columns of rows as tensors; rows of one length. "label" and "label_ids" are called labels."""
     if return_tensors != "pt":
         raise ConfigError(f"return_tensors is {return_tensors!r}; allowed: 'pt'")
-    return dict(stack_rows([named_labels(row) for row in features]))
+    return stack_rows(features)

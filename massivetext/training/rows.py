@@ -20,7 +20,7 @@ from massivetext.errors import ConfigError, DataError
 from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.tokens.order import TrainingOrder
 from massivetext.tokens.store import Documents, Shard
-from massivetext.training.checking import report_skipped
+from massivetext.training.checking import named_labels, report_skipped
 
 if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
@@ -236,8 +236,8 @@ class CausalRowBatches:
         )
 
 
-def stack_rows(rows: list[Any]) -> dict[str, Tensor]:
-    """Return the columns of rows as tensors: the collator of rows that need no padding. "label" is called "labels"."""
+def stack_rows(rows: Sequence[Any]) -> dict[str, Tensor]:
+    """Return the columns of rows as tensors: the collator of rows that need no padding. Labels are called "labels"."""
     if not isinstance(rows[0], Mapping):
         raise ConfigError(
             f"a row of the dataset is a {type(rows[0]).__name__}; give rows as mappings from argument names of the "
@@ -248,4 +248,4 @@ def stack_rows(rows: list[Any]) -> dict[str, Tensor]:
     uneven = [name for name, column in columns.items() if len({value.shape for value in column}) > 1]
     if uneven:
         raise DataError(f"rows differ in the shape of {', '.join(uneven)}; pass a data_collator that pads them")
-    return {"labels" if name == "label" else name: torch.stack(column) for name, column in columns.items()}
+    return named_labels({name: torch.stack(column) for name, column in columns.items()})

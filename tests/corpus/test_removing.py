@@ -5,6 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from massivetext import journey
 from massivetext.corpus import building, removing
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.comparing import compare, comparison_text
@@ -265,6 +266,21 @@ def test_the_same_takedown_again_says_that_it_was_done(recipe, tmp_path):
     again = remove_documents(tmp_path / "out", "asked", pattern="秘密 30$")
     assert again["already"] and not first["already"] and again["documents"] == first["documents"]
     assert len(list((tmp_path / "out" / "removed").iterdir())) == 1
+
+
+@pytest.mark.parametrize("text", ["The only document.", "只有这一篇。"])
+def test_a_corpus_of_which_nothing_is_left_takes_further_takedowns(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text)
+    settings = {"sources": [{"name": "a", "path": str(tmp_path / "a.txt")}], "steps": []}
+    recipe = {"corpus": {**settings, "split": {"validation": 0, "test": 0}}}
+    built = journey.run(recipe, tmp_path / "run", until="corpus", quiet=True)
+    folder = tmp_path / "run" / "corpus"
+    first = remove_documents(folder, "asked", pattern=text[:3])
+    assert remove_documents(folder, "asked", pattern=text[:3])["already"] and not first["already"]
+    with pytest.raises(DataError, match="nothing was taken down"):
+        remove_documents(folder, "asked", pattern="another 别的")
+    again = journey.run(recipe, tmp_path / "run", until="corpus", quiet=True)
+    assert built["corpus_digest"] != again["corpus_digest"] == first["digest"]
 
 
 def test_the_list_of_takedowns_repeats_no_address_and_no_pattern(recipe, tmp_path):

@@ -249,6 +249,17 @@ def test_a_row_that_does_not_fit_the_model_is_named_before_the_first_step(tmp_pa
         mt.Trainer(model, arguments(tmp_path), train_dataset=[token_labels([0, 1, 0]), row]).train()
 
 
+@pytest.mark.parametrize("collate", [None, mt.default_data_collator])
+@pytest.mark.parametrize("name", ["label", "labels", "label_ids"])
+def test_labels_are_taken_and_checked_under_each_of_their_names(tmp_path, name, collate):
+    rows = [{"input_ids": row["input_ids"], name: row["label"]} for row in labelled()]
+    plain = mt.Trainer(classifier(), arguments(tmp_path / "plain"), train_dataset=labelled()).train()
+    named = mt.Trainer(classifier(), arguments(tmp_path / "named"), collate, rows).train()
+    assert named.training_loss == plain.training_loss
+    with pytest.raises(DataError, match="row 16: labels holds 2; allowed: 0 to 1"):
+        mt.Trainer(classifier(), arguments(tmp_path / "bad"), collate, [*rows, {**rows[0], name: 2}]).train()
+
+
 def test_rows_of_a_causal_model_that_do_not_fit_are_named(tmp_path, tokenizer):
     model, size = causal(tokenizer), len(tokenizer)
     for row, said in (
