@@ -29,7 +29,7 @@ import xxhash
 from inputs import add_data_option, real_texts, require_packages
 from machine import describe_machine
 
-from massivetext.corpus.gopher import (
+from massivetext.corpus.steps.gopher import (
     GopherQuality,
     GopherRepetition,
     QualitySettings,

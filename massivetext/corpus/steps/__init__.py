@@ -18,38 +18,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from massivetext.corpus.banding import Banding, banding_for
+from massivetext.corpus.barrier.banding import Banding, banding_for
 from massivetext.errors import ConfigError, unknown_name
 from massivetext.settings import Settings, shown
 from massivetext.translations import tr
 
 STEPS = {
-    "normalise": "massivetext.corpus.normalise:Normalise",
-    "statistics": "massivetext.corpus.gopher:Statistics",
-    "ngrams": "massivetext.corpus.gopher:NGrams",
-    "page": "massivetext.corpus.web:Page",
-    "character_grams": "massivetext.corpus.web:CharacterGrams",
-    "jieba": "massivetext.corpus.chinese:Jieba",
-    "gopher_quality": "massivetext.corpus.gopher:GopherQuality",
-    "gopher_repetition": "massivetext.corpus.gopher:GopherRepetition",
-    "length": "massivetext.corpus.gopher:Length",
-    "html_to_text": "massivetext.corpus.html_to_text:HtmlToText",
-    "language": "massivetext.corpus.language:Language",
-    "in_language": "massivetext.corpus.language:InLanguage",
-    "pii_counts": "massivetext.corpus.pii:PiiCounts",
-    "pii": "massivetext.corpus.pii:Pii",
-    "c4_lines": "massivetext.corpus.web:C4Lines",
-    "c4_pages": "massivetext.corpus.web:C4Pages",
-    "fineweb_quality": "massivetext.corpus.web:FineWebQuality",
-    "word_list": "massivetext.corpus.web:WordList",
-    "map_neo_quality": "massivetext.corpus.chinese:MapNeoQuality",
-    "chinesewebtext_quality": "massivetext.corpus.chinese:ChineseWebTextQuality",
-    "code_quality": "massivetext.corpus.web:CodeQuality",
-    "classifier": "massivetext.corpus.classifying:ClassifierScore",
-    "classifier_score": "massivetext.corpus.classifying:ClassifierLimit",
+    "normalise": "massivetext.corpus.steps.normalise:Normalise",
+    "statistics": "massivetext.corpus.steps.gopher:Statistics",
+    "ngrams": "massivetext.corpus.steps.gopher:NGrams",
+    "page": "massivetext.corpus.steps.web:Page",
+    "character_grams": "massivetext.corpus.steps.web:CharacterGrams",
+    "jieba": "massivetext.corpus.steps.chinese:Jieba",
+    "gopher_quality": "massivetext.corpus.steps.gopher:GopherQuality",
+    "gopher_repetition": "massivetext.corpus.steps.gopher:GopherRepetition",
+    "length": "massivetext.corpus.steps.gopher:Length",
+    "html_to_text": "massivetext.corpus.steps.html_to_text:HtmlToText",
+    "language": "massivetext.corpus.steps.language:Language",
+    "in_language": "massivetext.corpus.steps.language:InLanguage",
+    "pii_counts": "massivetext.corpus.steps.pii:PiiCounts",
+    "pii": "massivetext.corpus.steps.pii:Pii",
+    "c4_lines": "massivetext.corpus.steps.web:C4Lines",
+    "c4_pages": "massivetext.corpus.steps.web:C4Pages",
+    "fineweb_quality": "massivetext.corpus.steps.web:FineWebQuality",
+    "word_list": "massivetext.corpus.steps.web:WordList",
+    "map_neo_quality": "massivetext.corpus.steps.chinese:MapNeoQuality",
+    "chinesewebtext_quality": "massivetext.corpus.steps.chinese:ChineseWebTextQuality",
+    "code_quality": "massivetext.corpus.steps.web:CodeQuality",
+    "classifier": "massivetext.corpus.steps.classifier:ClassifierScore",
+    "classifier_score": "massivetext.corpus.steps.classifier:ClassifierLimit",
     "perplexity": "massivetext.tokens.perplexity:Perplexity",
     "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
-    "decontaminate": "massivetext.corpus.decontaminating:Decontaminate",
+    "decontaminate": "massivetext.corpus.barrier.decontamination:Decontaminate",
     "deduplicate": "massivetext.corpus.steps:Deduplicate",
 }
 """Every step's name in a recipe, and where its class is; the module is imported when a recipe names the step."""

@@ -20,8 +20,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.census import Census, equal_rows
-from massivetext.corpus.index import KEPT, REPEATED, STAYED, Keys, Lists, Numbers, from_hexadecimal, index_batches
+from massivetext.corpus.barrier.census import Census, equal_rows
+from massivetext.corpus.barrier.index import (
+    KEPT,
+    REPEATED,
+    STAYED,
+    Keys,
+    Lists,
+    Numbers,
+    from_hexadecimal,
+    index_batches,
+)
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.rows import digests, noted
 from massivetext.corpus.steps import REPEATS, Deduplicate, RepeatSettings
