@@ -34,6 +34,13 @@ from massivetext.corpus.barrier.census import (
     totals_of,
 )
 from massivetext.corpus.barrier.decontamination import Decontaminate, drop_contaminated
+from massivetext.corpus.barrier.deduplication import (
+    REPEATS,
+    Deduplicate,
+    DeduplicateSettings,
+    NearSettings,
+    RepeatSettings,
+)
 from massivetext.corpus.barrier.index import Lists, index_path, write_index
 from massivetext.corpus.barrier.repeats import Repeats, take_repeats
 from massivetext.corpus.checking import listed_parts
@@ -56,17 +63,8 @@ from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.removing import finish_takedown
 from massivetext.corpus.rows import READ_VERSION, Lane
 from massivetext.corpus.settings import CorpusSettings, SourceSettings, read_settings
-from massivetext.corpus.steps import (
-    REPEATS,
-    Barrier,
-    Deduplicate,
-    DeduplicateSettings,
-    Measure,
-    NearSettings,
-    RepeatSettings,
-    Step,
-    make_steps,
-)
+from massivetext.corpus.steps import Barrier, Measure, Step
+from massivetext.corpus.steps.table import make_steps
 from massivetext.corpus.takedowns import BEFORE, TAKEN, check_takedowns, locked_corpus, takedown_digests
 from massivetext.errors import ConfigError, DataError, MassiveTextError
 from massivetext.progress import log, progress

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from massivetext.corpus.barrier.census import Census, equal_rows
+from massivetext.corpus.barrier.deduplication import REPEATS, Deduplicate, RepeatSettings
 from massivetext.corpus.barrier.index import (
     KEPT,
     REPEATED,
@@ -33,7 +34,6 @@ from massivetext.corpus.barrier.index import (
 )
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.rows import digests, noted
-from massivetext.corpus.steps import REPEATS, Deduplicate, RepeatSettings
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.compiling import kernel
 from massivetext.text.words import HASH_FACTOR, HASH_START, hash_words, mix
