@@ -28,7 +28,7 @@ import scipy.stats  # noqa: F401
 
 import massivetext.cli
 import massivetext.corpus.building
-import massivetext.corpus.classifying
+import massivetext.corpus.steps.classifier
 import massivetext.evaluation.splits
 import massivetext.models.auto
 import massivetext.models.gguf_export

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from massivetext.corpus import working
-from massivetext.corpus.main_text import main_text
 from massivetext.corpus.steps import Edit
+from massivetext.corpus.steps.main_text import main_text
 from massivetext.errors import BadDocument
 from massivetext.settings import Settings
 
@@ -67,7 +67,7 @@ class HtmlToText(Edit):
         settings = self.settings
         try:
             if settings.extractor == "trafilatura":
-                task = "massivetext.corpus.main_text:main_text"
+                task = "massivetext.corpus.steps.main_text:main_text"
                 return working.run(task, settings.extractor, page, settings.seconds_per_page), None
             return main_text(settings.extractor, page), None
         except BadDocument as error:

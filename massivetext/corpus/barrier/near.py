@@ -19,11 +19,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.banding import Banding, banding_for
-from massivetext.corpus.census import BRIDGE, CONTAMINATED, NEAR, NEAR_ASKED, NOWHERE, Census, equal_rows
-from massivetext.corpus.index import KEPT, REPEATED, Keys, Lists, Numbers, as_hexadecimal, index_batches
+from massivetext.corpus.barrier.banding import Banding, banding_for
+from massivetext.corpus.barrier.census import BRIDGE, CONTAMINATED, NEAR, NEAR_ASKED, NOWHERE, Census, equal_rows
+from massivetext.corpus.barrier.deduplication import NearSettings
+from massivetext.corpus.barrier.index import KEPT, REPEATED, Keys, Lists, Numbers, as_hexadecimal, index_batches
 from massivetext.corpus.parts import opened, part_files
-from massivetext.corpus.steps import NearSettings
 from massivetext.parquet import OwnParquet
 from massivetext.storage import write_whole
 from massivetext.text.compiling import kernel

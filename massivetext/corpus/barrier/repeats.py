@@ -20,11 +20,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.census import Census, equal_rows
-from massivetext.corpus.index import KEPT, REPEATED, STAYED, Keys, Lists, Numbers, from_hexadecimal, index_batches
+from massivetext.corpus.barrier.census import Census, equal_rows
+from massivetext.corpus.barrier.deduplication import REPEATS, Deduplicate, RepeatSettings
+from massivetext.corpus.barrier.index import (
+    KEPT,
+    REPEATED,
+    STAYED,
+    Keys,
+    Lists,
+    Numbers,
+    from_hexadecimal,
+    index_batches,
+)
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.rows import digests, noted
-from massivetext.corpus.steps import REPEATS, Deduplicate, RepeatSettings
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.compiling import kernel
 from massivetext.text.words import HASH_FACTOR, HASH_START, hash_words, mix

@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.pii_marks import COLONS, find_marks
 from massivetext.corpus.steps import Edit, Measure
+from massivetext.corpus.steps.pii_marks import COLONS, find_marks
 from massivetext.settings import Settings
 from massivetext.text.arrays import string_buffers
 

@@ -19,7 +19,7 @@ from massivetext.storage import temporary_path
 from massivetext.text.arrays import string_buffers
 
 if TYPE_CHECKING:
-    from massivetext.corpus.census import Census
+    from massivetext.corpus.barrier.census import Census
 
 KEPT, REPEATED = 0, 8
 """Fates: a document that stays; one of which nothing is left, because all its lines stood before."""

@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from massivetext.corpus.census import CONTAMINATED, Census
-from massivetext.corpus.index import KEPT, Keys, Numbers, as_hexadecimal
+from massivetext.corpus.barrier.census import CONTAMINATED, Census
+from massivetext.corpus.barrier.index import KEPT, Keys, Numbers, as_hexadecimal
 from massivetext.corpus.parts import opened, part_files
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.index import (
+from massivetext.corpus.barrier.index import (
     INDEX_COLUMNS,
     INDEX_ROWS,
     KEPT,
