@@ -31,7 +31,7 @@ import massivetext.corpus.building
 import massivetext.corpus.steps.classifier
 import massivetext.evaluation.splits
 import massivetext.models.auto
-import massivetext.models.gguf_export
+import massivetext.models.files.gguf_export
 import massivetext.report.page
 import massivetext.runs.takedowns
 import massivetext.tasks.pipelines
