@@ -26,7 +26,7 @@ from massivetext.training.clock import Clock
 from massivetext.training.crew import equal_parts
 from massivetext.training.machine import environment, run_with_threads, training_device
 from massivetext.training.metrics import RunLog, Sums
-from massivetext.training.objectives import Batches, CausalObjective, Objective
+from massivetext.training.objectives.causal import Batches, CausalObjective, Objective
 from massivetext.training.optimisers import (
     build_optimisers,
     clip_gradients,

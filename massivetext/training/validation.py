@@ -9,7 +9,7 @@ from torch import Tensor
 
 from massivetext.training.crew import equal_parts
 from massivetext.training.metrics import Sums
-from massivetext.training.objectives import Batches, ModuleObjective, Objective, has_dropout
+from massivetext.training.objectives.causal import Batches, ModuleObjective, Objective, has_dropout
 
 VALIDATION_BATCHES = 16
 
