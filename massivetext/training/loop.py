@@ -23,10 +23,10 @@ from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.progress import log, progress
 from massivetext.training.checkpoints import CHECKPOINTS, model_tensors, remove_old, restore_model, save_checkpoint
 from massivetext.training.clock import Clock
-from massivetext.training.crew import equal_parts
 from massivetext.training.machine import environment, run_with_threads, training_device
 from massivetext.training.metrics import RunLog, Sums
-from massivetext.training.objectives.causal import Batches, CausalObjective, Objective
+from massivetext.training.objectives.causal import CausalObjective
+from massivetext.training.objectives.protocol import Batches, Objective
 from massivetext.training.optimisers import (
     build_optimisers,
     clip_gradients,
@@ -212,7 +212,7 @@ def gradients(run: Run, batch: Any, shares: np.ndarray, trained: list[nn.Paramet
     their gradients added up in the parts' order, so the sum does not depend on which was ready first.
     """
     objective, crew = run.objective, run.objective.crew
-    parts = equal_parts(len(shares), run.settings.micro_batches * (crew.size if crew else 1))
+    parts = objective.parts(batch)
 
     def weighted(rows: slice) -> tuple[Tensor, Tensor]:
         mean, nats = objective.loss(batch, rows)
