@@ -15,6 +15,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib import import_module
@@ -108,24 +109,34 @@ class Count:
 
 
 class Tracer:
-    """Records the files of massivetext in which functions are called; code that an import runs does not count."""
+    """Records the files of massivetext in which functions are called while it is on; imports have been done before."""
 
     def __init__(self) -> None:
         self.found: set[str] = set()
+        self.on = False
 
-    def start(self, threads_only: bool = False) -> None:
-        """Record calls in threads started from now on and, unless threads_only, in this one."""
+    @contextmanager
+    def installed(self, threads_only: bool = False) -> Iterator[None]:
+        """Watch this thread, unless threads_only, and all threads that start inside the block."""
         threading.setprofile(self._note)
         if not threads_only:
             sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
 
-    def stop(self) -> None:
-        """Record no more calls in this thread, nor in new ones."""
-        sys.setprofile(None)
-        threading.setprofile(None)
+    @contextmanager
+    def recording(self, threads_only: bool = False) -> Iterator[None]:
+        """Watch and record everything inside the block."""
+        with self.installed(threads_only):
+            self.on = True
+            yield
+            self.on = False
 
     def _note(self, frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE)):
+        if self.on and event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE)):
             self.found.add(frame.f_code.co_filename)
 
     def add_classes(self, model: torch.nn.Module) -> None:
@@ -160,10 +171,7 @@ class TracedBatches:
 
     def batch(self, step: int) -> Any:
         """Return the batch of a step."""
-        if step == self.STEP:
-            self.tracer.start()
-        elif step == self.STEP + 1:
-            self.tracer.stop()
+        self.tracer.on = step == self.STEP
         return self.batches.batch(step)
 
 
@@ -174,9 +182,10 @@ def training_step(folder: Path) -> Iterator[Count]:
     tracer = Tracer()
     batches = TracedBatches(TrainingOrder(documents, "train", None, 16, 4, seed=0), tracer)
     settings = TrainSettings.parse(
-        {"context_tokens": 16, "batch_tokens": 64, "steps": TracedBatches.STEP + 2, "compile": "off", "threads": 1}
+        {"context_tokens": 16, "batch_tokens": 64, "steps": TracedBatches.STEP + 2, "compile": "off", "threads": 2}
     )
-    train(tiny("llama"), batches, settings, folder, quiet=True)
+    with tracer.installed():
+        train(tiny("llama"), batches, settings, folder, quiet=True)
     yield tracer.count("training_step", "one training step, without the model")
 
 
@@ -193,11 +202,8 @@ def document(folder: Path) -> Iterator[Count]:
         "split": {"validation": 0, "test": 0},
     }
     tracer = Tracer()
-    tracer.start(threads_only=True)
-    try:
+    with tracer.recording(threads_only=True):
         mt.build_corpus(recipe, folder / "corpus", quiet=True)
-    finally:
-        tracer.stop()
     yield tracer.count("document", "one document, from file to written row")
 
 
@@ -207,11 +213,8 @@ def token(folder: Path) -> Iterator[Count]:
     tokens = decode_steps(tiny("llama"), torch.tensor([[1, 2, 3]]), None, settings)
     next(tokens), next(tokens)
     tracer = Tracer()
-    tracer.start()
-    try:
+    with tracer.recording():
         next(tokens)
-    finally:
-        tracer.stop()
     yield tracer.count("token", "one generated token")
 
 
@@ -251,12 +254,8 @@ def family(folder: Path) -> Iterator[Count]:
         model, ids = tiny(name), torch.arange(3, 12)[None]
         options = {"decoder_input_ids": ids} if "Seq2Seq" in auto else {}
         tracer = Tracer()
-        tracer.start()
-        try:
-            with torch.no_grad():
-                model(ids, **options)
-        finally:
-            tracer.stop()
+        with tracer.recording(), torch.no_grad():
+            model(ids, **options)
         tracer.add_classes(model)
         yield tracer.count("family", f"forward pass of {name}")
 
