@@ -106,7 +106,7 @@ def do_train(journey: Journey) -> None:
         from massivetext.tokens.order import TrainingOrder
         from massivetext.training.calibration import resolve_steps
         from massivetext.training.loop import Parts, train
-        from massivetext.training.objectives import CausalObjective
+        from massivetext.training.objectives.causal import CausalObjective
 
         store = _store(journey)
         rows = recipe.train.rows
