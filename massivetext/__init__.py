@@ -162,9 +162,9 @@ PUBLIC_NAMES = {
     "logit_lens": "massivetext.explaining.lens",
     "pipeline": "massivetext.tasks.pipelines",
     "remove_documents": "massivetext.corpus.removing",
-    "run": "massivetext.journey",
+    "run": "massivetext.runs.execution",
     "set_seed": "massivetext.training.seeds",
-    "train_classifier": "massivetext.corpus.classifying",
+    "train_classifier": "massivetext.corpus.steps.classifier",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
 
@@ -172,16 +172,15 @@ __all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
 if TYPE_CHECKING:
     from massivetext.corpus.building import build_corpus as build_corpus
-    from massivetext.corpus.classifying import train_classifier as train_classifier
     from massivetext.corpus.datasets import load_dataset as load_dataset
     from massivetext.corpus.reading import load_corpus as load_corpus
     from massivetext.corpus.removing import remove_documents as remove_documents
+    from massivetext.corpus.steps.classifier import train_classifier as train_classifier
     from massivetext.explaining.attribution import attribute_tokens as attribute_tokens
     from massivetext.explaining.explanation import explain as explain
     from massivetext.explaining.lens import logit_lens as logit_lens
     from massivetext.explaining.maps import attention_maps as attention_maps
     from massivetext.generation.config import GenerationConfig as GenerationConfig
-    from massivetext.journey import run as run
     from massivetext.models.auto import AutoConfig as AutoConfig
     from massivetext.models.auto import AutoModel as AutoModel
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM
@@ -298,6 +297,7 @@ if TYPE_CHECKING:
     from massivetext.models.families.roberta import XLMRobertaConfig as XLMRobertaConfig
     from massivetext.models.families.t5 import MT5Config as MT5Config
     from massivetext.models.families.t5 import T5Config as T5Config
+    from massivetext.runs.execution import run as run
     from massivetext.tasks.pipelines import pipeline as pipeline
     from massivetext.tokens.classes import BartTokenizer as BartTokenizer
     from massivetext.tokens.classes import BartTokenizerFast as BartTokenizerFast

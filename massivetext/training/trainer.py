@@ -26,7 +26,9 @@ from massivetext.training.collators import DataCollatorForLanguageModeling
 from massivetext.training.loop import Evaluate, Parts, train
 from massivetext.training.machine import training_device
 from massivetext.training.metrics import read_rows
-from massivetext.training.objectives import CausalObjective, ModuleObjective, Objective, loss_in
+from massivetext.training.objectives.causal import CausalObjective
+from massivetext.training.objectives.module import ModuleObjective, loss_in
+from massivetext.training.objectives.protocol import Objective
 from massivetext.training.settings import TrainSettings
 from massivetext.training.validation import mean_losses
 from massivetext.translations import tr
