@@ -34,6 +34,10 @@ class Body(nn.Module):
         """Make the modules; called on the meta device."""
         raise NotImplementedError
 
+    def leave(self, hidden: Tensor) -> Tensor:
+        """Return what a head reads, (B, T, D), of what the last block gave."""
+        return hidden
+
     @classmethod
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:
         """Return how files name and lay out the body's tensors, both without prefix; nothing where they do as it."""

@@ -225,6 +225,10 @@ class DecoderModel(Model):
         """Return the embeddings (B, T, D) of ids (B, T)."""
         return self.model.embed(input_ids)
 
+    def look_up(self, input_ids: Tensor) -> Tensor:
+        """Return the embeddings (B, T, D) of ids (B, T)."""
+        return self.model.embed(input_ids)
+
     def hidden(
         self,
         embeddings: Tensor,

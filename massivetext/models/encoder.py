@@ -20,7 +20,7 @@ from massivetext.models.outputs import HeadOutput, Record
 class Encoder(Body):
     """Embeddings, blocks and perhaps a pooler, under Hugging Face's names."""
 
-    inner_heads = ("pooler.",)
+    inner_heads: ClassVar[tuple[str, ...]] = ("pooler.",)
     positions_behind_padding: ClassVar[bool] = False
     """Whether the first position is the one behind the padding id, and padding has the id's own."""
     config: Any
@@ -73,6 +73,7 @@ class Encoder(Body):
 class EncoderModel(Model):
     """What every model on an encoder's body has."""
 
+    reads_ahead = True
     pooled: bool = False
     """Whether there is a pooler, where the family has one."""
 
@@ -105,6 +106,11 @@ class EncoderModel(Model):
         check_ids(input_ids, self.config.vocab_size, self.config.most_tokens)
         body: Any = self.body  # which is this object, where it has no head: so its class is named
         return cast(Tensor, self.body_class.embed(body, input_ids, token_type_ids, position_ids))
+
+    def look_up(self, input_ids: Tensor) -> Tensor:
+        """Return the word embeddings (B, T, D) of ids (B, T)."""
+        words: Any = self.body.embeddings
+        return cast(Tensor, words.word_embeddings(input_ids))
 
     def hidden(self, embeddings: Tensor, attention_mask: Tensor | None = None, record: Record | None = None) -> Tensor:
         """Return the last hidden states (B, T, D) of what `embed` gives. record: gets what the layers did."""

@@ -107,10 +107,6 @@ class EncoderDecoder(Body):
         """Return the keys and values of the source, by decoder layer."""
         return [attention.keys_values(memory.hidden) for attention in self.cross_attentions()]
 
-    def leave(self, hidden: Tensor) -> Tensor:
-        """Return what the head reads, (B, T, D), of what a layer of the decoder gave."""
-        return hidden
-
     def scale(self, hidden: Tensor) -> Tensor:
         """Return the hidden states as the language model's matrix reads them."""
         return hidden
@@ -154,6 +150,10 @@ class EncoderDecoderModel(Model):
         """Return the embeddings (B, T, D) of ids (B, T)."""
         body: Any = self.body  # which may be this object: so its class is named
         return cast(Tensor, self.body_class.embed(body, input_ids))
+
+    def look_up(self, input_ids: Tensor) -> Tensor:
+        """Return the embeddings (B, T, D) of ids (B, T)."""
+        return self.embed(input_ids)
 
     def hidden(
         self,

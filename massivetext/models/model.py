@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from massivetext.errors import ConfigError, ModelError
 from massivetext.hub import find_folder
 from massivetext.hugging_face import checked_options
-from massivetext.models.body import Body
 from massivetext.models.config_methods import LATER
 from massivetext.models.files.config_json import generation_fields
 from massivetext.models.files.folder import check_folder, check_probes, save_model_folder, wanted_dtype
@@ -41,11 +40,14 @@ class Model(ModelMethods):
     """
 
     config_class: ClassVar[Any]
-    body_class: ClassVar[type[Body]]
+    body_class: ClassVar[Any]
+    """The family's `Body`."""
     stored_prefix: ClassVar[str]
     """How the names of the body's tensors begin in files of this class."""
     architecture: ClassVar[str]
     """The name of the class, which config.json carries."""
+    reads_ahead: ClassVar[bool] = False
+    """Whether a token reads those behind it, too, so that kinds of tokens (token_type_ids) tell two texts apart."""
     whole: ClassVar[bool] = False
     """Whether files have to hold the head; otherwise it is made fresh where they do not."""
 
@@ -85,6 +87,15 @@ class Model(ModelMethods):
     @property
     def width(self) -> int:
         """Features of what the head reads."""
+        raise NotImplementedError
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether the model reads one text and has a decoder that reads or writes another."""
+        return "decoder_input_ids" in self.forward_names
+
+    def look_up(self, input_ids: Tensor) -> Tensor:
+        """Return the embeddings (B, T, D) of ids alone, without positions or kinds of tokens."""
         raise NotImplementedError
 
     def can_generate(self) -> bool:
@@ -155,8 +166,13 @@ class Model(ModelMethods):
         return cls.body_class.tied
 
     @classmethod
-    def tidy(cls, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return a file's tensors under the names of this class's files, without derived buffers and tied copies."""
+    def tidy(
+        cls, weights: Mapping[str, Tensor], config: Any, where: str = "the weights"
+    ) -> tuple[dict[str, Tensor], Any]:
+        """Return a file's tensors under the names of this class's files, without derived buffers and tied copies.
+
+        Second comes the configuration, with what only the weights tell.
+        """
         found: dict[str, Tensor] = {}
         for name, tensor in weights.items():
             if re.search(cls.body_class.derived, name):
@@ -173,7 +189,8 @@ class Model(ModelMethods):
                         f"use the weights of one training, not a mixture of two"
                     )
                 del found[copy]
-        return found
+        config = cls.body_class.told_by_weights(config, found, cls.task, where)
+        return found, config
 
     def stored_name(self, name: str) -> str:
         """Return what files of this class call a tensor that they lay out as the model does."""
@@ -270,8 +287,7 @@ class Model(ModelMethods):
     ) -> Self:
         """Return the model of a folder; see `from_pretrained`. dtype: None keeps the file's."""
         config, weights = check_folder(folder, cls.config_class)
-        weights = cls.tidy(weights)
-        config = cls.body_class.told_by_weights(config, weights, cls.task, str(folder))
+        weights, config = cls.tidy(weights, config, str(folder))
         if not cls.whole:
             config = (config if own is None else own).changed(**changes)
         model = cls(config, seed=None)

@@ -170,7 +170,7 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def preset_config(name: str, **changes: Any) -> DecoderConfig:
+def preset_config(name: str, **changes: Any) -> Any:
     """Return the configuration of a published size; changes: fields to have otherwise, e.g. vocab_size.
 
     An unknown name or field raises ConfigError with the nearest.

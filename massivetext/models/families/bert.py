@@ -173,7 +173,7 @@ class Bert(Encoder):
     """BERT's body."""
 
     prefixes = ("bert.",)
-    heads = ("cls.predictions.", "cls.seq_relationship.", "classifier.", "qa_outputs.")
+    heads: ClassVar[tuple[str, ...]] = ("cls.predictions.", "cls.seq_relationship.", "classifier.", "qa_outputs.")
 
     def build(self, config: BertConfig) -> None:
         """Make embeddings, blocks and pooler."""

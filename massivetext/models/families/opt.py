@@ -105,7 +105,7 @@ class OPT(Decoder):
     position_offset = 2
     padding_position = -1
 
-    def build(self, config: OPTConfig) -> None:
+    def build(self, config: Any) -> None:
         """Make embeddings, blocks and, where norms come before the parts, the final norm."""
         super().build(config)
         if not config.do_layer_norm_before:

@@ -7,7 +7,7 @@ and probe texts with their top logits. It is written last; loading compares ever
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ class Savable(Protocol):
     """What a folder asks of a model."""
 
     config: Any
-    architecture: str
+    architecture: ClassVar[str]
 
     @property
     def dtype(self) -> torch.dtype: ...  # noqa: D102

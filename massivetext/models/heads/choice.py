@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -50,7 +51,7 @@ class MultipleChoice(LabellingEncoder):
         assert ids is not None
         record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.hidden(self.embed(ids, kinds, positions), mask, record)  # (B * C, T, D)
-        logits = self.project(self.summary(hidden, ids).unflatten(0, input_ids.shape[:2]))
+        logits = self.project(torch.unflatten(self.summary(hidden, ids), 0, input_ids.shape[:2]))
         loss = None if labels is None else self.loss(logits, labels)
         return HeadOutput(loss, logits, *Record.shown(record, hidden, output_hidden_states))
 
