@@ -1,4 +1,4 @@
-"""Who may read whom in packed and padded rows, as a mask or as documents for a kernel. Legend: B batch, T tokens, D features."""
+"""Who may read whom in packed and padded rows. Legend: B batch, T tokens, D features."""
 
 import math
 

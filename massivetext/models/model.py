@@ -285,7 +285,7 @@ class Model(ModelMethods):
             model = cls._of_folder(found, dtype, own, given, ignore_mismatched_sizes)
         if cls.whole:  # the shape is the file's; what may change later may change now
             own = {} if own is None else own.model_dump()
-            model.config.update(own | {name: given[name] for name in given if name in model.config.model_fields})
+            model.config.update(own | {name: given[name] for name in given if name in type(model.config).model_fields})
         model.to(device)
         model.tokenizer_folder = str(found)
         model.eval()
