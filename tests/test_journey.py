@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from crash_harness import folder_digests, trials
+from score_rows import by_part
 from small_run import small_recipe, write_texts
 from typer.testing import CliRunner
 
@@ -33,15 +34,10 @@ def finished(texts, tmp_path_factory) -> tuple[Path, dict]:
 
 def test_a_run_gives_scores_of_every_source_beside_all_baselines(finished):
     _, found = finished
-    for name in (
-        "bits_per_byte",
-        "gzip_bits_per_byte",
-        "xz_bits_per_byte",
-        "xz_primed_bits_per_byte",
-        "ngram_bits_per_byte",
-    ):
-        assert set(found[name]) == {"total", "english", "chinese"}
-        assert all(0 < value < 20 for value in found[name].values())
+    for system in ("model", "gzip", "xz", "xz_primed", "ngram"):
+        values = by_part(found["scores"], "bits_per_byte", system)
+        assert set(values) == {"total", "english", "chinese"}
+        assert all(0 < value < 20 for value in values.values())
     assert found["tokens"] == 24 * 256
     assert found["peak_memory_bytes"] > 1e7
     assert len(found["corpus_digest"]) == 64
