@@ -31,7 +31,8 @@ def verdict(table: Table) -> list[str]:
     own, metric, captions = table.own[""], table.metric, table.metric.captions
     if metric.lower_is_better is None:
         return []
-    ahead, behind = [], []
+    ahead: list[str] = []
+    behind: list[str] = []
     for cells in table.peers:
         if (peer := cells.get("")) is None or (by := change(own.value, peer.value)) is None:
             continue
