@@ -28,8 +28,8 @@ DECLARED = {
 """Captions of metrics and systems."""
 COMPUTED = {
     "corpus/classifying.py": {"all", "han", "other"},
-    "checks.py": {"run folder", "corpus", "tokenizer", "mixture", "model", "train", "samples", "evaluate"},
-    "journey.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
+    "runs/checks.py": {"run folder", "corpus", "tokenizer", "mixture", "model", "train", "samples", "evaluate"},
+    "runs/execution.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
     "report/quantities.py": {
         "exact duplicate",
         "near duplicate",

@@ -8,7 +8,7 @@ from massivetext.evaluation.results import FORMAT as EVALUATION
 from massivetext.evaluation.results import write_scores
 from massivetext.progress import log, progress
 from massivetext.recipe import Recipe, recipe_values
-from massivetext.run_folder import Journey, known_training, with_known_steps
+from massivetext.runs.folder import Journey, known_training, with_known_steps
 from massivetext.state import check_recorded
 from massivetext.storage import value_digest, write_json
 from massivetext.training.settings import HARMLESS
