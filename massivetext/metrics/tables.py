@@ -38,6 +38,11 @@ class Table:
         """Metric and task in the language in use."""
         return tr("{metric} ({task})", metric=tr(self.metric.label), task=tr(self.task))
 
+    @property
+    def head(self) -> str:
+        """The title, and an arrow in the direction of better values."""
+        return f"{self.title} {self.metric.arrow}".rstrip()
+
     def column(self, part: str) -> dict[str, Score]:
         """Return the score of each system on a part of the task."""
         return {system: cells[part] for system, cells in self.systems.items() if part in cells}
@@ -72,8 +77,7 @@ def scores_text(scores: Iterable[Score]) -> list[str]:
     """
     lines = []
     for table in tables(scores):
-        head = f"{table.title} {table.metric.arrow}".rstrip()
-        lines.append(_line(head, [part_name(part) for part in table.parts]))
+        lines.append(_line(table.head, [part_name(part) for part in table.parts]))
         for cells in reversed(table.systems.values()):
             score = next(iter(cells.values()))
             system = system_of(score)

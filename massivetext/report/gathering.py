@@ -87,7 +87,7 @@ class RunFacts:
 
     @property
     def main_table(self) -> Table | None:
-        """The table of the run's main metric; its score of the model on the whole task is the headline; None: unscored."""
+        """The table of the run's main metric, whose score on the whole task is the headline; None: not scored yet."""
         return next((table for table in tables(self.scores) if "" in table.own), None)
 
     def split_bytes(self) -> dict[str, dict[str, int]]:

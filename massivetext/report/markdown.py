@@ -32,7 +32,7 @@ def markdown(values: Mapping[str, Any], kind: str) -> str:
 
 def _scores(table: Mapping[str, Any]) -> str:
     best = [table["best"]] if table["best"] else []
-    heads = (table["task"], *table["columns"], *best, *table["others"], tr("size"))
+    heads = (table["head"], *table["columns"], *best, *table["others"], tr("size"))
     rows = [
         (
             row["name"],

@@ -113,7 +113,7 @@ def score_table(group: Sequence[Table]) -> dict[str, Any]:
         names = [tr(main.metric.label)]
     ranked = bool(main.peers) and main.metric.lower_is_better is not None
     return {
-        "task": tr(main.task),
+        "head": main.head,
         "columns": names,
         "best": tr(main.metric.captions.best) if ranked else "",
         "others": [name for name, _, _ in others],
