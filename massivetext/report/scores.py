@@ -75,7 +75,7 @@ def _introduction(table: Table) -> str:
 
 def score_charts(table: Table) -> dict[str, Any]:
     """Return the bars of a table: for the whole task, and one small picture for each part."""
-    values = [score.value for cells in table.systems.values() for score in cells.values()]
+    values = [score.value for cells in table.systems.values() for part, score in cells.items() if part]
     found: dict[str, Any] = {"parts": []}
     if bars := _bars(table, ""):
         groups = [tr("Has read the training text"), tr("Starts from nothing")]
@@ -138,6 +138,7 @@ def _row(
     """Return the row of one part: the systems' values with the best marked, by how much it leads, further metrics."""
     metric, scores = main.metric, main.column(part)
     names = {system: system_of(score).named(score) for system, score in scores.items()}
+    ranked = ranked and len(scores) > 1
     order = metric.best({system: score.value for system, score in scores.items()})
     own, cells = main.own.get(part), []
     for system in main.systems:
