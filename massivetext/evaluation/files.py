@@ -14,7 +14,7 @@ from massivetext.evaluation.bits_per_byte import (
     score_documents,
 )
 from massivetext.metrics.declarations import BITS_PER_BYTE, PERPLEXITY
-from massivetext.metrics.score import Score
+from massivetext.metrics.score import DIGEST_CHARACTERS, Score
 from massivetext.metrics.tables import part_name, tables
 from massivetext.progress import progress
 from massivetext.translations import tr
@@ -61,7 +61,7 @@ def evaluate_files(
     facts = {
         "context_tokens": context,
         "stride_tokens": stride_tokens or max(1, context // 2),
-        "tokenizer": tokenizer.digest[:16],
+        "tokenizer": tokenizer.digest[:DIGEST_CHARACTERS],
     }
     bits = [BITS_PER_BYTE.score(task, bits_per_byte(n, size), size, facts=facts) for task, n, size, _ in measured]
     perplexities = [PERPLEXITY.score(task, perplexity(n, count), count, facts=facts) for task, n, _, count in measured]

@@ -23,7 +23,7 @@ from massivetext.evaluation.bits_per_byte import (
 from massivetext.evaluation.compressors import gzip_bytes, primed_xz, read_chunks, xz_bytes
 from massivetext.evaluation.settings import TASKS, EvaluateSettings
 from massivetext.metrics.declarations import BITS_PER_BYTE, PERPLEXITY
-from massivetext.metrics.score import MODEL, Score
+from massivetext.metrics.score import DIGEST_CHARACTERS, MODEL, Score
 from massivetext.progress import progress
 from massivetext.storage import TEMPORARY_PREFIX
 from massivetext.translations import tr
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
 
 CHECKED_DOCUMENTS = 64  # of each source, decoded again before anything is scored
-DIGEST_CHARACTERS = 16  # of each digest in a signature
 
 
 @dataclass(frozen=True)

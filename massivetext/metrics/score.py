@@ -7,6 +7,8 @@ from typing import Any
 
 MODEL = "model"
 """The system that a run or a command is about; other systems are shown beside it."""
+DIGEST_CHARACTERS = 16
+"""The first characters of a digest, as signatures hold them."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Score:
     items: int
     """Number of items that the value is a mean over: bytes, tokens, questions; the metric's declaration says which."""
     signature: str
-    """What was measured and how, as `describe` writes it. Scores compare if their signatures differ in system only."""
+    """What was measured and how, as `describe` writes it. Scores of two systems compare if all else in it agrees."""
 
     @property
     def group(self) -> str:
