@@ -31,9 +31,9 @@ import massivetext.corpus.building
 import massivetext.corpus.steps.classifier
 import massivetext.evaluation.splits
 import massivetext.models.auto
-import massivetext.models.gguf_export
+import massivetext.models.files.gguf_export
 import massivetext.report.page
-import massivetext.takedowns
+import massivetext.runs.takedowns
 import massivetext.tasks.pipelines
 import massivetext.tokens.ngram
 

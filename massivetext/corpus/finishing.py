@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -92,7 +91,11 @@ class WriteFiles:
 
     def _write(self, part: PartRows, stack: ExitStack) -> None:
         """Write the documents of each split, and the dropped rows."""
-        census, files, name = self.census, part_files(self.census.work, part.number), part_name(self.census.build, part.number)
+        census, files, name = (
+            self.census,
+            part_files(self.census.work, part.number),
+            part_name(self.census.build, part.number),
+        )
         schema = kept_schema(self.measures)
         outputs = [Output(census.folder / "documents" / split / name, schema, stack) for split in census.splits]
         dropped = Output(census.folder / "dropped" / name, dropped_schema(self.measures), stack)

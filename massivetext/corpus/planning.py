@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from massivetext import __version__
 from massivetext.corpus.barrier.asked import Asked, asked_of
+from massivetext.corpus.barrier.deduplication import Deduplicate
 from massivetext.corpus.inputs import Facts, file_facts, files_read
 from massivetext.corpus.parts import Course, Part, make_parts
 from massivetext.corpus.readers.finding import find_files
@@ -19,7 +20,8 @@ from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.rows import READ_VERSION, Lane
 from massivetext.corpus.settings import CorpusSettings, SourceSettings
-from massivetext.corpus.steps import Barrier, Deduplicate, Measure, Step, make_steps
+from massivetext.corpus.steps import Barrier, Measure, Step
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import ConfigError, DataError, MassiveTextError
 from massivetext.storage import value_digest
 

@@ -13,8 +13,9 @@ from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.reading import Corpus
 from massivetext.corpus.rows import Lane, Passage
 from massivetext.corpus.settings import CorpusSettings, SourceSettings
-from massivetext.corpus.steps import Measure, make_steps
-from massivetext.corpus.steps.gopher import LimitDecide
+from massivetext.corpus.steps import Measure
+from massivetext.corpus.steps.limits import LimitDecide
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import DataError
 
 BARRIERS = ("deduplicate", "decontaminate")

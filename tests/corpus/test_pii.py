@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus.steps import make_steps, pii
+from massivetext.corpus.steps import pii
 from massivetext.corpus.steps.pii import (
     PLACEHOLDERS,
     RESIDENT_CHECKS,
@@ -22,6 +22,7 @@ from massivetext.corpus.steps.pii import (
     replaced,
 )
 from massivetext.corpus.steps.pii_marks import COLONS, DIGITS, KEYS, find_marks
+from massivetext.corpus.steps.table import make_steps
 from massivetext.text.arrays import string_buffers
 
 FOUND = [

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from deciding import decide, reasons
 
-from massivetext.corpus.steps import Edit, Measure, make_steps, web
+from massivetext.corpus.steps import Edit, Measure, web
 from massivetext.corpus.steps.chinese import ChineseWebTextSettings, MapNeoSettings
+from massivetext.corpus.steps.table import make_steps
 from massivetext.corpus.steps.web import CodeSettings, FineWebSettings
 from massivetext.errors import DataError
 

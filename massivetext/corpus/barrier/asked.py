@@ -4,8 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from massivetext.corpus.barrier.census import EXACT_ASKED, NEAR_ASKED
+from massivetext.corpus.barrier.deduplication import (
+    REPEATS,
+    Deduplicate,
+    DeduplicateSettings,
+    NearSettings,
+    RepeatSettings,
+)
 from massivetext.corpus.barrier.verdicts import Judge
-from massivetext.corpus.steps import REPEATS, Barrier, Deduplicate, DeduplicateSettings, NearSettings, RepeatSettings, Step
+from massivetext.corpus.steps import Barrier, Step
 from massivetext.errors import ConfigError
 from massivetext.storage import value_digest
 

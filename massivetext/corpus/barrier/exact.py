@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from massivetext.corpus.barrier.census import EXACT_ASKED, Census
+from massivetext.corpus.barrier.deduplication import Deduplicate
 from massivetext.corpus.barrier.fates import Fate
 from massivetext.corpus.barrier.scratch import equal_rows
 from massivetext.corpus.barrier.verdicts import Judge, Verdict
-from massivetext.corpus.steps import Deduplicate
 from massivetext.engines import Engine
 
 

@@ -90,7 +90,9 @@ def write_index(census: Census, more: Mapping[str, IndexColumn]) -> None:
             arrays = [
                 *(as_binary(part[place]) for part in (census.ids, census.digests, census.cluster)),
                 *(pa.array(part[place]) for part in (census.group, census.fate, census.asked)),
-                pc.if_else(pa.array(np.isin(census.fate[place], STAYED)), splits.take(pa.array(census.side[place])), None),
+                pc.if_else(
+                    pa.array(np.isin(census.fate[place], STAYED)), splits.take(pa.array(census.side[place])), None
+                ),
                 *(_unlike(part[place], digests) for part in (census.arrived, census.compared)),
                 *(column.array(place) for column in more.values()),
             ]

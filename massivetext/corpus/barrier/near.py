@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from massivetext.corpus.barrier.banding import Banding, banding_for
 from massivetext.corpus.barrier.census import NOWHERE, Census
+from massivetext.corpus.barrier.deduplication import Deduplicate, NearSettings
 from massivetext.corpus.barrier.fates import COMPARED, Fate
 from massivetext.corpus.barrier.index import list_array
-from massivetext.corpus.barrier.keys import Keys, Mask, Numbers
+from massivetext.corpus.barrier.keys import Mask, Numbers
 from massivetext.corpus.barrier.neighbours import (
     Candidates,
     Neighbours,
@@ -22,7 +23,6 @@ from massivetext.corpus.barrier.neighbours import (
     judged_stretches,
 )
 from massivetext.corpus.barrier.verdicts import IndexColumn, Judge, Verdict
-from massivetext.corpus.steps import Deduplicate, NearSettings
 from massivetext.engines import Engine
 from massivetext.text.compiling import kernel
 from massivetext.text.minhash import jaccard
@@ -128,7 +128,11 @@ def _find_near(
                     continue
                 found = np.nan
                 if verify:
-                    found = jaccard(shingles[spans[member, 0] : spans[member, 1]], shingles[spans[row, 0] : spans[row, 1]], threshold)
+                    found = jaccard(
+                        shingles[spans[member, 0] : spans[member, 1]],
+                        shingles[spans[row, 0] : spans[row, 1]],
+                        threshold,
+                    )
                 if not verify or found >= threshold:
                     like[at], value[at] = member, found
                     break

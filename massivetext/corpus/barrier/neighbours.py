@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 
 from massivetext.corpus.barrier.banding import Banding
 from massivetext.corpus.barrier.census import NEAR_ASKED, NOWHERE, Census, PartRows
+from massivetext.corpus.barrier.deduplication import NearSettings
 from massivetext.corpus.barrier.fates import COMPARED, Fate
 from massivetext.corpus.barrier.index import index_batches
 from massivetext.corpus.barrier.keys import Keys, Mask, Numbers, as_hexadecimal
 from massivetext.corpus.barrier.scratch import equal_rows
-from massivetext.corpus.steps import NearSettings
 from massivetext.engines import Advance, Engine
 from massivetext.parquet import OwnParquet
 from massivetext.storage import write_whole

@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from massivetext.corpus.barrier.census import Census, PartRows
+from massivetext.corpus.barrier.deduplication import REPEATS, Deduplicate, RepeatSettings
 from massivetext.corpus.barrier.fates import STAYED, Fate
 from massivetext.corpus.barrier.index import index_batches, list_array
 from massivetext.corpus.barrier.keys import Keys, Mask, Numbers, as_hexadecimal, from_hexadecimal
 from massivetext.corpus.barrier.scratch import equal_rows
 from massivetext.corpus.barrier.verdicts import Editor, IndexColumn, Judge, Verdict
 from massivetext.corpus.rows import digests, noted, replaced
-from massivetext.corpus.steps import REPEATS, Deduplicate, RepeatSettings
 from massivetext.engines import Advance, Engine
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.compiling import kernel

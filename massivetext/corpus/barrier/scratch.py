@@ -108,5 +108,3 @@ def equal_rows(
         shared = ~begins | np.append(~begins[1:], False)
         place_of = np.cumsum(shared) - 1
         yield rows[order[shared]], place_of[place[shared]]
-
-

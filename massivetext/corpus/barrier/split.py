@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from massivetext.corpus.barrier.census import NOWHERE, Census
+from massivetext.corpus.barrier.deduplication import Deduplicate
 from massivetext.corpus.barrier.fates import STAYED, Fate
 from massivetext.corpus.barrier.keys import Mask, Numbers
 from massivetext.corpus.barrier.near import Near
 from massivetext.corpus.barrier.neighbours import Candidates, judged_stretches
 from massivetext.corpus.barrier.scratch import equal_rows
 from massivetext.corpus.barrier.verdicts import Judge, Verdict
-from massivetext.corpus.steps import Deduplicate
 from massivetext.engines import Engine
 from massivetext.text.compiling import kernel
 from massivetext.text.minhash import jaccard
@@ -110,7 +110,9 @@ def _settle(
                 seen[member] = row
                 if spans[member, 0] < 0 or spans[row, 0] < 0:
                     continue
-                found = jaccard(shingles[spans[member, 0] : spans[member, 1]], shingles[spans[row, 0] : spans[row, 1]], threshold)
+                found = jaccard(
+                    shingles[spans[member, 0] : spans[member, 1]], shingles[spans[row, 0] : spans[row, 1]], threshold
+                )
                 if found >= threshold:
                     if allowed != NOWHERE:
                         stays[row], value[at] = False, found

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from massivetext.corpus.steps import LimitSettings, Measure
-from massivetext.corpus.steps.gopher import LimitDecide, Values, statistic
+from massivetext.corpus.steps import Measure
+from massivetext.corpus.steps.limits import LimitDecide, LimitSettings, Values, statistic
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
 from massivetext.text.segments import COUNTED, SEGMENTS_VERSION, segment
 

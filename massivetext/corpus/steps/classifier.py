@@ -21,8 +21,9 @@ from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.rows import Lane, Passage
 from massivetext.corpus.settings import SourceSettings, SplitSettings
-from massivetext.corpus.steps import LimitSettings, Measure, make_steps
-from massivetext.corpus.steps.gopher import LimitDecide, Values
+from massivetext.corpus.steps import Measure
+from massivetext.corpus.steps.limits import LimitDecide, LimitSettings, Values
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import ConfigError, DataError
 from massivetext.settings import GivenPath, Settings
 from massivetext.state import read_object, read_state, write_state

@@ -8,21 +8,18 @@ of which most words are single Han characters is not asked for the length of its
 `words: jieba` words are those of a Chinese segmenter, and the preset `fineweb2-zh` has limits fitted on such words.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.steps import Decide, Decision, LimitSettings, Measure
-from massivetext.errors import DataError
+from massivetext.corpus.steps import Measure
+from massivetext.corpus.steps.limits import LimitDecide, LimitSettings, Values, as_values, statistic
 from massivetext.text.repetition import REPETITION_VERSION, REPETITIONS, repetition_statistics
 from massivetext.text.statistics import STATISTICS, STATISTICS_VERSION, text_statistics
 from massivetext.text.words import WORDS_VERSION, hash_words
 
-Values = npt.NDArray[np.float64]
 HAN_TEXT_FRACTION = 0.5
 """Part of the words from which single Han characters make a text one that is not written in words."""
 
@@ -59,26 +56,6 @@ class NGrams(Measure):
         texts = batch.column("text")
         found = repetition_statistics(hash_words(texts), texts)
         return {f"{self.name}__{name}": values for name, values in found.items()}
-
-
-class LimitDecide(Decide):
-    """A decision by limits: each setting named `min_...` rejects below, any other above; null is no limit."""
-
-    def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return for each setting that is a limit what it is compared with, one value for each document.
-
-        Unless a step says otherwise, `min_NAME` and `max_NAME` look at the column NAME of the last measure it needs.
-        """
-        return {limit: statistic(batch, limit[4:], self.needs[-1]) for limit in self.settings_type.model_fields}
-
-    @property
-    def limits(self) -> Mapping[str, Any]:
-        """The limits by the names of `measured`."""
-        return self.settings.model_dump()
-
-    def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the first limit that each document breaks, in the order of the settings."""
-        return decide_by_limits(self.limits, self.measured(batch), batch.num_rows)
 
 
 class QualitySettings(LimitSettings):
@@ -222,43 +199,3 @@ class Length(LimitDecide):
         """Return what each limit is compared with."""
         characters = as_values(pc.utf8_length(batch.column("text")))
         return {"min_characters": characters, "max_characters": characters}
-
-
-def statistic(batch: pa.RecordBatch, name: str, measure: str = "statistics") -> Values:
-    """Return the column `MEASURE__NAME` as float64, nan where it is null; raise DataError if it is not there."""
-    column = f"{measure}__{name}"
-    if column not in batch.schema.names:
-        raise DataError(
-            f"the batch has no column {column}; found {', '.join(batch.schema.names)}; "
-            f"take the measure {measure!r} before this step, as make_steps does"
-        )
-    return as_values(batch.column(column))
-
-
-def as_values(array: pa.Array) -> Values:
-    """Return a column of numbers as float64, nan where it is null."""
-    values: Values = array.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return values
-
-
-def decide_by_limits(limits: Mapping[str, Any], measured: dict[str, Values], documents: int) -> Decision:
-    """Return the first limit that each document breaks, with the value and the limit.
-
-    measured: for each limit, named `min_...` (rejects below) or otherwise (rejects above), the documents' values; nan
-    breaks nothing. The reason is the limit's name. A limit of None is no limit.
-    """
-    names = list(measured)
-    broken = np.full(documents, -1)
-    value, threshold = np.zeros(documents), np.zeros(documents)
-    for index, (name, values) in enumerate(measured.items()):
-        limit = limits[name]
-        if limit is None:
-            continue
-        breaks = (broken < 0) & (values < limit if name.startswith("min_") else values > limit)
-        broken[breaks], value[breaks], threshold[breaks] = index, values[breaks], limit
-    kept = broken < 0
-    return Decision(
-        reason=pa.array(np.array(names, dtype=object)[broken], type=pa.string(), mask=kept),
-        value=pa.array(value, mask=kept),
-        threshold=pa.array(threshold, mask=kept),
-    )

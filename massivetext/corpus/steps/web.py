@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from massivetext.corpus.steps import Edit, LimitSettings, Measure
-from massivetext.corpus.steps.gopher import LimitDecide, Values, as_values, statistic
+from massivetext.corpus.steps import Edit, Measure
+from massivetext.corpus.steps.limits import LimitDecide, LimitSettings, Values, as_values, statistic
 from massivetext.errors import DataError
 from massivetext.settings import GivenPath, Settings
 from massivetext.storage import file_digest
