@@ -69,7 +69,7 @@ class Near(Judge):
             yield Verdict(place.start + found, Fate.NEAR, like[found], value[found], self.near.threshold)
 
     def index_columns(self, census: Census, engine: Engine) -> dict[str, IndexColumn]:
-        """Return the keys of all rows, and the shingles of those whose text, as it was compared, is not in the corpus."""
+        """Return the keys of all rows, and the shingles of those whose text is not in the corpus as it was compared."""
         assert self.found is not None
         keys, taken, _, spool = self.found
         needed = np.isin(census.fate, DROPPED_AND_COMPARED) | (census.sizes != NOWHERE)

@@ -12,9 +12,10 @@ white space at their ends, by 64-bit hashes of their bytes. Hashes are on disk, 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -176,8 +177,10 @@ class NoteEdits:
 
     def __call__(self, part: PartRows, advance: Advance) -> None:
         """Write the edits of one part."""
-        emptied, rows, sizes = ([np.zeros(0, np.int64)] for _ in range(3))
-        written = [np.zeros((0, 2), np.uint64)]
+        found: dict[str, list[npt.NDArray[Any]]] = {
+            **{name: [np.zeros(0, np.int64)] for name in ("emptied", "rows", "sizes")},
+            "digests": [np.zeros((0, 2), np.uint64)],
+        }
         for start, batch in self.cuts.census.documents(part, ["text"]):
             before = batch.column("text")
             after = self.cuts.texts(before, start)
@@ -187,11 +190,10 @@ class NoteEdits:
             texts = after.take(pa.array(changed - start))
             blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(texts)), 0).to_numpy(zero_copy_only=False)
             left = texts.filter(pa.array(~blank))
-            emptied.append(changed[blank])
-            rows.append(changed[~blank])
-            written.append(from_hexadecimal(digests(pc.utf8_normalize(left, "NFC"))))
-            sizes.append(pc.binary_length(left).to_numpy())
-        found = {"emptied": emptied, "rows": rows, "digests": written, "sizes": sizes}
+            found["emptied"].append(changed[blank])
+            found["rows"].append(changed[~blank])
+            found["sizes"].append(pc.binary_length(left).to_numpy())
+            found["digests"].append(from_hexadecimal(digests(pc.utf8_normalize(left, "NFC"))))
         np.savez(self.path(part), **{name: np.concatenate(arrays) for name, arrays in found.items()})
         self.cuts.census.scratch.release()
 
