@@ -114,7 +114,8 @@ def list_array(values: Keys, counts: npt.NDArray[Any]) -> pa.Array:
 def _row_groups(census: Census, more: Mapping[str, IndexColumn]) -> Iterator[slice]:
     """Yield the rows of this build in stretches of which no more is in memory than INDEX_VALUES allows, or a row."""
     for place in census.scratch.stretches(census.earlier, census.rows):
-        sizes = sum((column.sizes(place) for column in more.values()), np.zeros(place.stop - place.start, np.int64))
+        none = np.zeros(place.stop - place.start, np.int64)
+        sizes = sum((column.sizes(place) for column in more.values() if column.sizes), none)
         start = 0
         while start < len(sizes):
             rows = max(1, int(np.searchsorted(np.cumsum(sizes[start:]), INDEX_VALUES, "right")))

@@ -94,8 +94,8 @@ class Near(Judge):
 
         kind = pa.binary(8 * len(keys))
         return {
-            "keys": IndexColumn(kind, lambda place: np.zeros(place.stop - place.start, np.int64), packed),
-            "shingles": IndexColumn(pa.list_(pa.uint64()), counts, lists),
+            "keys": IndexColumn(kind, packed),
+            "shingles": IndexColumn(pa.list_(pa.uint64()), lists, counts),
         }
 
 

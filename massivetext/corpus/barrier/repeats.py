@@ -247,7 +247,7 @@ def _first_keys(census: Census, kind: str) -> IndexColumn:
         first = stayed[rows] & ~pieces.repeated[held] & (pieces.keys[held] > SHORT)
         return list_array(pieces.keys[held][first], np.bincount(rows[first], minlength=len(stayed)))
 
-    return IndexColumn(pa.list_(pa.uint64()), sizes, lists)
+    return IndexColumn(pa.list_(pa.uint64()), lists, sizes)
 
 
 def piece_keys(texts: pa.Array, separator: str, min_words: int) -> tuple[Keys, Offsets]:

@@ -47,10 +47,10 @@ class IndexColumn(NamedTuple):
     """What a judge keeps of this build's rows in `index/`, for later builds."""
 
     kind: pa.DataType
-    sizes: Callable[[slice], Numbers]
-    """How many values of lists each of some rows has at most; 0 where the column is none of lists."""
     array: Callable[[slice], pa.Array]
     """The column of some rows."""
+    sizes: Callable[[slice], Numbers] | None = None
+    """Of a column of lists: how many values each of some rows has at most."""
 
 
 Editor = Callable[[pa.RecordBatch, int], pa.RecordBatch]
