@@ -13,6 +13,7 @@ import pyarrow as pa
 from massivetext import __version__
 from massivetext.corpus.barrier.asked import Asked, asked_of
 from massivetext.corpus.barrier.deduplication import Deduplicate
+from massivetext.corpus.barrier.verdicts import Judge
 from massivetext.corpus.inputs import Facts, file_facts, files_read
 from massivetext.corpus.parts import Course, Part, make_parts
 from massivetext.corpus.readers.finding import find_files
@@ -120,6 +121,12 @@ def source_steps(settings: CorpusSettings, source: SourceSettings) -> tuple[Step
 
 def _checked(steps: list[Step], where: str) -> tuple[Step, ...]:
     """Return the steps; raise ConfigError if one that needs all documents comes before one that does not."""
+    for step in steps:
+        if isinstance(step, Barrier) and not isinstance(step, Deduplicate | Judge):
+            raise ConfigError(
+                f"{where}: the barrier {step.name!r} yields no verdicts; make it also a subclass of "
+                "massivetext.corpus.barrier.verdicts.Judge"
+            )
     for step, after in pairwise(steps):
         if isinstance(step, Barrier) and (isinstance(step, Deduplicate) or not isinstance(after, Barrier)):
             raise ConfigError(
