@@ -27,7 +27,7 @@ import scipy.sparse
 import scipy.stats  # noqa: F401
 
 import massivetext.cli
-import massivetext.corpus.building
+import massivetext.corpus.planning
 import massivetext.corpus.steps.classifier
 import massivetext.evaluation.splits
 import massivetext.models.auto
@@ -37,7 +37,7 @@ import massivetext.runs.takedowns
 import massivetext.tasks.pipelines
 import massivetext.tokens.ngram
 
-massivetext.corpus.building.PART_BYTES = 1500  # several parts of little text
+massivetext.corpus.planning.PART_BYTES = 1500  # several parts of little text
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
