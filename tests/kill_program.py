@@ -25,6 +25,7 @@ import pyarrow.dataset  # noqa: F401
 import scipy.optimize
 import scipy.sparse
 import scipy.stats  # noqa: F401
+import torch._dynamo  # noqa: F401
 
 import massivetext.cli
 import massivetext.corpus.planning
@@ -33,9 +34,12 @@ import massivetext.evaluation.splits
 import massivetext.models.auto
 import massivetext.models.files.gguf_export
 import massivetext.report.page
+import massivetext.runs.execution
 import massivetext.runs.takedowns
 import massivetext.tasks.pipelines
 import massivetext.tokens.ngram
+import massivetext.tokens.store
+import massivetext.training.loop
 
 massivetext.corpus.planning.PART_BYTES = 1500  # several parts of little text
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
