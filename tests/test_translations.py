@@ -15,7 +15,7 @@ IN_TEMPLATE = re.compile(r"""\btr\(\s*"((?:[^"\\]|\\.)*)\"""")
 COMPUTED = {
     "corpus/steps/classifier.py": {"all", "han", "other"},
     "runs/checks.py": {"run folder", "corpus", "tokenizer", "mixture", "model", "train", "samples", "evaluate"},
-    "runs/execution.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
+    "runs/graph.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
     "report/quantities.py": {
         "exact duplicate",
         "near duplicate",

@@ -21,8 +21,8 @@ from massivetext.cli.options import (
     OutOption,
     QuietOption,
     SetOption,
-    journey_verb,
     part_of,
+    recipe_verb,
     show,
 )
 from massivetext.errors import ConfigError, MassiveTextError
@@ -42,7 +42,7 @@ app.add_typer(corpus_app, name="corpus")
 app.add_typer(tokenizer_app, name="tokenizer")
 
 app.command("run")(
-    journey_verb(
+    recipe_verb(
         "report",
         """Run every stage: corpus, tokenizer, tokens, training, scores, samples, report.
 
@@ -53,7 +53,7 @@ app.command("run")(
     )
 )
 app.command("train")(
-    journey_verb(
+    recipe_verb(
         "model",
         """Train the recipe's model and write its folder; unfinished earlier stages run first.
 

@@ -10,8 +10,8 @@ from massivetext.cli.options import (
     QuietOption,
     RecipeArgument,
     SetOption,
-    journey_verb,
     part_of,
+    recipe_verb,
     show,
 )
 from massivetext.errors import ConfigError, unknown_name
@@ -20,7 +20,7 @@ corpus_app = typer.Typer(help="Build or inspect a corpus.", rich_markup_mode=Non
 tokenizer_app = typer.Typer(help="Train or inspect a tokenizer.", rich_markup_mode=None, no_args_is_help=True)
 
 corpus_app.command("build")(
-    journey_verb(
+    recipe_verb(
         "corpus",
         """Build the recipe's corpus: read, clean, measure, filter, deduplicate, split.
 
@@ -29,7 +29,7 @@ corpus_app.command("build")(
     )
 )
 tokenizer_app.command("train")(
-    journey_verb(
+    recipe_verb(
         "tokenizer",
         """Train the recipe's tokenizer on the training split of its corpus.
 

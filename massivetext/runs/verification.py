@@ -14,10 +14,11 @@ from massivetext.corpus.reading import open_manifest
 from massivetext.errors import DataError, MassiveTextError
 from massivetext.report.page import COMMENT, REPORT, REPORT_MARKDOWN
 from massivetext.runs.doctor import Finding
-from massivetext.runs.folder import NEEDED, OUTPUTS
+from massivetext.runs.folder import RECIPE, RUN
+from massivetext.runs.stages import GRAPH, TRAININGS
 from massivetext.state import STAGES, read_sealed, read_state, recorded_faults
 from massivetext.tokens.store import open_store
-from massivetext.training.checkpoints import CHECKPOINTS, checkpoint_folders, find_damage
+from massivetext.training.checkpoints import checkpoint_folders, find_damage
 from massivetext.translations import tr
 
 AGAIN = "Restore it from a copy, or delete it and give the same `massivetext run` again"
@@ -28,7 +29,7 @@ def examine_folder(folder: Path) -> list[Finding]:
 
     Raises DataError if the folder is neither. Reads every byte.
     """
-    if (folder / STAGES).is_dir() or (folder / "recipe.yaml").is_file():
+    if (folder / STAGES).is_dir() or (folder / RECIPE).is_file():
         return [
             finding for check in (_corpus, _store, _checkpoints, _model, _stages, _files) for finding in check(folder)
         ]
@@ -62,7 +63,7 @@ def _checked(subject: str, faults: Callable[[], list[str]], remedy: str) -> Iter
 
 def _corpus(run: Path) -> Iterator[Finding]:
     folder = run / "corpus"
-    if (run / NEEDED["corpus"]).is_file() or (folder / "documents").is_dir():
+    if (folder / "manifest.json").is_file() or (folder / "documents").is_dir():
         yield from _checked(tr("corpus"), lambda: corpus_faults(folder), AGAIN)
         yield from _page(folder)
 
@@ -83,7 +84,7 @@ def _store(run: Path) -> Iterator[Finding]:
 
 
 def _checkpoints(run: Path) -> Iterator[Finding]:
-    for folder in checkpoint_folders(run / CHECKPOINTS):
+    for folder in [found for training in TRAININGS for found in checkpoint_folders(training.folder(run).checkpoints)]:
         remedy = tr("delete {folder}: the training resumes from the checkpoint before it", folder=folder)
         damage = find_damage(folder)
         found = [] if damage is None else [f"{folder}: {damage}"]
@@ -103,7 +104,7 @@ def _model(run: Path) -> Iterator[Finding]:
 
 def _stages(run: Path) -> Iterator[Finding]:
     """Yield a finding for each stage: its marker, and the files that the marker vouches for."""
-    for name in OUTPUTS:
+    for name in (stage.name for stage in GRAPH.order):
         marker = run / STAGES / f"{name}.json"
         if marker.is_file():
             yield from _checked(f"stages/{name}.json", partial(recorded_faults, run, name), AGAIN)
@@ -111,10 +112,10 @@ def _stages(run: Path) -> Iterator[Finding]:
 
 def _files(run: Path) -> Iterator[Finding]:
     """Yield a finding for each of the run's own files that carries a digest."""
-    if (run / "recipe.yaml").is_file():
+    if (run / RECIPE).is_file():
         same = tr("give the same command again: it is written anew")
-        yield from _checked("recipe.yaml", lambda: _none(read_sealed(run / "recipe.yaml", same)), same)
-    for name in ("run.json", "evaluation.json"):
+        yield from _checked(RECIPE, lambda: _none(read_sealed(run / RECIPE, same)), same)
+    for name in (RUN, "evaluation.json"):
         if (run / name).is_file():
             yield from _checked(name, partial(_sealed_faults, run / name), AGAIN)
     yield from _page(run)
