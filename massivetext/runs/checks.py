@@ -56,7 +56,7 @@ def check_recipe(recipe: CorpusRecipe, out: Path, stages: Collection[str]) -> No
     """Raise ConfigError with everything in a recipe that will fail in one of these stages, or in writing `out`."""
     faults = _faults(Plan(recipe, out, stages))
     if faults:
-        raise ConfigError("\n".join(fault.message for fault in faults))
+        raise ConfigError("\n".join(dict.fromkeys(fault.message for fault in faults)))
 
 
 def recipe_faults(recipe: CorpusRecipe, out: Path, until: str | None = None) -> list[Fault]:
