@@ -15,8 +15,9 @@ from massivetext.corpus.takedowns import locked_corpus
 from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.recipe import Recipe, load_corpus_recipe, load_recipe
 from massivetext.report.page import write_report
-from massivetext.runs.folder import Journey
-from massivetext.runs.stages import do_samples
+from massivetext.runs.folder import RecipeRun
+from massivetext.runs.stages import GRAPH, PRETRAINING
+from massivetext.training.folder import CHECKPOINTS
 from massivetext.translations import language, tr
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 MADE = {
     "tokenizer": "tokenizer",
     "tokens": "tokens",
-    "checkpoints": "checkpoints",
+    "checkpoints": PRETRAINING.output(CHECKPOINTS),
     "model": "model",
     "export": "*.gguf",
 }
@@ -122,7 +123,7 @@ class RunDependents(Dependents):
         if recipe is None or not (self.run / "model").is_dir():
             return False
         try:
-            do_samples(Journey(self.run, recipe, overwrite=False, quiet=True))
+            GRAPH.perform(RecipeRun(self.run, recipe, quiet=True), GRAPH["samples"])
         except MassiveTextError:  # a damaged model; whoever runs the recipe next is told
             return False
         return True
