@@ -88,7 +88,7 @@ def _check_out(plan: Plan) -> None:
 
 def _check_corpus(plan: Plan) -> None:
     """The steps can be made, and the files that they name are there; or the built corpus is there."""
-    from massivetext.corpus.building import check_steps
+    from massivetext.corpus.planning import check_steps
 
     recipe = plan.recipe
     if recipe.corpus.from_ is None:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from massivetext.evaluation.results import FORMAT as EVALUATION
+from massivetext.evaluation.results import write_scores
 from massivetext.progress import log, progress
 from massivetext.recipe import recipe_values
 from massivetext.runs.contents import corpus_digest, open_corpus, open_model, open_store, open_tokenizer, store_digest
 from massivetext.runs.folder import RecipeRun
 from massivetext.runs.graph import Graph, Stage
 from massivetext.runs.training import Material, Training
-from massivetext.state import write_state
 from massivetext.storage import write_json
 from massivetext.training.settings import HARMLESS, TrainSettings
 from massivetext.translations import language as language_in_use
@@ -127,8 +128,9 @@ PRETRAINING = Training("train", "", ("tokens", "tokenizer"), pretraining_inputs,
 
 
 def evaluation_inputs(run: RecipeRun) -> dict[str, Any]:
-    """Return the settings of scoring, and the model."""
-    return {"evaluate": recipe_values(run.recipe)["evaluate"], "model": run.marker("model")["fingerprint"]}
+    """Return the settings of scoring, the model, and the format of the scores."""
+    reads = {"evaluate": recipe_values(run.recipe)["evaluate"], "model": run.marker("model")["fingerprint"]}
+    return {**reads, "format": EVALUATION}
 
 
 def make_evaluation(run: RecipeRun) -> None:
@@ -145,7 +147,7 @@ def make_evaluation(run: RecipeRun) -> None:
         context_tokens=recipe.train.context_tokens,
         quiet=run.quiet,
     )
-    write_state(run.path("evaluation.json"), found)
+    write_scores(run.path("evaluation.json"), found)
 
 
 def sample_inputs(run: RecipeRun) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from massivetext.corpus.checking import check_parts
 from massivetext.corpus.reading import open_manifest
 from massivetext.errors import DataError, MassiveTextError
+from massivetext.evaluation.results import read_scores
 from massivetext.report.page import COMMENT, REPORT, REPORT_MARKDOWN
 from massivetext.runs.doctor import Finding
 from massivetext.runs.folder import RECIPE, RUN
@@ -120,18 +121,15 @@ def _files(run: Path) -> Iterator[Finding]:
     if (run / RECIPE).is_file():
         same = tr("give the same command again: it is written anew")
         yield from _checked(RECIPE, lambda: _none(read_sealed(run / RECIPE, same)), same)
-    for name in (RUN, "evaluation.json"):
-        if (run / name).is_file():
-            yield from _checked(name, partial(_sealed_faults, run / name), AGAIN)
+    if (run / RUN).is_file():
+        yield from _checked(RUN, lambda: _none(read_state(run / RUN, (), AGAIN)), AGAIN)
+    if (run / "evaluation.json").is_file():
+        yield from _checked("evaluation.json", lambda: _none(read_scores(run / "evaluation.json", AGAIN)), AGAIN)
     yield from _page(run)
 
 
 def _report_faults(path: Path, remedy: str) -> list[str]:
     return _none(read_sealed(path, remedy, COMMENT))
-
-
-def _sealed_faults(path: Path) -> list[str]:
-    return _none(read_state(path, (), AGAIN))
 
 
 def _none(_: object) -> list[str]:
