@@ -24,7 +24,7 @@ from massivetext.corpus.barrier.order import decide, judges_for
 from massivetext.corpus.barrier.totals import totals_of
 from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.finishing import WORK, WRITTEN, discard_builds, write_clusters, write_files
-from massivetext.corpus.inputs import file_facts, files_read, with_digests
+from massivetext.corpus.inputs import with_digests
 from massivetext.corpus.manifests import (
     check_splits,
     count_drops,
@@ -41,16 +41,16 @@ from massivetext.corpus.removing import finish_takedown
 from massivetext.corpus.settings import CorpusSettings, read_settings
 from massivetext.corpus.takedowns import BEFORE, TAKEN, check_takedowns, locked_corpus, takedown_digests
 from massivetext.engines import Advance, Engine, Threads
-from massivetext.errors import DataError, MassiveTextError
+from massivetext.errors import MassiveTextError
 from massivetext.progress import log, progress
 from massivetext.state import read_object, write_state
-from massivetext.storage import clear_temporary, full_disk_named, value_digest, write_json
+from massivetext.storage import clear_temporary, full_disk_named, write_json
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
     from massivetext.corpus.reading import Corpus
 
-__all__ = ["build_corpus", "input_files", "inputs_digests"]
+__all__ = ["build_corpus", "input_files"]
 
 FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
@@ -130,29 +130,6 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
         say_counts(counts, plan.courses, values)
         if plan.asked.near is not None:
             log(plan.asked.near.recall_text())
-
-
-def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
-    """Return a digest of each source's files, or that of the built corpus that is named; None: there are none any more.
-
-    It is made of names, sizes and times of change; a file of which the corpus in `folder` has read the same content
-    under another time counts as the one that was read.
-    """
-    if settings.from_ is not None:
-        from massivetext.corpus.reading import load_corpus
-
-        return {"corpus.from": load_corpus(settings.from_).digest}
-    known, found = files_read(folder), dict[str, str | None]()
-    for source in settings.sources:
-        try:
-            files = input_files(source)
-        except DataError:
-            if not known:
-                raise
-            found[source.name] = None
-        else:
-            found[source.name] = value_digest(file_facts(source.name, files, known))
-    return found
 
 
 @contextmanager

@@ -82,12 +82,12 @@ def _faults(plan: Plan) -> list[Fault]:
 
 
 def _check_out(plan: Plan) -> None:
-    """The run folder can be written."""
+    """Check that the run folder can be written."""
     _check_folder(plan.out, "the run folder", "name another with --out")
 
 
 def _check_corpus(plan: Plan) -> None:
-    """The steps can be made, and the files that they name are there; or the built corpus is there."""
+    """Check that the steps can be made and the files that they name are there, or that the built corpus is there."""
     from massivetext.corpus.planning import check_steps
 
     recipe = plan.recipe
@@ -98,7 +98,7 @@ def _check_corpus(plan: Plan) -> None:
 
 
 def _check_tokenizer(plan: Plan) -> None:
-    """The tokenizer that the recipe names is there, or its vocabulary can be learned in this memory."""
+    """Check that the recipe's tokenizer is there, or that its vocabulary can be learned in this memory."""
     from massivetext.models.memory import check_memory, memory_bytes
 
     recipe = plan.recipe
@@ -109,7 +109,7 @@ def _check_tokenizer(plan: Plan) -> None:
 
 
 def _check_reversible(plan: Plan) -> None:
-    """The vocabulary loses no text."""
+    """Check that the vocabulary loses no text."""
     recipe = plan.recipe
     if recipe.tokenizer.kind == "wordpiece":
         raise ConfigError(
@@ -119,7 +119,7 @@ def _check_reversible(plan: Plan) -> None:
 
 
 def _check_mixture(plan: Plan) -> None:
-    """The mixture names sources of the recipe."""
+    """Check that the mixture names sources of the recipe."""
     from massivetext.tokens.mixture import epochs_of
 
     recipe = plan.recipe
@@ -127,7 +127,7 @@ def _check_mixture(plan: Plan) -> None:
 
 
 def _check_model(plan: Plan) -> None:
-    """The configuration of the model is valid, and training it fits into memory."""
+    """Check that the model's configuration is valid and that training it fits into memory."""
     from massivetext.models.construction import new_config
     from massivetext.models.memory import check_memory, memory_bytes
 
@@ -157,7 +157,7 @@ def training_bytes(recipe: Recipe, config: "DecoderConfig") -> dict[str, int]:
 
 
 def _check_training(plan: Plan) -> None:
-    """The checkpoint, the folder and the compiler that training uses are there."""
+    """Check that the checkpoint, the folder and the compiler that training uses are there."""
     import torch
 
     from massivetext.training.checkpoints import locate_checkpoint
@@ -176,7 +176,7 @@ def _check_training(plan: Plan) -> None:
 
 
 def _check_prompts(plan: Plan) -> None:
-    """The prompts are for sources of the recipe, and the model can read them."""
+    """Check that the prompts are for sources of the recipe and that the model can read them."""
     recipe = plan.whole
     given, sources = recipe.generate.prompts, _sources(recipe)
     for name in given if isinstance(given, dict) else ():
@@ -188,7 +188,7 @@ def _check_prompts(plan: Plan) -> None:
 
 
 def _check_evaluation(plan: Plan) -> None:
-    """There is a test split, and the windows of scoring overlap or touch."""
+    """Check that there is a test split, and that the windows of scoring overlap or touch."""
     recipe = plan.whole
     splits = _corpus_parts(recipe)[1]
     if "test" not in splits:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def corpus_inputs(run: RecipeRun) -> dict[str, Any]:
     """Return the corpus settings, and digests of the input files. Files that are gone count as unchanged."""
-    from massivetext.corpus.building import inputs_digests
+    from massivetext.corpus.inputs import inputs_digests
 
     inputs, known = inputs_digests(run.recipe.corpus, run.folder / "corpus"), run.marker("corpus")
     gone = [name for name, digest in inputs.items() if digest is None]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from massivetext.training.loop import Evaluate
     from massivetext.training.objectives.protocol import Batches, Objective
 
+MODEL = "model"
+"""The model folder of a training, beside its checkpoints."""
 FIXED = ("steps", "checkpoint_every_steps")
 """What a calibration fixes."""
 
@@ -75,7 +77,7 @@ class Training:
 
     def model_stage(self, name: str) -> Stage:
         """Return the stage that writes the model folder, `model/` beside the checkpoints, from the last of them."""
-        output = self.output("model")
+        output = self.output(MODEL)
 
         def reads(run: RecipeRun) -> dict[str, Any]:
             return {"training": run.marker(self.name)["fingerprint"]}

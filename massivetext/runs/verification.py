@@ -17,6 +17,7 @@ from massivetext.report.page import COMMENT, REPORT, REPORT_MARKDOWN
 from massivetext.runs.doctor import Finding
 from massivetext.runs.folder import RECIPE, RUN
 from massivetext.runs.stages import GRAPH, TRAININGS
+from massivetext.runs.training import MODEL
 from massivetext.state import STAGES, read_sealed, read_state, recorded_faults
 from massivetext.tokens.store import open_store
 from massivetext.training.checkpoints import checkpoint_folders, find_damage
@@ -93,14 +94,18 @@ def _checkpoints(run: Path) -> Iterator[Finding]:
 
 
 def _model(run: Path) -> Iterator[Finding]:
-    folder = run / "model"
-    if folder.is_dir():
-        from massivetext.models.auto import AutoModelForCausalLM
+    for folder in (run / training.output(MODEL) for training in TRAININGS):
+        if folder.is_dir():
+            remedy = tr(
+                "delete {folder} and give the same command again: it is made from the last checkpoint", folder=folder
+            )
+            yield from _checked(tr("model"), partial(_model_faults, folder), remedy)
 
-        remedy = tr(
-            "delete {folder} and give the same command again: it is made from the last checkpoint", folder=folder
-        )
-        yield from _checked(tr("model"), lambda: _none(AutoModelForCausalLM.from_pretrained(folder)), remedy)
+
+def _model_faults(folder: Path) -> list[str]:
+    from massivetext.models.auto import AutoModelForCausalLM
+
+    return _none(AutoModelForCausalLM.from_pretrained(folder))
 
 
 def _stages(run: Path) -> Iterator[Finding]:
