@@ -194,7 +194,8 @@ class NoteEdits:
             found["rows"].append(changed[~blank])
             found["sizes"].append(pc.binary_length(left).to_numpy())
             found["digests"].append(from_hexadecimal(digests(pc.utf8_normalize(left, "NFC"))))
-        np.savez(self.path(part), allow_pickle=False, **{name: np.concatenate(parts) for name, parts in found.items()})
+        emptied, rows, sizes, written = map(np.concatenate, found.values())
+        np.savez(self.path(part), emptied=emptied, rows=rows, sizes=sizes, digests=written)
         self.cuts.census.scratch.release()
 
     def path(self, part: PartRows) -> Path:
