@@ -2,9 +2,9 @@
 
 The input is cut into parts (`planning.py`), which an engine takes through reader and steps (`parts.py`). Then comes the
 barrier (`barrier/order.py`): duplicates are found over all parts. The documents are written by split (`finishing.py`).
-`manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed goes on
-with the parts that were not finished. Text that is appended to a finished corpus is a further build in the same folder:
-files of earlier builds are not touched, and until the new manifest is there the corpus is what it was.
+`manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed resumes with the parts that
+were not finished. Text that is appended to a finished corpus is a further build in the same folder: files of earlier
+builds are not touched, and until the new manifest is there the corpus is what it was.
 """
 
 import errno
@@ -102,9 +102,9 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
     markers = _process(plan, work, engine, quiet)
     counts = merged_counts(plan.courses, markers)
     warn_of_nothing(plan.courses, counts)
-    census = open_census(folder, work, len(plan.parts), plan.asked, plan.settings.split.names, plan.build)
+    census = open_census(folder, work, len(plan.parts), plan.required, plan.settings.split.names, plan.build)
     with progress(tr("Looking for duplicates"), quiet=quiet):
-        editors = decide(census, judges_for(plan.asked, len(census.splits)), engine)
+        editors = decide(census, judges_for(plan.required, len(census.splits)), engine)
     totals = totals_of(census)
     count_drops(counts, totals)
     values = make_manifest(plan, counts, totals, markers, base) | _obeyed(folder, base)
@@ -122,8 +122,8 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
     shutil.rmtree(work)
     if not quiet:
         say_counts(counts, plan.courses, values)
-        if plan.asked.near is not None:
-            log(plan.asked.near.recall_text())
+        if plan.required.near is not None:
+            log(plan.required.near.recall_text())
 
 
 def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
