@@ -3,8 +3,8 @@
 The input is cut into parts (`planning.py`), which an engine takes through reader and steps (`parts.py`). Then comes the
 barrier (`barrier/order.py`): duplicates are found over all parts. The documents are written by split (`finishing.py`).
 `manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed resumes with the parts
-that were not finished. Text that is appended to a finished corpus is a further build in the same folder: files of earlier
-builds are not touched, and until the new manifest is there the corpus is what it was.
+that were not finished. Text that is appended to a finished corpus is a further build in the same folder: files of
+earlier builds are not touched, and until the new manifest is there the corpus is what it was.
 """
 
 import errno
