@@ -45,7 +45,9 @@ from massivetext.corpus.barrier.index import Lists, index_path, write_index
 from massivetext.corpus.barrier.repeats import Repeats, take_repeats
 from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.finishing import WORK, WRITTEN, discard_builds, write_clusters, write_files
+from massivetext.corpus.gathering import READ_VERSION, process_part
 from massivetext.corpus.inputs import Facts, file_facts, files_read, with_digests
+from massivetext.corpus.lanes import Course, Lane
 from massivetext.corpus.manifests import (
     check_appendable,
     check_splits,
@@ -56,12 +58,12 @@ from massivetext.corpus.manifests import (
     say_counts,
     warn_of_nothing,
 )
-from massivetext.corpus.parts import Course, Part, make_parts, process_part
+from massivetext.corpus.parts import Part, make_parts
 from massivetext.corpus.readers.finding import find_files, input_files, unreadable
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.removing import finish_takedown
-from massivetext.corpus.rows import READ_VERSION, Lane
+from massivetext.corpus.rows import schemas_of
 from massivetext.corpus.settings import CorpusSettings, SourceSettings, read_settings
 from massivetext.corpus.steps import Barrier, Measure, Step
 from massivetext.corpus.steps.table import make_steps
@@ -437,7 +439,8 @@ def _process(plan: Plan, work: Path, threads: int, quiet: bool) -> list[dict[str
                 done_records += records
                 task.advance(amount, tr("{count} documents", count=f"{done_records:,}"))
 
-        waiting = [pool.submit(process_part, part, plan.courses, plan.measures, work, advance) for part in plan.parts]
+        schemas = schemas_of(plan.measures)
+        waiting = [pool.submit(process_part, part, plan.courses, schemas, work, advance) for part in plan.parts]
         try:
             for done in as_completed(waiting):
                 done.result()

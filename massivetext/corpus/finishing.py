@@ -18,18 +18,18 @@ from massivetext.corpus.barrier.decontamination import COLUMN, Decontaminate
 from massivetext.corpus.barrier.deduplication import Deduplicate
 from massivetext.corpus.barrier.index import KEPT, REPEATED, Numbers, as_hexadecimal
 from massivetext.corpus.barrier.repeats import Mask, Repeats
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
 from massivetext.corpus.rows import (
     EXCERPT_CHARACTERS,
     as_dropped,
-    conformed,
     dropped_schema,
     kept_schema,
-    replaced,
 )
 from massivetext.corpus.takedowns import TakenDown, blanked
 from massivetext.parquet import own_writer
 from massivetext.storage import temporary_path, write_text
+from massivetext.text.arrays import conformed, replaced
 
 if TYPE_CHECKING:
     from massivetext.corpus.building import Plan

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from massivetext.corpus.barrier.census import DEDUPLICATE, Totals
-from massivetext.corpus.parts import SHOWN_RECORDS, Course
-from massivetext.corpus.rows import SourceCounts
+from massivetext.corpus.counts import SourceCounts
+from massivetext.corpus.gathering import SHOWN_RECORDS
+from massivetext.corpus.lanes import Course
 from massivetext.corpus.settings import CorpusSettings
 from massivetext.corpus.unread import add_unread, unread_by_source, unread_remedy, unread_words
 from massivetext.errors import ConfigError, DataError

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from massivetext import parquet
-from massivetext.corpus import building, finishing, parts
+from massivetext.corpus import building, finishing, gathering
 from massivetext.corpus.building import build_corpus, inputs_digests
 from massivetext.corpus.inspecting import document_text, summary, summary_text
 from massivetext.corpus.reading import load_corpus
@@ -192,7 +192,7 @@ def test_the_bytes_are_the_same_with_any_number_of_threads(recipe, tmp_path, sma
 def test_the_documents_are_the_same_however_the_input_is_cut(recipe, tmp_path, monkeypatch):
     whole = build(recipe, tmp_path / "whole")
     monkeypatch.setattr(building, "PART_BYTES", 2000)
-    monkeypatch.setattr(parts, "BATCH_RECORDS", 7)
+    monkeypatch.setattr(gathering, "BATCH_RECORDS", 7)
     assert build(recipe, tmp_path / "cut").digest == whole.digest
 
 
@@ -221,7 +221,7 @@ def test_an_interrupted_build_goes_on_with_the_parts_that_are_missing(recipe, tm
         if part.number == 9:
             raise KeyboardInterrupt
         done.append(part.number)
-        return parts.process_part(part, *arguments)
+        return gathering.process_part(part, *arguments)
 
     monkeypatch.setattr(building, "process_part", stops)
     with pytest.raises(KeyboardInterrupt):
@@ -231,7 +231,7 @@ def test_an_interrupted_build_goes_on_with_the_parts_that_are_missing(recipe, tm
         load_corpus(tmp_path / "out")
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".work").glob("part-*.json")}
     monkeypatch.setattr(building, "write_files", _stop)
-    monkeypatch.setattr(building, "process_part", parts.process_part)
+    monkeypatch.setattr(building, "process_part", gathering.process_part)
     with pytest.raises(KeyboardInterrupt):
         build(recipe, tmp_path / "out")
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".work").glob("part-*.json")}
@@ -247,13 +247,13 @@ def _stop(*arguments):
 
 PROGRAM = """
 import sys, time
-from massivetext.corpus import building, parts
+from massivetext.corpus import building, gathering
 building.PART_BYTES = 2000
-plain = parts.temporary_path
+plain = gathering.temporary_path
 def slow(path):
     time.sleep(0.01)
     return plain(path)
-parts.temporary_path = slow
+gathering.temporary_path = slow
 from massivetext.state import read_json
 building.build_corpus(read_json(__import__("pathlib").Path(sys.argv[1])), sys.argv[2], quiet=True, threads=2)
 """

@@ -34,7 +34,8 @@ from massivetext.corpus.barrier.index import (
     index_batches,
     index_files,
 )
-from massivetext.corpus.parts import opened, part_files, schema_of
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened, schema_of
 from massivetext.corpus.takedowns import TakenDown
 from massivetext.parquet import OwnParquet
 

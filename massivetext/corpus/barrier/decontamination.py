@@ -20,7 +20,8 @@ from pydantic import Field
 
 from massivetext.corpus.barrier.census import CONTAMINATED, Census
 from massivetext.corpus.barrier.index import KEPT, Keys, Numbers, as_hexadecimal
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.settings import SourceSettings

@@ -23,7 +23,8 @@ from massivetext.corpus.barrier.banding import Banding, banding_for
 from massivetext.corpus.barrier.census import BRIDGE, CONTAMINATED, NEAR, NEAR_ASKED, NOWHERE, Census, equal_rows
 from massivetext.corpus.barrier.deduplication import NearSettings
 from massivetext.corpus.barrier.index import KEPT, REPEATED, Keys, Lists, Numbers, as_hexadecimal, index_batches
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
 from massivetext.parquet import OwnParquet
 from massivetext.storage import write_whole
 from massivetext.text.compiling import kernel

@@ -32,10 +32,12 @@ from massivetext.corpus.barrier.index import (
     from_hexadecimal,
     index_batches,
 )
-from massivetext.corpus.parts import opened, part_files
-from massivetext.corpus.rows import digests, noted
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
+from massivetext.corpus.rows import noted
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.compiling import kernel
+from massivetext.text.digests import digests
 from massivetext.text.words import HASH_FACTOR, HASH_START, hash_words, mix
 
 BLANK, SHORT = np.uint64(0), np.uint64(1)
