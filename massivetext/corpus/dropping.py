@@ -35,8 +35,6 @@ class Dropped:
         thresholds: pa.Array | None = None,
     ) -> None:
         """Take some rows of a batch; of these alone: why each is dropped, which value broke which limit."""
-        if not len(reasons):
-            return
         step, version = by
         nothing = pa.nulls(len(reasons), pa.float64())
         notes = {

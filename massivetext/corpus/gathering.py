@@ -268,7 +268,8 @@ class Passage:
             gone = pa.array(kept & broken)
             kept &= ~broken
             notes = (column.filter(gone) for column in (found.reason, found.value, found.threshold))
-            self._gone.add(batch, gone, (step.name, step.version), *notes)
+            if gone.true_count:
+                self._gone.add(batch, gone, (step.name, step.version), *notes)
         return batch if kept.all() else batch.filter(pa.array(kept))
 
     def _edit(self, step: Edit, batch: pa.RecordBatch) -> pa.RecordBatch:
