@@ -15,10 +15,9 @@ PACKAGE = Path(mt.__file__).parent
 
 LAYERS = [
     {"errors", "visible"}, {"storage", "settings", "translations", "hugging_face", "yaml_text"},
-    {"progress", "hub", "state", "parquet", "interrupting"}, {"text"}, {"corpus"}, {"tokens"}, {"layers"},
-    {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"explaining"}, {"recipe"},
-    {"run_folder"}, {"stages"}, {"checks"}, {"journey", "takedowns"}, {"doctor", "chat"}, {"verifying"},
-    {"cli_options", "cli_help"}, {"cli_corpus"}, {"cli"},
+    {"progress", "hub", "state", "parquet", "interrupting", "engines"}, {"text", "metrics"}, {"corpus"}, {"tokens"},
+    {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"explaining"}, {"recipe"},
+    {"runs"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

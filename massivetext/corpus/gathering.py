@@ -1,13 +1,13 @@
 """From a record to a row: records are gathered into batches, which go through a source's steps into the rows of a part.
 
-`process_part` is where it begins: a reader gives records, `gather` puts them together, `Passage` takes the batches
+`ProcessPart` is where it begins: a reader gives records, `gather` puts them together, `Passage` takes the batches
 through the steps. A part's rows and counts are work files, which appear whole or not at all: `.work/part-00000.json`
 comes last, and a part that has one is not done again. What the steps drop is in `dropping.py`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +28,7 @@ from massivetext.corpus.readers.streams import Piece
 from massivetext.corpus.rows import READ_SCHEMA, Schemas, noted, with_edit
 from massivetext.corpus.steps import Decide, Edit, Edited, Measure, Step
 from massivetext.corpus.unread import Counts, count_unread
+from massivetext.engines import Advance, say_nothing
 from massivetext.errors import BadDocument, DataError
 from massivetext.state import read_state, write_state
 from massivetext.storage import temporary_path
@@ -119,7 +120,7 @@ def about_bytes(record: Record) -> int:
 def gather(
     course: Course,
     pieces: list[Piece],
-    advance: Callable[[int, int], None] = lambda size, records: None,
+    advance: Advance = say_nothing,
     unread: Counts | None = None,
 ) -> Iterator[Gathered]:
     """Yield the records of some pieces, a bounded number of bytes at a time, or a single record.
@@ -344,46 +345,47 @@ def part_files(work: Path, number: int) -> PartFiles:
     return PartFiles(*(work / f"{stem}.{suffix}" for suffix in ("kept.arrow", "dropped.arrow", "json", "written")))
 
 
-def process_part(
-    part: Part,
-    courses: dict[str, Course],
-    schemas: Schemas,
-    work: Path,
-    advance: Callable[[int, int], None],
-) -> dict[str, Any]:
-    """Return a part's counts after writing its work files; a part that has them is not done again.
+@dataclass(frozen=True)
+class ProcessPart:
+    """Takes a part through reader and steps, and writes its work files; one that has them is not done again."""
 
-    advance: told how many bytes of the input and how many records are done.
-    """
-    files = part_files(work, part.number)
-    if files.marker.is_file():
-        remedy = f"Delete {work} and give the same command again: the build starts anew"
-        known = read_state(files.marker, ["sources", "set_aside"], remedy)
-        advance(part.input_bytes, sum(counts["records"] for counts in known["sources"].values()))
-        return known
-    counts: dict[str, Any] = {}
-    set_aside: list[dict[str, str]] = []
-    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-    with ExitStack() as stack:
-        kept_path, dropped_path = (stack.enter_context(temporary_path(path)) for path in (files.kept, files.dropped))
-        kept = stack.enter_context(pa.ipc.new_file(str(kept_path), schemas.kept, options=options))
-        dropped = stack.enter_context(pa.ipc.new_file(str(dropped_path), schemas.dropped, options=options))
-        for source, group in groupby(part.pieces, key=lambda entry: entry[0]):
-            passage = Passage(courses[source].lane, schemas)
-            pieces = [piece for _, piece in group]
-            for records in gather(courses[source], pieces, advance, passage.counts.unread):
-                set_aside += _listed(source, records)[: SHOWN_RECORDS - len(set_aside)]
-                rows = passage.take(records)
-                advance(0, len(records))
-                if len(rows):
-                    kept.write_batch(rows)
-                for batch in passage.dropped:
-                    dropped.write_batch(batch)
-                passage.dropped.clear()
-            counts[source] = asdict(passage.counts)
-    marker = {"sources": counts, "set_aside": set_aside}
-    write_state(files.marker, marker)
-    return marker
+    courses: dict[str, Course]
+    schemas: Schemas
+    work: Path
+
+    def __call__(self, part: Part, advance: Advance) -> dict[str, Any]:
+        """Return the part's counts. advance: told how many bytes of the input and how many records are done."""
+        files = part_files(self.work, part.number)
+        if files.marker.is_file():
+            remedy = f"Delete {self.work} and give the same command again: the build starts anew"
+            known = read_state(files.marker, ["sources", "set_aside"], remedy)
+            advance(part.input_bytes, sum(counts["records"] for counts in known["sources"].values()))
+            return known
+        counts: dict[str, Any] = {}
+        set_aside: list[dict[str, str]] = []
+        options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+        with ExitStack() as stack:
+            kept_path, dropped_path = (
+                stack.enter_context(temporary_path(path)) for path in (files.kept, files.dropped)
+            )
+            kept = stack.enter_context(pa.ipc.new_file(str(kept_path), self.schemas.kept, options=options))
+            dropped = stack.enter_context(pa.ipc.new_file(str(dropped_path), self.schemas.dropped, options=options))
+            for source, group in groupby(part.pieces, key=lambda entry: entry[0]):
+                passage = Passage(self.courses[source].lane, self.schemas)
+                pieces = [piece for _, piece in group]
+                for records in gather(self.courses[source], pieces, advance, passage.counts.unread):
+                    set_aside += _listed(source, records)[: SHOWN_RECORDS - len(set_aside)]
+                    rows = passage.take(records)
+                    advance(0, len(records))
+                    if len(rows):
+                        kept.write_batch(rows)
+                    for batch in passage.dropped:
+                        dropped.write_batch(batch)
+                    passage.dropped.clear()
+                counts[source] = asdict(passage.counts)
+        marker = {"sources": counts, "set_aside": set_aside}
+        write_state(files.marker, marker)
+        return marker
 
 
 def _listed(source: str, records: Gathered) -> list[dict[str, str]]:
