@@ -1,7 +1,7 @@
-"""Write the measured numbers into README.md and docs/benchmarks.md from benchmarks/results.
+"""Write the measured numbers into both READMEs and docs/benchmarks.md from benchmarks/results.
 
-The README gets eight rows, docs/benchmarks.md the whole table. With `--check` nothing is written; the exit status says
-whether both are up to date.
+The README gets eight rows, the Chinese one a sentence, docs/benchmarks.md the whole table. With `--check` nothing is
+written; the exit status says whether all are up to date.
 """
 
 import json
@@ -180,7 +180,12 @@ def pii_rows(found: dict[str, Any]) -> list[Row]:
     right = identity["valid_found"] == identity["generated"] and not identity["broken_found"]
     return [
         ("personal data, F1", text, "≥ 0.95", reached(min(values[name] for name in kinds) >= 0.95)),
-        ("telephone numbers, F1 (patterns completed on these texts)", f"{values['phone']:.3f}", "reported separately", ""),
+        (
+            "telephone numbers, F1 (patterns completed on these texts)",
+            f"{values['phone']:.3f}",
+            "reported separately",
+            "",
+        ),
         ("keys and tokens, F1 on generated ones", f"{keys:.3f}", "", ""),
         (
             "Chinese identity numbers, generated",
@@ -390,10 +395,21 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def chinese_summary() -> str:
+    """Return the sentence of measured numbers in the Chinese README."""
+    found = json.loads((RESULTS / "quickstart.json").read_text(encoding="utf-8"))
+    own, xz, ngram = (found[f"{name}bits_per_byte"]["total"] for name in ("", "xz_", "ngram_"))
+    return (
+        f"两个共享的 CPU 核，没有 GPU：quickstart 用时 {found['elapsed_seconds']:.0f} 秒，测试文本每字节 {own:.3f} 比特"
+        f"（越低越好；`xz -9e` 为 {xz:.3f}，n 元语法模型为 {ngram:.3f}）。"
+    )
+
+
 def main() -> int:
-    """Rewrite both tables, or with --check say whether they are up to date."""
+    """Rewrite the tables, or with --check say whether they are up to date."""
     old = False
-    for name, content in (("README.md", short_table), ("docs/benchmarks.md", table)):
+    pages = {"README.md": short_table, "README.zh-CN.md": chinese_summary, "docs/benchmarks.md": table}
+    for name, content in pages.items():
         page = ROOT / name
         text = page.read_text(encoding="utf-8")
         head, rest = text.split(BEGIN)

@@ -280,7 +280,12 @@ def api_page() -> str:
             if place.startswith("massivetext"):
                 lines += [f"::: {place}.{name}", "    options:", "      heading_level: 3", ""]
             else:
-                lines += [f"### {name} {{ .doc-heading }}", "", f"The class of the library `{place.split('.')[0]}`.", ""]
+                lines += [
+                    f"### {name} {{ .doc-heading }}",
+                    "",
+                    f"The class of the library `{place.split('.')[0]}`.",
+                    "",
+                ]
         if many:
             lines += ["", f"### Classes by name ({title.lower()})", "", "They have Hugging Face's names.", ""]
             lines += [", ".join(f"`{name}`" for name in many) + "."]
