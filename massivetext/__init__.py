@@ -162,7 +162,7 @@ PUBLIC_NAMES = {
     "logit_lens": "massivetext.explaining.lens",
     "pipeline": "massivetext.tasks.pipelines",
     "remove_documents": "massivetext.corpus.removing",
-    "run": "massivetext.journey",
+    "run": "massivetext.runs.execution",
     "set_seed": "massivetext.training.seeds",
     "train_classifier": "massivetext.corpus.classifying",
     "train_tokenizer": "massivetext.tokens.vocabulary",
@@ -181,7 +181,6 @@ if TYPE_CHECKING:
     from massivetext.explaining.lens import logit_lens as logit_lens
     from massivetext.explaining.maps import attention_maps as attention_maps
     from massivetext.generation.config import GenerationConfig as GenerationConfig
-    from massivetext.journey import run as run
     from massivetext.models.auto import AutoConfig as AutoConfig
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM
     from massivetext.models.auto_heads import AutoModel as AutoModel
@@ -294,6 +293,7 @@ if TYPE_CHECKING:
     from massivetext.models.t5 import MT5ForConditionalGeneration as MT5ForConditionalGeneration
     from massivetext.models.t5 import T5Config as T5Config
     from massivetext.models.t5 import T5ForConditionalGeneration as T5ForConditionalGeneration
+    from massivetext.runs.execution import run as run
     from massivetext.tasks.pipelines import pipeline as pipeline
     from massivetext.tokens.classes import BartTokenizer as BartTokenizer
     from massivetext.tokens.classes import BartTokenizerFast as BartTokenizerFast

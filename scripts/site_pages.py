@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from massivetext import PUBLIC_NAMES  # noqa: E402
 from massivetext.cli import app  # noqa: E402
-from massivetext.cli_help import commands_below, translated  # noqa: E402
+from massivetext.cli.help import commands_below, translated  # noqa: E402
 from massivetext.corpus.steps import STEPS  # noqa: E402
 from massivetext.recipe import Recipe  # noqa: E402
 from massivetext.translations import set_language  # noqa: E402

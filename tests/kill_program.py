@@ -33,7 +33,7 @@ import massivetext.evaluation.splits
 import massivetext.models.auto
 import massivetext.models.gguf_export
 import massivetext.report.page
-import massivetext.takedowns
+import massivetext.runs.takedowns
 import massivetext.tasks.pipelines
 import massivetext.tokens.ngram
 

@@ -57,7 +57,7 @@ def translated(text: str | None) -> str | None:
 @cache
 def chinese_help() -> dict[str, str]:
     """Return the table from English paragraphs of help to Chinese ones."""
-    table: dict[str, str] = json.loads(files("massivetext").joinpath("help_zh.json").read_text(encoding="utf-8"))
+    table: dict[str, str] = json.loads(files("massivetext.cli").joinpath("help_zh.json").read_text(encoding="utf-8"))
     return table
 
 

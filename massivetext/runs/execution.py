@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from massivetext import __version__
-from massivetext.checks import check_recipe
 from massivetext.errors import ConfigError, StoreError, unknown_name
 from massivetext.progress import log
 from massivetext.recipe import load_corpus_recipe, load_recipe
-from massivetext.run_folder import OUTPUTS, Journey
-from massivetext.stages import STAGES, corpus_digest, write_final_report
+from massivetext.runs.checks import check_recipe
+from massivetext.runs.folder import OUTPUTS, Journey
+from massivetext.runs.stages import STAGES, corpus_digest, write_final_report
 from massivetext.state import read_state, write_state
 from massivetext.storage import clear_temporary, full_disk_named, locked_folder
 from massivetext.training.metrics import read_rows

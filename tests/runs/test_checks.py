@@ -10,12 +10,12 @@ import pytest
 from small_run import small_recipe, write_texts
 
 import massivetext as mt
-from massivetext.checks import recipe_faults
-from massivetext.doctor import examine
 from massivetext.errors import ConfigError
 from massivetext.models.memory import check_size, least_weights, memory_bytes
 from massivetext.models.presets import PRESETS, parameter_count, preset_config
 from massivetext.recipe import load_recipe
+from massivetext.runs.checks import recipe_faults
+from massivetext.runs.doctor import examine
 
 FAILING = {
     "no test split": ({"corpus.split.test": 0}, r"corpus\.split\.test is 0"),

@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from massivetext.cli import app
-from massivetext.cli_help import chinese_help, commands_below, dress
+from massivetext.cli.help import chinese_help, commands_below, dress
 from massivetext.recipe import load_corpus_recipe
 from massivetext.translations import set_language
 

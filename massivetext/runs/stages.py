@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from massivetext.errors import CheckpointError, ConfigError
 from massivetext.progress import log, progress
 from massivetext.recipe import Recipe, recipe_values
-from massivetext.run_folder import Journey, known_training, with_known_steps
+from massivetext.runs.folder import Journey, known_training, with_known_steps
 from massivetext.state import check_recorded, write_state
 from massivetext.storage import value_digest, write_json
 from massivetext.training.settings import HARMLESS

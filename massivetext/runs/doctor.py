@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from massivetext.checks import recipe_faults
 from massivetext.errors import MassiveTextError
 from massivetext.models.memory import memory_bytes
 from massivetext.recipe import Recipe, load_recipe
 from massivetext.report.quantities import count_text
+from massivetext.runs.checks import recipe_faults
 from massivetext.translations import tr
 
 
@@ -163,7 +163,7 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
     from massivetext.models.families import CAUSAL_FAMILIES
     from massivetext.models.listing import TRAINED_BYTES, USABLE_SHARE
     from massivetext.models.presets import parameter_count
-    from massivetext.stages import new_config
+    from massivetext.runs.stages import new_config
     from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
     config = new_config(recipe, recipe.tokenizer.vocab_size)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from massivetext.corpus.checking import check_parts
 from massivetext.corpus.reading import open_manifest
-from massivetext.doctor import Finding
 from massivetext.errors import DataError, MassiveTextError
 from massivetext.report.page import COMMENT, REPORT, REPORT_MARKDOWN
-from massivetext.run_folder import NEEDED, OUTPUTS
+from massivetext.runs.doctor import Finding
+from massivetext.runs.folder import NEEDED, OUTPUTS
 from massivetext.state import STAGES, read_sealed, read_state, recorded_faults
 from massivetext.tokens.store import open_store
 from massivetext.training.checkpoints import CHECKPOINTS, checkpoint_folders, find_damage

@@ -38,7 +38,7 @@ def journey_verb(until: str, help_text: str) -> Callable[..., None]:
         as_json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        from massivetext.journey import result_text, run
+        from massivetext.runs.execution import result_text, run
 
         found = run(recipe, out, overrides or (), until=until, language=language, overwrite=overwrite, quiet=quiet)
         show(found, as_json, result_text)

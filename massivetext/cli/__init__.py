@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from massivetext.cli_corpus import corpus_app, tokenizer_app
-from massivetext.cli_help import dress, error_line
-from massivetext.cli_options import (
+from massivetext.cli.corpus import corpus_app, tokenizer_app
+from massivetext.cli.help import dress, error_line
+from massivetext.cli.options import (
     JsonOption,
     LanguageOption,
     ModelArgument,
@@ -120,7 +120,7 @@ def chat_command(
 
     Example: massivetext chat runs/quickstart
     """
-    from massivetext.chat import chat
+    from massivetext.cli.conversation import chat
 
     set_language(language)
     chat(part_of(model, "model"), temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
@@ -230,11 +230,11 @@ def doctor_command(
 
     Example: massivetext doctor recipes/english.yaml
     """
-    from massivetext import doctor
+    from massivetext.runs import doctor
 
     set_language(language)
     if recipe is not None and Path(recipe).is_dir():
-        from massivetext.verifying import examine_folder
+        from massivetext.runs.verification import examine_folder
 
         findings = examine_folder(Path(recipe))
     else:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from massivetext.corpus.settings import TOTAL
 from massivetext.errors import ConfigError, MassiveTextError, unknown_name
 from massivetext.recipe import CorpusRecipe, Recipe
-from massivetext.run_folder import OUTPUTS
-from massivetext.stages import check_prompts, new_config
+from massivetext.runs.folder import OUTPUTS
+from massivetext.runs.stages import check_prompts, new_config
 from massivetext.translations import tr
 
 if TYPE_CHECKING:

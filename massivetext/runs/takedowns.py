@@ -15,8 +15,8 @@ from massivetext.corpus.takedowns import locked_corpus
 from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.recipe import Recipe, load_corpus_recipe, load_recipe
 from massivetext.report.page import write_report
-from massivetext.run_folder import Journey
-from massivetext.stages import do_samples
+from massivetext.runs.folder import Journey
+from massivetext.runs.stages import do_samples
 from massivetext.translations import language, tr
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import massivetext as mt
 from massivetext.corpus.inspecting import summary
 from massivetext.errors import MassiveTextError
 from massivetext.report.page import write_report
+from massivetext.runs.verification import examine_folder
 from massivetext.state import read_json
-from massivetext.verifying import examine_folder
 
 TIMES = {"elapsed_seconds", "sha256"}
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from massivetext.cli_options import (
+from massivetext.cli.options import (
     JsonOption,
     QuietOption,
     RecipeArgument,
@@ -51,13 +51,13 @@ def corpus_inspect(
 
     Example: massivetext corpus inspect runs/quickstart --verify
     """
-    from massivetext import verifying
     from massivetext.corpus import inspecting, replaying
     from massivetext.corpus.checking import refuse_faults
     from massivetext.corpus.reading import load_corpus
+    from massivetext.runs import verification
 
     if verify:
-        refuse_faults(_corpus_of(folder), verifying.corpus_faults(_corpus_of(folder)))
+        refuse_faults(_corpus_of(folder), verification.corpus_faults(_corpus_of(folder)))
     corpus = load_corpus(_corpus_of(folder))
     if document:
         row = corpus.find(document)
@@ -88,7 +88,7 @@ def corpus_append(
     from massivetext.corpus.takedowns import locked_corpus
     from massivetext.recipe import overridden_recipe
     from massivetext.report.page import REPORT, write_report
-    from massivetext.takedowns import RunDependents
+    from massivetext.runs.takedowns import RunDependents
     from massivetext.translations import language
 
     values = overridden_recipe(recipe, overrides or ())
@@ -120,7 +120,7 @@ def corpus_remove(
 
     Example: massivetext corpus remove runs/mine --url "https://example.org/*" --reason "asked by the owner"
     """
-    from massivetext.takedowns import finish, take_down, takedown_text
+    from massivetext.runs.takedowns import finish, take_down, takedown_text
 
     corpus = _corpus_of(folder)
     if unfinished:

@@ -16,7 +16,7 @@ from small_run import small_recipe, write_texts
 
 import massivetext as mt
 from massivetext.errors import CheckpointError, ConfigError, StoreError
-from massivetext.run_folder import changes
+from massivetext.runs.folder import changes
 from massivetext.state import read_json, read_state
 
 MODEL = ("model/*", "checkpoints/**/*.safetensors", "metrics.jsonl")
