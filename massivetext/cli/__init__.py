@@ -185,7 +185,7 @@ def export_command(
     Example: massivetext export runs/quickstart --out quickstart.gguf --kind q8_0
     """
     from massivetext.models.auto import AutoModelForCausalLM
-    from massivetext.models.gguf_export import export_gguf
+    from massivetext.models.files.gguf_export import export_gguf
     from massivetext.tokens.tokenizer import AutoTokenizer
 
     loaded = AutoModelForCausalLM.from_pretrained(part_of(model, "model"))

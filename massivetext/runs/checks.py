@@ -16,7 +16,7 @@ from massivetext.runs.stages import check_prompts, new_config
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
-    from massivetext.models.configuration import DecoderConfig
+    from massivetext.models.config import DecoderConfig
     from massivetext.tokens.tokenizer import Tokenizer
 
 FLOAT_BYTES = 4

@@ -15,7 +15,7 @@ from massivetext.translations import tr
 
 if TYPE_CHECKING:
     from massivetext.corpus.reading import Corpus
-    from massivetext.models.configuration import DecoderConfig
+    from massivetext.models.config import DecoderConfig
     from massivetext.models.decoder import CausalDecoder
     from massivetext.tokens.store import TokenStore
     from massivetext.tokens.tokenizer import Tokenizer
@@ -106,7 +106,7 @@ def do_train(journey: Journey) -> None:
         from massivetext.tokens.order import TrainingOrder
         from massivetext.training.calibration import resolve_steps
         from massivetext.training.loop import Parts, train
-        from massivetext.training.objectives import CausalObjective
+        from massivetext.training.objectives.causal import CausalObjective
 
         store = _store(journey)
         rows = recipe.train.rows
@@ -134,7 +134,7 @@ def do_model(journey: Journey) -> None:
     """Write the model folder from the last checkpoint."""
 
     def work() -> None:
-        from massivetext.models.folder import save_model_folder
+        from massivetext.models.files.folder import save_model_folder
 
         store, checkpoint = _store(journey), _last_checkpoint(journey)
         model = new_model(journey.whole, store.vocab_size, start_id=store.start_id)
@@ -220,7 +220,7 @@ def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderCo
 
     Raises ConfigError for a model that cannot be trained on next tokens, or that reads less than a training row.
     """
-    from massivetext.models.families import CAUSAL_FAMILIES
+    from massivetext.models.families.table import CAUSAL_FAMILIES
 
     config = _config(recipe, vocab_size, start_id)
     if type(config) not in [family.config_class for family in CAUSAL_FAMILIES.values()]:
@@ -241,7 +241,7 @@ def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderCo
 def _config(recipe: Recipe, vocab_size: int, start_id: int) -> "DecoderConfig":
     """Return the configuration that the recipe's model section describes."""
     from massivetext.models.auto import AutoConfig
-    from massivetext.models.configuration import DecoderConfig
+    from massivetext.models.config import DecoderConfig
 
     section = recipe.model
     if section.from_:

@@ -1,13 +1,9 @@
-"""Which source each row of training comes from: an exact schedule of shares, found for any row without history."""
+"""The shares of the sources in training: what a mixture makes of them, in bytes, tokens and rows."""
 
 from collections.abc import Mapping
 from fractions import Fraction
 from math import floor, gcd, lcm
 from typing import Any, NamedTuple
-
-import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 from massivetext.corpus.inspecting import table
 from massivetext.errors import ConfigError, unknown_name
@@ -16,58 +12,6 @@ from massivetext.translations import tr
 
 # The schedule repeats after this many rows at most; shares with a larger common denominator are rounded to it.
 LONGEST_PERIOD_ROWS = 2**22
-
-
-class Schedule:
-    """Deals rows to sources so that at every prefix each source is less than one row away from its share.
-
-    shares: rows of each source in one period, in the order of the sources; the schedule repeats after `sum(shares)`
-    rows. The rule is the chairman assignment of R. Tijdeman, "The chairman assignment problem", Discrete Mathematics
-    32 (1980): among the sources that may take a row without running ahead, the one whose row is due first.
-    """
-
-    def __init__(self, shares: list[int]) -> None:
-        self.shares = shares
-        self.period_rows = sum(shares)
-        self._source, self._earlier = _deal(np.array(shares, dtype=np.int64))
-
-    def place(self, row: int) -> tuple[int, int]:
-        """Return (source, number of earlier rows of that source) for a row of training, counted from 0."""
-        period, inside = divmod(row, self.period_rows)
-        source = int(self._source[inside])
-        return source, period * self.shares[source] + int(self._earlier[inside])
-
-    def counts(self, rows: int) -> list[int]:
-        """Return how many of the first `rows` rows fall to each source."""
-        periods, inside = divmod(rows, self.period_rows)
-        head = np.bincount(self._source[:inside], minlength=len(self.shares))
-        return [periods * share + int(extra) for share, extra in zip(self.shares, head, strict=True)]
-
-
-@njit(cache=True)
-def _deal(shares: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
-    """Return for each row of one period its source and the number of earlier rows of that source.
-
-    All in whole numbers: `lag` is the period times (share of the rows so far, this one included, minus rows taken).
-    """
-    period, sources = shares.sum(), len(shares)
-    slack = max(2 * sources - 2, 1)
-    taken = np.zeros(sources, np.int64)
-    source_of_row = np.zeros(period, np.uint16)
-    earlier = np.zeros(period, np.int32)
-    for row in range(period):
-        chosen, chosen_due = -1, np.int64(0)
-        for source in range(sources):
-            lag = shares[source] * (row + 1) - period * taken[source]
-            if slack * lag >= period or sources == 1:
-                due = (slack - 1) * period - slack * lag
-                # due / share, compared by cross multiplication; the first of equals wins
-                if chosen < 0 or due * shares[chosen] < chosen_due * shares[source]:
-                    chosen, chosen_due = source, due
-        source_of_row[row] = chosen
-        earlier[row] = taken[chosen]
-        taken[chosen] += 1
-    return source_of_row, earlier
 
 
 class Share(NamedTuple):

@@ -3,13 +3,14 @@
 A source's stream is [start, document, start, document, ..., start]; row i of a pass reads `context_tokens` ids from
 position i * context_tokens and predicts the id after each. So every id of the text is predicted exactly once a pass,
 and so is every document's end (as the next start id). Rows are permuted per (source, pass) by a keyed permutation, and
-the mixture deals rows to sources (`mixture.py`).
+a `Schedule` deals rows to sources by the shares of the mixture.
 """
 
 from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from massivetext.errors import ConfigError, StoreError
-from massivetext.tokens.mixture import Schedule, rows_per_period
+from massivetext.text.compiling import kernel
+from massivetext.tokens.mixture import rows_per_period
 from massivetext.tokens.settings import MixtureSettings
 from massivetext.tokens.store import Documents, TokenStore
 
@@ -92,8 +94,8 @@ class Stream:
         stop is at most `predicted` + 1 (the last position holds the closing start id).
         """
         ids = np.full(stop - start, -1, dtype=np.int64)
-        for shard, first in zip(self.documents.shards, self._shard_starts, strict=False):
-            low, high = max(start - first, 0), min(stop - first, shard.tokens + len(shard))
+        for shard, (first, end) in zip(self.documents.shards, pairwise(self._shard_starts), strict=True):
+            low, high = max(start, first) - first, min(stop, end) - first
             if low < high:
                 ids[first + low - start : first + high - start] = _read_shard(shard.ids, shard.offsets, low, high)
         return ids
@@ -112,6 +114,58 @@ def _read_shard(
     begin = low - first  # as many ids lie before `low` as positions, less the documents that began there
     window[is_text] = ids[begin : begin + high - low - (last - first)]
     return window
+
+
+class Schedule:
+    """Deals rows to sources so that at every prefix each source is less than one row away from its share.
+
+    shares: rows of each source in one period, in the order of the sources; the schedule repeats after `sum(shares)`
+    rows. The rule is the chairman assignment of R. Tijdeman, "The chairman assignment problem", Discrete Mathematics
+    32 (1980): among the sources that may take a row without running ahead, the one whose row is due first.
+    """
+
+    def __init__(self, shares: list[int]) -> None:
+        self.shares = shares
+        self.period_rows = sum(shares)
+        self._source, self._earlier = _deal(np.array(shares, dtype=np.int64))
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Return (source, number of earlier rows of that source) for a row of training, counted from 0."""
+        period, inside = divmod(row, self.period_rows)
+        source = int(self._source[inside])
+        return source, period * self.shares[source] + int(self._earlier[inside])
+
+    def counts(self, rows: int) -> list[int]:
+        """Return how many of the first `rows` rows fall to each source."""
+        periods, inside = divmod(rows, self.period_rows)
+        head = np.bincount(self._source[:inside], minlength=len(self.shares))
+        return [periods * share + int(extra) for share, extra in zip(self.shares, head, strict=True)]
+
+
+@kernel
+def _deal(shares: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
+    """Return for each row of one period its source and the number of earlier rows of that source.
+
+    All in whole numbers: `lag` is the period times (share of the rows so far, this one included, minus rows taken).
+    """
+    period, sources = shares.sum(), len(shares)
+    slack = max(2 * sources - 2, 1)
+    taken = np.zeros(sources, np.int64)
+    source_of_row = np.zeros(period, np.uint16)
+    earlier = np.zeros(period, np.int32)
+    for row in range(period):
+        chosen, chosen_due = -1, np.int64(0)
+        for source in range(sources):
+            lag = shares[source] * (row + 1) - period * taken[source]
+            if slack * lag >= period or sources == 1:
+                due = (slack - 1) * period - slack * lag
+                # due / share, compared by cross multiplication; the first of equals wins
+                if chosen < 0 or due * shares[chosen] < chosen_due * shares[source]:
+                    chosen, chosen_due = source, due
+        source_of_row[row] = chosen
+        earlier[row] = taken[chosen]
+        taken[chosen] += 1
+    return source_of_row, earlier
 
 
 class TrainingOrder:

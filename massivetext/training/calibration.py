@@ -14,7 +14,8 @@ from massivetext.training.checkpoints import model_tensors, restore_model
 from massivetext.training.loop import EVALUATIONS, Evaluate, Run, one_step
 from massivetext.training.machine import run_with_threads
 from massivetext.training.metrics import Sums
-from massivetext.training.objectives import Batches, CausalObjective, Objective
+from massivetext.training.objectives.causal import CausalObjective
+from massivetext.training.objectives.protocol import Batches, Objective
 from massivetext.training.optimisers import build_optimisers
 from massivetext.training.resuming import Place
 from massivetext.training.settings import TrainSettings

@@ -1,7 +1,7 @@
 """The training loop: from a model, batches and settings to a trained model, checkpoints and metrics, resumable exactly.
 
-Follow one step: `train` -> `_steps` -> `one_step`; what a batch is and what is learned are the objective's business
-(objectives.py), the learning rate is schedule.py's, files are checkpoints.py's and metrics.py's.
+Follow one step: `train` calls `go_on`, which calls `one_step` until the run is done. The objective (objectives/)
+decides what is learned from a batch, optimisers.py updates the weights, checkpoints.py and metrics.py write the files.
 """
 
 import math
@@ -23,19 +23,19 @@ from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.progress import log, progress
 from massivetext.training.checkpoints import CHECKPOINTS, model_tensors, remove_old, restore_model, save_checkpoint
 from massivetext.training.clock import Clock
-from massivetext.training.crew import equal_parts
 from massivetext.training.machine import environment, run_with_threads, training_device
 from massivetext.training.metrics import RunLog, Sums
-from massivetext.training.objectives import Batches, CausalObjective, Objective
+from massivetext.training.objectives.causal import CausalObjective
+from massivetext.training.objectives.protocol import Batches, Objective
 from massivetext.training.optimisers import (
     build_optimisers,
     clip_gradients,
+    learning_rate_factor,
     optimiser_tensors,
     restore_optimisers,
     set_learning_rates,
 )
 from massivetext.training.resuming import Place, find_place
-from massivetext.training.schedule import learning_rate_factor
 from massivetext.training.settings import TrainSettings
 from massivetext.translations import tr
 
@@ -86,8 +86,13 @@ class Run:
     """Optimiser steps done."""
     counted: int
     """Predictions trained on."""
+    device: torch.device = field(init=False)
+    """Where the model is."""
     pending: list[tuple[int, Tensor, np.ndarray, np.ndarray, Tensor]] = field(default_factory=list)
     """Steps whose numbers may still be on the device: step, nats, tokens and sources of the rows, gradient norm."""
+
+    def __post_init__(self) -> None:
+        self.device = training_device(self.model)
 
     @property
     def steps(self) -> int:
@@ -98,11 +103,6 @@ class Run:
     def last(self) -> int:
         """The step at which this run is done."""
         return self.place.first + self.steps
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return training_device(self.model)
 
 
 def train(
@@ -212,7 +212,7 @@ def gradients(run: Run, batch: Any, shares: np.ndarray, trained: list[nn.Paramet
     their gradients added up in the parts' order, so the sum does not depend on which was ready first.
     """
     objective, crew = run.objective, run.objective.crew
-    parts = equal_parts(len(shares), run.settings.micro_batches * (crew.size if crew else 1))
+    parts = objective.parts(batch)
 
     def weighted(rows: slice) -> tuple[Tensor, Tensor]:
         mean, nats = objective.loss(batch, rows)

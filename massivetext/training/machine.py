@@ -7,9 +7,10 @@ import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -76,6 +77,11 @@ def precision_for(settings: TrainSettings, device: torch.device) -> torch.dtype:
         fits = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fits else torch.float32
     return torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
+
+
+def mixed_precision(device: torch.device, dtype: torch.dtype) -> Callable[[], AbstractContextManager[Any]]:
+    """Return what makes the context in which matrix products run in `dtype`; weights stay float32."""
+    return nullcontext if dtype == torch.float32 else partial(torch.autocast, device.type, dtype=dtype)
 
 
 @cache

@@ -1,8 +1,9 @@
-"""Muon for the hidden matrices, fused AdamW for all else, and their state under full parameter names.
+"""The optimisers (Muon for the hidden matrices, fused AdamW for all else), their learning rates and their state.
 
 Legend: n matrices of a batch, r rows, c columns, r <= c.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -121,7 +122,7 @@ def _gradient(parameter: Tensor) -> Tensor:
 def build_optimisers(model: nn.Module, settings: TrainSettings) -> list[Optimizer]:
     """Return the optimisers that the settings ask for, over all trainable parameters of `model`.
 
-    With "muon" a model says by `parameter_groups()` which parameters are hidden matrices (DESIGN: names, not guesses);
+    With "muon" a model says by `parameter_groups()` which parameters are hidden matrices;
     a model without that method is trained by AdamW alone.
     """
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -172,6 +173,34 @@ def _adamw(named: Mapping[str, nn.Parameter], rates: Mapping[str, float], settin
         eps=settings.epsilon,
         fused=True,
     )
+
+
+def warmup_length(settings: TrainSettings, steps: int) -> int:
+    """Return the number of warm-up steps in a run of `steps`."""
+    if settings.warmup_steps is not None:
+        return min(settings.warmup_steps, steps)
+    return math.ceil(settings.warmup_fraction * steps)
+
+
+def learning_rate_factor(step: int, steps: int, settings: TrainSettings) -> float:
+    """Return what the peak learning rate is multiplied by at `step` (from 0) of `steps`.
+
+    Warm-up step k of W has (k + 1) / (W + 1), so that neither the first step is lost at zero nor the peak met twice.
+    The fall takes the last `decay_fraction` of the steps, never part of the warm-up; it starts at 1 and would reach
+    `final_fraction` one step after the last.
+    """
+    if not 0 <= step < steps:
+        raise ValueError(f"step {step} is outside a run of {steps} steps")
+    warmup = warmup_length(settings, steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    falling = min(math.ceil(settings.decay_fraction * steps), steps - warmup)
+    if settings.decay == "none" or step < steps - falling:
+        return 1.0
+    left = (steps - step) / falling  # 1 at the first falling step, 1 / falling at the last step of the run
+    if settings.decay == "cosine":
+        left = 0.5 * (1.0 - math.cos(math.pi * left))
+    return settings.final_fraction + (1.0 - settings.final_fraction) * left
 
 
 def set_learning_rates(optimisers: Sequence[Optimizer], factor: float) -> None:

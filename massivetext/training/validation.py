@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from massivetext.training.crew import equal_parts
 from massivetext.training.metrics import Sums
-from massivetext.training.objectives import Batches, ModuleObjective, Objective, has_dropout
+from massivetext.training.objectives.causal import equal_parts
+from massivetext.training.objectives.protocol import Batches, Objective
 
 VALIDATION_BATCHES = 16
 
@@ -34,7 +34,7 @@ def mean_losses(objective: Objective, batches: Batches, count: int, rows: int | 
     """
     sums = Sums(list(batches.sources))
     model, training = objective.model, objective.model.training
-    if has_dropout(model) or isinstance(objective, ModuleObjective):  # else eval mode would only compile it once more
+    if objective.has_modes:  # else eval mode would only compile it once more
         model.eval()
     try:
         for step in range(count):

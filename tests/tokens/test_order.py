@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from massivetext.errors import ConfigError
 from massivetext.tokens import runs
-from massivetext.tokens.mixture import LONGEST_PERIOD_ROWS, Schedule, _rounded, rows_per_period
-from massivetext.tokens.order import Stream, TrainingOrder, permuted
+from massivetext.tokens.mixture import LONGEST_PERIOD_ROWS, _rounded, rows_per_period
+from massivetext.tokens.order import Schedule, Stream, TrainingOrder, permuted
 from massivetext.tokens.settings import MixtureSettings
 from massivetext.tokens.store import build_store
 

@@ -7,7 +7,7 @@ from training_parts import VOCABULARY, CountingBatches, tiny_settings
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.training.loop import train
 from massivetext.training.metrics import read_rows
-from massivetext.training.objectives import CausalObjective
+from massivetext.training.objectives.causal import CausalObjective
 
 SHAPE = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 FAMILIES = ["gpt2", "gpt_neox", "openai-gpt", "opt", "palm"]

@@ -13,7 +13,7 @@ from massivetext.training.calibration import _check_time, resolve_steps
 from massivetext.training.checkpoints import checkpoint_folders
 from massivetext.training.loop import DivergenceError, Parts, train
 from massivetext.training.metrics import cut_back, read_rows
-from massivetext.training.objectives import CausalObjective
+from massivetext.training.objectives.causal import CausalObjective
 from massivetext.training.validation import validation_losses
 
 

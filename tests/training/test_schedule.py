@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massivetext.training.schedule import learning_rate_factor
+from massivetext.training.optimisers import learning_rate_factor
 from massivetext.training.settings import TrainSettings
 
 

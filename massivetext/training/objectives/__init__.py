@@ -1,0 +1,1 @@
+"""The training objectives, one file each: what is learned from a batch."""
