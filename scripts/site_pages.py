@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from massivetext import PUBLIC_NAMES  # noqa: E402
 from massivetext.cli import app  # noqa: E402
 from massivetext.cli.help import commands_below, translated  # noqa: E402
-from massivetext.corpus.steps import STEPS  # noqa: E402
+from massivetext.corpus.steps.table import STEPS  # noqa: E402
 from massivetext.recipe import Recipe  # noqa: E402
 from massivetext.translations import set_language  # noqa: E402
 
@@ -38,6 +38,9 @@ COPIES = {
     "reference/changelog.md": "CHANGELOG.md",
 }
 """Pages of the site that are files outside of docs/."""
+
+GENERATED = ("reference/recipe", "reference/commands", "reference/api", "zh/reference/commands")
+"""Pages of the site that are made here."""
 
 SECTIONS = {
     "corpus": "Corpus",
@@ -102,7 +105,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _site_address(path: str, source: str) -> str:
     """Return where on the site a file of the repository is, without `.md`; a file that is not there is an error."""
     copies = {origin: name for name, origin in COPIES.items()}
-    generated = ("docs/reference/recipe.md", "docs/reference/commands.md", "docs/reference/api.md")
+    generated = [f"docs/{page}.md" for page in GENERATED]
     if path in copies:
         return copies[path].removesuffix(".md")
     if path not in generated and not (ROOT / path).exists():
