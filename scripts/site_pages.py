@@ -7,10 +7,10 @@ three pages from files beside `docs/`.
 import posixpath
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import click
 import typer.main
@@ -53,6 +53,8 @@ SECTIONS = {
 }
 """Rooms whose public names are on the API page, with their headings; names of other rooms come last."""
 
+MOST_SHOWN = 10**6
+"""Larger bounds only catch slips; they are left out of the tables."""
 CLASSES = re.compile(r"(Config|Model|LMHeadModel|For[A-Z]\w+|Tokenizer|TokenizerFast)$")
 COMMANDS_TITLE = {"en": "# Command line", "zh": "# 命令行"}
 COMMANDS_INTRO = {
@@ -94,7 +96,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return match[0]
         if root:  # the other build's page: MkDocs does not know it
             if not here.startswith("zh/"):
-                return f"]({posixpath.relpath(here, posixpath.join(root, own))}/{sign}{anchor})"
+                slash = "" if posixpath.splitext(here)[1] else "/"
+                return f"]({posixpath.relpath(here, posixpath.join(root, own))}{slash}{sign}{anchor})"
             here = here.removeprefix("zh/")
         file = f"{here}.md" if files.get_file_from_path(f"{here}.md") else here
         return f"]({posixpath.relpath(file, posixpath.dirname(name) or '.')}{sign}{anchor})"
@@ -186,29 +189,28 @@ def type_text(field: FieldInfo) -> str:
         f"{sign} {getattr(rule, name):g}"
         for rule in field.metadata
         for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
-        if getattr(rule, name, None) is not None and abs(getattr(rule, name)) < 2**53
+        if getattr(rule, name, None) is not None and abs(getattr(rule, name)) < MOST_SHOWN
     ]
     return ", ".join([text, *bounds])
 
 
 def _plain(annotation: Any) -> str:
     """Return a type annotation in words: list of text, true or false, one of ..."""
+    words = {str: "text", bool: "true or false", int: "whole number", float: "number", Path: "path", Any: "any value"}
+    if annotation in words:
+        return words[annotation]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    origin, arguments = getattr(annotation, "__origin__", None), getattr(annotation, "__args__", ())
-    name = str(origin or annotation)
-    if "Literal" in name:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
         return " or ".join(f"`{value}`" for value in arguments)
-    if "Annotated" in name:
+    if origin is Annotated:
         return _plain(arguments[0])
-    if "tuple" in name:
+    if origin is tuple:
         return f"list of {_plain(arguments[0])}"
-    if "dict" in name or "Mapping" in name:
+    if origin in (dict, Mapping):
         return f"mapping to {_plain(arguments[1])}"
-    if arguments:
-        return " or ".join(dict.fromkeys(_plain(part) for part in arguments if part is not type(None)))
-    words = {str: "text", bool: "true or false", int: "whole number", float: "number", Path: "path", Any: "any value"}
-    return words.get(annotation, getattr(annotation, "__name__", name))
+    return " or ".join(dict.fromkeys(_plain(part) for part in arguments if part is not type(None)))
 
 
 def default_text(field: FieldInfo) -> str:
