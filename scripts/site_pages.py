@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import click
 import typer.main
+import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -222,11 +223,8 @@ def default_text(field: FieldInfo) -> str:
         return "unset"
     if isinstance(value, BaseModel):
         return "defaults below"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, tuple):
-        return f"`{list(value)}`".replace("'", "")
-    return f"`{value}`"
+    plain = list(value) if isinstance(value, tuple) else value
+    return f"`{yaml.safe_dump(plain, default_flow_style=True, width=10**6).removesuffix('...' + chr(10)).strip()}`"
 
 
 # Command line
@@ -245,7 +243,7 @@ def command_page(language: str) -> str:
         lines = [COMMANDS_TITLE[language], "", COMMANDS_INTRO[language], ""]
         for path, one in _paths(command, "massivetext"):
             if not hasattr(one, "commands") or path == "massivetext":
-                context = click.Context(one, info_name=path, max_content_width=100, terminal_width=100)
+                context = click.Context(one, info_name=path, terminal_width=80, help_option_names=["-h", "--help"])
                 lines += [f"## {path}", "", "```text", one.get_help(context).strip(), "```", ""]
     finally:
         set_language("en")
