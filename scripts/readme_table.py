@@ -333,7 +333,7 @@ def highlights() -> list[tuple[str, str, str]]:
     """Return the README's eight rows: what was measured, the number, and what to compare it with."""
     found = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in TABLES}
     quick = found["quickstart"]
-    own, xz, ngram = (quick[f"{name}bits_per_byte"]["total"] for name in ("", "xz_", "ngram_"))
+    own, xz, ngram = (main_table(quick).systems[name][""].value for name in (MODEL, "xz", "ngram"))
     side = "below" if own < xz else "above"
     peers, speed = found["corpus_peers"]["speed"], found["corpus_peers"]["speed"]["mb_per_second"]
     code, large = found["tokenising"]["corpora"]["code"], found["large_corpus"]
@@ -406,7 +406,7 @@ def table() -> str:
 def chinese_summary() -> str:
     """Return the sentence of measured numbers in the Chinese README."""
     found = json.loads((RESULTS / "quickstart.json").read_text(encoding="utf-8"))
-    own, xz, ngram = (found[f"{name}bits_per_byte"]["total"] for name in ("", "xz_", "ngram_"))
+    own, xz, ngram = (main_table(found).systems[name][""].value for name in (MODEL, "xz", "ngram"))
     return (
         f"两个共享的 CPU 核，没有 GPU：quickstart 用时 {found['elapsed_seconds']:.0f} 秒，测试文本每字节 {own:.3f} 比特"
         f"（越低越好；`xz -9e` 为 {xz:.3f}，n 元语法模型为 {ngram:.3f}）。"
