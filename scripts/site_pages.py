@@ -4,6 +4,7 @@ Recipe keys come from the settings classes, the command line from its help, the 
 three pages from files beside `docs/`.
 """
 
+import os
 import posixpath
 import re
 import sys
@@ -25,10 +26,11 @@ from pydantic_core import PydanticUndefined
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+os.environ["NO_COLOR"] = "1"  # help without escape sequences
 
 from massivetext import PUBLIC_NAMES  # noqa: E402
 from massivetext.cli import app  # noqa: E402
-from massivetext.cli.help import commands_below, translated  # noqa: E402
+from massivetext.cli.help import dress  # noqa: E402
 from massivetext.corpus.steps.table import STEPS  # noqa: E402
 from massivetext.recipe import Recipe  # noqa: E402
 from massivetext.translations import set_language  # noqa: E402
@@ -234,12 +236,7 @@ def command_page(language: str) -> str:
     """Return the help of every command, in the language."""
     set_language(language)
     try:
-        command = typer.main.get_command(app)
-        for one in commands_below(command):
-            one.help = translated(one.help)
-            for parameter in one.params:
-                if getattr(parameter, "help", None):
-                    parameter.help = translated(parameter.help)
+        command = dress(typer.main.get_command(app))
         lines = [COMMANDS_TITLE[language], "", COMMANDS_INTRO[language], ""]
         for path, one in _paths(command, "massivetext"):
             if not hasattr(one, "commands") or path == "massivetext":
