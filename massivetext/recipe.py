@@ -69,7 +69,7 @@ class GenerateSettings(Settings):
     temperature: float = Field(0.7, ge=0.0, le=100.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(0.95, gt=0.0, le=1.0)
-    """Nucleus: sample among the likeliest tokens that together hold this probability."""
+    """Sample from the most likely tokens with this total probability."""
 
 
 def _language(value: Any) -> Any:
@@ -80,7 +80,7 @@ def _language(value: Any) -> Any:
 class CorpusRecipe(Settings):
     """A run, or its beginning: the corpus and the tokenizer need neither `model` nor `train`.
 
-    Sections without a word in the recipe keep their components' defaults.
+    Sections that the recipe leaves out keep their defaults.
     """
 
     format: Literal["massivetext-recipe/1"] = FORMAT
@@ -90,8 +90,8 @@ class CorpusRecipe(Settings):
     language: Annotated[Literal["en", "zh"], BeforeValidator(_language)] | None = None
     """Language of messages and report; unset: the locale's."""
     verify: bool = True
-    """Whether the digest of every token shard is compared before it is used, once in each call; false saves reading
-    the store once."""
+    """Compare the digest of every token shard before it is used, once per command; false saves reading the store
+    once."""
     engine: Literal["local"] = "local"
     """Where the corpus stage runs."""
     corpus: CorpusSettings
