@@ -113,7 +113,7 @@ def _stages(run: Path) -> Iterator[Finding]:
 def _files(run: Path) -> Iterator[Finding]:
     """Yield a finding for each of the run's own files that carries a digest."""
     if (run / "recipe.yaml").is_file():
-        same = tr("give the same command again: it is written anew")
+        same = tr("give the same command again: it is written again")
         yield from _checked("recipe.yaml", lambda: _none(read_sealed(run / "recipe.yaml", same)), same)
     if (run / "run.json").is_file():
         yield from _checked("run.json", lambda: _none(read_state(run / "run.json", (), AGAIN)), AGAIN)

@@ -119,7 +119,7 @@ def test_encoders_are_explained_as_far_as_their_heads_allow(
     found = mt.explain(tiny_model(family, auto), word_tokenizer, text, tmp_path / "page.html", **QUICK)
     assert (found.attribution is not None, found.lens is not None, list(found.maps)) == (attributed, seen, ["self"])
     _, shown = read_page(tmp_path / "page.html")
-    assert ("What speaks for it" in shown, "What each layer would say" in shown) == (attributed, seen)
+    assert ("Contribution of each token" in shown, "What each layer would predict" in shown) == (attributed, seen)
     assert explanation_text(found.as_values())
 
 

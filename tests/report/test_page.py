@@ -71,7 +71,7 @@ def test_the_tags_are_in_balance(finished):
 
 def test_the_headline_is_the_score_beside_the_corpus_digest(finished):
     text = Page(read(finished)).text
-    assert text.index("1.742") < text.index("bits per byte") < text.index("3fa9c2e13fa9") < text.index("The journey")
+    assert text.index("1.742") < text.index("bits per byte") < text.index("3fa9c2e13fa9") < text.index("The pipeline")
 
 
 def test_who_lost_to_whom_is_said(finished):
@@ -99,7 +99,7 @@ def test_a_model_that_wins_is_named(tmp_path):
 
 @pytest.mark.parametrize("number", ["20.3 MB", "18.0 MB", "5.39 M", "1,240 steps", "3.90 M", "1.742"])
 def test_the_journey_has_its_numbers(finished, number):
-    journey = Page(read(finished)).text.replace("\u202f", " ").split("The journey")[1].split("How well")[0]
+    journey = Page(read(finished)).text.replace("\u202f", " ").split("The pipeline")[1].split("How well")[0]
     assert number in journey
 
 
