@@ -1,10 +1,10 @@
 """`build_corpus`: sources and steps in, a folder of clean Parquet out.
 
-The input is cut into parts (`parts.py`), which threads take through reader and steps; then comes the barrier
-(`barrier/census.py`, `barrier/near.py`): duplicates are found over all parts, and the documents are written by split
-(`finishing.py`). `manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed goes on
-with the parts that were not finished. Text that is appended to a finished corpus is a further build in the same folder:
-files of earlier builds are not touched, and until the new manifest is there the corpus is what it was.
+The input is cut into parts (`planning.py`), which an engine takes through reader and steps (`parts.py`). Then comes the
+barrier (`barrier/order.py`): duplicates are found over all parts. The documents are written by split (`finishing.py`).
+`manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed resumes with the parts
+that were not finished. Text that is appended to a finished corpus is a further build in the same folder: files of
+earlier builds are not touched, and until the new manifest is there the corpus is what it was.
 """
 
 import errno
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,6 +37,7 @@ from massivetext.corpus.manifests import (
 from massivetext.corpus.parts import Course, Part, process_part
 from massivetext.corpus.planning import Plan, make_plan
 from massivetext.corpus.readers.finding import input_files, unreadable
+from massivetext.corpus.reading import PAGE, Corpus, load_corpus
 from massivetext.corpus.removing import finish_takedown
 from massivetext.corpus.settings import CorpusSettings, read_settings
 from massivetext.corpus.takedowns import BEFORE, TAKEN, check_takedowns, locked_corpus, takedown_digests
@@ -46,9 +47,6 @@ from massivetext.progress import log, progress
 from massivetext.state import read_object, write_state
 from massivetext.storage import clear_temporary, full_disk_named, write_json
 from massivetext.translations import tr
-
-if TYPE_CHECKING:
-    from massivetext.corpus.reading import Corpus
 
 __all__ = ["build_corpus", "input_files"]
 
@@ -63,7 +61,7 @@ def build_corpus(
     append: bool = False,
     quiet: bool = False,
     threads: int | None = None,
-) -> "Corpus":
+) -> Corpus:
     """Return the corpus that a recipe describes, built in `folder`; one that is there already is not built again.
 
     recipe: the `corpus:` section as settings or as a mapping, a whole recipe as a mapping, a recipe file, or a built-in
@@ -75,8 +73,6 @@ def build_corpus(
     MassiveTextError where the disk is full.
     """
     settings, found_seed = read_settings(recipe)
-    from massivetext.corpus.reading import load_corpus
-
     if settings.from_ is not None:
         return load_corpus(settings.from_)
     folder = Path(folder)
@@ -101,16 +97,14 @@ def build_corpus(
 
 def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: bool, engine: Engine) -> None:
     """Build what was planned; base: the manifest of the corpus that is appended to."""
-    from massivetext.corpus.reading import PAGE
-
     work = folder / WORK
     _prepare(folder, plan)
     markers = _process(plan, work, engine, quiet)
     counts = merged_counts(plan.courses, markers)
     warn_of_nothing(plan.courses, counts)
-    census = open_census(folder, work, len(plan.parts), plan.asked, plan.settings.split.names, plan.build)
+    census = open_census(folder, work, len(plan.parts), plan.required, plan.settings.split.names, plan.build)
     with progress(tr("Looking for duplicates"), quiet=quiet):
-        editors = decide(census, judges_for(plan.asked, len(census.splits)), engine)
+        editors = decide(census, judges_for(plan.required, len(census.splits)), engine)
     totals = totals_of(census)
     count_drops(counts, totals)
     values = make_manifest(plan, counts, totals, markers, base) | _obeyed(folder, base)
@@ -128,8 +122,8 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
     shutil.rmtree(work)
     if not quiet:
         say_counts(counts, plan.courses, values)
-        if plan.asked.near is not None:
-            log(plan.asked.near.recall_text())
+        if plan.required.near is not None:
+            log(plan.required.near.recall_text())
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from massivetext.translations import language as language_in_use
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
-    from massivetext.models.decoder import CausalDecoder
+    from massivetext.models.decoder import CausalLM
 
 
 def corpus_inputs(run: RecipeRun) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def pretraining_inputs(run: RecipeRun) -> dict[str, Any]:
     return {**sections, "token store": store_digest(run)}
 
 
-def first_model(run: RecipeRun) -> "CausalDecoder":
+def first_model(run: RecipeRun) -> "CausalLM":
     """Return the recipe's model with its first weights."""
     from massivetext.models.construction import new_model
 
@@ -106,7 +106,7 @@ def first_model(run: RecipeRun) -> "CausalDecoder":
     return new_model(recipe.model, context_tokens, store.vocab_size, start_id=store.start_id, seed=recipe.seed)
 
 
-def pretraining_material(run: RecipeRun, model: "CausalDecoder", settings: TrainSettings) -> Material:
+def pretraining_material(run: RecipeRun, model: "CausalLM", settings: TrainSettings) -> Material:
     """Return the mixture's rows with the loss of each next token, and the validation split between steps."""
     from massivetext.tasks.prompts import check_prompts
     from massivetext.tokens.order import TrainingOrder
@@ -128,9 +128,9 @@ PRETRAINING = Training("train", "", ("tokens", "tokenizer"), pretraining_inputs,
 
 
 def evaluation_inputs(run: RecipeRun) -> dict[str, Any]:
-    """Return the settings of scoring, the model, and the format of the scores."""
-    reads = {"evaluate": recipe_values(run.recipe)["evaluate"], "model": run.marker("model")["fingerprint"]}
-    return {**reads, "format": EVALUATION}
+    """Return the settings of scoring, the format of the scores, and the model."""
+    model = run.marker("model")["fingerprint"]
+    return {"evaluate": recipe_values(run.recipe)["evaluate"], "format": EVALUATION, "model": model}
 
 
 def make_evaluation(run: RecipeRun) -> None:
