@@ -32,7 +32,8 @@ from machine import describe_machine
 
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.rows import replaced
-from massivetext.corpus.steps import Decide, Edit, Measure, Step, make_steps
+from massivetext.corpus.steps import Decide, Edit, Measure, Step
+from massivetext.corpus.steps.table import make_steps
 from massivetext.storage import write_json
 from massivetext.text.minhash import signatures
 from massivetext.text.words import hash_words

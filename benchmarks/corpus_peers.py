@@ -29,13 +29,8 @@ import xxhash
 from inputs import add_data_option, real_texts, require_packages
 from machine import describe_machine
 
-from massivetext.corpus.gopher import (
-    GopherQuality,
-    GopherRepetition,
-    QualitySettings,
-    RepetitionSettings,
-    decide_by_limits,
-)
+from massivetext.corpus.steps.gopher import GopherQuality, GopherRepetition, QualitySettings, RepetitionSettings
+from massivetext.corpus.steps.limits import decide_by_limits
 from massivetext.storage import write_json
 from massivetext.text.minhash import shingle_sets, signatures
 from massivetext.text.repetition import REPETITIONS, repetition_statistics

@@ -23,8 +23,8 @@ import pyarrow as pa
 from inputs import add_data_option, chinese_texts, real_texts, required
 from machine import describe_machine
 
+from massivetext.corpus.barrier.decontamination import DecontaminateSettings
 from massivetext.corpus.building import build_corpus
-from massivetext.corpus.decontaminating import DecontaminateSettings
 from massivetext.storage import write_json
 from massivetext.text.words import hash_words
 

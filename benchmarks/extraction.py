@@ -27,9 +27,9 @@ from typing import Any
 import xxhash
 from inputs import add_data_option, chinese_texts, required
 
-from massivetext.corpus.main_text import main_text
 from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.html_file import declared_encoding
+from massivetext.corpus.steps.main_text import main_text
 from massivetext.storage import write_json
 
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")

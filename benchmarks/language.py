@@ -20,7 +20,7 @@ import pyarrow as pa
 from inputs import add_data_option, chinese_texts, real_texts, required
 from machine import describe_machine
 
-from massivetext.corpus.language import LanguageSettings, languages_of
+from massivetext.corpus.steps.language import LanguageSettings, languages_of
 from massivetext.storage import write_json
 
 PAIRS = "translation/tatoeba-cmn-en.txt"

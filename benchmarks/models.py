@@ -25,7 +25,7 @@ from inputs import peer
 
 import massivetext as mt
 from massivetext.models.architectures import ARCHITECTURES
-from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.families.table import CAUSAL_FAMILIES
 from massivetext.storage import write_json
 from massivetext.training.machine import cpu_type, usable_threads
 

@@ -24,8 +24,8 @@ from pathlib import Path
 import pyarrow as pa
 from inputs import add_data_option, chinese_texts, english_texts, required
 
-from massivetext.corpus.pii import PROVINCES, RESIDENT_CHECKS, RESIDENT_WEIGHTS, TYPES, find_pii
-from massivetext.corpus.steps import make_steps
+from massivetext.corpus.steps.pii import PROVINCES, RESIDENT_CHECKS, RESIDENT_WEIGHTS, TYPES, find_pii
+from massivetext.corpus.steps.table import make_steps
 from massivetext.storage import write_json
 
 MARKED_TEXTS = "pii/synth_dataset_v2.json"

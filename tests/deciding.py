@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from massivetext.corpus.steps import Decide, Decision, Measure, make_steps
+from massivetext.corpus.steps import Decide, Decision, Measure
+from massivetext.corpus.steps.table import make_steps
 
 
 def decide(step: str | dict, *texts: str | None) -> Decision:

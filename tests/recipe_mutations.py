@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from massivetext.corpus.settings import SourceSettings, SplitSettings
-from massivetext.corpus.steps import STEPS, _step_type
+from massivetext.corpus.steps.table import STEPS, _step_type
 from massivetext.evaluation.settings import EvaluateSettings
-from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.families.table import CAUSAL_FAMILIES
 from massivetext.recipe import GenerateSettings, ModelSettings, Recipe
 from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
 from massivetext.training.settings import TrainSettings

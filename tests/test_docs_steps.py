@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from massivetext.corpus.building import build_corpus
-from massivetext.corpus.steps import PRESETS, STEPS, make_steps
+from massivetext.corpus.steps.presets import PRESETS
+from massivetext.corpus.steps.table import STEPS, make_steps
 from massivetext.errors import ConfigError
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "steps.md").read_text(encoding="utf-8")

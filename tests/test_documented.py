@@ -14,10 +14,10 @@ from stand_ins import write_bert
 from typer.testing import CliRunner
 
 import massivetext as mt
-from massivetext import journey
 from massivetext.cli import app
-from massivetext.cli_help import commands_below
+from massivetext.cli.help import commands_below
 from massivetext.recipe import BUILT_IN, load_corpus_recipe, load_recipe
+from massivetext.runs import execution
 from massivetext.translations import set_language
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -266,6 +266,6 @@ def test_every_documented_command_runs(newcomers_folder, monkeypatch):
 def test_the_python_of_the_readme_runs(name, newcomers_folder, monkeypatch):
     monkeypatch.chdir(newcomers_folder)
     small = [word for word in overrides("quickstart") if word != "--set"]
-    monkeypatch.setattr(mt, "run", lambda recipe: journey.run(recipe, "runs/python", small, quiet=True))
+    monkeypatch.setattr(mt, "run", lambda recipe: execution.run(recipe, "runs/python", small, quiet=True))
     for example in re.findall(r"```python\n(.*?)```", page(name), re.DOTALL):
         exec(compile(example, name, "exec"), {})

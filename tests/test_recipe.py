@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from massivetext.corpus.steps import make_steps
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import ConfigError
 from massivetext.recipe import BUILT_IN, load_recipe, overridden, recipe_values, recipe_yaml
 

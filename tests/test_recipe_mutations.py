@@ -6,9 +6,9 @@ import time
 import pytest
 from recipe_mutations import BASE, mutations
 
-from massivetext.checks import recipe_faults
 from massivetext.errors import ConfigError
 from massivetext.recipe import load_recipe, recipe_yaml
+from massivetext.runs.checks import recipe_faults
 
 EVERY = list(mutations())
 SECONDS = 5.0

@@ -17,8 +17,7 @@ LAYERS = [
     {"errors", "visible"}, {"storage", "settings", "translations", "hugging_face", "yaml_text"},
     {"progress", "hub", "state", "parquet", "interrupting"}, {"text"}, {"corpus"}, {"tokens"}, {"layers"},
     {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"explaining"}, {"recipe"},
-    {"run_folder"}, {"stages"}, {"checks"}, {"journey", "takedowns"}, {"doctor", "chat"}, {"verifying"},
-    {"cli_options", "cli_help"}, {"cli_corpus"}, {"cli"},
+    {"runs"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

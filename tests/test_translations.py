@@ -13,9 +13,9 @@ from massivetext.translations import chinese, language, set_language, tr
 PACKAGE = Path(massivetext.__file__).parent
 IN_TEMPLATE = re.compile(r"""\btr\(\s*"((?:[^"\\]|\\.)*)\"""")
 COMPUTED = {
-    "corpus/classifying.py": {"all", "han", "other"},
-    "checks.py": {"run folder", "corpus", "tokenizer", "mixture", "model", "train", "samples", "evaluate"},
-    "journey.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
+    "corpus/steps/classifier.py": {"all", "han", "other"},
+    "runs/checks.py": {"run folder", "corpus", "tokenizer", "mixture", "model", "train", "samples", "evaluate"},
+    "runs/execution.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
     "report/quantities.py": {
         "exact duplicate",
         "near duplicate",

@@ -40,7 +40,7 @@ def test_json_keeps_its_values_and_holds_no_control_character(text):
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_what_a_verb_prints_is_visible(as_json, capsys):
-    from massivetext.cli_options import show
+    from massivetext.cli.options import show
 
     show({"url": "http://x/\x1b[31m\u202e"}, as_json, lambda value: value["url"])
     printed = capsys.readouterr().out

@@ -12,7 +12,7 @@ import pytest
 from newcomer import prose, write
 
 from massivetext import __version__
-from massivetext.cli_help import chinese_help
+from massivetext.cli.help import chinese_help
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -1,10 +1,10 @@
 """`build_corpus`: sources and steps in, a folder of clean Parquet out.
 
 The input is cut into parts (`parts.py`), which threads take through reader and steps; then comes the barrier
-(`census.py`, `near.py`): duplicates are found over all parts, and the documents are written by split (`finishing.py`).
-`manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed goes on with the parts
-that were not finished. Text that is appended to a finished corpus is a further build in the same folder: files of
-earlier builds are not touched, and until the new manifest is there the corpus is what it was.
+(`barrier/census.py`, `barrier/near.py`): duplicates are found over all parts, and the documents are written by split
+(`finishing.py`). `manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed goes on
+with the parts that were not finished. Text that is appended to a finished corpus is a further build in the same folder:
+files of earlier builds are not touched, and until the new manifest is there the corpus is what it was.
 """
 
 import errno
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from massivetext import __version__
-from massivetext.corpus.census import (
+from massivetext.corpus.barrier.census import (
     EXACT_ASKED,
     NEAR_ASKED,
     Census,
@@ -33,10 +33,18 @@ from massivetext.corpus.census import (
     open_census,
     totals_of,
 )
+from massivetext.corpus.barrier.decontamination import Decontaminate, drop_contaminated
+from massivetext.corpus.barrier.deduplication import (
+    REPEATS,
+    Deduplicate,
+    DeduplicateSettings,
+    NearSettings,
+    RepeatSettings,
+)
+from massivetext.corpus.barrier.index import Lists, index_path, write_index
+from massivetext.corpus.barrier.repeats import Repeats, take_repeats
 from massivetext.corpus.checking import listed_parts
-from massivetext.corpus.decontaminating import Decontaminate, drop_contaminated
 from massivetext.corpus.finishing import WORK, WRITTEN, discard_builds, write_clusters, write_files
-from massivetext.corpus.index import Lists, index_path, write_index
 from massivetext.corpus.inputs import Facts, file_facts, files_read, with_digests
 from massivetext.corpus.manifests import (
     check_appendable,
@@ -53,20 +61,10 @@ from massivetext.corpus.readers.finding import find_files, input_files, unreadab
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.removing import finish_takedown
-from massivetext.corpus.repeats import Repeats, take_repeats
 from massivetext.corpus.rows import READ_VERSION, Lane
 from massivetext.corpus.settings import CorpusSettings, SourceSettings, read_settings
-from massivetext.corpus.steps import (
-    REPEATS,
-    Barrier,
-    Deduplicate,
-    DeduplicateSettings,
-    Measure,
-    NearSettings,
-    RepeatSettings,
-    Step,
-    make_steps,
-)
+from massivetext.corpus.steps import Barrier, Measure, Step
+from massivetext.corpus.steps.table import make_steps
 from massivetext.corpus.takedowns import BEFORE, TAKEN, check_takedowns, locked_corpus, takedown_digests
 from massivetext.errors import ConfigError, DataError, MassiveTextError
 from massivetext.progress import log, progress
@@ -256,7 +254,7 @@ def _decide(folder: Path, work: Path, plan: Plan, census: Census, threads: int) 
     drop_exact(census, plan.memory_bytes)
     found = None
     if near is not None:
-        from massivetext.corpus.near import drop_near
+        from massivetext.corpus.barrier.near import drop_near
 
         found = drop_near(folder, work, census, near, plan.memory_bytes, plan.build, threads)
     name_clusters(census)

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.corpus.census import CONTAMINATED, NEAR, REASONS, REFUSED, TWINS, Census, part_columns
-from massivetext.corpus.decontaminating import COLUMN, Decontaminate
-from massivetext.corpus.index import KEPT, REPEATED, Numbers, as_hexadecimal
+from massivetext.corpus.barrier.census import CONTAMINATED, NEAR, REASONS, REFUSED, TWINS, Census, part_columns
+from massivetext.corpus.barrier.decontamination import COLUMN, Decontaminate
+from massivetext.corpus.barrier.deduplication import Deduplicate
+from massivetext.corpus.barrier.index import KEPT, REPEATED, Numbers, as_hexadecimal
+from massivetext.corpus.barrier.repeats import Mask, Repeats
 from massivetext.corpus.parts import opened, part_files
-from massivetext.corpus.repeats import Mask, Repeats
 from massivetext.corpus.rows import (
     EXCERPT_CHARACTERS,
     as_dropped,
@@ -26,7 +27,6 @@ from massivetext.corpus.rows import (
     kept_schema,
     replaced,
 )
-from massivetext.corpus.steps import Deduplicate
 from massivetext.corpus.takedowns import TakenDown, blanked
 from massivetext.parquet import own_writer
 from massivetext.storage import temporary_path, write_text

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from massivetext.corpus.census import DEDUPLICATE, Totals
+from massivetext.corpus.barrier.census import DEDUPLICATE, Totals
 from massivetext.corpus.parts import SHOWN_RECORDS, Course
 from massivetext.corpus.rows import SourceCounts
 from massivetext.corpus.settings import CorpusSettings

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from massivetext.corpus.barrier.index import documents_digest
 from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.finishing import Output, discard_builds
-from massivetext.corpus.index import documents_digest
-from massivetext.corpus.pii import redacted_url
 from massivetext.corpus.reading import PAGE, Corpus, load_corpus
+from massivetext.corpus.steps.pii import redacted_url
 from massivetext.corpus.takedowns import (
     BEFORE,
     COLUMNS,

@@ -7,14 +7,15 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext.corpus.gathering import Gathered, batch_of
-from massivetext.corpus.gopher import LimitDecide
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import Reader, Record, make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.reading import Corpus
 from massivetext.corpus.rows import Lane, Passage
 from massivetext.corpus.settings import CorpusSettings, SourceSettings
-from massivetext.corpus.steps import Measure, make_steps
+from massivetext.corpus.steps import Measure
+from massivetext.corpus.steps.limits import LimitDecide
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import DataError
 
 BARRIERS = ("deduplicate", "decontaminate")

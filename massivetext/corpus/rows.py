@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from massivetext.corpus import pii
+from massivetext.corpus.barrier.deduplication import Deduplicate, DeduplicateSettings
 from massivetext.corpus.readers.records import EMPTY
 from massivetext.corpus.settings import SplitSettings
-from massivetext.corpus.steps import Decide, Deduplicate, DeduplicateSettings, Edit, Measure, Step
+from massivetext.corpus.steps import Decide, Edit, Measure, Step, pii
 from massivetext.corpus.unread import Counts, add_unread
 from massivetext.text.arrays import first_bytes, string_buffers
 from massivetext.text.normalising import compose_text

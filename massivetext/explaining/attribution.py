@@ -18,11 +18,11 @@ from massivetext.explaining.pieces import Piece, pieces_of, token_labels
 from massivetext.explaining.reading import Given, Model, TextClassifier, chosen, evaluating, predicts_tokens, read_text
 from massivetext.layers.attention import causal_mask
 from massivetext.models.decoder import CausalDecoder
-from massivetext.models.decoder_heads import DecoderForSequenceClassification, DecoderModel
 from massivetext.models.encoder import EncoderModel
-from massivetext.models.heads import MaskedLM, SequenceClassification
-from massivetext.models.seq2seq import EncoderDecoder, Memory, Reading
-from massivetext.models.sequence_heads import SequenceModelForSequenceClassification
+from massivetext.models.encoder_decoder import EncoderDecoder, Memory, Reading
+from massivetext.models.heads.decoder_heads import DecoderForSequenceClassification, DecoderModel
+from massivetext.models.heads.labelling import MaskedLM, SequenceClassification
+from massivetext.models.heads.sequence_heads import SequenceModelForSequenceClassification
 from massivetext.tokens.tokenizer import Tokenizer
 
 METHODS = ("integrated_gradients", "gradient_times_input")

@@ -12,7 +12,7 @@ from massivetext.explaining.attribution import Attribution, attribute_tokens
 from massivetext.explaining.lens import LogitLens, logit_lens
 from massivetext.explaining.maps import AttentionMap, attention_maps
 from massivetext.explaining.reading import Model, TextClassifier, predicts_tokens
-from massivetext.models.heads import MaskedLM
+from massivetext.models.heads.labelling import MaskedLM
 from massivetext.settings import Settings
 from massivetext.storage import write_text
 from massivetext.tokens.tokenizer import Tokenizer

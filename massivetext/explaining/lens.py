@@ -15,9 +15,9 @@ from massivetext.errors import ConfigError, ModelError
 from massivetext.explaining.pieces import Piece, pieces_of, token_labels
 from massivetext.explaining.reading import Given, Model, evaluating, predicts_tokens, read_text
 from massivetext.models.decoder import CausalDecoder
-from massivetext.models.heads import MaskedLM
+from massivetext.models.encoder_decoder import EncoderDecoder
+from massivetext.models.heads.labelling import MaskedLM
 from massivetext.models.outputs import EncoderOutput
-from massivetext.models.seq2seq import EncoderDecoder
 from massivetext.tokens.tokenizer import Tokenizer
 
 WITH_HEADS = "a causal or masked language model, or an encoder-decoder"

@@ -17,18 +17,18 @@ from massivetext.hub import find_folder
 from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.decoder import CausalDecoder
-from massivetext.models.decoder_heads import DecoderForSequenceClassification, DecoderModel
 from massivetext.models.encoder import EncoderModel
-from massivetext.models.heads import EncoderWithHead, MaskedLM, SequenceClassification
-from massivetext.models.pretrained import PretrainedModel
-from massivetext.models.seq2seq import EncoderDecoder
-from massivetext.models.sequence_heads import (
+from massivetext.models.encoder_decoder import EncoderDecoder
+from massivetext.models.files.weights import CONFIG_FILE, read_object
+from massivetext.models.heads.decoder_heads import DecoderForSequenceClassification, DecoderModel
+from massivetext.models.heads.labelling import EncoderWithHead, MaskedLM, SequenceClassification
+from massivetext.models.heads.sequence_heads import (
     SequenceModelForSequenceClassification,
     SequenceModelWithHead,
     T5ForTokenClassification,
 )
-from massivetext.models.sequence_models import SequenceModel
-from massivetext.models.weights import CONFIG_FILE, read_object
+from massivetext.models.heads.sequence_models import SequenceModel
+from massivetext.models.model import PretrainedModel
 from massivetext.tokens.tokenizer import Tokenizer
 
 Model = CausalDecoder | PretrainedModel

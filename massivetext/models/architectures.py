@@ -1,17 +1,8 @@
 """The classes by task and Hugging Face's `model_type`, but for causal language models: the one visible table."""
 
-from massivetext.models import (
-    bart,
-    bert,
-    decoder_families,
-    distilbert,
-    marian,
-    roberta,
-    sequence_heads,
-    sequence_models,
-    t5,
-)
-from massivetext.models.pretrained import PretrainedModel
+from massivetext.models.families import bart, bert, distilbert, marian, roberta, t5
+from massivetext.models.heads import decoder_families, sequence_heads, sequence_models
+from massivetext.models.model import PretrainedModel
 from massivetext.models.published import PublishedConfig
 
 _CLASSES: dict[str, list[type[PretrainedModel]]] = {

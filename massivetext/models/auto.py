@@ -9,17 +9,17 @@ from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.hub import find_folder
 from massivetext.hugging_face import checked_options
 from massivetext.models.architectures import PUBLISHED_CONFIGS
+from massivetext.models.config import DecoderConfig
 from massivetext.models.config_methods import LATER
-from massivetext.models.configuration import DecoderConfig
 from massivetext.models.decoder import CausalDecoder
-from massivetext.models.families import CAUSAL_FAMILIES
-from massivetext.models.folder import load_model_folder, read_config, wanted_dtype
-from massivetext.models.gguf_file import load_gguf
+from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.files.folder import load_model_folder, read_config, wanted_dtype
+from massivetext.models.files.gguf_file import load_gguf
+from massivetext.models.files.recognising import unknown_family
+from massivetext.models.files.weights import CONFIG_FILE, read_object
 from massivetext.models.methods import loading_options
 from massivetext.models.presets import PRESETS, preset_config
 from massivetext.models.published_sizes import PUBLISHED_SIZES
-from massivetext.models.recognising import unknown_family
-from massivetext.models.weights import CONFIG_FILE, read_object
 
 
 class AutoConfig:

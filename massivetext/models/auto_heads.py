@@ -7,11 +7,11 @@ from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.hub import find_folder
 from massivetext.hugging_face import checked_options
 from massivetext.models.architectures import ARCHITECTURES
-from massivetext.models.families import CAUSAL_FAMILIES
-from massivetext.models.pretrained import PretrainedModel
+from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.files.recognising import unknown_family, what_is
+from massivetext.models.files.weights import CONFIG_FILE, read_object
+from massivetext.models.model import PretrainedModel
 from massivetext.models.published import LabelledConfig
-from massivetext.models.recognising import unknown_family, what_is
-from massivetext.models.weights import CONFIG_FILE, read_object
 
 
 class AutoHead:

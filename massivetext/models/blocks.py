@@ -12,7 +12,7 @@ from massivetext.layers.attention import Context, SelfAttention
 from massivetext.layers.feedforward import GatedFeedForward
 from massivetext.layers.norms import RMSNorm
 from massivetext.layers.positions import LearnedPositions
-from massivetext.models.configuration import DecoderConfig
+from massivetext.models.config import DecoderConfig
 
 # The matrices that write into the residual stream; they start at zero, so that a fresh block passes its input through.
 OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight", "fc2.weight")

@@ -41,12 +41,12 @@ from massivetext.models.blocks import (
     RunBlock,
     run_block,
 )
-from massivetext.models.configuration import DecoderConfig
+from massivetext.models.config import DecoderConfig
+from massivetext.models.files.naming import Place, Stored, check_fit, layout, to_inside, to_stored
+from massivetext.models.files.weights import seeded_normal
 from massivetext.models.memory import check_size
 from massivetext.models.methods import ModelMethods
-from massivetext.models.naming import Place, Stored, check_fit, layout, to_inside, to_stored
 from massivetext.models.outputs import CausalOutput, Record
-from massivetext.models.weights import seeded_normal
 
 
 class CausalDecoder(ModelMethods):
@@ -443,7 +443,7 @@ class CausalDecoder(ModelMethods):
 
     def save_pretrained(self, save_directory: str | Path, tokenizer: Any = None, **options: Any) -> None:
         """Write a model folder that `transformers` opens unchanged; see `models.folder.save_model_folder`."""
-        from massivetext.models.folder import save_model_folder
+        from massivetext.models.files.folder import save_model_folder
 
         checked_options("model.save_pretrained", options, ("save_directory", "tokenizer"))
         save_model_folder(self, tokenizer, Path(save_directory))

@@ -13,8 +13,8 @@ from massivetext.errors import ModelError
 from massivetext.layers.attention import Weights
 from massivetext.layers.feedforward import activation
 from massivetext.layers.multihead import HeadShape, MultiHeadAttention, readable_mask
+from massivetext.models.model import PretrainedModel, check_ids
 from massivetext.models.outputs import EncoderOutput
-from massivetext.models.pretrained import PretrainedModel, check_ids
 from massivetext.models.published import PublishedConfig
 
 

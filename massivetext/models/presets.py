@@ -7,8 +7,8 @@ them and are checked against the published totals in the tests.
 from typing import Any, NamedTuple
 
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.models.configuration import DecoderConfig
-from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.config import DecoderConfig
+from massivetext.models.families.table import CAUSAL_FAMILIES
 
 
 class Preset(NamedTuple):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from massivetext.corpus.pii import TYPES, replaced
+from massivetext.corpus.steps.pii import TYPES, replaced
 from massivetext.parquet import OwnParquet
 
 SHOWN_CHARACTERS = 240

@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.gopher import LimitDecide
 from massivetext.corpus.reading import Corpus
 from massivetext.corpus.settings import CorpusSettings
-from massivetext.corpus.steps import Step, make_steps
+from massivetext.corpus.steps import Step
+from massivetext.corpus.steps.limits import LimitDecide
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import MassiveTextError
 from massivetext.parquet import OwnParquet
 from massivetext.report.clusters import Clusters, read_clusters

@@ -8,7 +8,7 @@ from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.auto_heads import AutoHead, AutoModelForSequenceClassification
 from massivetext.models.decoder import CausalDecoder
-from massivetext.models.pretrained import PretrainedModel
+from massivetext.models.model import PretrainedModel
 from massivetext.tasks.text_classification import TextClassification
 from massivetext.tasks.text_generation import TextGeneration
 from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer

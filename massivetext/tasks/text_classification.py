@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.models.pretrained import PretrainedModel
+from massivetext.models.model import PretrainedModel
 from massivetext.tokens.tokenizer import Tokenizer
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {

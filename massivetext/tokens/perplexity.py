@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from massivetext.corpus.gopher import LimitDecide
-from massivetext.corpus.steps import LimitSettings, Measure
+from massivetext.corpus.steps import Measure
+from massivetext.corpus.steps.limits import LimitDecide, LimitSettings
 from massivetext.errors import ConfigError
 from massivetext.settings import GivenPath, Settings
 from massivetext.tokens.ngram import KneserNey, fit

@@ -1,7 +1,7 @@
 """The training loop: from a model, batches and settings to a trained model, checkpoints and metrics, resumable exactly.
 
-Follow one step: `train` calls `go_on`, which calls `one_step` until the run is done. The objective (objectives/) says
-what is learned from a batch, optimisers.py updates the weights, checkpoints.py and metrics.py write the files.
+Follow one step: `train` calls `go_on`, which calls `one_step` until the run is done. The objective (objectives/)
+decides what is learned from a batch, optimisers.py updates the weights, checkpoints.py and metrics.py write the files.
 """
 
 import math

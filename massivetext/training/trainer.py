@@ -268,7 +268,7 @@ class Trainer:
         folder, model = Path(output_dir or self.args.output_dir), cast(Any, self.model)
         tokenizer = self._tokenizer(needed=False)
         if hasattr(self.model, "stored_weights"):
-            from massivetext.models.folder import save_model_folder
+            from massivetext.models.files.folder import save_model_folder
 
             save_model_folder(model, tokenizer, folder)
         elif hasattr(self.model, "save_pretrained"):
@@ -353,7 +353,7 @@ class Trainer:
 
     def _is_masked(self) -> bool:
         """Whether the model is one of this package's that predict masked tokens."""
-        from massivetext.models.heads import MaskedLM
+        from massivetext.models.heads.labelling import MaskedLM
 
         return isinstance(self.model, MaskedLM)
 

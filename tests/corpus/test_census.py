@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus.census import NOWHERE, Scratch, equal_rows
+from massivetext.corpus.barrier.census import NOWHERE, Scratch, equal_rows
 
 EDGES = [0, 1, 2**63 - 1, 2**63, 2**64 - 1]
 

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 
 from massivetext.corpus.building import build_corpus
-from massivetext.corpus.classifying import (
+from massivetext.corpus.steps.classifier import (
     TrainingSettings,
     classifier_text,
     features,
     load_classifier,
     train_classifier,
 )
-from massivetext.corpus.steps import make_steps
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import ConfigError, DataError
 from massivetext.text.minhash import shingle
 from massivetext.text.words import HAN_BIT, hash_words

@@ -4,8 +4,9 @@ import pyarrow as pa
 import pytest
 from deciding import decide, reasons
 
-from massivetext.corpus.gopher import RepetitionSettings
-from massivetext.corpus.steps import Decide, make_steps
+from massivetext.corpus.steps import Decide
+from massivetext.corpus.steps.gopher import RepetitionSettings
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import ConfigError, DataError
 
 PROSE = "the cat and the dog have seen that " * 10

@@ -12,9 +12,9 @@ import pytest
 
 from massivetext.corpus import working
 from massivetext.corpus.building import build_corpus
-from massivetext.corpus.html_to_text import HtmlToText, HtmlToTextSettings
-from massivetext.corpus.main_text import MAX_CHARACTERS, MAX_NESTING, is_too_deep, main_text
 from massivetext.corpus.readers.columns import meta_json
+from massivetext.corpus.steps.html_to_text import HtmlToText, HtmlToTextSettings
+from massivetext.corpus.steps.main_text import MAX_CHARACTERS, MAX_NESTING, is_too_deep, main_text
 from massivetext.errors import BadDocument, MassiveTextError
 
 PAGE = """<html><head><title>{title}</title></head><body><nav><a href="/">Home</a> <a href="/b">About us</a></nav>
@@ -309,7 +309,7 @@ def test_readings_above_characters_are_left_out(extractor, ruby, plain):
 def test_ruby_that_is_never_closed_takes_no_long_time(part):
     from time import process_time
 
-    from massivetext.corpus.main_text import without_readings
+    from massivetext.corpus.steps.main_text import without_readings
 
     begun = process_time()
     without_readings("<ruby>" + part * 300_000)

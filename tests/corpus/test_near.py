@@ -13,11 +13,12 @@ import pytest
 from corpus_rows import dropped, kept, write_lines
 from crash_harness import trials
 
-from massivetext.corpus import building, census, index, near, parts
-from massivetext.corpus.banding import HASHES, MIN_RECALL
+from massivetext.corpus import building, parts
+from massivetext.corpus.barrier import census, index, near
+from massivetext.corpus.barrier.banding import HASHES, MIN_RECALL
+from massivetext.corpus.barrier.deduplication import Deduplicate, NearSettings
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.inspecting import document_text
-from massivetext.corpus.steps import Deduplicate, NearSettings
 from massivetext.errors import ConfigError
 from massivetext.storage import write_json
 from massivetext.text.minhash import MINHASH_VERSION, shingle_sets

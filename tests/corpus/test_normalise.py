@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from massivetext.corpus.normalise import Normalise
+from massivetext.corpus.steps.normalise import Normalise
 
 
 def batch(texts: list[str]) -> pa.RecordBatch:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus import pii
-from massivetext.corpus.pii import (
+from massivetext.corpus.steps import pii
+from massivetext.corpus.steps.pii import (
     PLACEHOLDERS,
     RESIDENT_CHECKS,
     RESIDENT_WEIGHTS,
@@ -21,8 +21,8 @@ from massivetext.corpus.pii import (
     is_resident_id,
     replaced,
 )
-from massivetext.corpus.pii_marks import COLONS, DIGITS, KEYS, find_marks
-from massivetext.corpus.steps import make_steps
+from massivetext.corpus.steps.pii_marks import COLONS, DIGITS, KEYS, find_marks
+from massivetext.corpus.steps.table import make_steps
 from massivetext.text.arrays import string_buffers
 
 FOUND = [

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 import massivetext as mt
 from massivetext.cli import app
-from massivetext.corpus.steps import PRESETS, STEPS, make_steps
+from massivetext.corpus.steps.presets import PRESETS
+from massivetext.corpus.steps.table import STEPS, make_steps
 from massivetext.errors import DataError
 from massivetext.report.page import write_report
 

@@ -5,7 +5,6 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from massivetext import journey
 from massivetext.corpus import building, removing
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.comparing import compare, comparison_text
@@ -14,6 +13,7 @@ from massivetext.corpus.removing import remove_documents
 from massivetext.corpus.takedowns import clear_corpus
 from massivetext.errors import BusyError, ConfigError, DataError, StoreError
 from massivetext.report import page
+from massivetext.runs import execution
 from massivetext.state import read_json
 from massivetext.storage import locked_folder, write_json
 
@@ -273,13 +273,13 @@ def test_a_corpus_of_which_nothing_is_left_takes_further_takedowns(tmp_path, tex
     (tmp_path / "a.txt").write_text(text)
     settings = {"sources": [{"name": "a", "path": str(tmp_path / "a.txt")}], "steps": []}
     recipe = {"corpus": {**settings, "split": {"validation": 0, "test": 0}}}
-    built = journey.run(recipe, tmp_path / "run", until="corpus", quiet=True)
+    built = execution.run(recipe, tmp_path / "run", until="corpus", quiet=True)
     folder = tmp_path / "run" / "corpus"
     first = remove_documents(folder, "asked", pattern=text[:3])
     assert remove_documents(folder, "asked", pattern=text[:3])["already"] and not first["already"]
     with pytest.raises(DataError, match="nothing was taken down"):
         remove_documents(folder, "asked", pattern="another 别的")
-    again = journey.run(recipe, tmp_path / "run", until="corpus", quiet=True)
+    again = execution.run(recipe, tmp_path / "run", until="corpus", quiet=True)
     assert built["corpus_digest"] != again["corpus_digest"] == first["digest"]
 
 

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from corpus_rows import dropped, kept, write_lines
 
-from massivetext.corpus import building, census
+from massivetext.corpus import building
+from massivetext.corpus.barrier import census
+from massivetext.corpus.barrier.repeats import BLANK, SHORT, piece_keys
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.reading import load_corpus
 from massivetext.corpus.removing import remove_documents
-from massivetext.corpus.repeats import BLANK, SHORT, piece_keys
 from massivetext.corpus.replaying import replay
 from massivetext.corpus.rows import word_digests
 from massivetext.errors import ConfigError

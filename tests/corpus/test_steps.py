@@ -8,7 +8,9 @@ import pytest
 from massivetext.corpus.gathering import Gathered, batch_of
 from massivetext.corpus.rows import Lane, replaced
 from massivetext.corpus.settings import SplitSettings
-from massivetext.corpus.steps import PRESETS, STEPS, Barrier, Decide, Edit, Measure, make_steps
+from massivetext.corpus.steps import Barrier, Decide, Edit, Measure
+from massivetext.corpus.steps.presets import PRESETS
+from massivetext.corpus.steps.table import STEPS, make_steps
 from massivetext.errors import ConfigError
 
 

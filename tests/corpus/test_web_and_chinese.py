@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from deciding import decide, reasons
 
-from massivetext.corpus import web
-from massivetext.corpus.chinese import ChineseWebTextSettings, MapNeoSettings
-from massivetext.corpus.steps import Edit, Measure, make_steps
-from massivetext.corpus.web import CodeSettings, FineWebSettings
+from massivetext.corpus.steps import Edit, Measure, web
+from massivetext.corpus.steps.chinese import ChineseWebTextSettings, MapNeoSettings
+from massivetext.corpus.steps.table import make_steps
+from massivetext.corpus.steps.web import CodeSettings, FineWebSettings
 from massivetext.errors import DataError
 
 HAN = "".join(map(chr, range(0x4E00, 0x4E00 + 2000)))
@@ -148,7 +148,7 @@ def test_chinesewebtext_keeps_on_each_limit_and_drops_past_it(limits: dict, kept
     ],
 )
 def test_gopher_quality_by_the_words_of_jieba(limits: dict, kept: str, dropped: str) -> None:
-    from massivetext.corpus.gopher import QualitySettings
+    from massivetext.corpus.steps.gopher import QualitySettings
 
     step = only("gopher_quality", QualitySettings, **limits, words="jieba")
     assert reasons(step, kept, dropped) == [None, next(iter(limits))]

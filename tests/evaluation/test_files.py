@@ -8,7 +8,7 @@ from massivetext.errors import DataError, ModelError
 from massivetext.evaluation.bits_per_byte import bits_per_byte, score_documents
 from massivetext.evaluation.files import evaluate_files, evaluation_text
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
-from massivetext.models.folder import save_model_folder
+from massivetext.models.files.folder import save_model_folder
 from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.vocabulary import train_tokenizer
 

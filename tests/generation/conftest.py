@@ -5,7 +5,7 @@ import torch
 import transformers
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
-from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.families.table import CAUSAL_FAMILIES
 
 torch.set_num_threads(1)
 FAMILIES = sorted(CAUSAL_FAMILIES)

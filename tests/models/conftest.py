@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM as PeerModel
 from transformers import PreTrainedTokenizerFast
 
 from massivetext.models.auto import AutoConfig
-from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.families.table import CAUSAL_FAMILIES
 
 torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other
 

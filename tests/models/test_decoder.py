@@ -9,7 +9,7 @@ from massivetext.errors import ModelError
 from massivetext.layers.attention import attend, segment_mask
 from massivetext.layers.loss import chunked_cross_entropy
 from massivetext.models.auto import AutoModelForCausalLM
-from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.families.table import CAUSAL_FAMILIES
 
 from .conftest import tiny_config, tiny_model
 

@@ -9,7 +9,7 @@ import transformers
 import massivetext as mt
 from massivetext.errors import ModelError
 from massivetext.models.architectures import ARCHITECTURES
-from massivetext.models.naming import to_stored
+from massivetext.models.files.naming import to_stored
 
 from .conftest import TRANSFORMERS_FAMILIES, tiny_config, tiny_model
 

@@ -10,7 +10,7 @@ import transformers
 import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
-from massivetext.models.folder import save_model_folder
+from massivetext.models.files.folder import save_model_folder
 from massivetext.state import write_state
 
 from .conftest import tiny_config, tiny_model

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from massivetext.cli import app
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
-from massivetext.models.folder import save_model_folder
-from massivetext.models.gguf_export import Said, export_gguf, neighbouring
-from massivetext.models.gguf_file import half_apart
+from massivetext.models.files.folder import save_model_folder
+from massivetext.models.files.gguf_export import Said, export_gguf, neighbouring
+from massivetext.models.files.gguf_file import half_apart
 from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
 
 from .conftest import tiny_model
@@ -97,11 +97,11 @@ def test_what_the_format_cannot_express_is_refused_by_name_and_nothing_is_writte
 
 @pytest.mark.parametrize("kind", ["f32", "f16", "q8_0"])
 def test_a_file_that_does_not_hold_the_model_is_not_kept(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("massivetext.models.gguf_export.neighbouring", lambda rows, head_dim: rows)
+    monkeypatch.setattr("massivetext.models.files.gguf_export.neighbouring", lambda rows, head_dim: rows)
     with pytest.raises(ModelError, match="does not hold the model"):
         export_gguf(tiny_model("llama"), None, tmp_path / "m.gguf", kind)
     monkeypatch.undo()
-    monkeypatch.setattr("massivetext.models.gguf_export.SAYABLE", {"llama": Said(("gelu",))})
+    monkeypatch.setattr("massivetext.models.files.gguf_export.SAYABLE", {"llama": Said(("gelu",))})
     with pytest.raises(ModelError, match="does not compute what the model does"):
         export_gguf(tiny_model("llama", hidden_act="gelu"), None, tmp_path / "m.gguf", kind)
     assert not list(tmp_path.iterdir())

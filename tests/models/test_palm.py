@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from massivetext.models.auto import AutoModelForCausalLM
-from massivetext.models.folder import save_model_folder
+from massivetext.models.files.folder import save_model_folder
 
 from .conftest import tiny_model
 

@@ -5,8 +5,8 @@ import torch
 import transformers
 
 from massivetext.models.auto import AutoModelForCausalLM
-from massivetext.models.folder import save_model_folder
-from massivetext.models.naming import to_stored
+from massivetext.models.files.folder import save_model_folder
+from massivetext.models.files.naming import to_stored
 
 from .conftest import TRANSFORMERS_FAMILIES, peer_of, stored_name, tiny_config, tiny_model, twins
 

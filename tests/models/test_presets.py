@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 from massivetext.cli import app
 from massivetext.errors import ConfigError
 from massivetext.models.auto import AutoConfig
-from massivetext.models.families import CAUSAL_FAMILIES
+from massivetext.models.families.table import CAUSAL_FAMILIES
 from massivetext.models.listing import listing, listing_text, preset_rows
 from massivetext.models.presets import PRESETS, cache_bytes, parameter_count, preset_config
 from massivetext.recipe import load_recipe
-from massivetext.stages import new_config
+from massivetext.runs.stages import new_config
 from massivetext.translations import set_language
 
 PUBLISHED = {

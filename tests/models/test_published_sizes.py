@@ -9,7 +9,7 @@ from massivetext.errors import ConfigError
 from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.published_sizes import PUBLISHED_SIZES
 from massivetext.recipe import load_recipe
-from massivetext.stages import new_config
+from massivetext.runs.stages import new_config
 
 PUBLISHED = {
     "bert-base-uncased": 109_482_240, "bert-large-uncased": 335_141_888, "bert-base-chinese": 102_267_648,

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.auto import AutoModelForCausalLM
-from massivetext.models.folder import save_model_folder
+from massivetext.models.files.folder import save_model_folder
 
 from .conftest import tiny_config, tiny_model
 
@@ -60,7 +60,7 @@ def test_a_folder_with_other_weights_says_what_they_are_and_what_opens_them(name
 
 
 def test_a_gguf_file_in_a_folder_opens_by_the_path_in_the_message(folder, tmp_path):
-    from massivetext.models.gguf_export import export_gguf
+    from massivetext.models.files.gguf_export import export_gguf
 
     model = AutoModelForCausalLM.from_pretrained(folder)
     (tmp_path / "only").mkdir()

@@ -11,7 +11,7 @@ import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
 from massivetext.layers.rotary import RopeScaling, inverse_frequencies
 from massivetext.models.auto import AutoModelForCausalLM
-from massivetext.models.folder import save_model_folder
+from massivetext.models.files.folder import save_model_folder
 
 from .conftest import peer_of, tiny_config, tiny_model
 

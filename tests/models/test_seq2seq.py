@@ -10,7 +10,7 @@ import transformers
 import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
 from massivetext.models.architectures import ARCHITECTURES
-from massivetext.models.t5 import distance_buckets
+from massivetext.models.families.t5 import distance_buckets
 from massivetext.state import read_state, write_state
 
 T5 = {

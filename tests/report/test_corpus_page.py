@@ -186,7 +186,7 @@ def test_only_the_reasons_that_dropped_most_are_shown(folder, monkeypatch):
 
 
 def test_building_a_corpus_with_a_recipe_writes_its_page(tmp_path):
-    from massivetext.journey import run
+    from massivetext.runs.execution import run
 
     write_texts(tmp_path / "texts")
     run(small_recipe(tmp_path / "texts"), tmp_path / "run", until="corpus", quiet=True)

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
-from massivetext.models.folder import save_model_folder
+from massivetext.models.files.folder import save_model_folder
 
 torch.set_num_threads(1)
 START = "<|endoftext|>"

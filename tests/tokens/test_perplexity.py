@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from massivetext.corpus.steps import make_steps
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import ConfigError
 from massivetext.tokens.ngram import fit
 from massivetext.tokens.perplexity import Perplexity, PerplexitySettings

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from massivetext.models.llama import LlamaConfig, LlamaForCausalLM
+from massivetext.models.families.llama import LlamaConfig, LlamaForCausalLM
 from massivetext.training.settings import TrainSettings
 
 VOCABULARY = 64

@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from massivetext.corpus.main_text import plain_text
 from massivetext.corpus.readers.archive import DAMAGES
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.decoding import decode_file
@@ -13,6 +12,7 @@ from massivetext.corpus.readers.elements import parse_element
 from massivetext.corpus.readers.html_file import declared_encoding
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record
 from massivetext.corpus.readers.streams import Budget, Piece, is_damage
+from massivetext.corpus.steps.main_text import plain_text
 from massivetext.errors import BadDocument
 
 CONTAINER = "META-INF/container.xml"

@@ -6,12 +6,12 @@ joining them would need all of it in memory; `meta` has what joins them: `post_i
 
 from collections.abc import Iterator
 
-from massivetext.corpus.main_text import plain_text
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.decoding import Decoder
 from massivetext.corpus.readers.elements import parse_element
 from massivetext.corpus.readers.records import NO_ARTICLE, Fields, Reader, Record, bad_record, digest, line_records
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, cut_at_lines
+from massivetext.corpus.steps.main_text import plain_text
 
 QUESTION, ANSWER = "1", "2"
 

@@ -14,7 +14,8 @@ import pytest
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import Piece, SourceFile
 from massivetext.corpus.settings import SourceSettings
-from massivetext.corpus.steps import Decide, Edit, Measure, make_steps
+from massivetext.corpus.steps import Decide, Edit, Measure
+from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import BadDocument, DataError
 
 CHARACTERS = 2**14

@@ -1,0 +1,1 @@
+"""What needs all documents at once: duplicates, repeated lines, contamination; the census of all rows and the index."""

@@ -1,0 +1,1 @@
+"""Model folders and GGUF files: reading, writing, digests, names of tensors."""

@@ -1,0 +1,1 @@
+"""What stands on a body: the heads, each written once."""

@@ -1,0 +1,1 @@
+"""Runs of recipes: the stages, the run folder, the checks before and after, takedowns."""

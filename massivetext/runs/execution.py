@@ -1,0 +1,196 @@
+"""`run`: executes a recipe stage by stage (stages.py), each stage once, and goes on after a kill where it stopped."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from massivetext import __version__
+from massivetext.errors import ConfigError, StoreError, unknown_name
+from massivetext.progress import log
+from massivetext.recipe import load_corpus_recipe, load_recipe
+from massivetext.runs.checks import check_recipe
+from massivetext.runs.folder import OUTPUTS, Journey
+from massivetext.runs.stages import STAGES, corpus_digest, write_final_report
+from massivetext.state import read_state, write_state
+from massivetext.storage import clear_temporary, full_disk_named, locked_folder
+from massivetext.training.metrics import read_rows
+from massivetext.translations import set_language, tr
+
+REPORTED_PACKAGES = ("torch", "numpy", "pyarrow", "tokenizers", "numba")
+"""Their versions stand in run.json and in the report."""
+RUN_KEYS = ("elapsed_seconds", "peak_memory_bytes", "corpus_digest")
+
+
+def run(
+    recipe: str | Path | Mapping[str, Any],
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    until: str = "report",
+    language: str | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Return what a recipe's run gave: scores, paths, digests, times; the run folder holds the rest.
+
+    recipe: a built-in name ("quickstart"), a YAML file, or the recipe itself as a mapping. out: the run folder
+    (default: runs/NAME). overrides: "train.steps=200", as with `--set`. until: the last stage to do. language: "en" or
+    "zh" for messages and report; unset: the recipe's, else the locale's. overwrite: start over where the folder holds a
+    training with other settings. Raises ConfigError, DataError, BusyError and the stages' own errors.
+    """
+    if until not in OUTPUTS:
+        raise ConfigError(unknown_name("stage", until, OUTPUTS))
+    trains = until not in ("corpus", "tokenizer")
+    resolved = (load_recipe if trains else load_corpus_recipe)(recipe, overrides)
+    set_language(language or resolved.language)
+    name = "recipe" if isinstance(recipe, Mapping) else Path(recipe).stem
+    folder = Path(out) if out is not None else Path("runs") / name
+    check_recipe(resolved, folder, until)
+    journey = Journey(folder, resolved, overwrite, quiet)
+    started_at = time.monotonic()
+    with full_disk_named(folder), locked_folder(folder, nested=True):
+        clear_temporary(folder)
+        for name in list(OUTPUTS)[: list(OUTPUTS).index(until) + 1]:
+            STAGES[name](journey)
+        if journey.performed:
+            note_run(journey, time.monotonic() - started_at)
+            if until == "report":  # once more, now that the report's own time and memory are known
+                write_final_report(journey)
+        else:
+            journey.say(tr("Nothing was left to do."))
+    return result(journey)
+
+
+def note_run(journey: Journey, elapsed_seconds: float) -> None:
+    """Add this process's time to run.json, with the stages' times, the peak memory, the machine and the digests."""
+    path = journey.folder / "run.json"
+    before = _times_so_far(path)
+    # ru_maxrss counts KiB on Linux, bytes on macOS
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    stages = {name: journey.marker(name).get("elapsed_seconds") for name in OUTPUTS}
+    write_state(
+        path,
+        {
+            "elapsed_seconds": round(before.get("elapsed_seconds", 0.0) + elapsed_seconds, 3),
+            "stages": {name: seconds for name, seconds in stages.items() if seconds is not None},
+            "peak_memory_bytes": max(peak, before.get("peak_memory_bytes", 0)),
+            "corpus_digest": corpus_digest(journey),
+            "machine": machine(),
+            "version": __version__,
+            "packages": {name: version(name) for name in REPORTED_PACKAGES},
+            "commit": commit(),
+        },
+    )
+
+
+def commit() -> str | None:
+    """Return the commit of the Git repository in whose folder the run was started, with `+` where files differ."""
+    commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"])
+    try:
+        done = [subprocess.run(words, capture_output=True, text=True, timeout=10) for words in commands]
+    except (OSError, subprocess.TimeoutExpired):  # no Git, or a repository that is too slow to ask
+        return None
+    if any(one.returncode for one in done):
+        return None
+    return done[0].stdout.strip() + ("+" if done[1].stdout.strip() else "")
+
+
+def _times_so_far(path: Path) -> dict[str, Any]:
+    """Return the content of run.json; a damaged one is replaced, which the log says: it holds times and no results."""
+    if not path.is_file():
+        return {}
+    try:
+        return read_state(path, RUN_KEYS, tr("The times of earlier calls are lost; it is written anew"))
+    except StoreError as error:
+        log(str(error))
+        return {}
+
+
+def machine() -> dict[str, Any]:
+    """Return what this machine is: processor, cores, memory, system, Python."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name as the system tells it."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def result(journey: Journey) -> dict[str, Any]:
+    """Return what a run gave so far: scores, tokens, times, paths, digests, and the stages that this call did."""
+    folder = journey.folder
+    found: dict[str, Any] = {}
+    if (folder / "evaluation.json").is_file():
+        path = folder / "evaluation.json"
+        again = "Delete it and give the same command again: the stage 'evaluate' is done again"
+        scores = read_state(path, (), again)
+        found |= {name: value for name, value in scores.items() if name.endswith(("bits_per_byte", "perplexity"))}
+    metrics = folder / "metrics.jsonl"
+    if journey.marker("train").get("finished") and metrics.is_file():
+        found["tokens"] = _trained_tokens(metrics)
+    if noted := _times_so_far(folder / "run.json"):
+        # A takedown or an append has changed the corpus since, if it came after the last stage.
+        found |= {name: noted[name] for name in RUN_KEYS} | {"corpus_digest": corpus_digest(journey)}
+    for name, path in (("model", folder / "model"), ("report", folder / "report.html")):
+        if path.exists():
+            found[name] = str(path)
+    return {**found, "folder": str(folder), "stages_done": journey.performed}
+
+
+def _trained_tokens(metrics: Path) -> int:
+    """Return the tokens trained on, from the last row of metrics.jsonl."""
+    return max((int(row["tokens"]) for row in read_rows(metrics)), default=0)
+
+
+def result_text(found: Mapping[str, Any]) -> str:
+    """Return a run's result as lines for a terminal: the table of bits per byte, then where things are."""
+    lines = []
+    rows = [
+        ("gzip -9", "gzip_bits_per_byte"),
+        ("xz -9e", "xz_bits_per_byte"),
+        (tr("xz -9e, having seen the training text"), "xz_primed_bits_per_byte"),
+        (tr("n-gram model (Kneser-Ney)"), "ngram_bits_per_byte"),
+        (tr("this model"), "bits_per_byte"),
+    ]
+    shown = [(name, found[key]) for name, key in rows if found.get(key)]
+    if shown:
+        columns = list(found["bits_per_byte"])
+        lines.append(_columns(tr("bits per byte (test)"), [tr("total"), *columns[1:]]))
+        lines += [_columns(name, [f"{values[column]:.3f}" for column in columns]) for name, values in shown]
+        lines.append("")
+    if found.get("corpus_digest"):
+        lines.append(tr("corpus {digest}", digest=found["corpus_digest"][:16]))
+    if "elapsed_seconds" in found:
+        gigabytes = f"{found['peak_memory_bytes'] / 1e9:.2f}"
+        seconds = f"{found['elapsed_seconds']:.0f}"
+        lines.append(tr("{seconds} s, peak memory {gigabytes} GB", seconds=seconds, gigabytes=gigabytes))
+    for name in ("model", "report"):
+        if name in found:
+            lines.append(f"{tr(name)}: {found[name]}")
+    if "model" in found:
+        lines.append(tr("Talk to it: massivetext chat {folder}", folder=found["folder"]))
+    return "\n".join(lines)
+
+
+def _columns(name: str, cells: Sequence[str]) -> str:
+    """Return one line of a table; a Han character is two columns wide on a terminal."""
+    width = sum(2 if ord(character) >= 0x2E80 else 1 for character in name)
+    return name + " " * max(1, 40 - width) + "".join(f"{cell:>12}" for cell in cells)
