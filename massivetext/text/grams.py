@@ -10,11 +10,11 @@ import pyarrow as pa
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
 from massivetext.text.characters import At, Characters, decode_document, longest_document
 from massivetext.text.compiling import kernel
-from massivetext.text.counting import HASH_FACTOR, Hashes
+from massivetext.text.counting import Hashes
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
 from massivetext.text.repetition import SPREAD, group_equal, keep_repeated
 from massivetext.text.unicode_table import SPACE, class_table
-from massivetext.text.words import Positions, fold_table
+from massivetext.text.words import HASH_FACTOR, Positions, fold_table
 
 GRAMS_VERSION = 3
 """Grows whenever the same text could give another fraction."""

@@ -29,7 +29,7 @@ MAGIC, FORMAT_VERSION, SUPERVISED, TREE_LOSS = 793712314, 12, 3, 1
 CENTROIDS, BUCKETS, DIMENSIONS, SHORTEST, LONGEST = 256, 2_000_000, 16, 2, 4
 """Fixed, so that the compiler knows them; runs have SHORTEST to LONGEST characters."""
 RUNS = LONGEST - SHORTEST + 1
-HASH_START, HASH_FACTOR = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a; its bytes are signed here
+START_32, FACTOR_32 = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a; its bytes are signed here
 OPEN, CLOSE = ord("<"), ord(">")
 NOTHING = -1
 IS_BREAK = np.zeros(256, np.bool_)
@@ -186,13 +186,13 @@ def identify(model: LanguageModel, array: pa.Array) -> tuple[Integers, npt.NDArr
 @kernel
 def _add_byte(value: np.uint32, byte: int) -> np.uint32:
     """Return the hash with one more byte."""
-    return np.uint32((value ^ np.uint32(np.int32(np.int8(byte)))) * HASH_FACTOR)
+    return np.uint32((value ^ np.uint32(np.int32(np.int8(byte)))) * FACTOR_32)
 
 
 @kernel
 def _hash(data: Bytes, start: int, end: int) -> np.uint32:
     """Return the hash of data[start:end]."""
-    value = HASH_START
+    value = START_32
     for at in range(start, end):
         value = _add_byte(value, data[at])
     return value
@@ -233,12 +233,12 @@ def _hash_runs(word: Bytes, size: int, hashes: Hashes, count: int) -> int:
     All runs that end at a character grow together, byte by byte. They are written before it is known whether they have
     begun, and overwritten where they have not: no branch.
     """
-    one, two, three, four, characters = HASH_START, HASH_START, HASH_START, HASH_START, 0
+    one, two, three, four, characters = START_32, START_32, START_32, START_32, 0
     for at in range(size):
         byte = word[at]
         if byte & 0xC0 != 0x80:
             count = _write_runs(two, three, four, characters, hashes, count)
-            four, three, two, one = three, two, one, HASH_START
+            four, three, two, one = three, two, one, START_32
             characters += 1
         one, two = _add_byte(one, byte), _add_byte(two, byte)
         three, four = _add_byte(three, byte), _add_byte(four, byte)
@@ -369,7 +369,7 @@ def _identify(
             if IS_BREAK[data[at]]:
                 at += 1
                 continue
-            start, value, length = at, HASH_START, 1
+            start, value, length = at, START_32, 1
             while at < end and not IS_BREAK[data[at]]:
                 value = _add_byte(value, data[at])
                 word[length] = data[at]

@@ -38,6 +38,7 @@ SHORT_CHARACTERS = 30
 REMEMBERED = 64
 """Characters that occur less often share what is computed of their number."""
 FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0x4E00, 0x9FA5
+"""What the rules for Chinese web pages count as Chinese: the ideographs of Unicode 1.1."""
 OPEN_BRACKET, CLOSED_BRACKET = ord("【"), ord("】")
 IS_PLAIN = np.arange(256) < 0x80
 """Characters of one byte that neither part lines nor end sentences."""
