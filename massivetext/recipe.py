@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from massivetext.corpus.settings import BUILT_IN, CorpusSettings, read_recipe_file
 from massivetext.errors import ConfigError
 from massivetext.evaluation.settings import EvaluateSettings
+from massivetext.generation.defaults import TEMPERATURE, TOP_P
 from massivetext.settings import LARGEST, GivenPathText, Settings, shown
 from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
 from massivetext.training.settings import LENGTHS, TrainSettings
@@ -66,9 +67,9 @@ class GenerateSettings(Settings):
     text."""
     max_new_tokens: int = Field(160, ge=1, le=2**20)
     """Length of each sample in tokens."""
-    temperature: float = Field(0.7, ge=0.0, le=100.0)
+    temperature: float = Field(TEMPERATURE, ge=0.0, le=100.0)
     """Sampling temperature; 0 is greedy."""
-    top_p: float = Field(0.95, gt=0.0, le=1.0)
+    top_p: float = Field(TOP_P, gt=0.0, le=1.0)
     """Nucleus: sample among the likeliest tokens that together hold this probability."""
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError
-from massivetext.explaining.pieces import Piece, pieces_of, token_labels
+from massivetext.explaining.pieces import TextPiece, pieces_of, token_labels
 from massivetext.explaining.reading import Given, Model, evaluating, predicts_tokens, read_text
 from massivetext.models.decoder import CausalDecoder
 from massivetext.models.encoder_decoder import EncoderDecoder
@@ -35,7 +35,7 @@ class LogitLens:
     where not known.
     """
 
-    pieces: list[Piece]
+    pieces: list[TextPiece]
     actual: NDArray[np.int64]
     actual_labels: list[str]
     top_ids: NDArray[np.int64]
@@ -86,7 +86,7 @@ def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) 
 
 def _layers(
     model: Model, tokenizer: Tokenizer, given: Given
-) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[Piece], list[int]]:
+) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[TextPiece], list[int]]:
     """Return the hidden states, the way from one to logits (told whether it is the last), the tokens, what is right."""
     if not predicts_tokens(model):
         raise ModelError(f"a {type(model).__name__} predicts no tokens, which the logit lens shows; use {WITH_HEADS}")

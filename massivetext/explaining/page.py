@@ -12,7 +12,7 @@ from massivetext.explaining import pictures
 from massivetext.explaining.attribution import Attribution
 from massivetext.explaining.explanation import Explanation
 from massivetext.explaining.lens import LogitLens
-from massivetext.explaining.pieces import Piece
+from massivetext.explaining.pieces import TextPiece
 from massivetext.report.page import printable
 from massivetext.report.quantities import MINUS, share_text
 from massivetext.translations import language, tr
@@ -80,7 +80,7 @@ def answer_words(answer: Attribution) -> dict[str, Any]:
     }
 
 
-def coloured(pieces: list[Piece], values: list[float], strongest: float) -> list[dict[str, Any]]:
+def coloured(pieces: list[TextPiece], values: list[float], strongest: float) -> list[dict[str, Any]]:
     """Return the words of a text with their colours: the tokens of one character share a word, a stripe for each."""
     words: list[dict[str, Any]] = []
     for piece, value in zip(pieces, values, strict=True):

@@ -17,12 +17,13 @@ from massivetext.generation.settings import generation_settings
 from massivetext.generation.stepping import StepPlan
 from massivetext.layers.attention import Weights, causal_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import IGNORED_LABEL, mean_loss
+from massivetext.layers.loss import mean_loss
 from massivetext.layers.multihead import KeysValues, MultiHeadAttention, readable_mask
 from massivetext.models.heads.labelling import check_labels
 from massivetext.models.model import PretrainedModel, check_ids
 from massivetext.models.outputs import Attentions, HiddenStates, SequenceOutput
 from massivetext.models.published import PublishedConfig
+from massivetext.tokens.labels import IGNORED_LABEL
 
 UNLIMITED = 2**30  # the context of a model whose positions are relative
 

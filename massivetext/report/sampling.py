@@ -36,7 +36,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Place:
+class RowPlace:
     """Where a row is."""
 
     path: Path
@@ -50,7 +50,7 @@ class Draw:
     def __init__(self, key: str, size: int) -> None:
         self.salt = np.uint64(xxhash.xxh3_64_intdigest(key.encode()))
         self.size = size
-        self.held: list[tuple[int, Place, float | None]] = []
+        self.held: list[tuple[int, RowPlace, float | None]] = []
 
     def offer(self, hashes: npt.NDArray[np.uint64], rows: Sequence[int] | npt.NDArray[np.int64], path: Path,
               group: int, values: Values | None = None) -> None:  # fmt: skip
@@ -59,7 +59,7 @@ class Draw:
         order = np.argpartition(keys, self.size)[: self.size] if len(keys) > self.size else np.arange(len(keys))
         for at in order.tolist():
             value = None if values is None or np.isnan(values[at]) else float(values[at])
-            self.held.append((int(keys[at]), Place(path, group, int(rows[at])), value))
+            self.held.append((int(keys[at]), RowPlace(path, group, int(rows[at])), value))
         self.held.sort(key=lambda entry: entry[0])
         del self.held[self.size :]
 

@@ -9,7 +9,7 @@ from massivetext.recipe import Recipe, recipe_values
 from massivetext.runs.folder import Journey, known_training, with_known_steps
 from massivetext.state import check_recorded, write_state
 from massivetext.storage import value_digest, write_json
-from massivetext.training.settings import HARMLESS
+from massivetext.training.settings import MAY_CHANGE
 from massivetext.translations import language as language_in_use
 from massivetext.translations import tr
 
@@ -98,7 +98,7 @@ def do_train(journey: Journey) -> None:
     """Train the model; minutes, tokens or epochs first become steps, which recipe.yaml then holds."""
     recipe = journey.whole
     values = recipe_values(recipe)
-    settings = {key: value for key, value in values["train"].items() if key not in HARMLESS}
+    settings = {key: value for key, value in values["train"].items() if key not in MAY_CHANGE}
     sections = {"train": settings, "model": values["model"], "mixture": values["mixture"], "seed": recipe.seed}
     reads = {**sections, "token store": _store_digest(journey)}
 

@@ -28,7 +28,7 @@ from massivetext.text.compiling import kernel
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
 from massivetext.text.repetition import SPREAD
 from massivetext.text.unicode_table import DIGIT, LETTER, SPACE
-from massivetext.text.words import HASH_FACTOR, HASH_START
+from massivetext.text.words import HASH_FACTOR, HASH_START, Hashes
 
 COUNTS = (
     "characters",
@@ -75,7 +75,6 @@ for _index, _word in enumerate(STOP_WORD_LIST):
     STOP_KEYS[_place], STOP_BITS[_place] = _key, 1 << _index
 
 Counts = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
 
 
 @kernel

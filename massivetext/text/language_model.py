@@ -23,7 +23,7 @@ from massivetext.text.compiling import kernel
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
-Hashes = npt.NDArray[np.uint32]
+Hashes32 = npt.NDArray[np.uint32]
 Bits = npt.NDArray[np.uint64]
 MAGIC, FORMAT_VERSION, SUPERVISED, TREE_LOSS = 793712314, 12, 3, 1
 CENTROIDS, BUCKETS, DIMENSIONS, SHORTEST, LONGEST = 256, 2_000_000, 16, 2, 4
@@ -227,7 +227,7 @@ def _word_number(
 
 
 @kernel
-def _hash_runs(word: Bytes, size: int, hashes: Hashes, count: int) -> int:
+def _hash_runs(word: Bytes, size: int, hashes: Hashes32, count: int) -> int:
     """Write the hashes of a word's runs (the word with its brackets) to hashes[count:], and return where they end.
 
     All runs that end at a character grow together, byte by byte. They are written before it is known whether they have
@@ -246,7 +246,9 @@ def _hash_runs(word: Bytes, size: int, hashes: Hashes, count: int) -> int:
 
 
 @kernel
-def _write_runs(two: np.uint32, three: np.uint32, four: np.uint32, characters: int, hashes: Hashes, count: int) -> int:
+def _write_runs(
+    two: np.uint32, three: np.uint32, four: np.uint32, characters: int, hashes: Hashes32, count: int
+) -> int:
     """Write the hashes of the runs of 2, 3 and 4 that end after so many characters, and return where they end."""
     hashes[At(count)] = two
     count += characters >= 2
@@ -258,7 +260,7 @@ def _write_runs(two: np.uint32, three: np.uint32, four: np.uint32, characters: i
 
 @kernel
 def _add_runs(
-    hashes: Hashes, count: int, run_bits: Bits, run_rows: Integers, rows: Integers, vectors: Floats, total: Floats
+    hashes: Hashes32, count: int, run_bits: Bits, run_rows: Integers, rows: Integers, vectors: Floats, total: Floats
 ) -> int:
     """Add the vectors of those of the runs that were kept to `total`, and return how many these are.
 

@@ -19,11 +19,11 @@ from xxhash import xxh3_64_intdigest
 
 from massivetext.errors import ConfigError, StoreError
 from massivetext.text.compiling import kernel
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.tokens.mixture import rows_per_period
 from massivetext.tokens.settings import MixtureSettings
 from massivetext.tokens.store import Documents, TokenStore
 
-IGNORED_LABEL = -100
 FEISTEL_ROUNDS = 6  # even, so that both halves have their width back at the end
 
 

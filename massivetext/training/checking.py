@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from xxhash import xxh3_128
 
 from massivetext.errors import ConfigError, DataError
-from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.progress import log
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.translations import tr
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")

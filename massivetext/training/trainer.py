@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 
 from massivetext.errors import ConfigError, DataError, ModelError
 from massivetext.hugging_face import ATTRIBUTES_INSTEAD, TRAINER_NOT_CALLED, checked_options, unknown_attribute
-from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.progress import log
 from massivetext.storage import clear_temporary, locked_folder
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.training import rows
 from massivetext.training.arguments import TrainingArguments
 from massivetext.training.checking import check_rows
@@ -79,7 +79,7 @@ class _Data:
     """One dataset as the loop wants it."""
 
     batches: Any
-    passes_of: int  # batches in one pass
+    steps_per_pass: int
     row_tokens: int
     packed: bool
     even: bool  # whether all rows have one length
@@ -155,19 +155,19 @@ class Trainer:
             self._check_output(folder, resume_from_checkpoint)
             seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
             data = self._prepare(self.train_dataset, rows_per_step, seed, self.args.gradient_accumulation_steps)
-            settings = self.args.to_settings(data.passes_of, data.row_tokens, data.even)
+            settings = self.args.to_settings(data.steps_per_pass, data.row_tokens, data.even)
             parts = Parts(self._objective(data, settings), [self.optimizer] if self.optimizer else None)
-            evaluate = self._evaluating(data.passes_of) if self.args.eval_strategy != "no" else None
+            evaluate = self._evaluating(data.steps_per_pass) if self.args.eval_strategy != "no" else None
             identity = {"data": data.digest, "order of the data": str(seed), **named_optimiser(self.optimizer)}
             result = train(
                 self.model, data.batches, settings, folder, evaluate=evaluate, identity=identity, parts=parts
             )
             if self.args.save_strategy == "no":
                 shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-        history = [{**row, "epoch": row["step"] / data.passes_of} for row in read_rows(folder / "metrics.jsonl")]
+        history = [{**row, "epoch": row["step"] / data.steps_per_pass} for row in read_rows(folder / "metrics.jsonl")]
         self.state = TrainerState(result.step, history)
         logged = [row["loss"] for row in self.state.log_history if "loss" in row]
-        epochs = result.step / data.passes_of
+        epochs = result.step / data.steps_per_pass
         metrics = {
             "train_loss": math.fsum(logged) / max(len(logged), 1),
             "epoch": epochs,
@@ -214,10 +214,10 @@ class Trainer:
 
     def _evaluated(self, data: _Data, prefix: str) -> dict[str, float]:
         """Return and log what `evaluate` does, for data that is in batches already."""
-        objective = self._objective(data, self.args.to_settings(data.passes_of, data.row_tokens, False))
+        objective = self._objective(data, self.args.to_settings(data.steps_per_pass, data.row_tokens, False))
         with torch.no_grad():
             rows_in_pass = getattr(data.batches, "rows_per_pass", None)
-            found = {"loss": mean_losses(objective, data.batches, data.passes_of, rows_in_pass)["loss"]}
+            found = {"loss": mean_losses(objective, data.batches, data.steps_per_pass, rows_in_pass)["loss"]}
             if self.compute_metrics is not None:
                 found |= self.compute_metrics(self._predictions(data))
         named = {name if name.startswith(f"{prefix}_") else f"{prefix}_{name}": value for name, value in found.items()}

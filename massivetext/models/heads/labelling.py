@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.layers.loss import IGNORED_LABEL, mean_loss, precise
+from massivetext.layers.loss import mean_loss, precise
 from massivetext.models.encoder import EncoderConfig, EncoderModel
 from massivetext.models.model import PretrainedModel
 from massivetext.models.outputs import EncoderOutput, HeadOutput, SpanOutput
 from massivetext.models.published import LabelledConfig
+from massivetext.tokens.labels import IGNORED_LABEL
 
 
 def sequence_loss(logits: Tensor, labels: Tensor, config: LabelledConfig) -> Tensor:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
-from massivetext.layers.loss import IGNORED_LABEL, chunk_gradients, mean_cross_entropy
+from massivetext.layers.loss import chunk_gradients, mean_cross_entropy
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.training.leaks import check_no_leak
 from massivetext.training.machine import (
     compile_wanted,
