@@ -9,9 +9,9 @@ from massivetext import __version__
 from massivetext.errors import ConfigError
 from massivetext.explaining import pictures
 from massivetext.explaining.attribution import Attribution
-from massivetext.explaining.explanation import Explanation
 from massivetext.explaining.lens import LogitLens
 from massivetext.explaining.pieces import TextPiece
+from massivetext.explaining.result import Explanation
 from massivetext.report.frame import render
 from massivetext.report.quantities import MINUS, share_text
 from massivetext.translations import tr
