@@ -146,7 +146,7 @@ def attend_slots(
 
 
 @step_kernel
-def activated(value: float, code: int) -> float:
+def activate_value(value: float, code: int) -> float:
     """Return the activation `code` of one value."""
     if code == RELU_SQUARED:
         return value * value if value > 0 else 0.0
@@ -166,5 +166,5 @@ def activate(inner: Floats, code: int, output: Floats) -> None:
     gated = inner.shape[1] > features
     for row in range(output.shape[0]):
         for place in range(features):
-            value = np.float32(activated(inner[row, place], code))
+            value = np.float32(activate_value(inner[row, place], code))
             output[row, place] = value * inner[row, features + place] if gated else value

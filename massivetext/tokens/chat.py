@@ -36,14 +36,14 @@ def _strings(value: Any) -> Iterable[str]:
             yield from _strings(entry)
 
 
-def protected(value: Any, specials: Sequence[str], mark: str) -> Any:
+def protect(value: Any, specials: Sequence[str], mark: str) -> Any:
     """Return the structure with a mark inside every special token, and at ends that could complete one outside."""
     if isinstance(value, str):
         return _protected_text(value, specials, mark)
     if isinstance(value, Mapping):
-        return {key: protected(entry, specials, mark) for key, entry in value.items()}
+        return {key: protect(entry, specials, mark) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [protected(entry, specials, mark) for entry in value]
+        return [protect(entry, specials, mark) for entry in value]
     return value
 
 

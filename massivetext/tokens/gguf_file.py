@@ -8,7 +8,7 @@ from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tok
 from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ModelError, unknown_name
-from massivetext.tokens.sentence_piece import CONTROL, NORMAL, UNUSED, USER_DEFINED, merging, spaced
+from massivetext.tokens.sentence_piece import CONTROL, NORMAL, UNUSED, USER_DEFINED, make_merging, put_spaces
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -74,8 +74,8 @@ def read_tokenizer(path: Path) -> tuple[Backend, dict[str, Any]]:
         backend = byte_level(path, tokens, values)
     elif kind == "llama":
         unknown = tokens[values.get("unknown_token_id", 0)]
-        backend = Backend(merging(tokens, values["scores"], unknown, byte_fallback=True))
-        spaced(backend, values.get("add_space_prefix", True))
+        backend = Backend(make_merging(tokens, values["scores"], unknown, byte_fallback=True))
+        put_spaces(backend, values.get("add_space_prefix", True))
     else:
         raise ModelError(f"{path}: {unknown_name('tokenizer.ggml.model', str(kind), ['gpt2', 'llama'])}")
     kinds = values.get("token_type") or []

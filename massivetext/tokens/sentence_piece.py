@@ -105,11 +105,13 @@ def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Bac
     tokens, scores = [piece.text for piece in pieces], [piece.score for piece in pieces]
     unknown = next((number for number, piece in enumerate(pieces) if piece.kind == UNKNOWN), None)
     if model.kind == BPE:
-        backend = Backend(merging(tokens, scores, None if unknown is None else tokens[unknown], model.byte_fallback))
+        backend = Backend(
+            make_merging(tokens, scores, None if unknown is None else tokens[unknown], model.byte_fallback)
+        )
     else:
         vocabulary = list(zip(tokens, scores, strict=True))
         backend = Backend(models.Unigram(vocabulary, unk_id=unknown, byte_fallback=model.byte_fallback))
-    spaced(backend, model.add_space, model.normalisation, model.merge_spaces)
+    put_spaces(backend, model.add_space, model.normalisation, model.merge_spaces)
     special = [piece.text for piece in pieces if piece.kind in (UNKNOWN, CONTROL)]
     backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
     own = [piece.text for piece in pieces if piece.kind == USER_DEFINED]
@@ -163,7 +165,9 @@ def _frame(backend: Backend, class_name: str | None, config: dict[str, Any], pat
     )
 
 
-def merging(tokens: Sequence[str], scores: Sequence[float], unknown: str | None, byte_fallback: bool) -> models.BPE:
+def make_merging(
+    tokens: Sequence[str], scores: Sequence[float], unknown: str | None, byte_fallback: bool
+) -> models.BPE:
     """Return SentencePiece's BPE: pairs merge by the score of the token that they make."""
     vocabulary = {token: number for number, token in enumerate(tokens)}
     ranked = []
@@ -175,7 +179,7 @@ def merging(tokens: Sequence[str], scores: Sequence[float], unknown: str | None,
     return models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=byte_fallback)
 
 
-def spaced(backend: Backend, add_space: bool, normalisation: bytes = b"", merge_spaces: bool = False) -> None:
+def put_spaces(backend: Backend, add_space: bool, normalisation: bytes = b"", merge_spaces: bool = False) -> None:
     """Give a backend SentencePiece's way with spaces, which are pieces' first letters, and with bytes as tokens."""
     steps: list[Any] = [normalizers.Precompiled(normalisation)] if normalisation else []
     steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")] if merge_spaces else []
