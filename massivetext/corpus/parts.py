@@ -4,7 +4,7 @@
 part that has the latter is finished and is not done again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
@@ -18,6 +18,7 @@ from massivetext.corpus.readers.records import EXPECTED, UNREAD, Reader, Record,
 from massivetext.corpus.readers.streams import Piece, SourceFile
 from massivetext.corpus.rows import Lane, Passage, dropped_schema, work_schema
 from massivetext.corpus.unread import Counts, count_unread
+from massivetext.engines import Advance, say_nothing
 from massivetext.errors import BadDocument, DataError
 from massivetext.state import read_state, write_state
 from massivetext.storage import temporary_path
@@ -117,7 +118,7 @@ def process_part(
     courses: dict[str, Course],
     measures: dict[str, pa.DataType],
     work: Path,
-    advance: Callable[[int, int], None],
+    advance: Advance,
 ) -> dict[str, Any]:
     """Return a part's counts after writing its work files; a part that has them is not done again.
 
@@ -181,7 +182,7 @@ def _listed(source: str, records: Gathered) -> list[dict[str, str]]:
 def gather(
     course: Course,
     pieces: list[Piece],
-    advance: Callable[[int, int], None] = lambda size, records: None,
+    advance: Advance = say_nothing,
     unread: Counts | None = None,
 ) -> Iterator[Gathered]:
     """Yield the records of some pieces, a bounded number of bytes at a time, or a single record.

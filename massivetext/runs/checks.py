@@ -68,7 +68,7 @@ def _check_out(recipe: CorpusRecipe, out: Path) -> None:
 
 def _check_corpus(recipe: CorpusRecipe, out: Path) -> None:
     """The steps can be made, and the files that they name are there; or the built corpus is there."""
-    from massivetext.corpus.building import check_steps
+    from massivetext.corpus.planning import check_steps
 
     if recipe.corpus.from_ is None:
         check_steps(recipe.corpus)

@@ -13,6 +13,9 @@ from typing import Any
 
 from massivetext import __version__
 from massivetext.errors import ConfigError, StoreError, unknown_name
+from massivetext.evaluation.results import read_scores
+from massivetext.metrics.score import Score
+from massivetext.metrics.tables import scores_text
 from massivetext.progress import log
 from massivetext.recipe import load_corpus_recipe, load_recipe
 from massivetext.runs.checks import check_recipe
@@ -139,10 +142,8 @@ def result(journey: Journey) -> dict[str, Any]:
     folder = journey.folder
     found: dict[str, Any] = {}
     if (folder / "evaluation.json").is_file():
-        path = folder / "evaluation.json"
         again = "Delete it and give the same command again: the stage 'evaluate' is done again"
-        scores = read_state(path, (), again)
-        found |= {name: value for name, value in scores.items() if name.endswith(("bits_per_byte", "perplexity"))}
+        found["scores"] = [score.row() for score in read_scores(folder / "evaluation.json", again)]
     metrics = folder / "metrics.jsonl"
     if journey.marker("train").get("finished") and metrics.is_file():
         found["tokens"] = _trained_tokens(metrics)
@@ -161,21 +162,8 @@ def _trained_tokens(metrics: Path) -> int:
 
 
 def result_text(found: Mapping[str, Any]) -> str:
-    """Return a run's result as lines for a terminal: the table of bits per byte, then where things are."""
-    lines = []
-    rows = [
-        ("gzip -9", "gzip_bits_per_byte"),
-        ("xz -9e", "xz_bits_per_byte"),
-        (tr("xz -9e, having seen the training text"), "xz_primed_bits_per_byte"),
-        (tr("n-gram model (Kneser-Ney)"), "ngram_bits_per_byte"),
-        (tr("this model"), "bits_per_byte"),
-    ]
-    shown = [(name, found[key]) for name, key in rows if found.get(key)]
-    if shown:
-        columns = list(found["bits_per_byte"])
-        lines.append(_columns(tr("bits per byte (test)"), [tr("total"), *columns[1:]]))
-        lines += [_columns(name, [f"{values[column]:.3f}" for column in columns]) for name, values in shown]
-        lines.append("")
+    """Return a run's result as lines for a terminal: the tables of scores, then where things are."""
+    lines = scores_text(Score(**row) for row in found.get("scores", ()))
     if found.get("corpus_digest"):
         lines.append(tr("corpus {digest}", digest=found["corpus_digest"][:16]))
     if "elapsed_seconds" in found:
@@ -188,9 +176,3 @@ def result_text(found: Mapping[str, Any]) -> str:
     if "model" in found:
         lines.append(tr("Talk to it: massivetext chat {folder}", folder=found["folder"]))
     return "\n".join(lines)
-
-
-def _columns(name: str, cells: Sequence[str]) -> str:
-    """Return one line of a table; a Han character is two columns wide on a terminal."""
-    width = sum(2 if ord(character) >= 0x2E80 else 1 for character in name)
-    return name + " " * max(1, 40 - width) + "".join(f"{cell:>12}" for cell in cells)

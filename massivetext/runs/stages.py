@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from massivetext.errors import CheckpointError, ConfigError
+from massivetext.evaluation.results import FORMAT as EVALUATION
+from massivetext.evaluation.results import write_scores
 from massivetext.progress import log, progress
 from massivetext.recipe import Recipe, recipe_values
 from massivetext.runs.folder import Journey, known_training, with_known_steps
-from massivetext.state import check_recorded, write_state
+from massivetext.state import check_recorded
 from massivetext.storage import value_digest, write_json
 from massivetext.training.settings import MAY_CHANGE
 from massivetext.translations import language as language_in_use
@@ -167,9 +169,10 @@ def do_evaluate(journey: Journey) -> None:
             context_tokens=recipe.train.context_tokens,
             quiet=journey.quiet,
         )
-        write_state(journey.folder / "evaluation.json", found)
+        write_scores(journey.folder / "evaluation.json", found)
 
     reads = {"evaluate": recipe_values(recipe)["evaluate"], "model": journey.marker("model")["fingerprint"]}
+    reads["format"] = EVALUATION
     journey.stage("evaluate", reads, work)
 
 

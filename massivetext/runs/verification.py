@@ -12,6 +12,7 @@ from pathlib import Path
 from massivetext.corpus.checking import check_parts
 from massivetext.corpus.reading import open_manifest
 from massivetext.errors import DataError, MassiveTextError
+from massivetext.evaluation.results import read_scores
 from massivetext.report.page import COMMENT, REPORT, REPORT_MARKDOWN
 from massivetext.runs.doctor import Finding
 from massivetext.runs.folder import NEEDED, OUTPUTS
@@ -114,18 +115,15 @@ def _files(run: Path) -> Iterator[Finding]:
     if (run / "recipe.yaml").is_file():
         same = tr("give the same command again: it is written anew")
         yield from _checked("recipe.yaml", lambda: _none(read_sealed(run / "recipe.yaml", same)), same)
-    for name in ("run.json", "evaluation.json"):
-        if (run / name).is_file():
-            yield from _checked(name, partial(_sealed_faults, run / name), AGAIN)
+    if (run / "run.json").is_file():
+        yield from _checked("run.json", lambda: _none(read_state(run / "run.json", (), AGAIN)), AGAIN)
+    if (run / "evaluation.json").is_file():
+        yield from _checked("evaluation.json", lambda: _none(read_scores(run / "evaluation.json", AGAIN)), AGAIN)
     yield from _page(run)
 
 
 def _report_faults(path: Path, remedy: str) -> list[str]:
     return _none(read_sealed(path, remedy, COMMENT))
-
-
-def _sealed_faults(path: Path) -> list[str]:
-    return _none(read_state(path, (), AGAIN))
 
 
 def _none(_: object) -> list[str]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from massivetext import parquet
-from massivetext.corpus import building, finishing, parts
+from massivetext.corpus import building, finishing, parts, planning
 from massivetext.corpus.building import build_corpus, inputs_digests
 from massivetext.corpus.inspecting import document_text, summary, summary_text
 from massivetext.corpus.reading import load_corpus
@@ -52,7 +52,7 @@ def recipe(tmp_path):
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr(building, "PART_BYTES", 2000)
+    monkeypatch.setattr(planning, "PART_BYTES", 2000)
 
 
 def build(recipe, folder, **values):
@@ -191,7 +191,7 @@ def test_the_bytes_are_the_same_with_any_number_of_threads(recipe, tmp_path, sma
 
 def test_the_documents_are_the_same_however_the_input_is_cut(recipe, tmp_path, monkeypatch):
     whole = build(recipe, tmp_path / "whole")
-    monkeypatch.setattr(building, "PART_BYTES", 2000)
+    monkeypatch.setattr(planning, "PART_BYTES", 2000)
     monkeypatch.setattr(parts, "BATCH_RECORDS", 7)
     assert build(recipe, tmp_path / "cut").digest == whole.digest
 
@@ -247,8 +247,8 @@ def _stop(*arguments):
 
 PROGRAM = """
 import sys, time
-from massivetext.corpus import building, parts
-building.PART_BYTES = 2000
+from massivetext.corpus import building, parts, planning
+planning.PART_BYTES = 2000
 plain = parts.temporary_path
 def slow(path):
     time.sleep(0.01)
@@ -287,7 +287,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(recipe, tmp_path, s
         build(recipe, tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.parquet")) and not list((tmp_path / "out").rglob(".tmp-*"))
     monkeypatch.undo()
-    monkeypatch.setattr(building, "PART_BYTES", 2000)
+    monkeypatch.setattr(planning, "PART_BYTES", 2000)
     assert all_documents(build(recipe, tmp_path / "out"))
 
 

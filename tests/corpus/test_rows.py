@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massivetext.corpus import gathering, parts
-from massivetext.corpus.barrier.index import as_hexadecimal, from_binary, from_hexadecimal
+from massivetext.corpus.barrier.keys import as_hexadecimal, from_binary, from_hexadecimal
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.gathering import Gathered, about_bytes
 from massivetext.corpus.readers.records import Record

@@ -106,4 +106,12 @@ class Decide(Step):
 
 
 class Barrier(Step):
-    """A mark in the list of steps: here the builder does what needs all documents at once."""
+    """A step that needs all documents at once; the builder carries it out after the other steps.
+
+    One that is also a `Judge` (`corpus/barrier/verdicts.py`) yields verdicts about the documents.
+    """
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """The columns it adds to the documents, `step__value` -> double."""
+        return {}
