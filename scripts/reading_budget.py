@@ -140,8 +140,9 @@ class Tracer:
             self.found.add(frame.f_code.co_filename)
 
     def add_classes(self, model: torch.nn.Module) -> None:
-        """Record the files of the classes of a model and its parts, also where they only inherit what runs."""
-        for part in model.modules():
+        """Record the files of the classes of a model's parts, also where they only inherit what runs."""
+        for part in model.children():
+            self.add_classes(part)
             file = sys.modules[type(part).__module__].__file__ or ""
             if file.startswith(str(PACKAGE)):
                 self.found.add(file)

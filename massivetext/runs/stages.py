@@ -18,7 +18,7 @@ from massivetext.translations import tr
 if TYPE_CHECKING:
     from massivetext.corpus.reading import Corpus
     from massivetext.models.config import DecoderConfig
-    from massivetext.models.decoder import CausalDecoder
+    from massivetext.models.decoder import CausalLM
     from massivetext.tokens.store import TokenStore
     from massivetext.tokens.tokenizer import Tokenizer
     from massivetext.training.checkpoints import Checkpoint
@@ -223,13 +223,13 @@ def new_config(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "DecoderCo
 
     Raises ConfigError for a model that cannot be trained on next tokens, or that reads less than a training row.
     """
-    from massivetext.models.families.table import CAUSAL_FAMILIES
+    from massivetext.models.families.table import CLASSES
 
     config = _config(recipe, vocab_size, start_id)
-    if type(config) not in [family.config_class for family in CAUSAL_FAMILIES.values()]:
+    if config.model_type not in CLASSES["causal-lm"]:
         raise ConfigError(
             f"model: {config.model_type} does not predict next tokens, which train.objective needs; "
-            f"families that do: {', '.join(CAUSAL_FAMILIES)}"
+            f"families that do: {', '.join(CLASSES['causal-lm'])}"
         )
     context = recipe.train.context_tokens
     if context > config.max_position_embeddings:
@@ -266,7 +266,7 @@ def _config(recipe: Recipe, vocab_size: int, start_id: int) -> "DecoderConfig":
     return AutoConfig.for_model(str(section.family), **{**context, **ids})
 
 
-def new_model(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "CausalDecoder":
+def new_model(recipe: Recipe, vocab_size: int, start_id: int = 0) -> "CausalLM":
     """Return the recipe's model with its first weights: fresh from (configuration, seed), or a folder's."""
     from massivetext.models.auto import AutoModelForCausalLM
 
@@ -403,7 +403,7 @@ def _tokenizer(journey: Journey) -> "Tokenizer":
     return AutoTokenizer.from_pretrained(journey.folder / "tokenizer")
 
 
-def _model(journey: Journey) -> "CausalDecoder":
+def _model(journey: Journey) -> "CausalLM":
     from massivetext.models.auto import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(journey.folder / "model")

@@ -353,9 +353,7 @@ class Trainer:
 
     def _is_masked(self) -> bool:
         """Whether the model is one of this package's that predict masked tokens."""
-        from massivetext.models.heads.labelling import MaskedLM
-
-        return isinstance(self.model, MaskedLM)
+        return getattr(self.model, "task", None) == "masked-lm"
 
     def _masked_rows(self, dataset: Any, column: str, tokenizer: Any) -> list[dict[str, Any]]:
         """Return texts as rows of ids; a text longer than the model's context becomes several."""

@@ -194,7 +194,8 @@ class NoteEdits:
             found["rows"].append(changed[~blank])
             found["sizes"].append(pc.binary_length(left).to_numpy())
             found["digests"].append(from_hexadecimal(digests(pc.utf8_normalize(left, "NFC"))))
-        np.savez(self.path(part), **{name: np.concatenate(arrays) for name, arrays in found.items()})
+        columns: dict[str, Any] = {name: np.concatenate(arrays) for name, arrays in found.items()}
+        np.savez(self.path(part), **columns)
         self.cuts.census.scratch.release()
 
     def path(self, part: PartRows) -> Path:
