@@ -25,8 +25,8 @@ from massivetext.training.checkpoints import CHECKPOINTS, model_tensors, remove_
 from massivetext.training.clock import Clock
 from massivetext.training.machine import environment, run_with_threads, training_device
 from massivetext.training.metrics import RunLog, Sums
-from massivetext.training.objectives.causal import CausalObjective
 from massivetext.training.objectives.protocol import Batches, Objective
+from massivetext.training.objectives.table import make_objective
 from massivetext.training.optimisers import (
     build_optimisers,
     clip_gradients,
@@ -138,7 +138,7 @@ def start(
     model: nn.Module, batches: Batches, settings: TrainSettings, folder: Path, identity: Mapping[str, str], parts: Parts
 ) -> Run:
     """Return the run ready for its next step: at the newest checkpoint in `folder`, at `settings.from_`, or at 0."""
-    objective = parts.objective or CausalObjective(model, settings)
+    objective = parts.objective or make_objective(model, settings)
     optimisers = parts.optimisers or build_optimisers(model, settings)
     kind = environment(settings, training_device(model))
     point = find_start_point(folder, settings, identity, kind)

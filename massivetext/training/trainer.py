@@ -82,6 +82,7 @@ class _Data:
     steps_per_pass: int
     row_tokens: int
     packed: bool
+    causal: bool  # whether the rows are in the form of `CausalObjective`
     even: bool  # whether all rows have one length
     digest: str
 
@@ -321,7 +322,7 @@ class Trainer:
         """Return a dataset in batches: packed for a causal model and texts or bare ids, else its own rows."""
         dataset = rows.as_rows(dataset)
         first = next((row for row in rows.first_rows(dataset) if row is not None), None)
-        column, native = rows.text_column(rows.first_rows(dataset)), hasattr(self.model, "head_weight")
+        column, native = rows.text_column(rows.first_rows(dataset)), CausalObjective.suits(self.model)
         collator = self.data_collator
         ours = isinstance(collator, DataCollatorForLanguageModeling) and not collator.mlm
         labelled = isinstance(first, Mapping) and "labels" in first
@@ -349,7 +350,7 @@ class Trainer:
         batches = rows.CausalRowBatches(own) if shifted else own
         lengths = checked.lengths if native and checked.lengths else {2}
         even = shifted and len(lengths) == 1 and len(checked.rows) % batch_rows == 0
-        return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, even, checked.digest)
+        return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, shifted, even, checked.digest)
 
     def _is_masked(self) -> bool:
         """Whether the model is one of this package's that predict masked tokens."""
@@ -376,11 +377,11 @@ class Trainer:
         documents = rows.encode_rows(dataset, column, tokenizer, int(start))
         order = rows.packed_batches(documents, getattr(config, "max_position_embeddings", 1024), batch_rows, seed)
         steps = math.ceil(order.rows_per_pass / batch_rows)
-        return _Data(order, steps, order.context_tokens, True, True, documents.digest)
+        return _Data(order, steps, order.context_tokens, True, True, True, documents.digest)
 
     def _objective(self, data: _Data, settings: TrainSettings) -> Objective:
         """Return what is learned from the data: next tokens, or whatever loss the module or the user computes."""
-        if hasattr(self.model, "head_weight") and not isinstance(data.batches, rows.RowBatches):
+        if data.causal:
             return CausalObjective(self.model, settings)
         return ModuleObjective(self.model, settings, self._loss if self._own_loss else None)
 
