@@ -10,6 +10,7 @@ from massivetext.corpus.barrier.deduplication import Deduplicate
 from massivetext.corpus.barrier.totals import Totals
 from massivetext.corpus.parts import SHOWN_RECORDS, Course
 from massivetext.corpus.planning import Plan
+from massivetext.corpus.reading import FORMAT
 from massivetext.corpus.rows import SourceCounts
 from massivetext.corpus.settings import CorpusSettings
 from massivetext.corpus.unread import add_unread, unread_by_source, unread_remedy, unread_words
@@ -17,8 +18,6 @@ from massivetext.errors import ConfigError, DataError
 from massivetext.progress import log
 from massivetext.state import read_state
 from massivetext.translations import tr
-
-FORMAT = "massivetext-corpus/1"
 
 
 def first_fingerprint(path: Path) -> str | None:

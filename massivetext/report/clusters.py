@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from massivetext.corpus.reading import Corpus
 from massivetext.parquet import OwnParquet
-from massivetext.report.sampling import RowPlace, Sample, id_hashes, mixed
+from massivetext.report.sampling import BATCH_ROWS, RowPlace, Sample, id_hashes, mixed
 
 LARGEST = 8
 MEMBERS = 3
@@ -19,7 +19,6 @@ MEMBERS = 3
 SIZES = (2, 3, 4, 5, 10, 100, 1000)
 """Least sizes of the rows of the table, in documents."""
 SIMILARITIES = np.linspace(0.5, 1.0, 21)
-BATCH_ROWS = 2**16
 
 
 @dataclass

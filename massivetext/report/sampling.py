@@ -18,6 +18,7 @@ from massivetext.corpus.steps.pii import TYPES, replaced
 from massivetext.parquet import OwnParquet
 
 SHOWN_CHARACTERS = 240
+BATCH_ROWS = 2**16  # rows of a corpus that are read at once
 MARGIN_CHARACTERS = 200
 """Read beyond what is shown, so that an address at the end is seen whole before it is replaced."""
 Values = npt.NDArray[np.float64]

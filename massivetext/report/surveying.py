@@ -20,12 +20,11 @@ from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import MassiveTextError
 from massivetext.parquet import OwnParquet
 from massivetext.report.clusters import Clusters, read_clusters
-from massivetext.report.sampling import Draw, RowPlace, Sample, Values, id_hashes, read_rows
+from massivetext.report.sampling import BATCH_ROWS, Draw, RowPlace, Sample, Values, id_hashes, read_rows
 from massivetext.report.tallies import LENGTHS, Histogram, Tally
 
 SAMPLES = 20
 RuleKey = tuple[str, str, float | None]
-BATCH_ROWS = 2**16
 PLAIN_COLUMNS = ("id", "source", "language", "license", "text_bytes", "build")
 WHY_COLUMNS = ("step", "reason", "value", "threshold")
 PII = "pii_counts__"
