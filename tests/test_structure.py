@@ -170,3 +170,12 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_modules_that_contributing_calls_public_exist():
+    page = PACKAGE.parent / "CONTRIBUTING.md"
+    if not page.is_file():
+        pytest.skip("the package is installed, not checked out")
+    section = page.read_text(encoding="utf-8").split("## What is public")[1].split("\n## ")[0]
+    named = re.findall(r"`([\w/]+\.py)`", section)
+    assert len(named) > 5 and [name for name in named if not (PACKAGE / name).is_file()] == []
