@@ -12,11 +12,11 @@ from torch import Tensor
 from massivetext.errors import ModelError
 from massivetext.layers.attention import KeysValues, MultiHeadAttention, Weights, causal_mask, readable_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.models.body import Body
 from massivetext.models.ids import INTEGERS, last_ends, refuse_ids
 from massivetext.models.model import Model
 from massivetext.models.outputs import Attentions, HiddenStates, SequenceOutput
+from massivetext.tokens.labels import IGNORED_LABEL
 
 UNLIMITED = 2**30  # the context of a model whose positions are relative
 
