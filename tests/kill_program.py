@@ -25,19 +25,23 @@ import pyarrow.dataset  # noqa: F401
 import scipy.optimize
 import scipy.sparse
 import scipy.stats  # noqa: F401
+import torch._dynamo  # noqa: F401
 
 import massivetext.cli
-import massivetext.corpus.building
+import massivetext.corpus.planning
 import massivetext.corpus.steps.classifier
 import massivetext.evaluation.splits
 import massivetext.models.auto
 import massivetext.models.files.gguf_export
 import massivetext.report.page
+import massivetext.runs.execution
 import massivetext.runs.takedowns
 import massivetext.tasks.pipelines
 import massivetext.tokens.ngram
+import massivetext.tokens.store
+import massivetext.training.loop
 
-massivetext.corpus.building.PART_BYTES = 1500  # several parts of little text
+massivetext.corpus.planning.PART_BYTES = 1500  # several parts of little text
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 

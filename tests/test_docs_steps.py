@@ -1,5 +1,6 @@
 """The examples of docs/steps.md run as they stand there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -33,6 +34,28 @@ def test_the_steps_of_ones_own_build_a_corpus(my_steps, tmp_path):
     assert [edit["step"] for edit in found[0]["edits"]] == ["no_email"]
     (gone,) = [row for batch in corpus.dropped() for row in batch.to_pylist()]
     assert (gone["step"], gone["reason"], gone["value"], gone["threshold"]) == ("shouting", "max_hashes", 4, 2)
+
+
+def test_the_barrier_of_ones_own_drops_what_came_before_however_the_corpus_is_built(my_steps, tmp_path):
+    urls = ["a", "b", "a", None, None, "c", "b", "a"]
+    for name, rows in (("one", urls[:4]), ("two", urls[4:])):
+        lines = [json.dumps({"text": f"{name} {row} of the {url}", "url": url}) for row, url in enumerate(rows)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    sources = [{"name": name, "path": str(tmp_path / f"{name}.jsonl")} for name in ("one", "two")]
+    recipe = {"steps": ["my_steps:OncePerUrl", {"deduplicate": {}}], "split": {"validation": 0, "test": 0}}
+    build_corpus({**recipe, "sources": sources[:1]}, tmp_path / "grown", quiet=True)
+    grown = build_corpus({**recipe, "sources": sources[1:]}, tmp_path / "grown", append=True, quiet=True)
+    whole = build_corpus({**recipe, "sources": sources}, tmp_path / "whole", quiet=True)
+    assert grown.digest == whole.digest
+    for corpus in (grown, whole):
+        found = [row["url"] for batch in corpus.documents("train", columns=("url",)) for row in batch.to_pylist()]
+        assert found == ["a", "b", None, None, "c"]
+        gone = [row for batch in corpus.dropped() for row in batch.to_pylist()]
+        assert [(row["step"], row["reason"], row["url"], row["cluster"]) for row in gone] == [
+            ("once_per_url", "URL seen before", url, None) for url in ("a", "b", "a")
+        ]
+        assert sum(entry["dropped"]["once_per_url: URL seen before"]["documents"]
+                   for entry in corpus.manifest["sources"].values()) == 3  # fmt: skip
 
 
 def test_the_step_has_ten_lines():

@@ -1,38 +1,33 @@
 """What comes after the barrier: the corpus's files, part by part, and the clusters of duplicates."""
 
 import shutil
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from massivetext.corpus.barrier.census import CONTAMINATED, NEAR, REASONS, REFUSED, TWINS, Census, part_columns
-from massivetext.corpus.barrier.decontamination import COLUMN, Decontaminate
-from massivetext.corpus.barrier.deduplication import Deduplicate
-from massivetext.corpus.barrier.index import KEPT, REPEATED, Numbers, as_hexadecimal
-from massivetext.corpus.barrier.repeats import Mask, Repeats
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.barrier.census import Census, PartRows
+from massivetext.corpus.barrier.fates import TWINS, Fate
+from massivetext.corpus.barrier.keys import Mask, Numbers, as_hexadecimal
+from massivetext.corpus.barrier.verdicts import Editor
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
 from massivetext.corpus.rows import (
     EXCERPT_CHARACTERS,
     as_dropped,
-    conformed,
     dropped_schema,
     kept_schema,
-    replaced,
 )
 from massivetext.corpus.takedowns import TakenDown, blanked
+from massivetext.engines import Advance, Engine
 from massivetext.parquet import own_writer
 from massivetext.storage import temporary_path, write_text
-
-if TYPE_CHECKING:
-    from massivetext.corpus.building import Plan
+from massivetext.text.arrays import conformed, replaced
 
 WORK = ".work"
 ROW_GROUP_BYTES = 64 * 2**20
@@ -54,25 +49,11 @@ CLUSTER_SCHEMA = pa.schema(
 
 
 def write_files(
-    folder: Path,
-    work: Path,
-    repeats: Repeats,
-    plan: "Plan",
-    threads: int,
-    advance: Callable[[int], None],
+    census: Census, measures: Mapping[str, pa.DataType], editors: tuple[Editor, ...], engine: Engine, advance: Advance
 ) -> None:
     """Write `documents/` and `dropped/`, one file for each part and split."""
-    census = repeats.census
-    writer = _Writer(folder, work, repeats, plan)
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = [pool.submit(writer.write_part, number) for number in range(len(census.starts) - 1)]
-        try:
-            for number, done in enumerate(waiting):
-                done.result()
-                advance(int(census.starts[number + 1] - census.starts[number]))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    write = WriteFiles(census, measures, editors, TakenDown(census.folder))
+    engine.map_parts(write, census.parts, advance)
 
 
 def discard_builds(folder: Path, first: int) -> None:
@@ -89,108 +70,90 @@ def part_name(build: int, number: int) -> str:
     return f"build-{build:04d}-part-{number:05d}.parquet"
 
 
-class _Writer:
-    """Writes the files of parts; what it holds is shared by all threads and not changed."""
+@dataclass(frozen=True)
+class WriteFiles:
+    """Writes the Parquet files of a part, unless a marker says that they are written."""
 
-    def __init__(self, folder: Path, work: Path, repeats: Repeats, plan: "Plan") -> None:
-        self.folder, self.work, self.near, self.build = folder, work, plan.near, plan.build
-        self.repeats, self.census = repeats, repeats.census
-        self.taken = TakenDown(folder)
-        self.least_contamination = plan.decontaminate.settings.min_item_fraction if plan.decontaminate else np.nan
-        self.kept_schema, self.dropped_schema = kept_schema(plan.measures), dropped_schema(plan.measures)
+    census: Census
+    measures: Mapping[str, pa.DataType]
+    editors: tuple[Editor, ...]
+    taken: TakenDown
 
-    def write_part(self, number: int) -> None:
-        """Write the Parquet files of one part, unless a marker says that they are written."""
-        files, name = part_files(self.work, number), part_name(self.build, number)
-        if files.written.exists():
-            return
-        with ExitStack() as stack:
-            outputs = [
-                Output(self.folder / "documents" / split / name, self.kept_schema, stack)
-                for split in self.census.splits
-            ]
-            dropped = Output(self.folder / "dropped" / name, self.dropped_schema, stack)
-            for batch in opened(files.dropped):
-                dropped.add(self.taken.blanked(batch))
-            row = self.census.starts[number]
-            for batch in opened(files.kept):
-                place = slice(row, row + len(batch))
-                row += len(batch)
-                fate, side = self.census.fate[place], self.census.side[place]
-                if COLUMN in self.kept_schema.names:
-                    batch = replaced(batch, COLUMN, pa.array(self.census.contamination[place]))
-                kept = conformed(self._edited(batch, place), self.kept_schema)
-                for index, output in enumerate(outputs):
-                    chosen = (fate == KEPT) & (side == index)
-                    if chosen.any():
-                        output.add(kept if chosen.all() else kept.filter(pa.array(chosen)))
-                gone = fate != KEPT
-                if gone.any():
-                    dropped.add(self._as_dropped(batch, gone, place.start + np.flatnonzero(gone)))
-            for output in (*outputs, dropped):
-                output.flush()
-        self.census.scratch.release()
-        write_text(files.written, "")
+    def __call__(self, part: PartRows, advance: Advance) -> None:
+        """Write the files of one part."""
+        census, files = self.census, part_files(self.census.work, part.number)
+        if not files.written.exists():
+            with ExitStack() as stack:
+                self._write(part, stack)
+            census.scratch.release()
+            write_text(files.written, "")
+        advance(part.stop - part.start, 0)
 
-    def _edited(self, batch: pa.RecordBatch, place: slice) -> pa.RecordBatch:
-        """Return rows without the lines that stood before."""
-        edited = self.repeats.edited(batch, place.start)
-        if edited is batch:
-            return batch
-        return replaced(edited, "text_digest", as_hexadecimal(self.census.digests[place]))
+    def _write(self, part: PartRows, stack: ExitStack) -> None:
+        """Write the documents of each split, and the dropped rows."""
+        census, files = self.census, part_files(self.census.work, part.number)
+        name, schema = part_name(census.build, part.number), kept_schema(self.measures)
+        outputs = [Output(census.folder / "documents" / split / name, schema, stack) for split in census.splits]
+        dropped = Output(census.folder / "dropped" / name, dropped_schema(self.measures), stack)
+        for batch in opened(files.dropped):
+            dropped.add(self.taken.blanked(batch))
+        row = part.start
+        for batch in opened(files.kept):
+            start, row = row, row + len(batch)
+            fate, side = census.fate[start:row], census.side[start:row]
+            for column in census.columns:
+                batch = replaced(batch, column, pa.array(census.array(column)[start:row]))
+            edited = batch
+            for edit in self.editors:
+                edited = edit(edited, start)
+            kept = conformed(edited, schema)
+            for index, output in enumerate(outputs):
+                chosen = (fate == Fate.KEPT) & (side == index)
+                if chosen.any():
+                    output.add(kept if chosen.all() else kept.filter(pa.array(chosen)))
+            gone = fate != Fate.KEPT
+            if gone.any():
+                dropped.add(self._as_dropped(batch, gone, start + np.flatnonzero(gone)))
+        for output in (*outputs, dropped):
+            output.flush()
 
     def _as_dropped(self, batch: pa.RecordBatch, gone: Mask, rows: Numbers) -> pa.RecordBatch:
-        """Return the rows that the barrier drops as they stand in `dropped/`; duplicates name their cluster."""
+        """Return the rows that the barrier drops as `dropped/` holds them; duplicates name their cluster."""
         census = self.census
-        fate = census.fate[rows]
-        twins = np.isin(fate, TWINS)
-        clusters = pc.if_else(pa.array(twins), as_hexadecimal(census.cluster[rows]), None)
-        thresholds = np.full(len(rows), np.nan)
-        if self.near is not None:
-            thresholds[fate == NEAR] = self.near.threshold
-            thresholds[~twins & (fate != REPEATED)] = self.near.split_threshold or np.nan
-        values = census.similarity[rows]
-        contaminated = fate == CONTAMINATED
-        values[contaminated] = census.contamination[rows[contaminated]]
-        thresholds[contaminated] = self.least_contamination
-        measured = ~np.isnan(values) & ~np.isnan(thresholds)
+        fate, reasons = census.fate[rows], pa.array(census.reason[rows] - 1)
+        steps, versions, texts, thresholds = zip(*census.reasons)
+        values, limits = census.value[rows], np.array(thresholds)[reasons.to_numpy()]
+        measured = ~np.isnan(values) & ~np.isnan(limits)
         notes = {
-            "cluster": clusters,
-            "step": pc.if_else(pa.array(contaminated), Decontaminate.name, Deduplicate.name),
-            "version": pc.if_else(pa.array(contaminated), Decontaminate.version, Deduplicate.version).cast(pa.int32()),
-            "reason": reasons_of(fate),
+            "cluster": pc.if_else(pa.array(np.isin(fate, TWINS)), as_hexadecimal(census.cluster[rows]), None),
+            "step": pa.array(steps, pa.string()).take(reasons),
+            "version": pa.array(versions, pa.int32()).take(reasons),
+            "reason": pa.array(texts, pa.string()).take(reasons),
             "value": pa.array(values, mask=~measured),
-            "threshold": pa.array(thresholds, mask=~measured),
+            "threshold": pa.array(limits, mask=~measured),
         }
-        dropped = as_dropped(batch, pa.array(gone), notes, self.dropped_schema)
+        dropped = as_dropped(batch, pa.array(gone), notes, dropped_schema(self.measures))
         excerpts = pc.utf8_slice_codeunits(dropped.column("excerpt"), 0, EXCERPT_CHARACTERS)
-        return blanked(replaced(dropped, "excerpt", excerpts), pa.array(fate == REFUSED))
+        return blanked(replaced(dropped, "excerpt", excerpts), pa.array(fate == Fate.REFUSED))
 
 
-def reasons_of(fate: npt.NDArray[np.uint8]) -> pa.Array:
-    """Return why rows with such fates were dropped."""
-    names = [REASONS.get(value) for value in range(max(REASONS) + 1)]
-    return pa.array(names, pa.string()).take(pa.array(fate))
-
-
-def write_clusters(folder: Path, work: Path, census: Census, build: int) -> None:
+def write_clusters(census: Census) -> None:
     """Write `clusters/`: which document duplicates which."""
-    path = folder / "clusters" / f"build-{build:04d}.parquet"
+    path = census.folder / "clusters" / f"build-{census.build:04d}.parquet"
+    texts = pa.array([reason.text for reason in census.reasons], pa.string())
     with temporary_path(path) as temporary, own_writer(temporary, CLUSTER_SCHEMA) as writer:
-        for number in range(len(census.starts) - 1):
-            place = slice(census.starts[number], census.starts[number + 1])
-            twins = np.isin(census.fate[place], TWINS)
+        for part in census.parts:
+            twins = np.isin(census.fate[part.place], TWINS)
             if not twins.any():
                 continue
-            rows = place.start + np.flatnonzero(twins)
-            sources = part_columns(work, number, ["source"])["source"].filter(pa.array(twins)).combine_chunks()
+            rows = part.start + np.flatnonzero(twins)
             arrays = [
                 as_hexadecimal(census.cluster[rows]),
                 as_hexadecimal(census.ids[rows]),
                 as_hexadecimal(census.ids[census.like[rows]]),
-                pa.array(census.similarity[rows], mask=np.isnan(census.similarity[rows])),
-                reasons_of(census.fate[rows]),
-                sources,
+                pa.array(census.value[rows], mask=np.isnan(census.value[rows])),
+                texts.take(pa.array(census.reason[rows] - 1)),
+                census.table(part, ["source"])["source"].filter(pa.array(twins)).combine_chunks(),
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=CLUSTER_SCHEMA))
             census.scratch.release()

@@ -5,14 +5,19 @@ file of the same size and time is taken for unchanged without a look at it.
 """
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from xxhash import xxh3_128
 
+from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.streams import SourceFile
+from massivetext.corpus.reading import load_corpus
+from massivetext.corpus.settings import CorpusSettings
+from massivetext.engines import Advance, Engine
+from massivetext.errors import DataError
 from massivetext.state import read_state
+from massivetext.storage import value_digest
 
 BLOCK_BYTES = 2**20
 
@@ -49,22 +54,21 @@ def file_facts(source: str, files: Iterable[SourceFile], known: Known) -> list[F
     return found
 
 
-def with_digests(facts: list[Facts], files: Mapping[tuple[str, str], SourceFile], threads: int) -> list[Facts]:
+def with_digests(facts: list[Facts], files: Mapping[tuple[str, str], SourceFile], engine: Engine) -> list[Facts]:
     """Return the facts of files that were just read, each with its content digest.
 
     The digest is None for a file that lies elsewhere, and for one that has changed meanwhile.
     """
+    found = engine.map_parts(_read_digest, [files[(entry[0], entry[1])] for entry in facts])
+    return [[*entry[:4], digest] for entry, digest in zip(facts, found)]
 
-    def digested(entry: Facts) -> Facts:
-        file = files[(entry[0], entry[1])]
-        if file.content is not None or not file.path.is_file():
-            return [*entry[:4], None]
-        digest, now = content_digest(file.path), file.path.stat()
-        same = (now.st_size, now.st_mtime_ns) == (file.size, file.changed_ns)
-        return [*entry[:4], digest if same else None]
 
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(digested, facts))
+def _read_digest(file: SourceFile, advance: Advance) -> str | None:
+    """Return the digest of a file's content, None where it is not the content that was read."""
+    if file.content is not None or not file.path.is_file():
+        return None
+    digest, now = content_digest(file.path), file.path.stat()
+    return digest if (now.st_size, now.st_mtime_ns) == (file.size, file.changed_ns) else None
 
 
 def content_digest(path: Path) -> str:
@@ -74,3 +78,24 @@ def content_digest(path: Path) -> str:
         while block := stream.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
+    """Return a digest of each source's files, or that of the built corpus that is named; None: there are none any more.
+
+    It is made of names, sizes and times of change; a file of which the corpus in `folder` has read the same content
+    under another time counts as the one that was read.
+    """
+    if settings.from_ is not None:
+        return {"corpus.from": load_corpus(settings.from_).digest}
+    known, found = files_read(folder), dict[str, str | None]()
+    for source in settings.sources:
+        try:
+            files = input_files(source)
+        except DataError:
+            if not known:
+                raise
+            found[source.name] = None
+        else:
+            found[source.name] = value_digest(file_facts(source.name, files, known))
+    return found

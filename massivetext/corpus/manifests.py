@@ -4,22 +4,21 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from massivetext.corpus.barrier.census import DEDUPLICATE, Totals
-from massivetext.corpus.parts import SHOWN_RECORDS, Course
-from massivetext.corpus.rows import SourceCounts
+from massivetext.corpus.barrier.deduplication import Deduplicate
+from massivetext.corpus.barrier.totals import Totals
+from massivetext.corpus.counts import SourceCounts
+from massivetext.corpus.gathering import SHOWN_RECORDS
+from massivetext.corpus.lanes import Course
+from massivetext.corpus.planning import Plan
+from massivetext.corpus.reading import FORMAT
 from massivetext.corpus.settings import CorpusSettings
 from massivetext.corpus.unread import add_unread, unread_by_source, unread_remedy, unread_words
 from massivetext.errors import ConfigError, DataError
 from massivetext.progress import log
 from massivetext.state import read_state
 from massivetext.translations import tr
-
-if TYPE_CHECKING:
-    from massivetext.corpus.building import Plan
-
-FORMAT = "massivetext-corpus/1"
 
 
 def first_fingerprint(path: Path) -> str | None:
@@ -66,7 +65,7 @@ def count_drops(counts: dict[str, SourceCounts], totals: Totals) -> None:
             counts[name].documents -= entry["documents"]
             counts[name].document_bytes -= entry["bytes"]
     for name, (documents, removed) in totals.edited.items():
-        counts[name].edit(DEDUPLICATE, documents, removed)
+        counts[name].edit(Deduplicate.name, documents, removed)
         counts[name].document_bytes -= removed
 
 
@@ -94,30 +93,8 @@ def check_splits(settings: CorpusSettings, manifest: Mapping[str, Any]) -> None:
         )
 
 
-def check_appendable(base: Mapping[str, Any], settings: CorpusSettings, seed: int, versions: Mapping[str, Any]) -> None:
-    """Raise ConfigError if what is to be appended would not be treated as the corpus was."""
-    asked = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-    found = {"seed": seed, **{name: asked[name] for name in ("steps", "split")}}
-    expected = {"seed": base["seed"], **{name: base["settings"][name] for name in ("steps", "split")}}
-    steps = {name: steps for name, steps in versions["steps"].items() if name in base["versions"]["steps"]}
-    found["steps and versions"], expected["steps and versions"] = (
-        steps,
-        {name: base["versions"]["steps"][name] for name in steps},
-    )
-    from massivetext.corpus.comparing import differences
-
-    differing = differences("", expected, found)
-    if differing:
-        key, built, wanted = differing[0]
-        more = f" (and {len(differing) - 1} more differences)" if len(differing) > 1 else ""
-        raise ConfigError(
-            f"the corpus was built with {key} {built!r}, and the text to append asks for {wanted!r}{more}; ask for the "
-            f"same, or build the corpus anew in another folder"
-        )
-
-
 def make_manifest(
-    plan: "Plan",
+    plan: Plan,
     counts: dict[str, SourceCounts],
     totals: Totals,
     markers: list[dict[str, Any]],
@@ -156,7 +133,7 @@ def make_manifest(
     }
 
 
-def _unread(plan: "Plan", counts: Mapping[str, SourceCounts], base: Mapping[str, Any]) -> dict[str, Any]:
+def _unread(plan: Plan, counts: Mapping[str, SourceCounts], base: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of each source is not read: files as its folders hold them now, members of all builds' archives."""
     found = dict(base)
     for name, course in plan.courses.items():

@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from massivetext.corpus.gathering import Gathered, batch_of
+from massivetext.corpus.barrier.deduplication import Deduplicate
+from massivetext.corpus.gathering import Gathered, Passage
+from massivetext.corpus.lanes import Lane
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import Reader, Record, make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.reading import Corpus
-from massivetext.corpus.rows import Lane, Passage
+from massivetext.corpus.rows import schemas_of
 from massivetext.corpus.settings import CorpusSettings, SourceSettings
-from massivetext.corpus.steps import Measure
+from massivetext.corpus.steps import Barrier, Measure
 from massivetext.corpus.steps.limits import LimitDecide
 from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import DataError
-
-BARRIERS = ("deduplicate", "decontaminate")
 
 
 def settings_of(corpus: Corpus, row: dict[str, Any]) -> tuple[CorpusSettings, SourceSettings]:
@@ -69,20 +69,21 @@ def replay(corpus: Corpus, row: dict[str, Any]) -> dict[str, Any]:
     for step in lane.steps:
         if isinstance(step, Measure):
             measures.update(step.columns)
-    passage = Passage(lane, measures)
+    passage = Passage(lane, schemas_of(measures))
     entry = (file.uri, whole, record)
-    kept = passage.take(batch_of(lane, Gathered([entry])), [record.bad], int(record.invalid)).to_pylist()
+    kept = passage.take(Gathered([entry])).to_pylist()
     if kept:
         found = {"kept": True, "text_digest": kept[0]["text_digest"]}
     else:
         (gone,) = [dropped for batch in passage.dropped for dropped in batch.to_pylist()]
         found = {"kept": False, "step": gone["step"], "reason": gone["reason"]}
-    if row["kept"] or row["step"] in BARRIERS:
+    barriers = {Deduplicate.name, *(step.name for step in lane.steps if isinstance(step, Barrier))}
+    if row["kept"] or row["step"] in barriers:
         expected = {"kept": True, "text_digest": row["text_digest"]}
     else:
         expected = {"kept": False, "step": row["step"], "reason": row["reason"]}
     same = found == expected
-    if kept and row["kept"] and any(edit["step"] == "deduplicate" for edit in row["edits"] or ()):
+    if kept and row["kept"] and any(edit["step"] == Deduplicate.name for edit in row["edits"] or ()):
         same = _is_cut_from(row, kept[0])
     return {
         "file": str(file.path),
@@ -96,7 +97,7 @@ def replay(corpus: Corpus, row: dict[str, Any]) -> dict[str, Any]:
 
 def _is_cut_from(row: dict[str, Any], derived: dict[str, Any]) -> bool:
     """Return whether a document is what the steps give, but for lines that the barrier took out."""
-    (edit,) = (edit for edit in row["edits"] if edit["step"] == "deduplicate")
+    (edit,) = (edit for edit in row["edits"] if edit["step"] == Deduplicate.name)
     lines = iter(derived["text"].split("\n"))
     return edit["bytes_before"] == derived["text_bytes"] and all(line in lines for line in row["text"].split("\n"))
 

@@ -10,9 +10,13 @@ from massivetext.errors import DataError, ModelError
 from massivetext.evaluation.bits_per_byte import (
     bits_per_byte,
     check_reversible,
+    default_stride,
     perplexity,
     score_documents,
 )
+from massivetext.metrics.declarations import BITS_PER_BYTE, PERPLEXITY
+from massivetext.metrics.score import DIGEST_CHARACTERS, Score
+from massivetext.metrics.tables import part_name, tables
 from massivetext.progress import progress
 from massivetext.translations import tr
 
@@ -25,7 +29,7 @@ def evaluate_files(
     stride_tokens: int | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Return perplexity and bits per byte of a model on UTF-8 text files: `total`, and `files` in the order given.
+    """Return `scores`: bits per byte and perplexity of a model on UTF-8 text files, in total and in the order given.
 
     Each file is one document, scored as it lies on disk. context_tokens: None for what the model's configuration holds.
     Raises DataError that lists every file that is missing, empty or not UTF-8, before the model is loaded.
@@ -48,27 +52,21 @@ def evaluate_files(
             model, documents, start_id=tokenizer.start_id, context_tokens=context, stride=stride_tokens,
             advance=task.advance,
         )  # fmt: skip
-    sizes = [len(text.encode()) for text in texts]
-    scored = [
-        {"file": str(path), **_numbers(float(n), size, len(ids))}
-        for path, n, size, ids in zip(files, nats, sizes, documents)
+    measured = [
+        ("files", float(nats.sum()), sum(len(text.encode()) for text in texts), total_tokens),
+        *(
+            (f"files/{path}", float(one), len(text.encode()), len(ids))
+            for path, one, text, ids in zip(files, nats, texts, documents)
+        ),
     ]
-    return {
-        "model": str(model_folder),
-        "total": _numbers(float(nats.sum()), sum(sizes), total_tokens),
-        "files": scored,
+    facts = {
         "context_tokens": context,
-        "stride_tokens": stride_tokens or max(1, context // 2),
+        "stride_tokens": stride_tokens or default_stride(context),
+        "tokenizer": tokenizer.digest[:DIGEST_CHARACTERS],
     }
-
-
-def _numbers(nats: float, size_bytes: int, tokens: int) -> dict[str, float | int]:
-    return {
-        "bits_per_byte": bits_per_byte(nats, size_bytes),
-        "perplexity": perplexity(nats, tokens),
-        "bytes": size_bytes,
-        "tokens": tokens,
-    }
+    bits = [BITS_PER_BYTE.score(task, bits_per_byte(n, size), size, facts=facts) for task, n, size, _ in measured]
+    perplexities = [PERPLEXITY.score(task, perplexity(n, count), count, facts=facts) for task, n, _, count in measured]
+    return {"model": str(model_folder), "scores": [score.row() for score in bits + perplexities]}
 
 
 def _read_files(files: Sequence[str | Path]) -> list[str]:
@@ -99,17 +97,19 @@ def _read_files(files: Sequence[str | Path]) -> list[str]:
 
 def evaluation_text(found: Mapping[str, Any]) -> str:
     """Return what `evaluate_files` gave as lines for a terminal: a row a file, then the total of several."""
-    rows = [(str(entry["file"]), entry) for entry in found["files"]]
-    if len(rows) > 1:
-        rows.append((tr("total"), found["total"]))
-    width = max(len(name) for name, _ in rows)
+    by_metric = tables(Score(**row) for row in found["scores"])
+    total, *parts = by_metric[0].parts
+    shown = [*parts, total] if len(parts) > 1 else parts
+    width = max(len(part_name(part)) for part in shown)
+    facts = by_metric[0].own[total].facts
     lines = [
         tr("{model}, context {context} tokens, windows move on by {stride}", model=found["model"],
-           context=found["context_tokens"], stride=found["stride_tokens"])
+           context=facts["context_tokens"], stride=facts["stride_tokens"])
     ]  # fmt: skip
-    for name, entry in rows:
-        numbers = tr("{bits} bits per byte, perplexity {perplexity} ({bytes} bytes, {tokens} tokens)",
-                     bits=f"{entry['bits_per_byte']:.4f}", perplexity=f"{entry['perplexity']:,.2f}",
-                     bytes=f"{entry['bytes']:,}", tokens=f"{entry['tokens']:,}")  # fmt: skip
-        lines.append(f"{name:<{width}}  {numbers}")
+    for part in shown:
+        scores = [(table.metric, table.own[part]) for table in by_metric]
+        values = [metric.named(score.value) for metric, score in scores]
+        counts = [metric.counted(f"{score.items:,}") for metric, score in scores]
+        numbers = tr("{values} ({counts})", values=tr(", ").join(values), counts=tr(", ").join(counts))
+        lines.append(f"{part_name(part):<{width}}  {numbers}")
     return "\n".join(lines)

@@ -1,22 +1,36 @@
 """Settings of evaluation: the `evaluate:` section of a recipe."""
 
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from massivetext.errors import unknown_name
 from massivetext.settings import Settings
+
+TASKS = {"bits_per_byte": "massivetext.evaluation.splits:score_test_text"}
+"""Every task's name in a recipe, and the function that scores a `splits.Subject` on it; imported when it is scored."""
+
+
+def _known(name: str) -> str:
+    """Return the name of a task; raise ValueError for one that is not in the table."""
+    if name not in TASKS:
+        raise ValueError(unknown_name("task", name, TASKS))
+    return name
+
+
+Task = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(TASKS)})]
 
 
 class EvaluateSettings(Settings):
     """How the trained model is scored on the test split."""
 
-    tasks: tuple[Literal["bits_per_byte"], ...] = Field(("bits_per_byte",), min_length=1)
+    tasks: tuple[Task, ...] = Field(("bits_per_byte",), min_length=1)
     """What to score."""
     stride_tokens: int | None = Field(None, ge=1)
-    """Tokens that each scoring window moves on; less than the model's context gives every token more left context and
-    costs as much more; unset: half the context."""
+    """Tokens by which each scoring window moves; less than the model's context gives every token more left context and
+    takes longer; unset: half the context."""
     ngram_order: int = Field(5, ge=0, le=6)
-    """Order of the Kneser-Ney model that stands beside the network in every table; 0 leaves it out."""
+    """Order of the Kneser-Ney model shown beside the network in every table; 0 leaves it out."""
     xz_primed_bytes: int = Field(32_000_000, ge=0, le=48_000_000)
-    """Most bytes of training text that the primed `xz` row may see first (its dictionary holds 64 MiB); 0 leaves the
-    row out."""
+    """Maximum bytes of training text that the primed `xz` reads first (its dictionary holds 64 MiB); 0 leaves the row
+    out."""

@@ -1,10 +1,11 @@
 """Scores of a model on a split of a run, beside the n-gram model and the compressors on the same bytes."""
 
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.compute as pc
@@ -16,11 +17,14 @@ from massivetext.evaluation.bits_per_byte import (
     CausalModel,
     bits_per_byte,
     check_reversible,
+    default_stride,
     perplexity,
     score_documents,
 )
 from massivetext.evaluation.compressors import gzip_bytes, primed_xz, read_chunks, xz_bytes
-from massivetext.evaluation.settings import EvaluateSettings
+from massivetext.evaluation.settings import TASKS, EvaluateSettings
+from massivetext.metrics.declarations import BITS_PER_BYTE, PERPLEXITY
+from massivetext.metrics.score import DIGEST_CHARACTERS, MODEL, Score
 from massivetext.progress import progress
 from massivetext.storage import TEMPORARY_PREFIX
 from massivetext.translations import tr
@@ -30,11 +34,38 @@ if TYPE_CHECKING:
     from massivetext.tokens.store import TokenStore
     from massivetext.tokens.tokenizer import Tokenizer
 
-FORMAT = "massivetext-evaluation/1"
 CHECKED_DOCUMENTS = 64  # of each source, decoded again before anything is scored
 
 
-class Scores:
+@dataclass(frozen=True)
+class Subject:
+    """What a task scores: a model with the text that it is scored on, the training text and the settings."""
+
+    model: CausalModel
+    tokenizer: "Tokenizer"
+    store: "TokenStore"
+    corpus: "Corpus"
+    settings: EvaluateSettings
+    context_tokens: int
+    split: str
+    sources: Sequence[str]
+    """The sources that have text in the split."""
+    quiet: bool
+
+    def task(self, source: str) -> str:
+        """Return the name of the task for a source, or for "total"."""
+        return self.split if source == TOTAL else f"{self.split}/{source}"
+
+    def facts(self, **others: object) -> dict[str, object]:
+        """Return what a signature says of any score on this text, after `others`."""
+        return {**others, "corpus": self.corpus.digest[:DIGEST_CHARACTERS]}
+
+    def token_facts(self, **others: object) -> dict[str, object]:
+        """Return what a signature says of a score that depends on the tokens as well."""
+        return self.facts(**others, tokenizer=self.store.tokenizer_digest[:DIGEST_CHARACTERS])
+
+
+class Likelihoods:
     """Nats, bytes and tokens of the documents of each source; gives every number by source and in total."""
 
     def __init__(self) -> None:
@@ -52,16 +83,8 @@ class Scores:
         everything = tuple(np.concatenate([part[i] for part in parts.values()]) for i in range(3))
         return {TOTAL: (everything[0], everything[1], everything[2]), **parts}
 
-    def bits_per_byte(self) -> dict[str, float]:
-        """Return bits per byte, in total and by source."""
-        return {name: bits_per_byte(float(n.sum()), int(b.sum())) for name, (n, b, _) in self.columns().items()}
-
-    def perplexity(self) -> dict[str, float]:
-        """Return perplexity per token, in total and by source."""
-        return {name: perplexity(float(n.sum()), int(t.sum())) for name, (n, _, t) in self.columns().items()}
-
-    def intervals(self) -> dict[str, list[float]]:
-        """Return [low, high] of each bits per byte: how far another test text of the same kind would move it (95 %).
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Return (low, high) of each bits per byte: how far another test text of the same kind would move it (95 %).
 
         The documents are taken as the sample: the standard error of a ratio of sums (Cochran, Sampling Techniques,
         1977, section 6.4), times 1.96. It says nothing about another training run.
@@ -72,8 +95,28 @@ class Scores:
             if len(nats) > 1:
                 rest = nats / np.log(2) - value * size_bytes
                 error = float(np.sqrt(len(rest) / (len(rest) - 1) * np.square(rest).sum()) / size_bytes.sum())
-                found[name] = [value - 1.96 * error, value + 1.96 * error]
+                found[name] = (value - 1.96 * error, value + 1.96 * error)
         return found
+
+    def bits(self, subject: Subject, system: str, facts: Mapping[str, object]) -> list[Score]:
+        """Return bits per byte, in total and by source, with their intervals."""
+        intervals = self.intervals()
+        return [
+            BITS_PER_BYTE.score(
+                subject.task(name), bits_per_byte(float(nats.sum()), int(size_bytes.sum())), int(size_bytes.sum()),
+                system=system, interval=intervals.get(name), facts=facts,
+            )
+            for name, (nats, size_bytes, _) in self.columns().items()
+        ]  # fmt: skip
+
+    def perplexities(self, subject: Subject, facts: Mapping[str, object]) -> list[Score]:
+        """Return perplexity per token, in total and by source."""
+        return [
+            PERPLEXITY.score(
+                subject.task(name), perplexity(float(nats.sum()), int(tokens.sum())), int(tokens.sum()), facts=facts
+            )
+            for name, (nats, _, tokens) in self.columns().items()
+        ]
 
 
 def evaluate_store(
@@ -86,34 +129,32 @@ def evaluate_store(
     context_tokens: int,
     split: str = "test",
     quiet: bool = False,
-) -> dict[str, Any]:
-    """Return the evaluation of a model on a split, as written to evaluation.json (docs/formats.md).
+) -> list[Score]:
+    """Return the scores of a model on a split, task by task as the settings name them; the main score comes first.
 
-    The model, the n-gram model fitted on the training split of the store, `gzip -9`, `xz -9e` and the primed `xz -9e`
-    are all measured on the same documents and divided by the same bytes.
+    The task `bits_per_byte` gives the model's bits per byte and perplexity beside an n-gram model fitted on the store's
+    training split, `gzip -9`, `xz -9e` and the primed `xz -9e`, all on the same documents and bytes.
     """
-    started_at = time.monotonic()
     sources = _scored_sources(tokenizer, store, corpus, split)
-    yardsticks = _measure_yardsticks(tokenizer, store, corpus, settings, split, sources, quiet)
+    subject = Subject(model, tokenizer, store, corpus, settings, context_tokens, split, sources, quiet)
+    return [score for name in settings.tasks for score in scorer(name)(subject)]
+
+
+def scorer(task: str) -> Callable[[Subject], list[Score]]:
+    """Return the function that scores a subject on a task of `settings.TASKS`."""
+    module, _, name = TASKS[task].partition(":")
+    found: Callable[[Subject], list[Score]] = getattr(import_module(module), name)
+    return found
+
+
+def score_test_text(subject: Subject) -> list[Score]:
+    """Return bits per byte and perplexity of a model on the text of a split, and what the peers need for it."""
+    peers = _score_peers(subject)
     # The model comes last, when it has the processor for itself: its threads wait for each other.
-    scores = _score_store(model, store, sources, split, context_tokens, settings.stride_tokens, quiet)
-    columns = scores.columns()
-    return {
-        "format": FORMAT,
-        "split": split,
-        "bits_per_byte": scores.bits_per_byte(),
-        "bits_per_byte_interval": scores.intervals(),
-        "perplexity": scores.perplexity(),
-        **yardsticks,
-        "bytes": {name: int(sizes.sum()) for name, (_, sizes, _) in columns.items()},
-        "tokens": {name: int(tokens.sum()) for name, (_, _, tokens) in columns.items()},
-        "documents": {name: len(tokens) for name, (_, _, tokens) in columns.items()},
-        "context_tokens": context_tokens,
-        "stride_tokens": settings.stride_tokens or max(1, context_tokens // 2),
-        "ngram_order": settings.ngram_order,
-        "corpus_digest": corpus.digest,
-        "elapsed_seconds": round(time.monotonic() - started_at, 3),
-    }
+    found = _score_model(subject)
+    stride = subject.settings.stride_tokens or default_stride(subject.context_tokens)
+    facts = subject.token_facts(context_tokens=subject.context_tokens, stride_tokens=stride)
+    return [*found.bits(subject, MODEL, facts), *peers, *found.perplexities(subject, facts)]
 
 
 def _scored_sources(tokenizer: "Tokenizer", store: "TokenStore", corpus: "Corpus", split: str) -> list[str]:
@@ -136,41 +177,38 @@ def _scored_sources(tokenizer: "Tokenizer", store: "TokenStore", corpus: "Corpus
     return sources
 
 
-def _measure_yardsticks(
-    tokenizer: "Tokenizer",
-    store: "TokenStore",
-    corpus: "Corpus",
-    settings: EvaluateSettings,
-    split: str,
-    sources: Sequence[str],
-    quiet: bool,
-) -> dict[str, Any]:
-    """Return what the compressors and the n-gram model make of the split; the primed xz runs beside the others."""
+def _score_peers(subject: Subject) -> list[Score]:
+    """Return the bits per byte of the n-gram model and the compressors; the primed xz runs beside the others."""
+    corpus, store, settings, quiet = subject.corpus, subject.store, subject.settings, subject.quiet
     # In the store's folder: what a killed process leaves there is removed by the next run, and goes with the run.
     with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY_PREFIX}evaluation-", dir=store.folder) as name:
-        texts = {source: Path(name) / str(number) for number, source in enumerate(sources)}
+        texts = {source: Path(name) / str(number) for number, source in enumerate(subject.sources)}
         for source, path in texts.items():
-            _write_texts(corpus, split, source, path, tokenizer)
-            _check_size(source, path.stat().st_size, store.counts(split, source)["text_bytes"])
+            _write_texts(corpus, subject.split, source, path, subject.tokenizer)
+            _check_size(source, path.stat().st_size, store.counts(subject.split, source)["text_bytes"])
         parts = {TOTAL: list(texts.values()), **{source: [path] for source, path in texts.items()}}
         sizes = {name: sum(path.stat().st_size for path in paths) for name, paths in parts.items()}
         seen = SeenText(corpus, settings.xz_primed_bytes)
         primed_parts = list(parts.values()) if settings.xz_primed_bytes else []
         with primed_xz(seen, primed_parts, Path(name)) as primed_sizes:
             with progress(tr("Compressing the test text"), quiet=quiet):
-                gzip = {name: 8 * gzip_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
-                xz = {name: 8 * xz_bytes(read_chunks(*paths)) / sizes[name] for name, paths in parts.items()}
-            ngram = _ngram_scores(store, sources, split, settings.ngram_order, quiet)
+                gzip = {name: gzip_bytes(read_chunks(*paths)) for name, paths in parts.items()}
+                xz = {name: xz_bytes(read_chunks(*paths)) for name, paths in parts.items()}
+            ngram = _score_ngram(subject)
             with progress(tr("Compressing with the training text as a start"), quiet=quiet):
-                primed = {name: 8 * size / sizes[name] for name, size in zip(parts, primed_sizes())}
-    return {
-        "gzip_bits_per_byte": gzip,
-        "xz_bits_per_byte": xz,
-        "xz_primed_bits_per_byte": primed,
-        "ngram_bits_per_byte": ngram.bits_per_byte() if ngram.nats else {},
-        "xz_primed_training_bytes": seen.seen_bytes,
-        "training_bytes": seen.total_bytes,
-    }
+                primed = dict(zip(parts, primed_sizes()))
+    compressed = [
+        ("xz_primed", primed, {"seen_bytes": seen.seen_bytes, "training_bytes": seen.total_bytes}),
+        ("xz", xz, {}),
+        ("gzip", gzip, {}),
+    ]
+    return ngram + [
+        BITS_PER_BYTE.score(
+            subject.task(name), 8 * size / sizes[name], sizes[name], system=system, facts=subject.facts(**facts)
+        )
+        for system, found, facts in compressed
+        for name, size in found.items()
+    ]
 
 
 class SeenText:
@@ -218,41 +256,34 @@ def _check_size(source: str, corpus_bytes: int, store_bytes: int) -> None:
         )
 
 
-def _score_store(
-    model: CausalModel,
-    store: "TokenStore",
-    sources: Sequence[str],
-    split: str,
-    context_tokens: int,
-    stride: int | None,
-    quiet: bool,
-) -> Scores:
-    """Return the model's scores on the documents of a split."""
-    scores = Scores()
-    total = sum(store.counts(split, source)["tokens"] for source in sources)
-    with progress(tr("Scoring the test text"), total, tr("tokens"), quiet) as task:
-        for source in sources:
-            documents = store.documents(split, source)
+def _score_model(subject: Subject) -> Likelihoods:
+    """Return the likelihoods that the model gives to the documents of the split."""
+    found, store = Likelihoods(), subject.store
+    total = sum(store.counts(subject.split, source)["tokens"] for source in subject.sources)
+    with progress(tr("Scoring the test text"), total, tr("tokens"), subject.quiet) as task:
+        for source in subject.sources:
+            documents = store.documents(subject.split, source)
             nats = score_documents(
-                model, documents, start_id=store.start_id, context_tokens=context_tokens, stride=stride,
-                advance=task.advance,
+                subject.model, documents, start_id=store.start_id, context_tokens=subject.context_tokens,
+                stride=subject.settings.stride_tokens, advance=task.advance,
             )  # fmt: skip
-            scores.add(source, nats, documents.text_bytes, np.diff(documents.offsets))
-    return scores
+            found.add(source, nats, documents.text_bytes, np.diff(documents.offsets))
+    return found
 
 
-def _ngram_scores(store: "TokenStore", sources: Sequence[str], split: str, order: int, quiet: bool) -> Scores:
-    """Return the scores of a Kneser-Ney model fitted on the whole training split; empty for order 0."""
-    scores = Scores()
+def _score_ngram(subject: Subject) -> list[Score]:
+    """Return the bits per byte of a Kneser-Ney model fitted on the whole training split; none for order 0."""
+    order, store = subject.settings.ngram_order, subject.store
     if not order:
-        return scores
+        return []
     from massivetext.tokens.ngram import fit
 
-    with progress(tr("Fitting the n-gram model"), quiet=quiet):
+    with progress(tr("Fitting the n-gram model"), quiet=subject.quiet):
         training = (ids for source in store.sources("train") for ids in store.documents("train", source))
         model = fit(training, order=order, start_id=store.start_id, vocab_size=store.vocab_size)
-    for source in sources:
-        documents = store.documents(split, source)
+    found = Likelihoods()
+    for source in subject.sources:
+        documents = store.documents(subject.split, source)
         nats = np.array([float(model.nll(ids).sum()) for ids in documents])
-        scores.add(source, nats, documents.text_bytes, np.diff(documents.offsets))
-    return scores
+        found.add(source, nats, documents.text_bytes, np.diff(documents.offsets))
+    return found.bits(subject, "ngram", subject.token_facts(order=order))

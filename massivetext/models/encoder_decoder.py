@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from massivetext.errors import ModelError
 from massivetext.layers.attention import Weights, causal_mask
-from massivetext.layers.loss import IGNORED_LABEL, mean_loss
+from massivetext.layers.loss import mean_loss
 from massivetext.layers.multihead import KeysValues, Memory, MultiHeadAttention, Reading, readable_mask
 from massivetext.models.body import Body
 from massivetext.models.heads.losses import check_labels
@@ -21,6 +21,7 @@ from massivetext.models.ids import INTEGERS, last_ends, refuse_ids
 from massivetext.models.model import Model
 from massivetext.models.outputs import Attentions, HiddenStates, SequenceOutput
 from massivetext.models.writing import UNLIMITED, write
+from massivetext.tokens.labels import IGNORED_LABEL
 
 
 class Read(NamedTuple):

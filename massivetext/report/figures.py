@@ -1,4 +1,4 @@
-"""Charts of the report as SVG: lines over training, and bars of bits per byte."""
+"""Charts of the report as SVG: lines over training, and bars of scores."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of bits per byte. group: 0 for what has read the training text, 1 for what has read nothing."""
+    """One bar of scores. group: 0 for what has read the training text, 1 for what has read nothing."""
 
     name: str
     value: float
@@ -45,7 +45,7 @@ class Bar:
     group: int
     interval: Sequence[float] = field(default=())
     change: float | None = None
-    """How many bits this model needs more (or, below zero, fewer) than this row, as a fraction of the row's."""
+    """By how much this model's value is higher (or, below zero, lower) than this row's, as a fraction of the row's."""
 
 
 def thinned(points: Sequence[Point], buckets: int = BUCKETS) -> list[Point]:
@@ -163,24 +163,32 @@ def _draw_series(
         drawing.text(x + 26, y + 6, tr("↑ from {value}", value=y_axis.write(round(start, 2))), "tick")
 
 
-def bits_chart(bars: Sequence[Bar], groups: Sequence[str], highest: float, *, width: float, name: str) -> str:
-    """Return bars of bits per byte from zero to `highest`, in groups with a heading each (none for a small chart).
+def bar_chart(
+    bars: Sequence[Bar],
+    groups: Sequence[str],
+    highest: float,
+    *,
+    width: float,
+    name: str,
+    write: Callable[[float], str] = "{:.3f}".format,
+) -> str:
+    """Return bars from zero to `highest`, in groups with a heading each (none for a small chart).
 
-    The bar of this model carries its interval; at the end of every bar stand its value and, for the others, how many
-    bits this model needs more or fewer.
+    A bar carries its interval, where it has one; at its end are its value, as `write` gives it, and for the others how
+    much higher or lower this model's is. A group whose heading is empty has none.
     """
     headed = bool(groups)
     row, thick = (30.0, 16.0) if headed else (21.0, 11.0)
     size = 13.0 if headed else 12.0
     above = headed and width < 560  # labels stand above the bars where the picture is narrow
     left = 0.0 if above else 12 + max(text_width(bar.name, size + 0.5) for bar in bars)
-    right = 122.0 if headed else 106.0
+    right = (68.0 if headed else 56.0) + max(text_width(write(bar.value), size + 2) for bar in bars)
     row += 18 if above else 0
-    height = sum(row for _ in bars) + (26 * len({bar.group for bar in bars}) if headed else 0) + 4
+    height = sum(row for _ in bars) + sum(26 for group in {bar.group for bar in bars} if headed and groups[group]) + 4
     drawing = Drawing(width, height, name)
     y, group = 0.0, -1
     for bar in sorted(bars, key=lambda bar: bar.group):
-        if headed and bar.group != group:
+        if headed and bar.group != group and groups[bar.group]:
             group = bar.group
             y += 26
             drawing.text(0, y - 8, groups[group], "unit")
@@ -189,18 +197,18 @@ def bits_chart(bars: Sequence[Bar], groups: Sequence[str], highest: float, *, wi
         baseline = middle + size * 0.35
         strong = " strong" if bar.colour == "model" else ""
         drawing.text(0, y - 3 if above else baseline, bar.name, f"{'label' if headed else 'small'}{strong}")
-        scale = (width - left - right) / highest
+        scale = (width - left - right) / (highest or 1.0)
         drawing.add(
             "rect", x=left, y=middle - thick / 2, width=max(bar.value * scale, 1.0), height=thick, rx=2.0,
             class_=f"bar {bar.colour}", title=f"{bar.name}: {bar.value:.4f}",
         )  # fmt: skip
-        end = left + bar.value * scale
+        end = left + max(bar.value, 0.0) * scale
         if headed and bar.interval:
             low, high = (left + value * scale for value in bar.interval)
-            title = f"{bar.interval[0]:.3f} – {bar.interval[1]:.3f}"
+            title = " – ".join(write(value) for value in bar.interval)
             drawing.add("path", d=f"M{low:.1f} {middle:.1f}H{high:.1f}", class_="whisker", title=title)
             end = max(end, high)
-        words = [(f"{bar.value:.3f}", f"{'value' if headed else 'small'}{strong}")]
+        words = [(write(bar.value), f"{'value' if headed else 'small'}{strong}")]
         if bar.change is not None:
             words.append((change_text(bar.change), "small muted"))
         drawing.phrase(end + 8, baseline, words)

@@ -57,7 +57,7 @@ class River:
         self.facts, self.colours, self.columns = facts, colours, columns
         self.flows = [flow for flow in facts.flows if flow.read.size_bytes]
         self.scale = RIVER / sum(max(flow.read.size_bytes, flow.kept.size_bytes) for flow in self.flows)
-        name = tr("The journey of the text, from raw bytes to the score")
+        name = tr("The path of the text, from raw bytes to the score")
         self.drawing = Drawing(columns[-1] + ROOM, 0.0, name)
         self.read = self._stacked([flow.read.size_bytes for flow in self.flows], GAP, LINE)
         self.kept = self._stacked([flow.kept.size_bytes for flow in self.flows], 1.0, 0.0)
@@ -192,13 +192,13 @@ class River:
         for layer in range(count):
             y = middle - MODEL / 2 + layer * (thick + 2)
             self.drawing.add("rect", x=model, y=y, width=MODEL, height=thick, rx=1.5, class_=f"layer{waiting}")
-        bits = self.facts.evaluation.get("bits_per_byte", {}).get("total")
+        table = self.facts.main_table
         self.drawing.line(model + MODEL + 6, middle, score - 10, middle, f"arrow{waiting}")
         head = [(score - 17, middle - 5), (score - 10, middle), (score - 17, middle + 5)]
         self.drawing.curve(head, f"arrow{waiting}")
-        self.drawing.text(score, middle + 8, f"{bits:.3f}" if bits else "—", "figure")
-        self.drawing.text(score, middle + 27, tr("bits per byte"), "small")
-        if bits and "test" in self.splits:
+        self.drawing.text(score, middle + 8, table.metric.write(table.own[""].value) if table else "—", "figure")
+        self.drawing.text(score, middle + 27, tr(table.metric.label) if table else tr("not yet"), "small")
+        if table and "test" in self.splits:
             self.draw_test_path(middle + 38)
 
     def draw_test_path(self, end_y: float) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from massivetext.corpus.reading import load_corpus
 from massivetext.errors import DataError, StoreError
+from massivetext.evaluation.results import read_scores
+from massivetext.metrics.score import Score
+from massivetext.metrics.tables import Table, tables
 from massivetext.state import check_recorded, read_json, read_object, read_sealed, read_state
 
 MOST_HEADER_BYTES = 10**8
@@ -59,7 +62,7 @@ class RunFacts:
     validation: list[Row] = field(default_factory=list)
     timing: list[Row] = field(default_factory=list)
     model: Row = field(default_factory=dict)
-    evaluation: Row = field(default_factory=dict)
+    scores: list[Score] = field(default_factory=list)
     samples: list[Row] = field(default_factory=list)
     parameters: int = 0
     run: Row = field(default_factory=dict)
@@ -81,6 +84,11 @@ class RunFacts:
         """The corpus digest, or nothing while there is no corpus."""
         found: str = self.corpus.get("digest") or self.run.get("corpus_digest") or ""
         return found
+
+    @property
+    def main_table(self) -> Table | None:
+        """The table of the run's main metric, whose score on the whole task is the headline; None: not scored yet."""
+        return next((table for table in tables(self.scores) if "" in table.own), None)
 
     def split_bytes(self) -> dict[str, dict[str, int]]:
         """Return the text bytes of each split and source, from the token store."""
@@ -120,6 +128,8 @@ def _read_part(run: Path, name: str, path: Path) -> Any:
         if not isinstance(samples, list):
             raise StoreError(f"{path} is damaged: it holds no list of samples. {again}")
         return samples
+    if name == "scores":
+        return read_scores(path, again)
     if name == "model":
         return read_object(path, (), "Restore the model folder from a copy, or delete it and run again", StoreError)
     return read_state(path, (), again)
@@ -151,6 +161,7 @@ def read_run(folder: str | Path) -> RunFacts:
     """Return what a run folder holds so far; raise DataError if it is no run folder."""
     import yaml  # type: ignore[import-untyped, unused-ignore]
 
+    from massivetext.training.folder import TrainingFolder
     from massivetext.training.metrics import read_rows
 
     folder = Path(folder)
@@ -165,18 +176,19 @@ def read_run(folder: str | Path) -> RunFacts:
     recipe = yaml.safe_load(recipe_text)
     corpus_folder = Path((recipe.get("corpus") or {}).get("from") or folder / "corpus")
     facts = RunFacts(folder, corpus_folder, recipe, recipe_text)
-    grown = [name for name in ("metrics.jsonl", "timing.jsonl") if (folder / name).is_file()]
+    training = TrainingFolder(folder)
+    grown = [path.name for path in (training.metrics, training.timing) if path.is_file()]
     if grown:
         check_recorded(folder, "train", grown, "Restore it from a copy, or delete it: the report then does without it")
-    rows = read_rows(folder / "metrics.jsonl")
+    rows = read_rows(training.metrics)
     facts.training = [row for row in rows if "loss" in row]
     facts.validation = [row for row in rows if "validation_loss" in row]
-    facts.timing = read_rows(folder / "timing.jsonl")
+    facts.timing = read_rows(training.timing)
     parts = {
         "corpus": corpus_folder / "manifest.json",
         "tokens": folder / "tokens" / "manifest.json",
         "model": folder / "model" / "config.json",
-        "evaluation": folder / "evaluation.json",
+        "scores": folder / "evaluation.json",
         "samples": folder / "samples.json",
         "run": folder / "run.json",
     }
@@ -188,5 +200,5 @@ def read_run(folder: str | Path) -> RunFacts:
     weights = sorted((folder / "model").glob("*.safetensors"))
     facts.parameters = sum(count_parameters(path) for path in weights)
     if not facts.training:
-        facts.missing.append("metrics.jsonl")
+        facts.missing.append(training.metrics.name)
     return facts

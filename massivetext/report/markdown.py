@@ -12,12 +12,14 @@ def markdown(values: Mapping[str, Any], kind: str) -> str:
     headline, space = values["headline"], "" if language() == "zh" else " "
     parts = [f"# {_cell(values['title'])}: {kind}", f"**{headline['figure']} {headline['unit']}** " +
              space.join(headline["sentences"])]  # fmt: skip
-    if values.get("table") and values["table"]["rows"]:
-        parts += [f"## {tr('How well it predicts')}", _scores(values["table"])]
-        parts.append(space.join(values.get("score_notes", ())))
+    if values.get("scores"):
+        parts.append(f"## {tr('How well it predicts')}")
+        for block in values["scores"]:
+            parts += [f"### {_cell(block['name'])}"] if block["name"] else []
+            parts += [_scores(block["table"]), space.join(block["notes"])]
     if values.get("stations"):
         rows = [(s["name"], s["value"], s["detail"], s["time"]) for s in values["stations"]]
-        parts += [f"## {tr('The journey')}", _table(("", "", "", tr("time")), rows)]
+        parts += [f"## {tr('The pipeline')}", _table(("", "", "", tr("time")), rows)]
     if values.get("dropped"):
         parts += [f"## {tr('Where the bytes went')}", _dropped(values["dropped"])]
     for name, pairs in values.get("settings", ()):
@@ -29,13 +31,14 @@ def markdown(values: Mapping[str, Any], kind: str) -> str:
 
 
 def _scores(table: Mapping[str, Any]) -> str:
-    heads = (tr("test text"), *table["columns"], tr("fewest bits"), tr("perplexity"), tr("size"))
+    best = [table["best"]] if table["best"] else []
+    heads = (table["head"], *table["columns"], *best, *table["others"], tr("size"))
     rows = [
         (
             row["name"],
             *(f"**{cell['value']}**" if cell["best"] else cell["value"] for cell in row["cells"]),
-            row["winner"],
-            row["perplexity"],
+            *([row["winner"]] if best else []),
+            *row["others"],
             row["size"],
         )
         for row in table["rows"]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from massivetext.metrics.declarations import system_of
 from massivetext.progress import duration_text
 from massivetext.report.figures import NARROW, WIDE, Axis, Series, line_chart, smoothed, thinned
 from massivetext.report.gathering import Drop, RunFacts
@@ -16,7 +17,7 @@ from massivetext.report.quantities import (
     short_digest,
     tick_text,
 )
-from massivetext.report.scores import TOTAL, verdict
+from massivetext.report.scores import headline as score_sentences
 from massivetext.translations import tr
 
 COLOURS = 8
@@ -32,19 +33,10 @@ def headline(facts: RunFacts) -> dict[str, Any]:
     """Return the main number and the sentences that say what it means and who won."""
     trained = facts.training[-1] if facts.training else {}
     found: dict[str, Any] = {"figure": "", "unit": "", "sentences": []}
-    scores = facts.evaluation
-    if scores:
-        value = scores["bits_per_byte"][TOTAL]
-        found |= {"figure": f"{value:.3f}", "unit": tr("bits per byte")}
-        size = bytes_text(scores["bytes"][TOTAL])
-        found["sentences"].append(
-            tr(
-                "on {size} of text the model has never seen. Each byte of it costs {bits} bits; stored plainly, 8.",
-                size=size,
-                bits=f"{value:.2f}",
-            )
-        )
-        found["sentences"] += verdict(facts)
+    if table := facts.main_table:
+        metric = table.metric
+        found |= {"figure": metric.write(table.own[""].value), "unit": tr(metric.label)}
+        found["sentences"] += score_sentences(table)
     elif trained:
         found |= {"figure": f"{trained['loss']:.3f}", "unit": tr("nats per token, training loss so far")}
         found["sentences"].append(tr("The model has not been scored yet."))
@@ -62,8 +54,7 @@ def stations(facts: RunFacts) -> list[dict[str, str]]:
     documents = tr("{count} documents", count=count_text(sum(f.kept.documents for f in flows)))
     tokens, text_bytes = facts.split_count("train", "tokens"), facts.split_count("train", "text_bytes")
     trained = facts.training[-1] if facts.training else {}
-    score = facts.evaluation.get("bits_per_byte", {}).get(TOTAL)
-    xz = facts.evaluation.get("xz_bits_per_byte", {}).get(TOTAL)
+    score, score_detail = _score_station(facts)
     vocabulary = f"{facts.tokens.get('tokenizer', {}).get('vocab_size', 0):,}"
     names = tr("{count} sources", count=len(flows)) if len(flows) > 3 else joined([flow.name for flow in flows])
     ratio = f"{text_bytes / max(tokens, 1):.2f}"
@@ -79,8 +70,7 @@ def stations(facts: RunFacts) -> list[dict[str, str]]:
         (tr("Model"), count_text(facts.parameters) if facts.parameters else "",
          tr("parameters, {layers} layers of width {width}", layers=facts.model.get("num_hidden_layers", 0),
             width=facts.model.get("hidden_size", 0)), ("model",)),
-        (tr("Score"), f"{score:.3f}" if score else "",
-         tr("bits per byte; xz -9e {xz}", xz=f"{xz:.3f}") if xz else tr("bits per byte"), ("evaluate", "samples")),
+        (tr("Score"), score, score_detail, ("evaluate", "samples")),
     ]  # fmt: skip
     found = []
     for name, value, detail, stages in parts:
@@ -88,6 +78,20 @@ def stations(facts: RunFacts) -> list[dict[str, str]]:
         time = duration_text(spent) if spent else ""
         found.append({"name": name, "value": value or "—", "detail": detail if value else tr("not yet"), "time": time})
     return found
+
+
+def _score_station(facts: RunFacts) -> tuple[str, str]:
+    """Return the main score and what it is, with the best peer that has not read the training text beside it."""
+    if (table := facts.main_table) is None:
+        return "", ""
+    metric, label = table.metric, tr(table.metric.label)
+    fresh = {cells[""].system: cells[""] for cells in table.peers if "" in cells and not system_of(cells[""]).trained}
+    if not fresh:
+        return metric.write(table.own[""].value), label
+    peer = fresh[metric.best({system: score.value for system, score in fresh.items()})[0]]
+    words = tr("{metric}; {system} {value}", metric=label, system=system_of(peer).named(peer),
+               value=metric.write(peer.value))  # fmt: skip
+    return metric.write(table.own[""].value), words
 
 
 def dropped_rows(facts: RunFacts) -> list[dict[str, Any]]:
@@ -271,7 +275,7 @@ def commands(facts: RunFacts) -> list[tuple[str, str]]:
          f"--set train.from={folder} --set train.steps={step}"),
     ]  # fmt: skip
     look = [(tr("See what was dropped, and why"), f"massivetext corpus inspect {folder}")]
-    again = [(tr("Go on where it stopped"), f"massivetext run {folder}/recipe.yaml --out {folder}")]
+    again = [(tr("Continue where it stopped"), f"massivetext run {folder}/recipe.yaml --out {folder}")]
     return (talk if facts.model else again) + look
 
 

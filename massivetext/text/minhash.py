@@ -226,3 +226,13 @@ def common(left: Hashes, right: Hashes) -> int:
         else:
             j += 1
     return found
+
+
+@kernel
+def jaccard(left: Hashes, right: Hashes, least: float) -> float:
+    """Return the Jaccard similarity of two ascending arrays without repetitions, or 0 where their sizes alone put it
+    below `least`."""
+    if min(len(left), len(right)) < least * max(len(left), len(right)):
+        return 0.0
+    shared = common(left, right)
+    return shared / (len(left) + len(right) - shared)

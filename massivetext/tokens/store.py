@@ -4,10 +4,10 @@
 `.parquet` (id, text_bytes, build). Documents stand in ascending order of hash(seed, id). `manifest.json` comes last.
 """
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from massivetext.engines import Advance, Threads
 from massivetext.errors import ConfigError, DataError, StoreError, unknown_name
 from massivetext.progress import log, progress
 from massivetext.state import read_object, read_state, write_state
@@ -179,9 +180,8 @@ class TokenStore:
             for shard in shards for ending, digest in shard["digests"].items()
         }  # fmt: skip
         found = []
-        with ThreadPoolExecutor() as pool:
-            there = [path for path in listed if path.is_file()]
-            digests = dict(zip(there, pool.map(file_digest, there)))
+        there = [path for path in listed if path.is_file()]
+        digests = dict(zip(there, Threads(len(os.sched_getaffinity(0))).map_parts(_digest, there)))
         for path, expected in listed.items():
             if path not in digests:
                 found.append(f"{path} is missing")
@@ -227,6 +227,11 @@ def open_store(folder: str | Path) -> TokenStore:
     if found != FORMAT:
         raise StoreError(f"{path} has the format {found!r}; this version reads {FORMAT!r}: build the store again")
     return TokenStore(folder, read_state(path, KEYS, _remedy(folder)))
+
+
+def _digest(path: Path, advance: Advance) -> str:
+    """Return the SHA-256 of a file."""
+    return file_digest(path)
 
 
 def _remedy(folder: Path) -> str:

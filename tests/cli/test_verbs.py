@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from forking import run_python
 from typer.testing import CliRunner
 
 from massivetext import __version__
@@ -82,7 +83,7 @@ def test_an_unknown_option_ends_with_2():
     ids=lambda arguments: " ".join(arguments[:2]),
 )
 def test_a_folder_that_is_not_there_is_one_message(arguments):
-    done = command(*arguments)
+    done = run_python("-m", "massivetext", *arguments)
     assert done.returncode in (1, 2)
     assert done.stderr.startswith("error: ") and re.search("nowhere|nothing", done.stderr)
     assert "Traceback" not in done.stderr

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus.barrier.census import NOWHERE, Scratch, equal_rows
+from massivetext.corpus.barrier.census import NOWHERE
+from massivetext.corpus.barrier.scratch import Scratch, equal_rows
 
 EDGES = [0, 1, 2**63 - 1, 2**63, 2**64 - 1]
 

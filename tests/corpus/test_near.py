@@ -13,8 +13,8 @@ import pytest
 from corpus_rows import dropped, kept, write_lines
 from crash_harness import trials
 
-from massivetext.corpus import building, parts
-from massivetext.corpus.barrier import census, index, near
+from massivetext.corpus import gathering, planning
+from massivetext.corpus.barrier import index, neighbours, scratch
 from massivetext.corpus.barrier.banding import HASHES, MIN_RECALL
 from massivetext.corpus.barrier.deduplication import Deduplicate, NearSettings
 from massivetext.corpus.building import build_corpus
@@ -156,9 +156,9 @@ def test_unverified_candidates_are_dropped_unmeasured(tmp_path):
 def test_little_memory_many_parts_and_threads_change_nothing(tmp_path, monkeypatch):
     source, split = write_lines(tmp_path, planted("en", 300)), {"validation": 0.2, "test": 0.1}
     whole = build([source], tmp_path / "whole", split=split)
-    monkeypatch.setattr(building, "PART_BYTES", 20_000)
-    monkeypatch.setattr(parts, "BATCH_RECORDS", 7)
-    monkeypatch.setattr(census, "INDEX_ROWS", 50)
+    monkeypatch.setattr(planning, "PART_BYTES", 20_000)
+    monkeypatch.setattr(gathering, "BATCH_RECORDS", 7)
+    monkeypatch.setattr(scratch, "STRETCH_ROWS", 50)
     assert build([source], tmp_path / "cut", split=split, memory_bytes=2**16, threads=3).digest == whole.digest
 
 
@@ -245,7 +245,7 @@ def test_appending_gives_what_building_at_once_gives(tmp_path, seed, monkeypatch
     chance = random.Random(seed)
     if seed == 1:  # row groups of the index that end by how much they hold, and rows judged a few at a time
         monkeypatch.setattr(index, "INDEX_VALUES", 300)
-        monkeypatch.setattr(near, "JUDGED_ROWS", 7)
+        monkeypatch.setattr(neighbours, "JUDGED_ROWS", 7)
     texts = [*planted("en", 150, seed), *planted("zh", 80, seed)]
     chance.shuffle(texts)
     cuts = sorted(chance.sample(range(60, len(texts)), 3))
@@ -317,9 +317,9 @@ PROGRAM = """
 import sys
 from itertools import pairwise
 from pathlib import Path
-from massivetext.corpus import building
+from massivetext.corpus import building, planning
 from massivetext.state import read_json
-building.PART_BYTES = 20000
+planning.PART_BYTES = 20000
 first, more = read_json(Path(sys.argv[1]))
 out = Path(sys.argv[2], "corpus")
 building.build_corpus(first, out, quiet=True, threads=2)

@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from massivetext.corpus import building, removing
+from massivetext.corpus import building, planning, removing
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.comparing import compare, comparison_text
 from massivetext.corpus.reading import load_corpus
@@ -20,7 +20,7 @@ from massivetext.storage import locked_folder, write_json
 
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "PART_BYTES", 1000)
+    monkeypatch.setattr(planning, "PART_BYTES", 1000)
     rows = [
         {
             "text": f"Document {number} says so, 第{number}篇。" if number % 10 else f"Secret 秘密 {number}",

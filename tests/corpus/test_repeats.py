@@ -10,15 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 from corpus_rows import dropped, kept, write_lines
 
-from massivetext.corpus import building
-from massivetext.corpus.barrier import census
+from massivetext.corpus import planning
+from massivetext.corpus.barrier import scratch
 from massivetext.corpus.barrier.repeats import BLANK, SHORT, piece_keys
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.reading import load_corpus
 from massivetext.corpus.removing import remove_documents
 from massivetext.corpus.replaying import replay
-from massivetext.corpus.rows import word_digests
 from massivetext.errors import ConfigError
+from massivetext.text.digests import word_digests
 from massivetext.text.words import hash_words
 
 LINES = {
@@ -108,8 +108,8 @@ def test_appending_gives_what_building_at_once_gives(tmp_path, seed):
 def test_little_memory_many_parts_and_threads_change_nothing(tmp_path, monkeypatch):
     source = write_lines(tmp_path / "in", pages(3))
     first = build([source], tmp_path / "out", lines={}, paragraphs={}, threads=1)
-    monkeypatch.setattr(building, "PART_BYTES", 3000)
-    monkeypatch.setattr(census, "INDEX_ROWS", 16)
+    monkeypatch.setattr(planning, "PART_BYTES", 3000)
+    monkeypatch.setattr(scratch, "STRETCH_ROWS", 16)
     other = build([source], tmp_path / "other", 2**16, lines={}, paragraphs={}, threads=2)
     assert len(list((tmp_path / "other" / "documents" / "train").iterdir())) > 3
     assert other.digest == first.digest and texts_of(other) == texts_of(first)

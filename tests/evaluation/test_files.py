@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from score_rows import named_values
 
 from massivetext.errors import DataError, ModelError
 from massivetext.evaluation.bits_per_byte import bits_per_byte, score_documents
 from massivetext.evaluation.files import evaluate_files, evaluation_text
+from massivetext.metrics.score import Score
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.models.files.folder import save_model_folder
 from massivetext.tokens.settings import TokenizerSettings
@@ -35,13 +37,15 @@ def files(tmp_path):
 
 
 def test_each_file_and_the_total_are_scored(folder, files):
-    found = evaluate_files(folder, files, quiet=True)
-    assert [entry["file"] for entry in found["files"]] == [str(path) for path in files]
-    assert [entry["bytes"] for entry in found["files"]] == [len(ENGLISH.encode()), len(CHINESE.encode())]
-    bits = sum(entry["bits_per_byte"] * entry["bytes"] for entry in found["files"])
-    assert found["total"]["bits_per_byte"] == pytest.approx(bits / found["total"]["bytes"])
-    assert found["total"]["tokens"] == sum(entry["tokens"] for entry in found["files"])
-    assert found["context_tokens"] == 64 and found["stride_tokens"] == 32
+    rows = evaluate_files(folder, files, quiet=True)["scores"]
+    found, names = named_values(rows), [str(path) for path in files]
+    bits, sizes, tokens = found["bits_per_byte"], found["bytes"], found["tokens"]
+    assert list(bits) == ["total", *names]
+    assert [sizes[name] for name in names] == [len(ENGLISH.encode()), len(CHINESE.encode())]
+    assert bits["total"] == pytest.approx(sum(bits[name] * sizes[name] for name in names) / sizes["total"])
+    assert tokens["total"] == sum(tokens[name] for name in names)
+    assert all(Score(**row).facts["context_tokens"] == "64" for row in rows)
+    assert all(Score(**row).facts["stride_tokens"] == "32" for row in rows)
 
 
 def test_the_numbers_are_those_of_the_documents(folder, files):
@@ -50,12 +54,12 @@ def test_the_numbers_are_those_of_the_documents(folder, files):
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     ids = tokenizer.encode_ordinary(CHINESE)
     nats = score_documents(model, [ids], start_id=tokenizer.start_id, context_tokens=64)
-    found = evaluate_files(folder, files[1:], quiet=True)
-    assert found["total"]["bits_per_byte"] == pytest.approx(bits_per_byte(nats[0], len(CHINESE.encode())))
+    found = named_values(evaluate_files(folder, files[1:], quiet=True)["scores"])
+    assert found["bits_per_byte"]["total"] == pytest.approx(bits_per_byte(nats[0], len(CHINESE.encode())))
 
 
 def test_the_result_is_json(folder, files):
-    assert json.loads(json.dumps(evaluate_files(folder, files, quiet=True)))["files"]
+    assert json.loads(json.dumps(evaluate_files(folder, files, quiet=True)))["scores"]
 
 
 def test_the_text_names_files_and_total(folder, files):

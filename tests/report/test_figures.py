@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from massivetext.progress import duration_text
-from massivetext.report.figures import Axis, Bar, Series, below, bits_chart, line_chart, smoothed, thinned
+from massivetext.report.figures import Axis, Bar, Series, bar_chart, below, line_chart, smoothed, thinned
 from massivetext.report.quantities import (
     bytes_text,
     change_text,
@@ -163,7 +163,7 @@ def test_flat_and_single_points_can_be_drawn(points):
 
 def bars(width, groups=("read", "fresh")):
     rows = [Bar("this model", 2.0, "model", 0, (1.9, 2.1)), Bar("gzip -9", 4.0, "fresh", 1, (), -0.5)]
-    return ElementTree.fromstring(bits_chart(rows, groups, 4.0, width=width, name="Bits"))
+    return ElementTree.fromstring(bar_chart(rows, groups, 4.0, width=width, name="Bits"))
 
 
 @pytest.mark.parametrize("width", [940.0, 400.0, 300.0])

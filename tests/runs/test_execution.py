@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 from crash_harness import folder_digests, trials
+from made_up_metric import HOPS
+from score_rows import by_part
 from small_run import small_recipe, write_texts
 from typer.testing import CliRunner
 
 import massivetext as mt
 from massivetext.cli import app
 from massivetext.errors import BusyError, ConfigError
-from massivetext.state import read_json
-from massivetext.storage import locked_folder
+from massivetext.evaluation.settings import TASKS
+from massivetext.metrics.declarations import METRICS
+from massivetext.state import read_json, read_state, write_state
+from massivetext.storage import locked_folder, value_digest
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +37,52 @@ def finished(texts, tmp_path_factory) -> tuple[Path, dict]:
 
 def test_a_run_gives_scores_of_every_source_beside_all_baselines(finished):
     _, found = finished
-    for name in (
-        "bits_per_byte",
-        "gzip_bits_per_byte",
-        "xz_bits_per_byte",
-        "xz_primed_bits_per_byte",
-        "ngram_bits_per_byte",
-    ):
-        assert set(found[name]) == {"total", "english", "chinese"}
-        assert all(0 < value < 20 for value in found[name].values())
+    for system in ("model", "gzip", "xz", "xz_primed", "ngram"):
+        values = by_part(found["scores"], "bits_per_byte", system)
+        assert set(values) == {"total", "english", "chinese"}
+        assert all(0 < value < 20 for value in values.values())
     assert found["tokens"] == 24 * 256
     assert found["peak_memory_bytes"] > 1e7
     assert len(found["corpus_digest"]) == 64
     assert Path(found["model"]).is_dir() and Path(found["report"]).is_file()
+
+
+def test_a_made_up_metric_is_stored_and_shown_everywhere(finished, texts, tmp_path, monkeypatch):
+    folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    monkeypatch.setitem(METRICS, "hops", HOPS)
+    monkeypatch.setitem(TASKS, "hops", "made_up_metric:score_hops")
+    recipe = small_recipe(texts) | {"evaluate": {"tasks": ["bits_per_byte", "hops"]}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    command = ["run", str(tmp_path / "recipe.yaml"), "--out", str(folder), "--quiet"]
+    printed = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert printed["stages_done"] == ["evaluate", "report"]
+    stored = read_json(folder / "evaluation.json")["scores"]
+    assert printed["scores"] == stored
+    assert by_part(stored, "hops") == {"total": 1234.5, "shore": 7.25, "reed": 0.0}
+    assert by_part(stored, "hops", "tree frog") == {"total": 1000.0, "shore": 8.0}
+    terminal = CliRunner().invoke(app, command).stdout
+    pages = [(folder / name).read_text(encoding="utf-8") for name in ("report.html", "report.md")]
+    for text in (terminal, *pages):
+        assert all(words in text for words in ("hops per page", "tree frog", "1,234.50", "8.00", "shore", "reed"))
+    assert all("hops per page (pond) ↑" in text for text in (terminal, *pages))
+    assert all(words in pages[0] for words in ("hops/page", "Higher is better.", "42 pages"))
+
+
+def test_a_task_that_nobody_knows_is_refused_with_the_nearest(texts, tmp_path):
+    with pytest.raises(ConfigError, match=r"unknown task 'bits_per_bite'; did you mean 'bits_per_byte'\?"):
+        mt.run(small_recipe(texts) | {"evaluate": {"tasks": ["bits_per_bite"]}}, tmp_path, quiet=True)
+
+
+def test_scores_of_an_earlier_format_are_made_again(finished, texts, tmp_path):
+    folder = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    marker = read_state(folder / "stages" / "evaluate.json", (), "")
+    reads = {name: value for name, value in marker["reads"].items() if name != "format"}
+    fingerprint = value_digest(["evaluate", reads])
+    write_state(folder / "stages" / "evaluate.json", {**marker, "reads": reads, "fingerprint": fingerprint})
+    write_state(folder / "evaluation.json", {"format": "massivetext-evaluation/1", "bits_per_byte": {"total": 1.0}})
+    found = mt.run(small_recipe(texts), folder, quiet=True)
+    assert found["stages_done"] == ["evaluate", "report"]
+    assert found["scores"] == finished[1]["scores"]
 
 
 def test_a_second_call_does_nothing(finished, texts):
@@ -64,11 +101,11 @@ def test_the_resolved_recipe_reads_back(finished):
     assert values["corpus"]["sources"][0]["name"] == "english"
 
 
-def test_changed_settings_of_scoring_redo_only_what_follows_training(finished, texts):
+def test_changed_settings_of_scoring_redo_only_what_reads_the_scores(finished, texts):
     folder, _ = finished
     recipe = small_recipe(texts) | {"evaluate": {"ngram_order": 2}}
-    assert mt.run(recipe, folder, quiet=True)["stages_done"] == ["evaluate", "samples", "report"]
-    assert mt.run(small_recipe(texts), folder, quiet=True)["stages_done"] == ["evaluate", "samples", "report"]
+    assert mt.run(recipe, folder, quiet=True)["stages_done"] == ["evaluate", "report"]
+    assert mt.run(small_recipe(texts), folder, quiet=True)["stages_done"] == ["evaluate", "report"]
 
 
 def test_a_training_with_other_settings_is_never_overwritten_unasked(finished, texts):

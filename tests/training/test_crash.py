@@ -4,43 +4,35 @@ import hashlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from forking import Fork
 
 PROGRAM = Path(__file__).with_name("train_program.py")
 COMPARED = ("metrics.jsonl", "checkpoints/*/*")
 TIMEOUT_SECONDS = 300
 
 
-def start(folder, compiled, threads, steps):
-    paths = [str(Path(__file__).parents[2]), str(PROGRAM.parent), os.environ.get("PYTHONPATH", "")]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, str(PROGRAM), str(folder), compiled, str(threads), str(steps)]
-    return subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
 def run_to_the_end(folder, *arguments):
-    process = start(folder, *arguments)
+    process = Fork([PROGRAM, folder, *arguments])
     _, said = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0, said
     return said
 
 
 def kill_after_rows(folder, rows, more_seconds, *arguments):
-    process = start(folder, *arguments)
+    process = Fork([PROGRAM, folder, *arguments])
     metrics, deadline = folder / "metrics.jsonl", time.monotonic() + TIMEOUT_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         if metrics.is_file() and metrics.read_bytes().count(b"\n") >= rows:
             break
         time.sleep(0.002)
     time.sleep(more_seconds)
-    assert process.poll() is None, f"it ended before it could be killed: {process.stderr.read()}"
+    assert process.poll() is None, f"it ended before it could be killed: {process.communicate()}"
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
 
 
 def digests(folder):

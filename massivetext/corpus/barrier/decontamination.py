@@ -9,8 +9,7 @@ shorter than `min_item_words` not at all, because its words stand together by ch
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,13 +17,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from massivetext.corpus.barrier.census import CONTAMINATED, Census
-from massivetext.corpus.barrier.index import KEPT, Keys, Numbers, as_hexadecimal
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.barrier.census import Census, PartRows
+from massivetext.corpus.barrier.fates import Fate
+from massivetext.corpus.barrier.keys import Keys, Numbers, as_hexadecimal
+from massivetext.corpus.barrier.verdicts import Judge, Verdict
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.settings import SourceSettings
 from massivetext.corpus.steps import Barrier
+from massivetext.engines import Advance, Engine
 from massivetext.errors import ConfigError
 from massivetext.parquet import write_own
 from massivetext.settings import Settings
@@ -55,16 +56,16 @@ class DecontaminateSettings(Settings):
     benchmarks: tuple[SourceSettings, ...] = Field(min_length=1)
     """Benchmark files, written like sources: name, path, format, text_column; each record is an item."""
     ngram: int = Field(8, ge=1, le=1000)
-    """Words in a run."""
+    """Number of words in a sequence."""
     min_item_fraction: float = Field(0.05, ge=0, le=1)
-    """Least part of an item's runs that a document must hold."""
+    """Minimum fraction of an item's sequences that a document must contain."""
     min_item_words: int = Field(6, ge=1)
-    """Items with fewer words are not looked for."""
+    """Items with fewer words are not searched."""
     remove: bool = True
     """Drop the documents; false only marks them, in their column `decontaminate__item_fraction` and in the report."""
 
 
-class Decontaminate(Barrier):
+class Decontaminate(Barrier, Judge):
     """Finds documents that hold items of benchmarks."""
 
     name = "decontaminate"
@@ -89,6 +90,20 @@ class Decontaminate(Barrier):
             for file in input_files(source)
         }
         return super().describe() | {"files": files}
+
+    def judge(self, census: Census, engine: Engine) -> Iterator[Verdict]:
+        """Yield the rows that hold items, and write the report of each item."""
+        items = read_items(self.settings)
+        look = Look(census, items, self.settings, census.asking[self.name])
+        found = [touch for part in engine.map_parts(look, census.parts) for touch in part]
+        fractions: dict[int, float] = {}
+        for row, _, fraction in found:
+            fractions[row] = max(fractions.get(row, 0.0), fraction)
+        rows, value = np.array(list(fractions), np.int64), np.array(list(fractions.values()))
+        fate = Fate.CONTAMINATED if self.settings.remove else Fate.KEPT
+        threshold = self.settings.min_item_fraction
+        yield Verdict(rows, fate, value=value, threshold=threshold, facts={COLUMN: value})
+        _write_report(census, self.settings, items, found)
 
 
 class Items(NamedTuple):
@@ -141,53 +156,36 @@ def read_items(settings: DecontaminateSettings) -> Items:
     return Items(names, lengths, runs, hashes, owners, np.array(sorted(sizes), np.int64))
 
 
-def drop_contaminated(
-    folder: Path, work: Path, census: Census, step: Decontaminate, asked: frozenset[str], build: int, threads: int
-) -> None:
-    """Decide which rows of this build hold items, and write the report of each item.
-
-    asked: the sources whose steps ask for it.
-    """
-    settings: DecontaminateSettings = step.settings
-    items = read_items(settings)
-    bits = np.zeros(FILTER_BITS, np.uint8)
-    bits[items.hashes % np.uint64(FILTER_BITS)] = 1
-
-    def look(number: int) -> list[tuple[int, int, float]]:
-        return list(_touches(work, census, number, items, bits, settings, asked))
-
-    with ThreadPoolExecutor(threads) as pool:
-        found = [touch for part in pool.map(look, range(len(census.starts) - 1)) for touch in part]
-    for row, _, fraction in found:
-        census.contamination[row] = max(census.contamination[row], fraction)
-        if settings.remove:
-            census.fate[row] = CONTAMINATED
-    _write_report(folder, census, settings, items, found, build)
+Touch = tuple[int, int, float]
+"""Row, item, the fraction of the item's runs that the row holds."""
 
 
-def _touches(
-    work: Path,
-    census: Census,
-    number: int,
-    items: Items,
-    bits: npt.NDArray[np.uint8],
-    settings: DecontaminateSettings,
-    asked: frozenset[str],
-) -> Iterator[tuple[int, int, float]]:
-    """Yield (row, item, fraction of the item's runs) for the documents of a part."""
-    start = int(census.starts[number])
-    for batch in opened(part_files(work, number).kept, ["source", "text"]):
-        if batch.column("source")[0].as_py() in asked:
+@dataclass(frozen=True)
+class Look:
+    """Finds the items that the rows of a part touch."""
+
+    census: Census
+    items: Items
+    settings: DecontaminateSettings
+    asked: frozenset[str]
+    """The sources whose documents are looked at."""
+
+    def __call__(self, part: PartRows, advance: Advance) -> list[Touch]:
+        """Return what is found in one part."""
+        items, found = self.items, []
+        bits = np.zeros(FILTER_BITS, np.uint8)
+        bits[items.hashes % np.uint64(FILTER_BITS)] = 1
+        for start, batch in self.census.documents(part, ["text"], self.asked):
             words = hash_words(batch.column("text"))
             hits = _find(words.hashes, words.offsets, items.hashes, bits, items.sizes)
             documents, places = np.array(hits, np.int64).reshape(-1, 2).T
             pairs = np.unique(np.stack([documents, items.owners[places], places]), axis=1)
             both, counts = np.unique(pairs[:2], axis=1, return_counts=True)
             for document, item, count in zip(both[0].tolist(), both[1].tolist(), counts.tolist()):
-                fraction = count / items.runs[item]
-                if fraction >= settings.min_item_fraction and census.fate[start + document] == KEPT:
-                    yield start + document, item, float(fraction)
-        start += len(batch)
+                fraction, row = count / items.runs[item], start + document
+                if fraction >= self.settings.min_item_fraction and self.census.fate[row] == Fate.KEPT:
+                    found.append((row, item, float(fraction)))
+        return found
 
 
 @kernel
@@ -204,23 +202,16 @@ def _find(
                 run = shingle(hashes, at, at + size)
                 if not bits[run % np.uint64(len(bits))]:
                     continue
-                place = np.searchsorted(wanted, run)
+                place: Any = np.searchsorted(wanted, run)
                 while place < len(wanted) and wanted[place] == run:
                     found.append((document, place))
                     place += 1
     return found
 
 
-def _write_report(
-    folder: Path,
-    census: Census,
-    settings: DecontaminateSettings,
-    items: Items,
-    found: list[tuple[int, int, float]],
-    build: int,
-) -> None:
+def _write_report(census: Census, settings: DecontaminateSettings, items: Items, found: list[Touch]) -> None:
     """Write `contamination/`: the documents that touch each item, and how many items of each benchmark are touched."""
-    path = folder / "contamination" / f"build-{build:04d}.parquet"
+    path = census.folder / "contamination" / f"build-{census.build:04d}.parquet"
     found = sorted(found, key=lambda touch: (touch[1], touch[0]))
     rows, places = np.array([touch[0] for touch in found], np.int64), [touch[1] for touch in found]
     arrays = [

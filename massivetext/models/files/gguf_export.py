@@ -23,7 +23,8 @@ from massivetext.models.files.naming import layout, to_stored
 from massivetext.models.files.weights import check_finite
 from massivetext.progress import log
 from massivetext.storage import locked_file, temporary_path
-from massivetext.tokens.gguf_file import forget_files, read_tokenizer, tokenizer_fields
+from massivetext.tokens.gguf_fields import tokenizer_fields
+from massivetext.tokens.gguf_file import forget_files, read_tokenizer
 from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
 

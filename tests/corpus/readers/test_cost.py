@@ -23,6 +23,8 @@ QUICK_SECONDS = 0.25
 """What takes less is fast enough: square time would show at this length."""
 MAX_SECONDS, MAX_GROWTH = 10.0, 3.2
 """Of processor time; and per doubling of the length, where 4 would be square."""
+CLEARLY_LINEAR = 2.4
+"""Growth per doubling that one measurement settles: noise does not make it of 4."""
 ATTEMPTS = 3
 """A busy machine may spoil a measurement; what grows too fast does so each time."""
 MAIL = "From a@b.c Mon Jan  1 00:00:00 2024\n"
@@ -140,7 +142,7 @@ def stepping(listed):
                     index = batch.schema.get_field_index(name)
                     batch = batch.append_column(name, values) if index < 0 else batch.set_column(index, name, values)
             elif isinstance(step, Edit):
-                step.attempt(batch)
+                step.edit(batch)
             elif isinstance(step, Decide):
                 step.decide(batch)
 
@@ -171,7 +173,10 @@ def grows_too_fast(work, sign, run):
     def text(length):
         return (sign * length)[:length] if not run else sign + (run * length)[:length]
 
-    if seconds(work, text(CHARACTERS)) < QUICK_SECONDS:
+    whole = seconds(work, text(CHARACTERS))
+    if whole < QUICK_SECONDS:
+        return False
+    if whole < CLEARLY_LINEAR * min(seconds(work, text(CHARACTERS // 2)) for _ in range(2)) < float("inf"):
         return False
     for _ in range(ATTEMPTS):
         times = [min(seconds(work, text(CHARACTERS // part)) for _ in range(3)) for part in (4, 2, 1)]

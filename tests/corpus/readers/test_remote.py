@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from massivetext.corpus import building
+from massivetext.corpus import planning
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.settings import SourceSettings
@@ -49,7 +49,7 @@ def build(path, folder, threads):
 
 
 def test_a_folder_elsewhere_gives_the_corpus_of_the_same_folder_here(bucket, tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "PART_BYTES", 4000)
+    monkeypatch.setattr(planning, "PART_BYTES", 4000)
     # Files in fsspec's memory are one stream for all who open them, so only one thread may read there.
     there, here = build(bucket, tmp_path / "there", 1), build(str(tmp_path / "disk"), tmp_path / "here", 2)
     by_url = build(f"file://{tmp_path}/disk", tmp_path / "by_url", 2)
