@@ -60,7 +60,7 @@ PUBLIC_NAMES = {
     "DistilBertModel": "massivetext.models.families.classes",
     "DistilBertTokenizer": "massivetext.tokens.classes",
     "DistilBertTokenizerFast": "massivetext.tokens.classes",
-    "EvalPrediction": "massivetext.training.trainer",
+    "EvalPrediction": "massivetext.training.predictions",
     "GPT2Config": "massivetext.models.families.gpt2",
     "GPT2ForQuestionAnswering": "massivetext.models.families.classes",
     "GPT2ForSequenceClassification": "massivetext.models.families.classes",
@@ -337,8 +337,8 @@ if TYPE_CHECKING:
     from massivetext.training.collators import DataCollatorForTokenClassification as DataCollatorForTokenClassification
     from massivetext.training.collators import DataCollatorWithPadding as DataCollatorWithPadding
     from massivetext.training.collators import default_data_collator as default_data_collator
+    from massivetext.training.predictions import EvalPrediction as EvalPrediction
     from massivetext.training.seeds import set_seed as set_seed
-    from massivetext.training.trainer import EvalPrediction as EvalPrediction
     from massivetext.training.trainer import Trainer as Trainer
 
 
