@@ -17,4 +17,4 @@ class GenerateSettings(Settings):
     temperature: float = Field(TEMPERATURE, ge=0.0, le=100.0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(TOP_P, gt=0.0, le=1.0)
-    """Nucleus: sample among the likeliest tokens that together hold this probability."""
+    """Sample from the most likely tokens with this total probability."""

@@ -182,7 +182,7 @@ def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Even
             clock.resume()
             if stop.is_set() and not final:
                 raise KeyboardInterrupt(
-                    tr("stopped at step {step}; the same command goes on from there", step=run.done)
+                    tr("stopped at step {step}; the same command continues from there", step=run.done)
                 )
     tail = rows[-max(1, len(rows) // 10) :]
     return TrainResult(run.done, run.counted, math.fsum(row["loss"] for row in tail) / len(tail), rows[-1])

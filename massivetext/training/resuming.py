@@ -101,7 +101,7 @@ def _another_run(checkpoint: Checkpoint, found: list[str]) -> str:
 
 
 def _say_resumed(checkpoint: Checkpoint, environment: Mapping[str, str]) -> None:
-    log(tr("Going on from {name}", name=checkpoint.folder.name))
+    log(tr("Continuing from {name}", name=checkpoint.folder.name))
     recorded = checkpoint.state["environment"]
     for name in sorted(recorded.keys() | environment.keys()):
         was, now = recorded.get(name), environment.get(name)

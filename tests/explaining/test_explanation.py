@@ -100,7 +100,7 @@ def test_a_page_speaks_chinese(byte_tokenizer, tmp_path):
         set_language("en")
     _, text = read_page(tmp_path / "page.html")
     assert 'lang="zh-CN"' in (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert all(words in text for words in ("依据何在", "各层会怎么说", "谁在看谁", "层 2, 4 个头的平均"))
+    assert all(words in text for words in ("各词元的贡献", "各层的预测", "注意力", "层 2, 4 个头的平均"))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_encoders_are_explained_as_far_as_their_heads_allow(
     found = mt.explain(tiny_model(family, auto), word_tokenizer, text, tmp_path / "page.html", **QUICK)
     assert (found.attribution is not None, found.lens is not None, list(found.maps)) == (attributed, seen, ["self"])
     _, shown = read_page(tmp_path / "page.html")
-    assert ("What speaks for it" in shown, "What each layer would say" in shown) == (attributed, seen)
+    assert ("Contribution of each token" in shown, "What each layer would predict" in shown) == (attributed, seen)
     assert explanation_text(found.as_values())
 
 
