@@ -8,12 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-MORE_STEPS = {
-    "perplexity": "massivetext.tokens.perplexity:Perplexity",
-    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
-}
-"""Corpus steps whose classes are in rooms above corpus/, by their names in a recipe."""
-
 PUBLIC_NAMES = {
     "AddedToken": "massivetext.tokens.special",
     "ArceeForQuestionAnswering": "massivetext.models.families.classes",
@@ -173,6 +167,12 @@ PUBLIC_NAMES = {
     "train_classifier": "massivetext.corpus.steps.classifier",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
+
+STEPS_ABOVE = {
+    "perplexity": "massivetext.tokens.perplexity:Perplexity",
+    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
+}
+"""Steps of a corpus that stand in rooms above it, which it does not know: name in a recipe -> class."""
 
 __all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
