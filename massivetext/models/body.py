@@ -34,6 +34,10 @@ class Body(nn.Module):
         """Make the modules; called on the meta device."""
         raise NotImplementedError
 
+    def first_deviation(self, name: str, parameter: Tensor) -> float:
+        """Return the standard deviation of a fresh matrix or embedding; 0.0 means all zeros."""
+        raise NotImplementedError
+
     def leave(self, hidden: Tensor) -> Tensor:
         """Return what a head reads, (B, T, D), of what the last block gave."""
         return hidden

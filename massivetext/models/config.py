@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
+from massivetext.layers.activations import activation
 from massivetext.layers.attention import AttentionShape
-from massivetext.layers.feedforward import activation
 from massivetext.models.config_methods import ConfigMethods
 from massivetext.models.files.config_json import effective, renamed
 

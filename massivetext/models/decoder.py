@@ -5,7 +5,6 @@ Legend: B batch, T tokens, D features, V vocabulary.
 A family (families/llama.py, families/gpt2.py, ...) gives the block; this file is the way through the blocks.
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -16,22 +15,15 @@ from torch.nn import functional
 
 from massivetext.errors import ModelError
 from massivetext.generation.engine import generate
-from massivetext.layers.attention import (
-    Context,
-    Mask,
-    causal_mask,
-    padding_mask,
-    rotary_tables,
-    segment_mask,
-)
+from massivetext.layers.attention import Context, Mask, causal_mask, rotary_tables
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.loss import next_token_loss
-from massivetext.layers.packing import Packing, document_bounds, kernel_packs
+from massivetext.layers.masks import document_mask, padding_mask
 from massivetext.layers.positions import padded_positions
 from massivetext.layers.rotary import inverse_frequencies
 from massivetext.models.body import Body
 from massivetext.models.config import DecoderConfig
-from massivetext.models.ids import INTEGERS, last_tokens, refuse_length, refuse_rows
+from massivetext.models.ids import INTEGERS, refuse_length, refuse_rows
 from massivetext.models.model import Model
 from massivetext.models.outputs import HeadOutput, Record
 
@@ -55,14 +47,13 @@ class Decoder(Body):
     position_offset: ClassVar[int] = 0  # rows of a table of learned positions before that of position 0
     padding_position: ClassVar[int | None] = None  # where all padding stands; None: see `padded_positions`
     adds_kinds: ClassVar[bool] = False  # whether the embedding of token_type_ids is added to that of the ids
-    table: ClassVar[str] = "embed_tokens"  # what files call the embedding
     embed_positions: nn.Embedding
     frequencies: Tensor | None
 
     def build(self, config: DecoderConfig) -> None:
         """Make embeddings, blocks and final norm."""
         self.config = config
-        self.embed_tokens = nn.Embedding(config.vocab_size, self.embedding_features(config))
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         if not config.rotary_features:
             places = config.max_position_embeddings + self.position_offset
             self.embed_positions = nn.Embedding(places, config.hidden_size)
@@ -75,31 +66,12 @@ class Decoder(Body):
         self.most_tokens = config.most_tokens
 
     @staticmethod
-    def embedding_features(config: Any) -> int:
-        """Return the features of the embedding and of what the head reads."""
-        return int(config.hidden_size)
-
-    @staticmethod
     def make_frequencies(config: Any, tokens: int = 0) -> Tensor | None:
         """Return the rotary frequencies for texts of `tokens`, (turned features of a head / 2,); None: learned."""
         if not config.rotary_features:
             return None
         context = config.max_position_embeddings
         return inverse_frequencies(config.rotary_features, config.rope_theta, config.rope_scaling, context, tokens)
-
-    @classmethod
-    def told_by_weights(cls, config: Any, weights: dict[str, Tensor], task: str | None, where: str) -> Any:
-        """Return the configuration; a tied head that a file holds a second time is compared, and left out."""
-        head = f"{cls.head_names.get('lm_head', 'lm_head')}.weight"
-        table = next((name for name in weights if name.endswith(f"{cls.table}.weight")), "")
-        if task == "causal-lm" and config.tie_word_embeddings and head in weights and table:
-            if not torch.equal(weights[head], weights[table]):
-                raise ModelError(
-                    f"{where}: config.json says tie_word_embeddings = true, but {head} is not {table}; set "
-                    f"tie_word_embeddings to false if the head was trained apart"
-                )
-            del weights[head]
-        return config
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings (B, T, D) of ids (B, T)."""
@@ -162,20 +134,6 @@ class Decoder(Body):
                 record.states.append(hidden)
         return self.leave(hidden)
 
-    def packed_mask(self, embeddings: Tensor, segments: Tensor | None, record: Record | None) -> Mask:
-        """Return who may read whom in rows of several documents, or of one (segments None); None: all before it."""
-        tokens = embeddings.shape[1]
-        if segments is None:
-            within = self.window is None or tokens <= self.window
-            return None if within else causal_mask(tokens, embeddings.device, self.window)[None, None]
-        dropped = self.training and self.drops
-        if record is None and not dropped and kernel_packs(embeddings):
-            return Packing(document_bounds(segments), self.window)
-        mask = segment_mask(segments, self.window)
-        if mask.device.type == "cpu":  # numbers are faster there than booleans
-            mask = torch.zeros(mask.shape, dtype=embeddings.dtype).masked_fill_(~mask, -math.inf)
-        return mask
-
 
 class DecoderModel(Model):
     """What every model on a decoder's body has. The training loop uses `embed`, `hidden` and `head_weight`.
@@ -212,10 +170,6 @@ class DecoderModel(Model):
         """Return the embeddings (B, T, D) of ids (B, T)."""
         return self.model.embed(input_ids)
 
-    def look_up(self, input_ids: Tensor) -> Tensor:
-        """Return the embeddings (B, T, D) of ids (B, T)."""
-        return self.model.embed(input_ids)
-
     def hidden(
         self,
         embeddings: Tensor,
@@ -236,8 +190,13 @@ class DecoderModel(Model):
             refuse_length(tokens, most)
         if positions is None:
             positions = torch.arange(tokens, device=embeddings.device)[None]
-        mask = self.model.packed_mask(embeddings, segments, record)
-        return self.model.run(embeddings, positions, mask, run_block=run_block, record=record)
+        body, mask = self.model, None
+        if segments is not None:
+            kept = record is not None or (self.training and body.drops)  # what a kernel for packed rows cannot do
+            mask = document_mask(embeddings, segments, body.window, not kept)
+        elif body.window is not None and tokens > body.window:
+            mask = causal_mask(tokens, embeddings.device, body.window)[None, None]
+        return body.run(embeddings, positions, mask, run_block=run_block, record=record)
 
     def compiled_hidden(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """Return `hidden` with its blocks compiled for one fixed shape: they are alike, so once for all."""
@@ -268,11 +227,6 @@ class DecoderModel(Model):
             sound = bool(((input_ids >= 0) & (input_ids < vocabulary)).all())
         if not sound or (most is not None and input_ids.shape[1] > most):
             refuse_rows(input_ids, vocabulary, most)
-
-    def summary(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
-        """Return the hidden states (B, D) of each row's last token that is not the padding id."""
-        rows = torch.arange(input_ids.shape[0], device=input_ids.device)
-        return hidden[rows, last_tokens(input_ids, self.config.pad_token_id)]
 
 
 class CausalLM(DecoderModel):
@@ -348,10 +302,6 @@ class CausalLM(DecoderModel):
         if kinds is not None and not torch.compiler.is_compiling() and bool(kinds.any()):
             raise ModelError("token_type_ids is not 0 everywhere, and this model has one kind of token; leave it out")
         return embeddings
-
-    def generation_record(self) -> dict[str, Any] | None:
-        """Return the content of generation_config.json: the configuration's ids."""
-        return self.config.ids_of_generation()
 
     @torch.no_grad()
     def generate(self, input_ids: Tensor | None = None, **options: Any) -> Tensor:

@@ -4,51 +4,24 @@ Legend: B rows, S source tokens, T target tokens, D features, V vocabulary, H he
 families/bart.py) gives the two stacks.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import KeysValues, MultiHeadAttention, Weights, causal_mask, readable_mask
-from massivetext.layers.cache import StaticCache
+from massivetext.layers.attention import Weights, causal_mask
+from massivetext.layers.loss import mean_loss
+from massivetext.layers.multihead import KeysValues, Memory, MultiHeadAttention, Reading, readable_mask
 from massivetext.models.body import Body
+from massivetext.models.heads.losses import check_labels
 from massivetext.models.ids import INTEGERS, last_ends, refuse_ids
 from massivetext.models.model import Model
 from massivetext.models.outputs import Attentions, HiddenStates, SequenceOutput
+from massivetext.models.writing import UNLIMITED, write
 from massivetext.tokens.labels import IGNORED_LABEL
-
-UNLIMITED = 2**30  # the context of a model whose positions are relative
-
-
-class Memory(NamedTuple):
-    """What the encoder read: hidden (B, S, D), mask (B, 1, 1, S) or None, hidden states of every layer."""
-
-    hidden: Tensor
-    mask: Tensor | None
-    states: HiddenStates
-
-
-class Reading(NamedTuple):
-    """What all decoder layers of one pass share.
-
-    slots: (T,) places of the tokens in the decoder's text. mask: boolean (B or 1, 1, T, places read), None: all may be
-    read. memory: keys and values of the source, by layer. cache: where the text read before is kept, or None. weights,
-    memory_weights: where each layer puts its attention weights, see `attend`; None: they are not kept.
-    """
-
-    slots: Tensor
-    mask: Tensor | None
-    memory: list[KeysValues]
-    memory_mask: Tensor | None
-    cache: StaticCache | None = None
-    weights: Weights = None
-    memory_weights: Weights = None
-
-    def text(self, attention: MultiHeadAttention, hidden: Tensor, layer: int) -> KeysValues:
-        """Return the keys and values of the decoder's own text, with what the cache holds of it."""
-        keys, values = attention.keys_values(hidden)
-        return (keys, values) if self.cache is None else self.cache.update(layer, keys, values, self.slots)
 
 
 class Read(NamedTuple):
@@ -153,10 +126,6 @@ class EncoderDecoderModel(Model):
         """Return the embeddings (B, T, D) of ids (B, T)."""
         body: Any = self.body  # which may be this object: so its class is named
         return cast(Tensor, self.body_class.embed(body, input_ids))
-
-    def look_up(self, input_ids: Tensor) -> Tensor:
-        """Return the embeddings (B, T, D) of ids (B, T)."""
-        return self.embed(input_ids)
 
     def hidden(
         self,
@@ -272,3 +241,52 @@ class LabellingEncoderDecoder(EncoderDecoderModel):
             )
         self.check_source(input_ids)  # under their own name first
         return self.shifted(input_ids) if decoder_input_ids is None else decoder_input_ids
+
+
+class Seq2SeqLM(LabellingEncoderDecoder):
+    """Writes a text after reading another, logits (B, T, V); the head's matrix is the embedding, or one of its own."""
+
+    task = "seq2seq-lm"
+
+    def build_head(self, config: Any) -> None:
+        """Make the matrix where it is not tied, and the bias where the family has one."""
+        if not config.tie_word_embeddings:
+            self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        if self.body.final_bias:
+            self.register_buffer("final_logits_bias", torch.zeros(1, config.vocab_size))
+
+    @property
+    def head_matrix(self) -> Tensor:
+        """The matrix (V, D) that turns hidden states into logits."""
+        return self.body.words if self.config.tie_word_embeddings else self.lm_head.weight
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """Return the logits (..., V) of hidden states (..., D)."""
+        logits = functional.linear(self.body.scale(hidden), self.head_matrix)
+        return logits + self.get_buffer("final_logits_bias") if self.body.final_bias else logits
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss of labels (B, T) over those that are not -100."""
+        return mean_loss(logits, labels)
+
+    def written(self, input_ids: Tensor, decoder_input_ids: Tensor | None, labels: Tensor | None) -> Tensor:
+        """Return what the decoder reads: ids that were given, or the labels, one place to the right."""
+        if decoder_input_ids is not None:
+            return decoder_input_ids
+        if labels is None:
+            raise ModelError(
+                "an encoder-decoder needs decoder_input_ids or labels; to write text, call generate(input_ids)"
+            )
+        check_labels(labels, self.config.vocab_size)
+        return self.shifted(labels)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        input_ids: Tensor | Mapping[str, Tensor],
+        attention_mask: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Return the decoder's ids, (B * num_return_sequences, 1 + new tokens) int64; see `models.writing.write`."""
+        return write(self, input_ids, attention_mask, decoder_input_ids, **options)

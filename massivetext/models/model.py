@@ -19,7 +19,7 @@ from massivetext.models.config_methods import LATER
 from massivetext.models.files.config_json import generation_fields
 from massivetext.models.files.folder import check_folder, check_probes, save_model_folder, wanted_dtype
 from massivetext.models.files.gguf_file import load_gguf
-from massivetext.models.files.naming import Place, check_fit, layout, to_inside, to_stored
+from massivetext.models.files.naming import Place, check_fit, drop_tied_head, layout, to_inside, to_stored
 from massivetext.models.files.weights import CONFIG_FILE, check_finite, read_object, seeded_normal
 from massivetext.models.memory import check_size
 from massivetext.models.methods import ModelMethods, loading_options
@@ -96,6 +96,10 @@ class Model(ModelMethods):
 
     def look_up(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings (B, T, D) of ids alone, without positions or kinds of tokens."""
+        return self.embed(input_ids)
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Return what the body reads, (B, T, D), of ids (B, T)."""
         raise NotImplementedError
 
     def can_generate(self) -> bool:
@@ -189,8 +193,16 @@ class Model(ModelMethods):
                         f"use the weights of one training, not a mixture of two"
                     )
                 del found[copy]
-        config = cls.body_class.told_by_weights(config, found, cls.task, where)
-        return found, config
+        if cls.whole and config.tie_word_embeddings:
+            drop_tied_head(found, *cls.head_and_table(config), where)
+        return found, cls.body_class.told_by_weights(config, found, cls.task, where)
+
+    @classmethod
+    def head_and_table(cls, config: Any) -> tuple[str, str]:
+        """Return what files of this class call a language model's matrix, and the embedding."""
+        rules = cls.body_class.stored_names(config)
+        table = next((rule.stored for rule in rules if rule.inside == ("embed_tokens",)), "embed_tokens")
+        return f"{cls.body_class.head_names.get('lm_head', 'lm_head')}.weight", f"{cls.stored_prefix}{table}.weight"
 
     def stored_name(self, name: str) -> str:
         """Return what files of this class call a tensor that they lay out as the model does."""
@@ -273,7 +285,7 @@ class Model(ModelMethods):
             model = cls._of_folder(found, dtype, own, given, ignore_mismatched_sizes)
         if cls.whole:  # the shape is the file's; what may change later may change now
             own = {} if own is None else own.model_dump()
-            model.config.update(own | {name: given[name] for name in given if name in model.config.model_fields})
+            model.config.update(own | {name: given[name] for name in given if name in type(model.config).model_fields})
         model.to(device)
         model.tokenizer_folder = str(found)
         model.eval()
@@ -313,7 +325,7 @@ class Model(ModelMethods):
 
     def generation_record(self) -> dict[str, Any] | None:
         """Return the content of generation_config.json; None for a model that does not generate."""
-        return None
+        return self.config.ids_of_generation() if self.can_generate() else None
 
     @torch.no_grad()
     def probe(self, ids: list[int]) -> Tensor:

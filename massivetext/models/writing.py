@@ -12,9 +12,9 @@ from torch import Tensor
 from massivetext.errors import ConfigError
 from massivetext.generation.engine import continued
 from massivetext.generation.settings import generation_settings
-from massivetext.layers.attention import KeysValues, causal_mask
+from massivetext.layers.attention import causal_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.models.encoder_decoder import UNLIMITED, Memory, Reading
+from massivetext.layers.multihead import Memory, MemoryCache, Reading
 
 
 @torch.no_grad()
@@ -54,19 +54,7 @@ def write(
     return continued(Writer(model, memory), decoder_input_ids, None, settings)
 
 
-class MemoryCache(StaticCache):
-    """A cache that also holds the keys and values of the source, which do not change while text is generated."""
-
-    def __init__(self, shape: tuple[int, int, int, int, int], memory: list[KeysValues], mask: Tensor | None) -> None:
-        """shape: layers, rows, heads, slots, features of a head."""
-        super().__init__(*shape, like=memory[0][0])
-        self.memory, self.mask = memory, mask
-
-    def select_rows(self, rows: Tensor) -> None:
-        """Keep the given batch rows (int64), in that order; a row may appear several times."""
-        super().select_rows(rows)
-        self.memory = [(keys.index_select(0, rows), values.index_select(0, rows)) for keys, values in self.memory]
-        self.mask = None if self.mask is None else self.mask.index_select(0, rows)
+UNLIMITED = 2**30  # the context of a model whose positions are relative
 
 
 class Limits(NamedTuple):

@@ -9,7 +9,7 @@ from massivetext.generation import stepping
 from massivetext.generation.engine import Reader
 from massivetext.generation.kernels import ACTIVATION_CODES
 from massivetext.generation.planning import step_plan
-from massivetext.layers.feedforward import ACTIVATIONS
+from massivetext.layers.activations import ACTIVATIONS
 
 from .conftest import FAMILIES, FAST_FAMILIES, prompts, tiny_model
 

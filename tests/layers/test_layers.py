@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massivetext.errors import ConfigError, ModelError
+from massivetext.layers.activations import ACTIVATIONS, activation
 from massivetext.layers.attention import (
     AttentionShape,
     Context,
@@ -18,14 +19,12 @@ from massivetext.layers.attention import (
     SelfAttention,
     attend,
     causal_mask,
-    padding_mask,
     rotary_tables,
     rotate,
-    segment_mask,
 )
 from massivetext.layers.cache import StaticCache, slot_mask
-from massivetext.layers.feedforward import ACTIVATIONS, activation
 from massivetext.layers.loss import chunked_cross_entropy, mean_cross_entropy, mean_loss, next_token_loss, token_losses
+from massivetext.layers.masks import padding_mask, segment_mask
 from massivetext.layers.packing import Packing, document_bounds, kernel_packs
 from massivetext.layers.positions import padded_positions
 from massivetext.layers.rotary import RopeScaling, inverse_frequencies

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import attend, segment_mask
+from massivetext.layers.attention import attend
 from massivetext.layers.loss import chunked_cross_entropy
+from massivetext.layers.masks import segment_mask
 from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.families.table import CLASSES
 
@@ -206,7 +207,7 @@ def test_packed_documents_need_no_mask_where_a_kernel_takes_them_as_they_are(fam
         seen.append(packing.bounds.tolist())
         return attend(queries, keys, values, segment_mask(segments, packing.window))
 
-    monkeypatch.setattr("massivetext.models.decoder.kernel_packs", lambda embeddings: True)
+    monkeypatch.setattr("massivetext.layers.masks.kernel_packs", lambda embeddings: True)
     monkeypatch.setattr("massivetext.layers.attention.attend_packed", packed)
     assert torch.allclose(model.hidden(model.embed(ids), segments=segments), masked, atol=1e-6)
     assert seen[0] == [0, 5, 12, 14, 18, 24, 24, 24, 24]

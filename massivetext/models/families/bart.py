@@ -11,10 +11,11 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import HeadShape, MultiHeadAttention, Weights
-from massivetext.layers.feedforward import activation
+from massivetext.layers.activations import activation
+from massivetext.layers.attention import Weights
+from massivetext.layers.multihead import HeadShape, MultiHeadAttention, Reading
 from massivetext.models.config import EncoderDecoderConfig
-from massivetext.models.encoder_decoder import EncoderDecoder, Reading
+from massivetext.models.encoder_decoder import EncoderDecoder
 from massivetext.models.outputs import HiddenStates
 
 NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")

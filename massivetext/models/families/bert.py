@@ -10,8 +10,9 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import HeadShape, MultiHeadAttention, Weights
-from massivetext.layers.feedforward import activation
+from massivetext.layers.activations import activation
+from massivetext.layers.attention import Weights
+from massivetext.layers.multihead import HeadShape, MultiHeadAttention
 from massivetext.models.config import PublishedConfig
 from massivetext.models.encoder import Encoder
 

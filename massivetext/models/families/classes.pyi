@@ -1,8 +1,8 @@
 """The classes of `classes.py`, for type checkers and editors; a test compares them with the table."""
 
 from massivetext.models.decoder import CausalLM
-from massivetext.models.encoder import LabellingEncoder
-from massivetext.models.encoder_decoder import LabellingEncoderDecoder
+from massivetext.models.encoder import LabellingEncoder, MaskedLM
+from massivetext.models.encoder_decoder import LabellingEncoderDecoder, Seq2SeqLM
 from massivetext.models.families.bert import Bert
 from massivetext.models.families.distilbert import DistilBert
 from massivetext.models.families.roberta import Roberta
@@ -10,8 +10,6 @@ from massivetext.models.families.t5 import T5, T5Encoder
 from massivetext.models.heads.bare import BareDecoder, BareEncoder, BareEncoderDecoder
 from massivetext.models.heads.choice import MultipleChoice
 from massivetext.models.heads.labelling import LabellingDecoder
-from massivetext.models.heads.masked import MaskedLM
-from massivetext.models.heads.seq2seq import Seq2SeqLM
 from massivetext.models.heads.sequence import SequenceClassification
 from massivetext.models.heads.span import (
     DecoderQuestionAnswering,

@@ -107,7 +107,6 @@ class GPT2(Decoder):
 
     prefixes = ("transformer.",)
     derived = rf"\.attn\.(masked_)?bias$|{Decoder.derived}"  # the causal mask
-    table = "wte"
     block_class: ClassVar[Any] = GPT2Block
     adds_kinds = True
 
@@ -115,7 +114,7 @@ class GPT2(Decoder):
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:
         """Return GPT-2's names; its matrices are kept as (inputs, outputs)."""
         return (
-            Stored(cls.table, ("embed_tokens",)),
+            Stored("wte", ("embed_tokens",)),
             Stored("wpe", ("embed_positions",)),
             Stored("h.*.ln_1", ("layers.*.input_layernorm",)),
             Stored("h.*.attn.c_attn", QUERY_KEY_VALUE, transposed=True),

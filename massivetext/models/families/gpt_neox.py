@@ -125,7 +125,6 @@ class GPTNeoX(Decoder):
     prefixes = ("gpt_neox.",)
     head_names: ClassVar[dict[str, str]] = {"lm_head": "embed_out"}
     derived = rf"\.attention\.(masked_)?bias$|{Decoder.derived}"
-    table = "embed_in"
     block_class = GPTNeoXBlock
 
     @classmethod

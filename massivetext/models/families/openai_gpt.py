@@ -64,7 +64,6 @@ class OpenAIGPTBlock(GPT2Block):
 class OpenAIGPT(GPT2):
     """GPT's body; its last block ends with a norm, so none follows."""
 
-    table = "tokens_embed"
     block_class = OpenAIGPTBlock
 
     def build(self, config: Any) -> None:
@@ -76,7 +75,7 @@ class OpenAIGPT(GPT2):
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:
         """Return GPT's names: GPT-2's but for the embeddings."""
         words, positions, *others = super().stored_names(config)
-        return (words, positions._replace(stored="positions_embed"), *others)
+        return (words._replace(stored="tokens_embed"), positions._replace(stored="positions_embed"), *others)
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return GPT's: initializer_range for all."""

@@ -11,10 +11,11 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import HeadShape, MultiHeadAttention, RMSNorm, Weights, additive
-from massivetext.layers.feedforward import activation
+from massivetext.layers.activations import activation
+from massivetext.layers.attention import RMSNorm, Weights
+from massivetext.layers.multihead import HeadShape, MultiHeadAttention, Reading, additive
 from massivetext.models.config import EncoderDecoderConfig
-from massivetext.models.encoder_decoder import EncoderDecoder, Reading
+from massivetext.models.encoder_decoder import EncoderDecoder
 from massivetext.models.outputs import HiddenStates
 
 SHARED, HEAD = "shared.weight", "lm_head.weight"

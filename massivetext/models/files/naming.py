@@ -92,6 +92,18 @@ def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where
         )
 
 
+def drop_tied_head(weights: dict[str, Tensor], head: str, table: str, where: str) -> None:
+    """Remove a head that is tied to the embedding, if it is stored a second time; ModelError where the two differ."""
+    if head not in weights or table not in weights:
+        return
+    if not torch.equal(weights[head], weights[table]):
+        raise ModelError(
+            f"{where}: config.json says tie_word_embeddings = true, but {head} is not {table}; set "
+            f"tie_word_embeddings to false if the head was trained apart"
+        )
+    del weights[head]
+
+
 def _joined(parts: list[Tensor], rule: Stored) -> Tensor:
     if len(parts) > 1 and rule.heads:
         turns = [part.reshape(rule.heads, -1, *part.shape[1:]) for part in parts]  # (H, head_dim, ...)

@@ -1,8 +1,10 @@
 """Decoders whose head labels, whatever is labelled. Legend: B rows, T tokens."""
 
+import torch
 from torch import Tensor
 
 from massivetext.models.decoder import DecoderModel
+from massivetext.models.ids import last_tokens
 from massivetext.models.outputs import HeadOutput, Record
 
 
@@ -27,3 +29,8 @@ class LabellingDecoder(DecoderModel):
         loss = None if labels is None else self.loss(logits, labels)
         shown = () if record is None else record.shown(hidden, output_hidden_states)
         return HeadOutput(loss, logits, *shown)
+
+    def summary(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """Return the hidden states (B, D) of each row's last token that is not the padding id."""
+        rows = torch.arange(input_ids.shape[0], device=input_ids.device)
+        return hidden[rows, last_tokens(input_ids, self.config.pad_token_id)]
