@@ -8,12 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-MORE_STEPS = {
-    "perplexity": "massivetext.tokens.perplexity:Perplexity",
-    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
-}
-"""Corpus steps whose classes are in rooms above corpus/, by their names in a recipe."""
-
 PUBLIC_NAMES = {
     "AddedToken": "massivetext.tokens.special",
     "ArceeForQuestionAnswering": "massivetext.models.families.classes",
@@ -60,7 +54,7 @@ PUBLIC_NAMES = {
     "DistilBertModel": "massivetext.models.families.classes",
     "DistilBertTokenizer": "massivetext.tokens.classes",
     "DistilBertTokenizerFast": "massivetext.tokens.classes",
-    "EvalPrediction": "massivetext.training.trainer",
+    "EvalPrediction": "massivetext.training.predictions",
     "GPT2Config": "massivetext.models.families.gpt2",
     "GPT2ForQuestionAnswering": "massivetext.models.families.classes",
     "GPT2ForSequenceClassification": "massivetext.models.families.classes",
@@ -173,6 +167,12 @@ PUBLIC_NAMES = {
     "train_classifier": "massivetext.corpus.steps.classifier",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
+
+STEPS_ABOVE = {
+    "perplexity": "massivetext.tokens.perplexity:Perplexity",
+    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
+}
+"""Steps of a corpus that stand in rooms above it, which it does not know: name in a recipe -> class."""
 
 __all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
@@ -337,8 +337,8 @@ if TYPE_CHECKING:
     from massivetext.training.collators import DataCollatorForTokenClassification as DataCollatorForTokenClassification
     from massivetext.training.collators import DataCollatorWithPadding as DataCollatorWithPadding
     from massivetext.training.collators import default_data_collator as default_data_collator
+    from massivetext.training.predictions import EvalPrediction as EvalPrediction
     from massivetext.training.seeds import set_seed as set_seed
-    from massivetext.training.trainer import EvalPrediction as EvalPrediction
     from massivetext.training.trainer import Trainer as Trainer
 
 
