@@ -16,8 +16,8 @@ PACKAGE = Path(mt.__file__).parent
 LAYERS = [
     {"errors", "visible"}, {"storage", "settings", "translations", "hugging_face", "yaml_text"},
     {"progress", "hub", "state", "parquet", "interrupting", "engines"}, {"text", "metrics"}, {"corpus"}, {"tokens"},
-    {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"explaining"}, {"recipe"},
-    {"runs"}, {"cli"},
+    {"layers"}, {"generation"}, {"models"}, {"training", "evaluation"}, {"tasks"}, {"report"}, {"explaining"},
+    {"recipe"}, {"runs"}, {"cli"},
 ]  # fmt: skip
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 
