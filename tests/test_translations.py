@@ -29,7 +29,7 @@ DECLARED = {
 COMPUTED = {
     "corpus/classifying.py": {"all", "han", "other"},
     "runs/checks.py": {"run folder", "corpus", "tokenizer", "mixture", "model", "train", "samples", "evaluate"},
-    "runs/execution.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
+    "runs/graph.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
     "report/quantities.py": {
         "exact duplicate",
         "near duplicate",
@@ -86,7 +86,7 @@ def in_chinese():
 def test_the_captions_of_the_package_are_found():
     assert "bits per byte" in DECLARED
     assert "The model has not been scored yet." in USED["report/sections.py"]
-    assert "The journey" in USED["report/template.html"]
+    assert "The pipeline" in USED["report/template.html"]
 
 
 def test_every_caption_has_its_chinese():

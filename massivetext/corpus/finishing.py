@@ -91,12 +91,8 @@ class WriteFiles:
 
     def _write(self, part: PartRows, stack: ExitStack) -> None:
         """Write the documents of each split, and the dropped rows."""
-        census, files, name = (
-            self.census,
-            part_files(self.census.work, part.number),
-            part_name(self.census.build, part.number),
-        )
-        schema = kept_schema(self.measures)
+        census, files = self.census, part_files(self.census.work, part.number)
+        name, schema = part_name(census.build, part.number), kept_schema(self.measures)
         outputs = [Output(census.folder / "documents" / split / name, schema, stack) for split in census.splits]
         dropped = Output(census.folder / "dropped" / name, dropped_schema(self.measures), stack)
         for batch in opened(files.dropped):

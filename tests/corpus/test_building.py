@@ -16,7 +16,8 @@ import pytest
 
 from massivetext import parquet
 from massivetext.corpus import building, finishing, gathering, planning
-from massivetext.corpus.building import build_corpus, inputs_digests
+from massivetext.corpus.building import build_corpus
+from massivetext.corpus.inputs import inputs_digests
 from massivetext.corpus.inspecting import document_text, summary, summary_text
 from massivetext.corpus.reading import load_corpus
 from massivetext.corpus.rows import COLUMNS, DROP_COLUMNS

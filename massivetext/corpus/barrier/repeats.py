@@ -44,7 +44,7 @@ class Repeats(Judge):
     name, version = Deduplicate.name, Deduplicate.version
 
     def __init__(self, settings: Mapping[str, Mapping[str, RepeatSettings]], memory_bytes: int) -> None:
-        """settings: kind (a key of REPEATS) -> source -> what it asks."""
+        """settings: kind (a key of REPEATS) -> source -> its settings."""
         self.settings = {kind: asked for kind, asked in settings.items() if asked}
         self.memory_bytes = memory_bytes
 
@@ -63,7 +63,7 @@ class Repeats(Judge):
             note.path(part).unlink()
 
     def editor(self, census: Census) -> Editor | None:
-        """Return what takes the lines and paragraphs out, None where no source asks for it."""
+        """Return what takes the lines and paragraphs out, None where no source requires it."""
         return Cuts(census, tuple(self.settings)) if self.settings else None
 
     def index_columns(self, census: Census, engine: Engine) -> dict[str, IndexColumn]:
@@ -195,7 +195,8 @@ class NoteEdits:
             found["rows"].append(changed[~blank])
             found["sizes"].append(pc.binary_length(left).to_numpy())
             found["digests"].append(from_hexadecimal(digests(pc.utf8_normalize(left, "NFC"))))
-        np.savez(self.path(part), **{name: np.concatenate(arrays) for name, arrays in found.items()})
+        emptied, rows, sizes, written = map(np.concatenate, found.values())
+        np.savez(self.path(part), emptied=emptied, rows=rows, sizes=sizes, digests=written)
         self.cuts.census.scratch.release()
 
     def path(self, part: PartRows) -> Path:

@@ -20,13 +20,13 @@ class CodeSettings(LimitSettings):
     """The limits for files of code; on a limit a file is kept, null is no limit."""
 
     max_mean_line_characters: float | None = 100.0
-    """Longest mean line, in characters, blank lines left out."""
+    """Maximum mean line length in characters, without blank lines."""
     max_longest_line_characters: int | None = 1000
-    """Longest line, in characters."""
+    """Maximum line length in characters."""
     min_alphanumeric_fraction: float | None = 0.25
-    """Smallest part of the characters that are letters or numbers."""
+    """Minimum fraction of characters that are letters or digits."""
     generated: bool = True
-    """Drop files that say in their first 1,000 characters that they are generated."""
+    """Drop files whose first 1,000 characters say that they are generated."""
 
 
 class CodeQuality(LimitDecide):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from massivetext import STEPS_ABOVE
+from massivetext import MORE_STEPS
 from massivetext.corpus.steps import Edit, Measure, Step
 from massivetext.corpus.steps.presets import PRESETS
 from massivetext.errors import ConfigError, unknown_name
@@ -34,7 +34,7 @@ STEPS = {
     "code_quality": "massivetext.corpus.steps.code_quality:CodeQuality",
     "classifier": "massivetext.corpus.steps.classifier:ClassifierScore",
     "classifier_score": "massivetext.corpus.steps.classifier:ClassifierLimit",
-    **STEPS_ABOVE,
+    **MORE_STEPS,
     "decontaminate": "massivetext.corpus.barrier.decontamination:Decontaminate",
     "deduplicate": "massivetext.corpus.barrier.deduplication:Deduplicate",
 }

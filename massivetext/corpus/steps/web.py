@@ -61,13 +61,13 @@ class C4LinesSettings(Settings):
     """Which lines are kept."""
 
     ended: bool = True
-    """Keep only lines that end as a sentence does."""
+    """Keep only lines that end like a sentence."""
     min_words: int = Field(3, ge=0)
-    """Fewest words of a line; a Han character is one."""
+    """Minimum number of words in a line; a Han character counts as one."""
     max_word_characters: int = Field(1000, ge=1)
-    """Longest word of a line, in characters."""
+    """Maximum length of a word in a line, in characters."""
     policies: bool = True
-    """Drop lines that speak of javascript, cookies, terms of use or a privacy policy."""
+    """Drop lines that mention javascript, cookies, terms of use or a privacy policy."""
 
 
 class C4Lines(Edit):
@@ -86,11 +86,11 @@ class C4PagesSettings(LimitSettings):
     """Which pages are kept, after `c4_lines`."""
 
     min_sentences: int | None = 5
-    """Fewest sentences."""
+    """Minimum number of sentences."""
     lorem_ipsum: bool = True
-    """Drop pages that hold "lorem ipsum"."""
+    """Drop pages that contain "lorem ipsum"."""
     braces: bool = True
-    """Drop pages that hold "{"."""
+    """Drop pages that contain "{"."""
 
 
 class C4Pages(LimitDecide):
@@ -122,15 +122,15 @@ class FineWebSettings(LimitSettings):
     """The limits of FineWeb's own rules; on a limit a document is kept, null is no limit."""
 
     min_ended_line_fraction: float | None = 0.12
-    """Smallest part of the lines that ends as a sentence does."""
+    """Minimum fraction of lines that end like a sentence."""
     max_short_line_fraction: float | None = 0.67
-    """Largest part of the lines with at most 30 characters."""
+    """Maximum fraction of lines with at most 30 characters."""
     max_duplicate_line_character_fraction: float | None = 0.01
-    """Largest part of the characters, line feeds left out, that stands in repeated lines."""
+    """Maximum fraction of characters, without line feeds, in repeated lines."""
     max_line_feeds_per_word: float | None = 0.3
-    """Most line feeds, per word or symbol."""
+    """Maximum number of line feeds per word or symbol."""
     words: Literal["text", "jieba"] = "text"
-    """Words are runs of letters and single Han characters, or those of a Chinese segmenter."""
+    """What counts as a word: runs of letters and single Han characters, or the words of a Chinese segmenter."""
 
 
 class FineWebQuality(LimitDecide):

@@ -21,11 +21,11 @@ class WordListSettings(LimitSettings):
     """Which words, and how many of them a document may hold."""
 
     path: GivenPath
-    """A text file with one word or phrase a line, UTF-8."""
+    """Text file in UTF-8 with one word or phrase per line."""
     max_hits: int | None = 0
-    """Most occurrences."""
+    """Maximum number of occurrences."""
     max_different_per_line: float | None = None
-    """Most different words of the list, per line that is not blank."""
+    """Maximum number of different words of the list per line that is not blank."""
 
 
 @cache
