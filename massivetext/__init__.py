@@ -164,7 +164,7 @@ PUBLIC_NAMES = {
     "remove_documents": "massivetext.corpus.removing",
     "run": "massivetext.runs.execution",
     "set_seed": "massivetext.training.seeds",
-    "train_classifier": "massivetext.corpus.steps.classifier",
+    "train_classifier": "massivetext.corpus.classifying",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
 
@@ -178,10 +178,10 @@ __all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
 if TYPE_CHECKING:
     from massivetext.corpus.building import build_corpus as build_corpus
+    from massivetext.corpus.classifying import train_classifier as train_classifier
     from massivetext.corpus.datasets import load_dataset as load_dataset
     from massivetext.corpus.reading import load_corpus as load_corpus
     from massivetext.corpus.removing import remove_documents as remove_documents
-    from massivetext.corpus.steps.classifier import train_classifier as train_classifier
     from massivetext.explaining.attribution import attribute_tokens as attribute_tokens
     from massivetext.explaining.explanation import explain as explain
     from massivetext.explaining.lens import logit_lens as logit_lens
