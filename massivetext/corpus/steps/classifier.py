@@ -340,7 +340,7 @@ class ClassifierLimitSettings(LimitSettings):
     """What the classifier must say."""
 
     min_score: float | None = Field(0.5, ge=0, le=1)
-    """Least score, a fraction; null is no limit."""
+    """Minimum score, a fraction; null for no limit."""
 
 
 class ClassifierLimit(LimitDecide):

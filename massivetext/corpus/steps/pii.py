@@ -375,7 +375,7 @@ class PiiSettings(Settings):
     """Which types are replaced."""
 
     types: tuple[PiiType, ...] = TYPES
-    """The types that are replaced; all are counted."""
+    """Types to replace; all types are counted."""
 
 
 FIELDS = ("url", "license", "meta")
