@@ -1,6 +1,6 @@
-"""Take the pictures of a run's report for README and docs, English and Chinese: `python scripts/report_pictures.py RUN`.
+"""Take pictures of a run's report for README and docs, English and Chinese: `python scripts/report_pictures.py RUN`.
 
-Needs Chromium. The report is written again in both languages; in the end it is in the language of the recipe.
+Needs Chromium. The report is written again in both languages.
 """
 
 import subprocess
