@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from massivetext.corpus.settings import BUILT_IN, CorpusSettings, read_recipe_file
 from massivetext.errors import ConfigError
 from massivetext.evaluation.settings import EvaluateSettings
-from massivetext.settings import LARGEST, GivenPathText, Settings, shown
+from massivetext.models.settings import ModelSettings
+from massivetext.settings import LARGEST, Settings, shown
+from massivetext.tasks.settings import GenerateSettings
 from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
 from massivetext.training.settings import LENGTHS, TrainSettings
 from massivetext.translations import base_language
@@ -27,49 +29,6 @@ FORMAT: Literal["massivetext-recipe/1"] = "massivetext-recipe/1"
 
 ALTERNATIVES = {"train": LENGTHS, "mixture": ("weights", "epochs", "preset")}
 """Keys of which a section holds one at most; one that is given with `--set` replaces the recipe's."""
-
-
-class ModelSettings(Settings):
-    """Which model to train: a family with its own configuration fields, a preset of published size, or a folder."""
-
-    model_config = ConfigDict(extra="allow")
-
-    family: str | None = None
-    """Model family, e.g. llama; further keys are fields of its configuration (hidden_size, num_hidden_layers, ...)."""
-    preset: str | None = None
-    """A published size by name, trained from scratch."""
-    from_: GivenPathText | None = Field(None, alias="from")
-    """A model folder whose weights are the start of training."""
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> "ModelSettings":
-        given = [
-            name for name, value in (("family", self.family), ("preset", self.preset), ("from", self.from_)) if value
-        ]
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of family, preset, from; found {', '.join(given) or 'none'}")
-        if self.from_ and self.fields:
-            raise ValueError(f"a model from a folder brings its configuration; remove {', '.join(self.fields)}")
-        return self
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The fields of the family's configuration that the recipe sets."""
-        return dict(self.model_extra or {})
-
-
-class GenerateSettings(Settings):
-    """The samples that a run writes, one or more for each source."""
-
-    prompts: tuple[str, ...] | dict[str, tuple[str, ...]] = ()
-    """Prompts, or prompts for each source by name; a source without one is continued from an opening of its test
-    text."""
-    max_new_tokens: int = Field(160, ge=1, le=2**20)
-    """Length of each sample in tokens."""
-    temperature: float = Field(0.7, ge=0.0, le=100.0)
-    """Sampling temperature; 0 is greedy."""
-    top_p: float = Field(0.95, gt=0.0, le=1.0)
-    """Sample from the most likely tokens with this total probability."""
 
 
 def _language(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from forking import seconds_of_forks
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 # Test processes run side by side: worker threads must not spin while they wait for each other.
@@ -21,14 +22,15 @@ def shared() -> Path:
 
 
 class Stopwatch:
-    """Measures the processor time of this process and of the child processes it has waited for."""
+    """Measures the processor time of this process, of the child processes it has waited for, and of forks."""
 
     def __init__(self) -> None:
-        self.last = sum(os.times()[:4])
+        self.last = 0.0
+        self.lap()
 
     def lap(self) -> float:
         """Return the seconds since the last lap."""
-        now = sum(os.times()[:4])
+        now = sum(os.times()[:4]) + seconds_of_forks()
         elapsed, self.last = now - self.last, now
         return elapsed
 

@@ -214,3 +214,15 @@ def test_a_recipe_that_is_a_folder_is_refused(tmp_path):
 def test_a_recipe_that_cannot_be_read_is_refused():
     with pytest.raises(ConfigError, match=r"cannot be read.*too long"):
         load_recipe("x" * 5000)
+
+
+@pytest.mark.parametrize(("key", "value"), [("steps", ["normalise"]), ("split", {"test": 0.1})])
+def test_a_built_corpus_beside_steps_or_a_split_is_refused(key, value):
+    recipe = {**SMALL, "corpus": {"from": "built", key: value}}
+    with pytest.raises(ConfigError, match=f"found both from and {key}; a built corpus keeps .*remove {key}"):
+        load_recipe(recipe)
+
+
+def test_the_resolved_recipe_of_a_built_corpus_reads_back():
+    recipe = load_recipe({**SMALL, "corpus": {"from": "built"}})
+    assert load_recipe(yaml.safe_load(recipe_yaml(recipe))) == recipe

@@ -29,7 +29,7 @@ DECLARED = {
 COMPUTED = {
     "corpus/steps/classifier.py": {"all", "han", "other"},
     "runs/checks.py": {"run folder", "corpus", "tokenizer", "mixture", "model", "train", "samples", "evaluate"},
-    "runs/execution.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
+    "runs/graph.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
     "report/quantities.py": {
         "exact duplicate",
         "near duplicate",

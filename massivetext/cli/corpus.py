@@ -1,4 +1,4 @@
-"""The verbs `massivetext corpus ...` and `massivetext tokenizer ...`."""
+"""The verbs `massivetext corpus ...`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,30 +10,19 @@ from massivetext.cli.options import (
     QuietOption,
     RecipeArgument,
     SetOption,
-    journey_verb,
-    part_of,
+    recipe_verb,
     show,
 )
 from massivetext.errors import ConfigError, unknown_name
 
 corpus_app = typer.Typer(help="Build or inspect a corpus.", rich_markup_mode=None, no_args_is_help=True)
-tokenizer_app = typer.Typer(help="Train or inspect a tokenizer.", rich_markup_mode=None, no_args_is_help=True)
 
 corpus_app.command("build")(
-    journey_verb(
+    recipe_verb(
         "corpus",
         """Build the recipe's corpus: read, clean, measure, filter, deduplicate, split.
 
         Example: massivetext corpus build recipes/chinese.yaml --out runs/chinese
-        """,
-    )
-)
-tokenizer_app.command("train")(
-    journey_verb(
-        "tokenizer",
-        """Train the recipe's tokenizer on the training split of its corpus.
-
-        Example: massivetext tokenizer train recipes/chinese.yaml --set tokenizer.vocab_size=8192
         """,
     )
 )
@@ -200,23 +189,6 @@ def corpus_classifier(
 
     found = train_classifier(good, bad, out, settings={"steps": tuple(steps)} if steps else None, seed=seed)
     show(found, as_json, classifier_text)
-
-
-@tokenizer_app.command("inspect")
-def tokenizer_inspect(
-    tokenizer: Annotated[str, typer.Argument(help="A tokenizer, model or run folder, or a name.")],
-    files: Annotated[list[Path] | None, typer.Argument(help="Text files to measure.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show a tokenizer's vocabulary, its bytes per token in English and Chinese, and whether decoding is lossless.
-
-    Example: massivetext tokenizer inspect runs/quickstart README.md README.zh-CN.md
-    """
-    from massivetext.tokens import inspecting
-    from massivetext.tokens.tokenizer import AutoTokenizer
-
-    found = inspecting.summary(AutoTokenizer.from_pretrained(part_of(tokenizer, "tokenizer")), files or [])
-    show(found, as_json, inspecting.summary_text)
 
 
 def _corpus_of(folder: Path) -> Path:

@@ -26,7 +26,7 @@ def show(value: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], 
     print(visible_json(json.dumps(value, ensure_ascii=False)) if as_json else visible(text(value)))
 
 
-def journey_verb(until: str, help_text: str) -> Callable[..., None]:
+def recipe_verb(until: str, help_text: str) -> Callable[..., None]:
     """Return a verb that runs a recipe up to the stage `until`; its help says what that does, with an example."""
 
     def verb(

@@ -1,10 +1,10 @@
 """`build_corpus`: sources and steps in, a folder of clean Parquet out.
 
-The input is cut into parts (`parts.py`), which threads take through reader and steps; then comes the barrier
-(`barrier/census.py`, `barrier/near.py`): duplicates are found over all parts, and the documents are written by split
-(`finishing.py`). `manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed goes on
-with the parts that were not finished. Text that is appended to a finished corpus is a further build in the same folder:
-files of earlier builds are not touched, and until the new manifest is there the corpus is what it was.
+The input is cut into parts (`planning.py`), which an engine takes through reader and steps (`parts.py`). Then comes the
+barrier (`barrier/order.py`): duplicates are found over all parts. The documents are written by split (`finishing.py`).
+`manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed resumes with the parts
+that were not finished. Text that is appended to a finished corpus is a further build in the same folder: files of
+earlier builds are not touched, and until the new manifest is there the corpus is what it was.
 """
 
 import errno
@@ -12,11 +12,8 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
+from typing import Any
 
 from massivetext.corpus.barrier.index import index_path
 from massivetext.corpus.barrier.opening import open_census
@@ -24,7 +21,8 @@ from massivetext.corpus.barrier.order import decide, judges_for
 from massivetext.corpus.barrier.totals import totals_of
 from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.finishing import WORK, WRITTEN, discard_builds, write_clusters, write_files
-from massivetext.corpus.inputs import file_facts, files_read, with_digests
+from massivetext.corpus.gathering import ProcessPart
+from massivetext.corpus.inputs import with_digests
 from massivetext.corpus.manifests import (
     check_splits,
     count_drops,
@@ -34,23 +32,21 @@ from massivetext.corpus.manifests import (
     say_counts,
     warn_of_nothing,
 )
-from massivetext.corpus.parts import Course, Part, process_part
 from massivetext.corpus.planning import Plan, make_plan
 from massivetext.corpus.readers.finding import input_files, unreadable
+from massivetext.corpus.reading import PAGE, Corpus, load_corpus
 from massivetext.corpus.removing import finish_takedown
+from massivetext.corpus.rows import schemas_of
 from massivetext.corpus.settings import CorpusSettings, read_settings
 from massivetext.corpus.takedowns import BEFORE, TAKEN, check_takedowns, locked_corpus, takedown_digests
-from massivetext.engines import Advance, Engine, Threads
-from massivetext.errors import DataError, MassiveTextError
+from massivetext.engines import Engine, Threads
+from massivetext.errors import MassiveTextError
 from massivetext.progress import log, progress
 from massivetext.state import read_object, write_state
-from massivetext.storage import clear_temporary, full_disk_named, value_digest, write_json
+from massivetext.storage import clear_temporary, full_disk_named, write_json
 from massivetext.translations import tr
 
-if TYPE_CHECKING:
-    from massivetext.corpus.reading import Corpus
-
-__all__ = ["build_corpus", "input_files", "inputs_digests"]
+__all__ = ["build_corpus", "input_files"]
 
 FOLDER_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
@@ -63,7 +59,7 @@ def build_corpus(
     append: bool = False,
     quiet: bool = False,
     threads: int | None = None,
-) -> "Corpus":
+) -> Corpus:
     """Return the corpus that a recipe describes, built in `folder`; one that is there already is not built again.
 
     recipe: the `corpus:` section as settings or as a mapping, a whole recipe as a mapping, a recipe file, or a built-in
@@ -75,8 +71,6 @@ def build_corpus(
     MassiveTextError where the disk is full.
     """
     settings, found_seed = read_settings(recipe)
-    from massivetext.corpus.reading import load_corpus
-
     if settings.from_ is not None:
         return load_corpus(settings.from_)
     folder = Path(folder)
@@ -101,22 +95,20 @@ def build_corpus(
 
 def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: bool, engine: Engine) -> None:
     """Build what was planned; base: the manifest of the corpus that is appended to."""
-    from massivetext.corpus.reading import PAGE
-
     work = folder / WORK
     _prepare(folder, plan)
     markers = _process(plan, work, engine, quiet)
     counts = merged_counts(plan.courses, markers)
     warn_of_nothing(plan.courses, counts)
-    census = open_census(folder, work, len(plan.parts), plan.asked, plan.settings.split.names, plan.build)
+    census = open_census(folder, work, len(plan.parts), plan.required, plan.settings.split.names, plan.build)
     with progress(tr("Looking for duplicates"), quiet=quiet):
-        editors = decide(census, judges_for(plan.asked, len(census.splits)), engine)
+        editors = decide(census, judges_for(plan.required, len(census.splits)), engine)
     totals = totals_of(census)
     count_drops(counts, totals)
     values = make_manifest(plan, counts, totals, markers, base) | _obeyed(folder, base)
     check_splits(plan.settings, values)
     with progress(tr("Writing the corpus"), float(census.rows), tr("documents"), quiet) as task:
-        write_files(census, plan.measures, editors, engine, lambda amount, _: task.advance(amount))
+        write_files(census, plan.measures, editors, engine, task.report)
     read = {(name, file.uri): file for name, course in plan.courses.items() for file in course.files}
     read_facts = {"files": with_digests(plan.files, read, engine)}
     write_state(index_path(folder, plan.build).with_suffix(".json"), read_facts)
@@ -128,31 +120,8 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
     shutil.rmtree(work)
     if not quiet:
         say_counts(counts, plan.courses, values)
-        if plan.asked.near is not None:
-            log(plan.asked.near.recall_text())
-
-
-def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
-    """Return a digest of each source's files, or that of the built corpus that is named; None: there are none any more.
-
-    It is made of names, sizes and times of change; a file of which the corpus in `folder` has read the same content
-    under another time counts as the one that was read.
-    """
-    if settings.from_ is not None:
-        from massivetext.corpus.reading import load_corpus
-
-        return {"corpus.from": load_corpus(settings.from_).digest}
-    known, found = files_read(folder), dict[str, str | None]()
-    for source in settings.sources:
-        try:
-            files = input_files(source)
-        except DataError:
-            if not known:
-                raise
-            found[source.name] = None
-        else:
-            found[source.name] = value_digest(file_facts(source.name, files, known))
-    return found
+        if plan.required.near is not None:
+            log(plan.required.near.recall_text())
 
 
 @contextmanager
@@ -196,27 +165,9 @@ def _prepare(folder: Path, plan: Plan) -> None:
             clear_temporary(folder / name)
 
 
-@dataclass(frozen=True)
-class ProcessPart:
-    """Takes a part through reader and steps; returns its counts."""
-
-    courses: dict[str, Course]
-    measures: dict[str, pa.DataType]
-    work: Path
-
-    def __call__(self, part: Part, advance: Advance) -> dict[str, Any]:
-        """Process one part."""
-        return process_part(part, self.courses, self.measures, self.work, advance)
-
-
 def _process(plan: Plan, work: Path, engine: Engine, quiet: bool) -> list[dict[str, Any]]:
     """Return the counts of all parts, in order, once they have been taken through reader and steps."""
-    done_records, total = 0, sum(part.input_bytes for part in plan.parts)
+    total = sum(part.input_bytes for part in plan.parts)
     with progress(tr("Reading and cleaning"), float(total), "B", quiet) as task:
-
-        def advance(amount: float, records: int) -> None:
-            nonlocal done_records
-            done_records += records
-            task.advance(amount, tr("{count} documents", count=f"{done_records:,}"))
-
-        return engine.map_parts(ProcessPart(plan.courses, plan.measures, work), plan.parts, advance)
+        process_part = ProcessPart(plan.courses, schemas_of(plan.measures), work)
+        return engine.map_parts(process_part, plan.parts, task.report)

@@ -15,19 +15,19 @@ from massivetext.corpus.barrier.census import Census, PartRows
 from massivetext.corpus.barrier.fates import TWINS, Fate
 from massivetext.corpus.barrier.keys import Mask, Numbers, as_hexadecimal
 from massivetext.corpus.barrier.verdicts import Editor
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
 from massivetext.corpus.rows import (
     EXCERPT_CHARACTERS,
     as_dropped,
-    conformed,
     dropped_schema,
     kept_schema,
-    replaced,
 )
 from massivetext.corpus.takedowns import TakenDown, blanked
 from massivetext.engines import Advance, Engine
 from massivetext.parquet import own_writer
 from massivetext.storage import temporary_path, write_text
+from massivetext.text.arrays import conformed, replaced
 
 WORK = ".work"
 ROW_GROUP_BYTES = 64 * 2**20
@@ -91,12 +91,8 @@ class WriteFiles:
 
     def _write(self, part: PartRows, stack: ExitStack) -> None:
         """Write the documents of each split, and the dropped rows."""
-        census, files, name = (
-            self.census,
-            part_files(self.census.work, part.number),
-            part_name(self.census.build, part.number),
-        )
-        schema = kept_schema(self.measures)
+        census, files = self.census, part_files(self.census.work, part.number)
+        name, schema = part_name(census.build, part.number), kept_schema(self.measures)
         outputs = [Output(census.folder / "documents" / split / name, schema, stack) for split in census.splits]
         dropped = Output(census.folder / "dropped" / name, dropped_schema(self.measures), stack)
         for batch in opened(files.dropped):

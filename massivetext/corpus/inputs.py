@@ -10,9 +10,14 @@ from typing import Any
 
 from xxhash import xxh3_128
 
+from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.streams import SourceFile
+from massivetext.corpus.reading import load_corpus
+from massivetext.corpus.settings import CorpusSettings
 from massivetext.engines import Advance, Engine
+from massivetext.errors import DataError
 from massivetext.state import read_state
+from massivetext.storage import value_digest
 
 BLOCK_BYTES = 2**20
 
@@ -73,3 +78,24 @@ def content_digest(path: Path) -> str:
         while block := stream.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
+    """Return a digest of each source's files, or that of the built corpus that is named; None: there are none any more.
+
+    It is made of names, sizes and times of change; a file of which the corpus in `folder` has read the same content
+    under another time counts as the one that was read.
+    """
+    if settings.from_ is not None:
+        return {"corpus.from": load_corpus(settings.from_).digest}
+    known, found = files_read(folder), dict[str, str | None]()
+    for source in settings.sources:
+        try:
+            files = input_files(source)
+        except DataError:
+            if not known:
+                raise
+            found[source.name] = None
+        else:
+            found[source.name] = value_digest(file_facts(source.name, files, known))
+    return found

@@ -11,15 +11,16 @@ from typing import Any
 import pyarrow as pa
 
 from massivetext import __version__
-from massivetext.corpus.barrier.asked import Asked, asked_of
 from massivetext.corpus.barrier.deduplication import Deduplicate
+from massivetext.corpus.barrier.requirements import Requirements, requirements_of
 from massivetext.corpus.barrier.verdicts import Judge
+from massivetext.corpus.gathering import READ_VERSION
 from massivetext.corpus.inputs import Facts, file_facts, files_read
-from massivetext.corpus.parts import Course, Part, make_parts
+from massivetext.corpus.lanes import Course, Lane
+from massivetext.corpus.parts import Part, make_parts
 from massivetext.corpus.readers.finding import find_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
-from massivetext.corpus.rows import READ_VERSION, Lane
 from massivetext.corpus.settings import CorpusSettings, SourceSettings
 from massivetext.corpus.steps import Barrier, Measure, Step
 from massivetext.corpus.steps.table import make_steps
@@ -37,8 +38,8 @@ class Plan:
     seed: int
     courses: dict[str, Course]
     """Sources by name, in ascending order of their names, which is the first key of the canonical order."""
-    asked: Asked
-    """What the sources ask of the barrier."""
+    required: Requirements
+    """What the sources require of the barrier."""
     measures: dict[str, pa.DataType]
     parts: tuple[Part, ...]
     fingerprint: str
@@ -87,8 +88,8 @@ def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str,
     parts = tuple(make_parts(list(courses.values()), PART_BYTES))
     if base is not None:
         check_appendable(base, settings, seed, versions)
-    asked = asked_of({name: course.lane.steps for name, course in courses.items()})
-    return Plan(settings, seed, courses, asked, measures, parts, value_digest(facts), versions, files, build)
+    required = requirements_of({name: course.lane.steps for name, course in courses.items()})
+    return Plan(settings, seed, courses, required, measures, parts, value_digest(facts), versions, files, build)
 
 
 def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) -> bool:
@@ -104,7 +105,7 @@ def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) ->
 
 def check_steps(settings: CorpusSettings) -> None:
     """Raise ConfigError or DataError for steps that cannot be made, or that disagree; no input is read."""
-    asked_of({source.name: source_steps(settings, source) for source in settings.sources})
+    requirements_of({source.name: source_steps(settings, source) for source in settings.sources})
 
 
 def source_steps(settings: CorpusSettings, source: SourceSettings) -> tuple[Step, ...]:

@@ -177,6 +177,13 @@ class CorpusSettings(Settings):
     def _one_origin(self) -> "CorpusSettings":
         if self.from_ is not None and self.sources:
             raise ValueError("found both from and sources; give a built corpus or the sources to build one, not both")
+        if self.from_ is not None:
+            for name in ("steps", "split"):  # a resolved recipe holds their defaults
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(
+                        f"found both from and {name}; a built corpus keeps the steps and the split that it was built "
+                        f"with: remove {name}, or give the sources to build another"
+                    )
         if self.from_ is None and not self.sources:
             raise ValueError("found neither sources nor from; give at least one source, e.g. {name: mine, path: texts}")
         names = [source.name for source in self.sources]

@@ -11,8 +11,7 @@ from massivetext.errors import ConfigError, DataError
 from massivetext.explaining.attribution import Attribution, attribute_tokens
 from massivetext.explaining.lens import LogitLens, logit_lens
 from massivetext.explaining.maps import AttentionMap, attention_maps
-from massivetext.explaining.reading import Model, TextClassifier, predicts_tokens
-from massivetext.models.heads.labelling import MaskedLM
+from massivetext.models.model import Model
 from massivetext.settings import Settings
 from massivetext.storage import write_text
 from massivetext.tokens.tokenizer import Tokenizer
@@ -110,10 +109,10 @@ def explain(
                 f"{MOST_SHOWN}; explain a shorter piece, or leave `out` away and use the numbers"
             )
     lens = attribution = None
-    if predicts_tokens(model):
+    if model.predicts_tokens:
         lens = logit_lens(model, tokenizer, text, settings.target_text, settings.top)
-    asked = predicts_tokens(model) or isinstance(model, TextClassifier)
-    if isinstance(model, MaskedLM):
+    asked = model.predicts_tokens or model.task == "sequence-classification"
+    if model.task == "masked-lm":
         asked = settings.place is not None or str(tokenizer.mask_token) in text
     if asked:
         names = ("target", "target_text", "place", "method", "steps")

@@ -4,6 +4,7 @@ Legend: T tokens that read, S tokens that are read.
 """
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from massivetext.explaining.pieces import Piece
-from massivetext.explaining.reading import Model, bare, chosen, evaluating, read_text
+from massivetext.explaining.reading import chosen, evaluating, read_text
+from massivetext.models.model import Model
+from massivetext.models.outputs import Record
 from massivetext.tokens.tokenizer import Tokenizer
 
 
@@ -50,7 +53,11 @@ def attention_maps(
     """
     given = read_text(model, tokenizer, text, target_text)
     with evaluating(model):
-        found = bare(model)(**given.inputs(), output_attentions=True)
+        if model.reads_ahead:  # without the head, which may take other inputs
+            record, reader = Record([], []), cast(Any, model)
+            reader.hidden(reader.embed(given.input_ids, given.kinds), record=record)
+            return {"self": AttentionMap(given.pieces, given.pieces, _array(tuple(record.weights or ())))}
+        found = model(**given.inputs(), output_attentions=True)
     if given.decoder_ids is None:
         return {"self": AttentionMap(given.pieces, given.pieces, _array(found.attentions))}
     written = list(given.written)

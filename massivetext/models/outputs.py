@@ -95,21 +95,11 @@ class EncoderOutput(Output):
 
 
 @dataclass
-class CausalOutput(Output):
-    """Logits (B, T, V); the mean loss in nats where labels were given."""
+class HeadOutput(Output):
+    """Logits: (B, T, V) language models, (B, T, L) tokens, (B, L) texts, (B, choices) multiple choice; the loss."""
 
     loss: Tensor | None
     logits: Tensor
-    hidden_states: HiddenStates | None = None
-    attentions: Attentions | None = None
-
-
-@dataclass
-class HeadOutput(Output):
-    """Logits: (B, T, V) masked language models, (B, T, L) tokens, (B, L) texts, (B, choices) multiple choice."""
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
     hidden_states: HiddenStates | None = None
     attentions: Attentions | None = None
 

@@ -161,6 +161,7 @@ def read_run(folder: str | Path) -> RunFacts:
     """Return what a run folder holds so far; raise DataError if it is no run folder."""
     import yaml  # type: ignore[import-untyped, unused-ignore]
 
+    from massivetext.training.folder import TrainingFolder
     from massivetext.training.metrics import read_rows
 
     folder = Path(folder)
@@ -175,13 +176,14 @@ def read_run(folder: str | Path) -> RunFacts:
     recipe = yaml.safe_load(recipe_text)
     corpus_folder = Path((recipe.get("corpus") or {}).get("from") or folder / "corpus")
     facts = RunFacts(folder, corpus_folder, recipe, recipe_text)
-    grown = [name for name in ("metrics.jsonl", "timing.jsonl") if (folder / name).is_file()]
+    training = TrainingFolder(folder)
+    grown = [path.name for path in (training.metrics, training.timing) if path.is_file()]
     if grown:
         check_recorded(folder, "train", grown, "Restore it from a copy, or delete it: the report then does without it")
-    rows = read_rows(folder / "metrics.jsonl")
+    rows = read_rows(training.metrics)
     facts.training = [row for row in rows if "loss" in row]
     facts.validation = [row for row in rows if "validation_loss" in row]
-    facts.timing = read_rows(folder / "timing.jsonl")
+    facts.timing = read_rows(training.timing)
     parts = {
         "corpus": corpus_folder / "manifest.json",
         "tokens": folder / "tokens" / "manifest.json",
@@ -198,5 +200,5 @@ def read_run(folder: str | Path) -> RunFacts:
     weights = sorted((folder / "model").glob("*.safetensors"))
     facts.parameters = sum(count_parameters(path) for path in weights)
     if not facts.training:
-        facts.missing.append("metrics.jsonl")
+        facts.missing.append(training.metrics.name)
     return facts

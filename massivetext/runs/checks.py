@@ -4,15 +4,17 @@ Each check raises the error that its stage would raise later, after corpus, toke
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from massivetext.corpus.settings import TOTAL
-from massivetext.errors import ConfigError, MassiveTextError, unknown_name
+from massivetext.errors import ConfigError, MassiveTextError, StoreError, unknown_name
 from massivetext.recipe import CorpusRecipe, Recipe
-from massivetext.runs.folder import OUTPUTS
-from massivetext.runs.stages import check_prompts, new_config
+from massivetext.runs.contents import open_tokenizer
+from massivetext.runs.folder import RecipeRun
+from massivetext.runs.stages import GRAPH, PRETRAINING
+from massivetext.tasks.prompts import check_prompts
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
@@ -35,25 +37,43 @@ class Fault(NamedTuple):
     message: str
 
 
-def check_recipe(recipe: CorpusRecipe, out: Path, until: str = "report") -> None:
-    """Raise ConfigError with everything in a recipe that will fail in one of the stages up to `until`."""
-    faults = recipe_faults(recipe, out, until)
+class Plan(NamedTuple):
+    """What is about to be done."""
+
+    recipe: CorpusRecipe
+    out: Path
+    stages: Collection[str]
+    """Names of the stages that are to be done; what only others use is not looked at."""
+
+    @property
+    def whole(self) -> Recipe:
+        """The recipe with its model and its training."""
+        assert isinstance(self.recipe, Recipe)
+        return self.recipe
+
+
+def check_recipe(recipe: CorpusRecipe, out: Path, stages: Collection[str]) -> None:
+    """Raise ConfigError with everything in a recipe that will fail in one of these stages, or in writing `out`."""
+    faults = _faults(Plan(recipe, out, stages))
     if faults:
-        raise ConfigError("\n".join(fault.message for fault in faults))
+        raise ConfigError("\n".join(dict.fromkeys(fault.message for fault in faults)))
 
 
-def recipe_faults(recipe: CorpusRecipe, out: Path, until: str = "report") -> list[Fault]:
+def recipe_faults(recipe: CorpusRecipe, out: Path, until: str | None = None) -> list[Fault]:
     """Return what will fail in a run of the recipe in the folder `out`, without reading an input.
 
-    until: the last stage of the run; what only later stages use is not looked at.
+    until: the last stage of the run; what only later stages use is not looked at. None: all stages.
     """
+    return _faults(Plan(recipe, out, [stage.name for stage in GRAPH.up_to(until)]))
+
+
+def _faults(plan: Plan) -> list[Fault]:
     faults = []
-    stages = list(OUTPUTS)
-    for subject, stage, check in CHECKS:
-        if stages.index(stage) > stages.index(until):
+    for subject, stages, check in CHECKS:
+        if stages and not set(stages) & set(plan.stages):
             continue
         try:
-            check(recipe, out)
+            check(plan)
         except MassiveTextError as error:
             faults.append(Fault(tr(subject), str(error)))
         except OSError as error:
@@ -61,33 +81,36 @@ def recipe_faults(recipe: CorpusRecipe, out: Path, until: str = "report") -> lis
     return list(dict.fromkeys(faults))
 
 
-def _check_out(recipe: CorpusRecipe, out: Path) -> None:
-    """The run folder can be written."""
-    _check_folder(out, "the run folder", "name another with --out")
+def _check_out(plan: Plan) -> None:
+    """Check that the run folder can be written."""
+    _check_folder(plan.out, "the run folder", "name another with --out")
 
 
-def _check_corpus(recipe: CorpusRecipe, out: Path) -> None:
-    """The steps can be made, and the files that they name are there; or the built corpus is there."""
+def _check_corpus(plan: Plan) -> None:
+    """Check that the steps can be made and the files that they name are there, or that the built corpus is there."""
     from massivetext.corpus.planning import check_steps
 
+    recipe = plan.recipe
     if recipe.corpus.from_ is None:
         check_steps(recipe.corpus)
     if TOTAL in _sources(recipe):
         raise ConfigError(f"corpus.from: a source is named {TOTAL!r}, which stands for all sources together; rename it")
 
 
-def _check_tokenizer(recipe: CorpusRecipe, out: Path) -> None:
-    """The tokenizer that the recipe names is there, or its vocabulary can be learned in this memory."""
+def _check_tokenizer(plan: Plan) -> None:
+    """Check that the recipe's tokenizer is there, or that its vocabulary can be learned in this memory."""
     from massivetext.models.memory import check_memory, memory_bytes
 
+    recipe = plan.recipe
     if _given_tokenizer(recipe) is None:
         entries = recipe.tokenizer.vocab_size
         parts = {"tokenizer.vocab_size": entries * ENTRY_BYTES}
         check_memory(f"a vocabulary of {entries:,} entries", parts, memory_bytes())
 
 
-def _check_reversible(recipe: CorpusRecipe, out: Path) -> None:
-    """The vocabulary loses no text."""
+def _check_reversible(plan: Plan) -> None:
+    """Check that the vocabulary loses no text."""
+    recipe = plan.recipe
     if recipe.tokenizer.kind == "wordpiece":
         raise ConfigError(
             "tokenizer.kind is wordpiece, which loses what it does not know; a language model learns from bpe, "
@@ -95,20 +118,22 @@ def _check_reversible(recipe: CorpusRecipe, out: Path) -> None:
         )
 
 
-def _check_mixture(recipe: CorpusRecipe, out: Path) -> None:
-    """The mixture names sources of the recipe."""
+def _check_mixture(plan: Plan) -> None:
+    """Check that the mixture names sources of the recipe."""
     from massivetext.tokens.mixture import epochs_of
 
+    recipe = plan.recipe
     epochs_of(recipe.mixture, dict.fromkeys(_sources(recipe), 1))
 
 
-def _check_model(recipe: CorpusRecipe, out: Path) -> None:
-    """The configuration of the model is valid, and training it fits into memory."""
+def _check_model(plan: Plan) -> None:
+    """Check that the model's configuration is valid and that training it fits into memory."""
+    from massivetext.models.construction import new_config
     from massivetext.models.memory import check_memory, memory_bytes
 
-    assert isinstance(recipe, Recipe)
-    tokenizer = _given_tokenizer(recipe)
-    config = new_config(recipe, recipe.tokenizer.vocab_size if tokenizer is None else len(tokenizer))
+    recipe, tokenizer = plan.whole, _known_tokenizer(plan)
+    entries = recipe.tokenizer.vocab_size if tokenizer is None else len(tokenizer)
+    config = new_config(recipe.model, recipe.train.context_tokens, entries)
     check_memory("training this model", training_bytes(recipe, config), memory_bytes())
 
 
@@ -131,17 +156,16 @@ def training_bytes(recipe: Recipe, config: "DecoderConfig") -> dict[str, int]:
     }
 
 
-def _check_training(recipe: CorpusRecipe, out: Path) -> None:
-    """The checkpoint, the folder and the compiler that training uses are there."""
+def _check_training(plan: Plan) -> None:
+    """Check that the checkpoint, the folder and the compiler that training uses are there."""
     import torch
 
     from massivetext.training.checkpoints import locate_checkpoint
     from massivetext.training.machine import compile_wanted
 
-    assert isinstance(recipe, Recipe)
+    recipe = plan.whole
     settings = recipe.train
-    own = any((out / "checkpoints").glob("step-*")) if out.is_dir() else False
-    if settings.from_ is not None and not own:
+    if settings.from_ is not None and not PRETRAINING.folder(plan.out).has_checkpoints():
         try:
             locate_checkpoint(settings.from_)
         except MassiveTextError as error:
@@ -151,23 +175,21 @@ def _check_training(recipe: CorpusRecipe, out: Path) -> None:
     compile_wanted(settings, torch.device("cpu"))
 
 
-def _check_prompts(recipe: CorpusRecipe, out: Path) -> None:
-    """The prompts are for sources of the recipe, and the model can read them."""
-    assert isinstance(recipe, Recipe)
+def _check_prompts(plan: Plan) -> None:
+    """Check that the prompts are for sources of the recipe and that the model can read them."""
+    recipe = plan.whole
     given, sources = recipe.generate.prompts, _sources(recipe)
     for name in given if isinstance(given, dict) else ():
         if name not in sources:
             raise ConfigError(unknown_name("source in generate.prompts:", name, sources))
-    tokenizer = _given_tokenizer(recipe)
-    if tokenizer is not None:
-        check_prompts(recipe, tokenizer)
-    elif recipe.tokenizer.kind == "byte":
-        check_prompts(recipe, None)
+    tokenizer = _known_tokenizer(plan)
+    if tokenizer is not None or recipe.tokenizer.kind == "byte":
+        check_prompts(given, recipe.train.context_tokens, tokenizer)
 
 
-def _check_evaluation(recipe: CorpusRecipe, out: Path) -> None:
-    """There is a test split, and the windows of scoring overlap or touch."""
-    assert isinstance(recipe, Recipe)
+def _check_evaluation(plan: Plan) -> None:
+    """Check that there is a test split, and that the windows of scoring overlap or touch."""
+    recipe = plan.whole
     splits = _corpus_parts(recipe)[1]
     if "test" not in splits:
         raise ConfigError(
@@ -182,18 +204,18 @@ def _check_evaluation(recipe: CorpusRecipe, out: Path) -> None:
         )
 
 
-CHECKS: tuple[tuple[str, str, Callable[[CorpusRecipe, Path], None]], ...] = (
-    ("run folder", "corpus", _check_out),
-    ("corpus", "corpus", _check_corpus),
-    ("tokenizer", "tokenizer", _check_tokenizer),
-    ("tokenizer", "tokens", _check_reversible),
-    ("mixture", "train", _check_mixture),
-    ("model", "train", _check_model),
-    ("train", "train", _check_training),
-    ("samples", "train", _check_prompts),
-    ("evaluate", "evaluate", _check_evaluation),
+CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[Plan], None]], ...] = (
+    ("run folder", (), _check_out),
+    ("corpus", ("corpus",), _check_corpus),
+    ("tokenizer", ("tokenizer",), _check_tokenizer),
+    ("tokenizer", ("tokens",), _check_reversible),
+    ("mixture", ("train",), _check_mixture),
+    ("model", ("train",), _check_model),
+    ("train", ("train",), _check_training),
+    ("samples", ("train", "samples"), _check_prompts),
+    ("evaluate", ("evaluate",), _check_evaluation),
 )
-"""What is checked: what it concerns, the first stage that needs it, and the check."""
+"""What is checked: what it concerns, the stages that need it (none: each), and the check."""
 
 
 def _sources(recipe: CorpusRecipe) -> Sequence[str]:
@@ -220,6 +242,16 @@ def _given_tokenizer(recipe: CorpusRecipe) -> "Tokenizer | None":
         return AutoTokenizer.from_pretrained(origin) if origin else None
     except MassiveTextError as error:
         raise ConfigError(f"{'tokenizer' if recipe.tokenizer.from_ else 'model'}.from: {error}") from None
+
+
+def _known_tokenizer(plan: Plan) -> "Tokenizer | None":
+    """Return the run's tokenizer where that stage is done, else the one that the recipe names; None: neither."""
+    if "tokenizer" in plan.stages:
+        return _given_tokenizer(plan.recipe)
+    try:
+        return open_tokenizer(RecipeRun(plan.out, plan.recipe))
+    except StoreError:  # whichever stage reads it says what is damaged
+        return None
 
 
 def _check_folder(folder: Path, what: str, remedy: str) -> None:

@@ -160,15 +160,15 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
     """Yield findings on the size of the model, the memory and the time its training needs, and the data beside it."""
     import torch
 
-    from massivetext.models.families.table import CAUSAL_FAMILIES
+    from massivetext.models.construction import new_config
+    from massivetext.models.families.table import CLASSES
     from massivetext.models.listing import TRAINED_BYTES, USABLE_SHARE
     from massivetext.models.presets import parameter_count
-    from massivetext.runs.stages import new_config
     from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
-    config = new_config(recipe, recipe.tokenizer.vocab_size)
+    config = new_config(recipe.model, recipe.train.context_tokens, recipe.tokenizer.vocab_size)
     parameters = parameter_count(config)
-    model = CAUSAL_FAMILIES[config.model_type](config, None)  # without weights: nothing is allocated
+    model = CLASSES["causal-lm"][config.model_type](config, None)  # without weights: nothing is allocated
     needed = parameters * TRAINED_BYTES
     enough = needed < USABLE_SHARE * memory_bytes()
     yield Finding(

@@ -1,4 +1,4 @@
-"""`run`: executes a recipe stage by stage (stages.py), each stage once, and goes on after a kill where it stopped."""
+"""`run`: does the stages of a recipe (stages.py) that are not done yet; an interrupted one resumes where it stopped."""
 
 import os
 import platform
@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from massivetext import __version__
-from massivetext.errors import ConfigError, StoreError, unknown_name
+from massivetext.errors import StoreError
 from massivetext.evaluation.results import read_scores
 from massivetext.metrics.score import Score
 from massivetext.metrics.tables import scores_text
 from massivetext.progress import log
 from massivetext.recipe import load_corpus_recipe, load_recipe
 from massivetext.runs.checks import check_recipe
-from massivetext.runs.folder import OUTPUTS, Journey
-from massivetext.runs.stages import STAGES, corpus_digest, write_final_report
+from massivetext.runs.contents import corpus_digest
+from massivetext.runs.folder import RUN, RecipeRun
+from massivetext.runs.graph import Graph, Stage
+from massivetext.runs.stages import GRAPH, NO_TRAINING, PRETRAINING, STAGES, make_report
 from massivetext.state import read_state, write_state
 from massivetext.storage import clear_temporary, full_disk_named, locked_folder
 from massivetext.training.metrics import read_rows
+from massivetext.translations import language as language_in_use
 from massivetext.translations import set_language, tr
 
 REPORTED_PACKAGES = ("torch", "numpy", "pyarrow", "tokenizers", "numba")
@@ -36,55 +39,83 @@ def run(
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
     *,
-    until: str = "report",
+    until: str | None = None,
     language: str | None = None,
     overwrite: bool = False,
     quiet: bool = False,
+    stages: Sequence[Stage] = (),
 ) -> dict[str, Any]:
     """Return what a recipe's run gave: scores, paths, digests, times; the run folder holds the rest.
 
     recipe: a built-in name ("quickstart"), a YAML file, or the recipe itself as a mapping. out: the run folder
-    (default: runs/NAME). overrides: "train.steps=200", as with `--set`. until: the last stage to do. language: "en" or
-    "zh" for messages and report; unset: the recipe's, else the locale's. overwrite: start over where the folder holds a
-    training with other settings. Raises ConfigError, DataError, BusyError and the stages' own errors.
+    (default: runs/NAME). overrides: "train.steps=200", as with `--set`. until: the last stage to do; None: all.
+    language: "en" or "zh" for messages and report; unset: the recipe's, else the locale's. overwrite: start over where
+    the folder holds a training with other settings. stages: stages of your own, each done as soon as its inputs are
+    there. Raises ConfigError, DataError, BusyError and the stages' own errors.
     """
-    if until not in OUTPUTS:
-        raise ConfigError(unknown_name("stage", until, OUTPUTS))
-    trains = until not in ("corpus", "tokenizer")
+    graph = Graph([*stages, *STAGES]) if stages else GRAPH
+    names = {stage.name for stage in graph.up_to(until)}
+    trains = bool(names & {stage.name for stage in STAGES} - NO_TRAINING)
     resolved = (load_recipe if trains else load_corpus_recipe)(recipe, overrides)
     set_language(language or resolved.language)
     name = "recipe" if isinstance(recipe, Mapping) else Path(recipe).stem
     folder = Path(out) if out is not None else Path("runs") / name
-    check_recipe(resolved, folder, until)
-    journey = Journey(folder, resolved, overwrite, quiet)
-    started_at = time.monotonic()
+    current = RecipeRun(folder, resolved, overwrite, quiet)
+    execute(current, graph, until)
+    return result(current)
+
+
+def execute(current: RecipeRun, graph: Graph = GRAPH, until: str | None = None) -> None:
+    """Do the stages up to `until` that are not done. Raises as `run` does."""
+    folder, started_at = current.folder, time.monotonic()
+    wanted = [stage.name for stage in graph.up_to(until)]
+    is_new = not folder.is_dir()
+    check_recipe(current.recipe, folder, wanted if is_new else ())  # a recipe that will fail leaves no new folder
     with full_disk_named(folder), locked_folder(folder, nested=True):
         clear_temporary(folder)
-        for name in list(OUTPUTS)[: list(OUTPUTS).index(until) + 1]:
-            STAGES[name](journey)
-        if journey.performed:
-            note_run(journey, time.monotonic() - started_at)
-            if until == "report":  # once more, now that the report's own time and memory are known
-                write_final_report(journey)
+        finish_takedown(current)
+        left = graph.unfinished(current, until)
+        if not is_new:
+            check_recipe(current.recipe, folder, [stage.name for stage in left])
+        for stage in left:
+            graph.perform(current, stage)
+        if current.performed:
+            note_run(current, graph, time.monotonic() - started_at)
+            if "report" in wanted:  # once more, now that the report's own time and memory are known
+                make_report(current)
         else:
-            journey.say(tr("Nothing was left to do."))
-    return result(journey)
+            current.say(tr("Nothing was left to do."))
 
 
-def note_run(journey: Journey, elapsed_seconds: float) -> None:
+def finish_takedown(current: RecipeRun) -> None:
+    """Finish a takedown in the run's corpus that was interrupted; its samples and report are then made anew."""
+    from massivetext.corpus.takedowns import REMOVED
+
+    if not (current.folder / "corpus" / REMOVED).is_dir():
+        return
+    from massivetext.corpus.removing import finish_interrupted
+    from massivetext.report.page import write_report
+
+    name = finish_interrupted(current.folder / "corpus")
+    if name is not None:
+        write_report(current.folder / "corpus", language_in_use())
+        current.say(tr("An interrupted takedown was finished: {name}", name=name))
+
+
+def note_run(current: RecipeRun, graph: Graph, elapsed_seconds: float) -> None:
     """Add this process's time to run.json, with the stages' times, the peak memory, the machine and the digests."""
-    path = journey.folder / "run.json"
+    path = current.folder / RUN
     before = _times_so_far(path)
     # ru_maxrss counts KiB on Linux, bytes on macOS
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    stages = {name: journey.marker(name).get("elapsed_seconds") for name in OUTPUTS}
+    stages = {name: current.marker(name).get("elapsed_seconds") for name in (stage.name for stage in graph.order)}
     write_state(
         path,
         {
             "elapsed_seconds": round(before.get("elapsed_seconds", 0.0) + elapsed_seconds, 3),
             "stages": {name: seconds for name, seconds in stages.items() if seconds is not None},
             "peak_memory_bytes": max(peak, before.get("peak_memory_bytes", 0)),
-            "corpus_digest": corpus_digest(journey),
+            "corpus_digest": corpus_digest(current),
             "machine": machine(),
             "version": __version__,
             "packages": {name: version(name) for name in REPORTED_PACKAGES},
@@ -137,23 +168,23 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def result(journey: Journey) -> dict[str, Any]:
+def result(current: RecipeRun) -> dict[str, Any]:
     """Return what a run gave so far: scores, tokens, times, paths, digests, and the stages that this call did."""
-    folder = journey.folder
+    folder = current.folder
     found: dict[str, Any] = {}
     if (folder / "evaluation.json").is_file():
         again = "Delete it and give the same command again: the stage 'evaluate' is done again"
         found["scores"] = [score.row() for score in read_scores(folder / "evaluation.json", again)]
-    metrics = folder / "metrics.jsonl"
-    if journey.marker("train").get("finished") and metrics.is_file():
+    metrics = PRETRAINING.folder(folder).metrics
+    if current.marker(PRETRAINING.name).get("finished") and metrics.is_file():
         found["tokens"] = _trained_tokens(metrics)
-    if noted := _times_so_far(folder / "run.json"):
+    if noted := _times_so_far(folder / RUN):
         # A takedown or an append has changed the corpus since, if it came after the last stage.
-        found |= {name: noted[name] for name in RUN_KEYS} | {"corpus_digest": corpus_digest(journey)}
+        found |= {name: noted[name] for name in RUN_KEYS} | {"corpus_digest": corpus_digest(current)}
     for name, path in (("model", folder / "model"), ("report", folder / "report.html")):
         if path.exists():
             found[name] = str(path)
-    return {**found, "folder": str(folder), "stages_done": journey.performed}
+    return {**found, "folder": str(folder), "stages_done": current.performed}
 
 
 def _trained_tokens(metrics: Path) -> int:

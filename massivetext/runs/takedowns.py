@@ -15,20 +15,21 @@ from massivetext.corpus.takedowns import locked_corpus
 from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.recipe import Recipe, load_corpus_recipe, load_recipe
 from massivetext.report.page import write_report
-from massivetext.runs.folder import Journey
-from massivetext.runs.stages import do_samples
+from massivetext.runs.folder import RecipeRun
+from massivetext.runs.stages import GRAPH, TRAININGS
+from massivetext.runs.training import MODEL
+from massivetext.training.folder import CHECKPOINTS
 from massivetext.translations import language, tr
 
 if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
 
-MADE = {
-    "tokenizer": "tokenizer",
-    "tokens": "tokens",
-    "checkpoints": "checkpoints",
-    "model": "model",
-    "export": "*.gguf",
-}
+MADE = (
+    ("tokenizer", "tokenizer"),
+    ("tokens", "tokens"),
+    *((what, training.output(what)) for training in TRAININGS for what in (CHECKPOINTS, MODEL)),
+    ("export", "*.gguf"),
+)
 """What a run folder may hold that was made from the corpus, and where."""
 TELLING = re.compile(r"[^\W\d_]{4}|[\u3400-\u9fff]{2}")
 """A piece of the vocabulary that says something by itself."""
@@ -82,7 +83,7 @@ class RunDependents(Dependents):
         reasons = _reasons()
         made = [
             {"path": str(path), "what": what, "why": reasons[what]}
-            for what, pattern in MADE.items()
+            for what, pattern in MADE
             for path in sorted(self.run.glob(pattern))
         ]
         rebuild = f"massivetext run {self.run / 'recipe.yaml'} --out {self.run} --overwrite"
@@ -122,7 +123,7 @@ class RunDependents(Dependents):
         if recipe is None or not (self.run / "model").is_dir():
             return False
         try:
-            do_samples(Journey(self.run, recipe, overwrite=False, quiet=True))
+            GRAPH.perform(RecipeRun(self.run, recipe, quiet=True), GRAPH["samples"])
         except MassiveTextError:  # a damaged model; whoever runs the recipe next is told
             return False
         return True

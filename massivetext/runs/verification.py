@@ -15,10 +15,12 @@ from massivetext.errors import DataError, MassiveTextError
 from massivetext.evaluation.results import read_scores
 from massivetext.report.page import COMMENT, REPORT, REPORT_MARKDOWN
 from massivetext.runs.doctor import Finding
-from massivetext.runs.folder import NEEDED, OUTPUTS
+from massivetext.runs.folder import RECIPE, RUN
+from massivetext.runs.stages import GRAPH, TRAININGS
+from massivetext.runs.training import MODEL
 from massivetext.state import STAGES, read_sealed, read_state, recorded_faults
 from massivetext.tokens.store import open_store
-from massivetext.training.checkpoints import CHECKPOINTS, checkpoint_folders, find_damage
+from massivetext.training.checkpoints import checkpoint_folders, find_damage
 from massivetext.translations import tr
 
 AGAIN = "Restore it from a copy, or delete it and give the same `massivetext run` again"
@@ -29,7 +31,7 @@ def examine_folder(folder: Path) -> list[Finding]:
 
     Raises DataError if the folder is neither. Reads every byte.
     """
-    if (folder / STAGES).is_dir() or (folder / "recipe.yaml").is_file():
+    if (folder / STAGES).is_dir() or (folder / RECIPE).is_file():
         return [
             finding for check in (_corpus, _store, _checkpoints, _model, _stages, _files) for finding in check(folder)
         ]
@@ -63,7 +65,7 @@ def _checked(subject: str, faults: Callable[[], list[str]], remedy: str) -> Iter
 
 def _corpus(run: Path) -> Iterator[Finding]:
     folder = run / "corpus"
-    if (run / NEEDED["corpus"]).is_file() or (folder / "documents").is_dir():
+    if (folder / "manifest.json").is_file() or (folder / "documents").is_dir():
         yield from _checked(tr("corpus"), lambda: corpus_faults(folder), AGAIN)
         yield from _page(folder)
 
@@ -84,7 +86,7 @@ def _store(run: Path) -> Iterator[Finding]:
 
 
 def _checkpoints(run: Path) -> Iterator[Finding]:
-    for folder in checkpoint_folders(run / CHECKPOINTS):
+    for folder in [found for training in TRAININGS for found in checkpoint_folders(training.folder(run).checkpoints)]:
         remedy = tr("delete {folder}: the training resumes from the checkpoint before it", folder=folder)
         damage = find_damage(folder)
         found = [] if damage is None else [f"{folder}: {damage}"]
@@ -92,19 +94,23 @@ def _checkpoints(run: Path) -> Iterator[Finding]:
 
 
 def _model(run: Path) -> Iterator[Finding]:
-    folder = run / "model"
-    if folder.is_dir():
-        from massivetext.models.auto import AutoModelForCausalLM
+    for folder in (run / training.output(MODEL) for training in TRAININGS):
+        if folder.is_dir():
+            remedy = tr(
+                "delete {folder} and give the same command again: it is made from the last checkpoint", folder=folder
+            )
+            yield from _checked(tr("model"), partial(_model_faults, folder), remedy)
 
-        remedy = tr(
-            "delete {folder} and give the same command again: it is made from the last checkpoint", folder=folder
-        )
-        yield from _checked(tr("model"), lambda: _none(AutoModelForCausalLM.from_pretrained(folder)), remedy)
+
+def _model_faults(folder: Path) -> list[str]:
+    from massivetext.models.auto import AutoModelForCausalLM
+
+    return _none(AutoModelForCausalLM.from_pretrained(folder))
 
 
 def _stages(run: Path) -> Iterator[Finding]:
     """Yield a finding for each stage: its marker, and the files that the marker vouches for."""
-    for name in OUTPUTS:
+    for name in (stage.name for stage in GRAPH.order):
         marker = run / STAGES / f"{name}.json"
         if marker.is_file():
             yield from _checked(f"stages/{name}.json", partial(recorded_faults, run, name), AGAIN)
@@ -112,11 +118,11 @@ def _stages(run: Path) -> Iterator[Finding]:
 
 def _files(run: Path) -> Iterator[Finding]:
     """Yield a finding for each of the run's own files that carries a digest."""
-    if (run / "recipe.yaml").is_file():
+    if (run / RECIPE).is_file():
         same = tr("give the same command again: it is written again")
-        yield from _checked("recipe.yaml", lambda: _none(read_sealed(run / "recipe.yaml", same)), same)
-    if (run / "run.json").is_file():
-        yield from _checked("run.json", lambda: _none(read_state(run / "run.json", (), AGAIN)), AGAIN)
+        yield from _checked(RECIPE, lambda: _none(read_sealed(run / RECIPE, same)), same)
+    if (run / RUN).is_file():
+        yield from _checked(RUN, lambda: _none(read_state(run / RUN, (), AGAIN)), AGAIN)
     if (run / "evaluation.json").is_file():
         yield from _checked("evaluation.json", lambda: _none(read_scores(run / "evaluation.json", AGAIN)), AGAIN)
     yield from _page(run)

@@ -11,6 +11,7 @@ from torch import nn
 from massivetext.errors import ConfigError
 from massivetext.progress import log, progress
 from massivetext.training.checkpoints import model_tensors, restore_model
+from massivetext.training.folder import TrainingFolder
 from massivetext.training.loop import EVALUATIONS, Evaluate, Run, one_step
 from massivetext.training.machine import run_with_threads
 from massivetext.training.metrics import Sums
@@ -125,7 +126,7 @@ def _check_time(minutes: float, prepared: float, evaluation: float, steps: int, 
 def _trial_run(model: nn.Module, batches: Batches, settings: TrainSettings, objective: Objective | None) -> Run:
     objective, optimisers = objective or CausalObjective(model, settings), build_optimisers(model, settings)
     sums = Sums(list(batches.sources))
-    return Run(model, batches, settings, Path(), objective, optimisers, {}, Place(), sums, 0, 0)
+    return Run(model, batches, settings, TrainingFolder(Path()), objective, optimisers, {}, Place(), sums, 0, 0)
 
 
 def _step_times(run: Run, seconds: float, stop: threading.Event) -> list[float]:

@@ -23,13 +23,13 @@ from massivetext.errors import CheckpointError
 from massivetext.progress import log
 from massivetext.state import read_object, read_state, write_state
 from massivetext.storage import TEMPORARY_PREFIX, file_digest, full_disk_named, sync_folder, write_json
+from massivetext.training.folder import TrainingFolder
 from massivetext.translations import tr
 
 FORMAT = "massivetext-checkpoint/1"
 CHUNKS_FORMAT = "massivetext-chunks/1"
 COMPLETE = "COMPLETE"
 FILES = ("chunks.json", "model.safetensors", "optimizer.safetensors", "state.json")
-CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,13 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, state)
 
 
-def newest_checkpoint(run_folder: Path) -> Checkpoint | None:
-    """Return the newest intact checkpoint of a run, or None if it has none; damaged ones are named in the log.
+def newest_checkpoint(folder: Path) -> Checkpoint | None:
+    """Return the newest intact checkpoint in a training's folder, None without any; damaged ones are named in the log.
 
     Raises CheckpointError if all are damaged: nothing is trained again from the start unasked.
     """
-    candidates = checkpoint_folders(run_folder / CHECKPOINTS)
+    held = TrainingFolder(folder).checkpoints
+    candidates = checkpoint_folders(held)
     for candidate in candidates:
         damage = find_damage(candidate)
         if damage is None:
@@ -163,7 +164,7 @@ def newest_checkpoint(run_folder: Path) -> Checkpoint | None:
         log(tr("{folder} is damaged and is not used: {what}", folder=candidate, what=damage))
     if candidates:
         raise CheckpointError(
-            f"{run_folder / CHECKPOINTS} holds no intact checkpoint ({len(candidates)} damaged). Restore one from a "
+            f"{held} holds no intact checkpoint ({len(candidates)} damaged). Restore one from a "
             f"copy, or delete that folder and give the same command again to train from the first step"
         )
     return None
@@ -173,7 +174,7 @@ def locate_checkpoint(path: Path) -> Checkpoint:
     """Return the checkpoint that a user means by `path`: one itself, or the newest of a run folder."""
     if path.name.startswith("step-") and path.is_dir():
         return open_checkpoint(path)
-    found = newest_checkpoint(path.parent if path.name == CHECKPOINTS else path)
+    found = newest_checkpoint(TrainingFolder.holding(path).path)
     if found is not None:
         return found
     raise CheckpointError(

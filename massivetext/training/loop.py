@@ -21,8 +21,9 @@ from xxhash import xxh3_64_intdigest
 
 from massivetext.errors import ConfigError, MassiveTextError
 from massivetext.progress import log, progress
-from massivetext.training.checkpoints import CHECKPOINTS, model_tensors, remove_old, restore_model, save_checkpoint
+from massivetext.training.checkpoints import model_tensors, remove_old, restore_model, save_checkpoint
 from massivetext.training.clock import Clock
+from massivetext.training.folder import TrainingFolder
 from massivetext.training.machine import environment, run_with_threads, training_device
 from massivetext.training.metrics import RunLog, Sums
 from massivetext.training.objectives.causal import CausalObjective
@@ -76,7 +77,7 @@ class Run:
     model: nn.Module
     batches: Batches
     settings: TrainSettings
-    folder: Path
+    folder: TrainingFolder
     objective: Objective
     optimisers: list[Optimizer]
     identity: Mapping[str, str]
@@ -146,13 +147,14 @@ def start(
         restore_model(model, place.checkpoint.tensors("model"))
         restore_optimisers(model, optimisers, place.checkpoint.tensors("optimizer"))
     sums = Sums(list(batches.sources), **place.sums)
-    return Run(model, batches, settings, folder, objective, optimisers, identity, place, sums, place.done, place.tokens)
+    files = TrainingFolder(folder)
+    return Run(model, batches, settings, files, objective, optimisers, identity, place, sums, place.done, place.tokens)
 
 
 def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Event) -> TrainResult:
     """Train from the run's place to its last step, writing rows, evaluations and checkpoints on the way."""
     if run.done >= run.last:
-        remove_old(run.folder / CHECKPOINTS, run.settings.keep_checkpoints)  # a kill may have come before this
+        remove_old(run.folder.checkpoints, run.settings.keep_checkpoints)  # a kill may have come before this
         log(tr("Training is done already: step {step}", step=run.done))
         return TrainResult(run.done, run.counted, math.nan, {})
     run.model.train()
@@ -283,7 +285,7 @@ def write_checkpoint(run: Run, files: RunLog) -> None:
         "identity": dict(run.identity),
         "environment": environment(run.settings, run.device),
     }
-    folder = run.folder / CHECKPOINTS
+    folder = run.folder.checkpoints
     save_checkpoint(folder, model_tensors(run.model), optimiser_tensors(run.model, run.optimisers), state)
     remove_old(folder, run.settings.keep_checkpoints)
 

@@ -16,6 +16,7 @@ import numpy as np
 from massivetext.errors import StoreError
 from massivetext.progress import log
 from massivetext.storage import full_disk_named
+from massivetext.training.folder import TrainingFolder
 from massivetext.translations import tr
 
 ROW_KEYS = ({"tokens"}, {"tokens_per_second", "utilisation_fraction", "elapsed_seconds"})
@@ -61,27 +62,31 @@ class RunLog:
     """The files of a run that grow row by row. Opened at a step, it first cuts off rows of later steps."""
 
     def __init__(
-        self, folder: Path, step: int, tensorboard: bool | Path = True, recorded: Mapping[str, Any] | None = None
+        self,
+        folder: TrainingFolder,
+        step: int,
+        tensorboard: bool | Path = True,
+        recorded: Mapping[str, Any] | None = None,
     ) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "metrics.jsonl"
+        folder.path.mkdir(parents=True, exist_ok=True)
+        path = folder.metrics
         self._written = _kept_rows(path, recorded) if recorded else hashlib.sha256()
         if not recorded:
             path.write_bytes(b"")
         self._bytes = path.stat().st_size
-        cut_back(folder / "timing.jsonl", step)
-        self._streams = {name: (folder / f"{name}.jsonl").open("a", encoding="utf-8") for name in ("metrics", "timing")}
-        timed = read_rows(folder / "timing.jsonl")
+        cut_back(folder.timing, step)
+        self._paths = {"metrics": folder.metrics, "timing": folder.timing}
+        self._streams = {name: path.open("a", encoding="utf-8") for name, path in self._paths.items()}
+        timed = read_rows(folder.timing)
         self.elapsed_seconds: float = timed[-1]["elapsed_seconds"] if timed else 0.0
         """Wall time of the run so far, its earlier parts included."""
-        events = folder / "tensorboard" if tensorboard is True else tensorboard
+        events = folder.tensorboard if tensorboard is True else tensorboard
         self._events = _EventFile(events) if events else None
 
     def write(self, name: str, row: Mapping[str, Any]) -> None:
         """Append a row to "metrics" or "timing", at once visible to readers, and its numbers to TensorBoard."""
         line = json.dumps(row, ensure_ascii=False) + "\n"
-        with full_disk_named(self._folder / f"{name}.jsonl"):
+        with full_disk_named(self._paths[name]):
             self._streams[name].write(line)
             self._streams[name].flush()
         if name == "metrics":
@@ -92,7 +97,7 @@ class RunLog:
 
     def sync(self) -> dict[str, Any]:
         """Make all rows durable, since a checkpoint must never be newer than its rows; return what vouches for them."""
-        with full_disk_named(self._folder / "metrics.jsonl"):
+        with full_disk_named(self._paths["metrics"]):
             for stream in self._streams.values():
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -153,8 +158,8 @@ def _kept_rows(path: Path, recorded: Mapping[str, Any]) -> "hashlib._Hash":
         what = "is damaged" if path.is_file() else "is missing"
         raise StoreError(
             f"{path} {what}: its first {recorded['bytes']:,} bytes are not the rows that the checkpoint was written "
-            f"with. Restore it from a copy, or delete {path.parent / 'checkpoints'} and give the same command again to "
-            f"train from the first step"
+            f"with. Restore it from a copy, or delete {TrainingFolder(path.parent).checkpoints} and give the same "
+            f"command again to train from the first step"
         )
     os.truncate(path, len(data))
     return digest

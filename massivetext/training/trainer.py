@@ -21,8 +21,9 @@ from massivetext.storage import clear_temporary, locked_folder
 from massivetext.training import rows
 from massivetext.training.arguments import TrainingArguments
 from massivetext.training.checking import check_rows
-from massivetext.training.checkpoints import CHECKPOINTS, checkpoint_folders, newest_checkpoint
+from massivetext.training.checkpoints import checkpoint_folders, newest_checkpoint
 from massivetext.training.collators import DataCollatorForLanguageModeling
+from massivetext.training.folder import OUTPUTS, TrainingFolder
 from massivetext.training.loop import Evaluate, Parts, train
 from massivetext.training.machine import training_device
 from massivetext.training.metrics import read_rows
@@ -36,7 +37,6 @@ from massivetext.translations import tr
 if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
 
-LEFT_BY_TRAINING = (CHECKPOINTS, "metrics.jsonl", "timing.jsonl", "tensorboard")
 ARGUMENTS = (
     "model", "args", "data_collator", "train_dataset", "eval_dataset", "processing_class", "compute_loss_func",
     "compute_metrics", "optimizers",
@@ -163,8 +163,8 @@ class Trainer:
                 self.model, data.batches, settings, folder, evaluate=evaluate, identity=identity, parts=parts
             )
             if self.args.save_strategy == "no":
-                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-        history = [{**row, "epoch": row["step"] / data.passes_of} for row in read_rows(folder / "metrics.jsonl")]
+                shutil.rmtree(TrainingFolder(folder).checkpoints, ignore_errors=True)
+        history = [{**row, "epoch": row["step"] / data.passes_of} for row in read_rows(TrainingFolder(folder).metrics)]
         self.state = TrainerState(result.step, history)
         logged = [row["loss"] for row in self.state.log_history if "loss" in row]
         epochs = result.step / data.passes_of
@@ -283,7 +283,7 @@ class Trainer:
 
     def _check_output(self, folder: Path, resume: bool | str | Path | None) -> None:
         """See that output_dir holds what `resume` and overwrite_output_dir say."""
-        held = checkpoint_folders(folder / CHECKPOINTS)
+        held = checkpoint_folders(TrainingFolder(folder).checkpoints)
         if resume:
             newest = newest_checkpoint(folder)
             wanted = None if resume is True else Path(resume)
@@ -294,7 +294,7 @@ class Trainer:
                     f"back)"
                 )
         elif self.args.overwrite_output_dir:
-            for name in LEFT_BY_TRAINING:
+            for name in OUTPUTS:
                 path = folder / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         elif held:
@@ -353,9 +353,7 @@ class Trainer:
 
     def _is_masked(self) -> bool:
         """Whether the model is one of this package's that predict masked tokens."""
-        from massivetext.models.heads.labelling import MaskedLM
-
-        return isinstance(self.model, MaskedLM)
+        return getattr(self.model, "task", None) == "masked-lm"
 
     def _masked_rows(self, dataset: Any, column: str, tokenizer: Any) -> list[dict[str, Any]]:
         """Return texts as rows of ids; a text longer than the model's context becomes several."""

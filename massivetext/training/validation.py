@@ -1,17 +1,32 @@
 """The loss on held-out rows while training goes on, by the forward pass of training: nothing is compiled anew."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from massivetext.tokens.order import TrainingOrder
+from massivetext.tokens.store import TokenStore
 from massivetext.training.metrics import Sums
 from massivetext.training.objectives.causal import equal_parts
 from massivetext.training.objectives.protocol import Batches, Objective
 
 VALIDATION_BATCHES = 16
+
+
+def store_validation(
+    store: TokenStore, context_tokens: int, rows: int, seed: int
+) -> Callable[[Objective, int], Mapping[str, Any]] | None:
+    """Return the function that the loop calls now and then for the loss on a store's validation split.
+
+    rows: rows of a batch. None where the store has no such split, or an empty one.
+    """
+    if "validation" not in store.manifest["splits"] or not store.sources("validation"):
+        return None
+    order = TrainingOrder(store, "validation", None, context_tokens, rows, seed)
+    return lambda objective, step: validation_losses(objective, order)
 
 
 def validation_losses(objective: Objective, batches: Batches, most: int = VALIDATION_BATCHES) -> Mapping[str, Any]:

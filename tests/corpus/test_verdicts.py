@@ -13,11 +13,11 @@ from corpus_rows import dropped, kept, write_lines
 
 from massivetext.corpus import building, planning
 from massivetext.corpus.barrier import order
-from massivetext.corpus.barrier.asked import asked_of
 from massivetext.corpus.barrier.census import ARRAYS, NOWHERE, Census, PartRows
 from massivetext.corpus.barrier.exact import Exact
 from massivetext.corpus.barrier.fates import COMPARED, STAYED, TWINS, Fate
 from massivetext.corpus.barrier.order import decide, judges_for
+from massivetext.corpus.barrier.requirements import requirements_of
 from massivetext.corpus.barrier.scratch import Scratch
 from massivetext.corpus.barrier.takedowns import Takedowns
 from massivetext.corpus.barrier.verdicts import Judge, Verdict, apply_verdict
@@ -215,7 +215,7 @@ def test_a_barrier_without_verdicts_is_refused(tmp_path):
 
 
 def names_of(steps, splits):
-    return [type(judge).__name__ for judge in judges_for(asked_of({"a": make_steps(steps)}), splits)]
+    return [type(judge).__name__ for judge in judges_for(requirements_of({"a": make_steps(steps)}), splits)]
 
 
 def test_judges_decide_in_one_order(tmp_path):

@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 from massivetext.cli import app
 from massivetext.errors import ConfigError
 from massivetext.models.auto import AutoConfig
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.construction import new_config
+from massivetext.models.families.table import CLASSES
 from massivetext.models.listing import listing, listing_text, preset_rows
 from massivetext.models.presets import PRESETS, cache_bytes, parameter_count, preset_config
 from massivetext.recipe import load_recipe
-from massivetext.runs.stages import new_config
 from massivetext.translations import set_language
 
 PUBLISHED = {
@@ -73,7 +73,7 @@ def test_a_name_says_the_size(name):
 
 
 def test_building_a_preset_allocates_nothing():
-    model = CAUSAL_FAMILIES["palm"](preset_config("palm-540b"), None)
+    model = CLASSES["causal-lm"]["palm"](preset_config("palm-540b"), None)
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
 
 
@@ -92,7 +92,7 @@ def test_the_cache_of_keys_and_values_follows_from_the_shape():
 
 def test_a_recipe_names_a_preset():
     recipe = load_recipe({**RECIPE, "model": {"preset": "gpt2", "num_hidden_layers": 2}})
-    config = new_config(recipe, 4096, 7)
+    config = new_config(recipe.model, recipe.train.context_tokens, 4096, 7)
     assert (config.model_type, config.hidden_size, config.num_hidden_layers) == ("gpt2", 768, 2)
     assert (config.vocab_size, config.eos_token_id, config.max_position_embeddings) == (4096, 7, 1024)
 
@@ -100,7 +100,7 @@ def test_a_recipe_names_a_preset():
 def test_a_recipe_with_longer_rows_than_its_preset_reads_is_refused_with_the_way_out():
     recipe = load_recipe({**RECIPE, "model": {"preset": "gpt2"}, "train": {"steps": 1, "context_tokens": 2048}})
     with pytest.raises(ConfigError, match=r"context_tokens is 2048 .* at most 1024 .*model.max_position_embeddings"):
-        new_config(recipe, 4096)
+        new_config(recipe.model, recipe.train.context_tokens, 4096)
 
 
 def test_rows_say_what_fits_the_memory():

@@ -6,10 +6,10 @@ import transformers
 
 import massivetext as mt
 from massivetext.errors import ConfigError
-from massivetext.models.architectures import ARCHITECTURES
+from massivetext.models.construction import new_config
+from massivetext.models.families.table import CLASSES
 from massivetext.models.published_sizes import PUBLISHED_SIZES
 from massivetext.recipe import load_recipe
-from massivetext.runs.stages import new_config
 
 PUBLISHED = {
     "bert-base-uncased": 109_482_240, "bert-large-uncased": 335_141_888, "bert-base-chinese": 102_267_648,
@@ -30,7 +30,7 @@ def parameters(model):
 def made(name):
     config = mt.AutoConfig.from_preset(name)
     task = "seq2seq-lm" if config.model_type in GENERATING else "base"
-    return ARCHITECTURES[task][config.model_type](config, seed=None)
+    return CLASSES[task][config.model_type](config, seed=None)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -70,4 +70,4 @@ def test_a_recipe_does_not_train_an_encoder():
         }
     )
     with pytest.raises(ConfigError, match=r"preset is bert-tiny, .* predict the next token"):
-        new_config(recipe, 4096)
+        new_config(recipe.model, recipe.train.context_tokens, 4096)

@@ -55,7 +55,7 @@ def test_a_made_up_metric_is_stored_and_shown_everywhere(finished, texts, tmp_pa
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     command = ["run", str(tmp_path / "recipe.yaml"), "--out", str(folder), "--quiet"]
     printed = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
-    assert printed["stages_done"] == ["evaluate", "samples", "report"]
+    assert printed["stages_done"] == ["evaluate", "report"]
     stored = read_json(folder / "evaluation.json")["scores"]
     assert printed["scores"] == stored
     assert by_part(stored, "hops") == {"total": 1234.5, "shore": 7.25, "reed": 0.0}
@@ -81,7 +81,7 @@ def test_scores_of_an_earlier_format_are_made_again(finished, texts, tmp_path):
     write_state(folder / "stages" / "evaluate.json", {**marker, "reads": reads, "fingerprint": fingerprint})
     write_state(folder / "evaluation.json", {"format": "massivetext-evaluation/1", "bits_per_byte": {"total": 1.0}})
     found = mt.run(small_recipe(texts), folder, quiet=True)
-    assert found["stages_done"] == ["evaluate", "samples", "report"]
+    assert found["stages_done"] == ["evaluate", "report"]
     assert found["scores"] == finished[1]["scores"]
 
 
@@ -101,11 +101,11 @@ def test_the_resolved_recipe_reads_back(finished):
     assert values["corpus"]["sources"][0]["name"] == "english"
 
 
-def test_changed_settings_of_scoring_redo_only_what_follows_training(finished, texts):
+def test_changed_settings_of_scoring_redo_only_what_reads_the_scores(finished, texts):
     folder, _ = finished
     recipe = small_recipe(texts) | {"evaluate": {"ngram_order": 2}}
-    assert mt.run(recipe, folder, quiet=True)["stages_done"] == ["evaluate", "samples", "report"]
-    assert mt.run(small_recipe(texts), folder, quiet=True)["stages_done"] == ["evaluate", "samples", "report"]
+    assert mt.run(recipe, folder, quiet=True)["stages_done"] == ["evaluate", "report"]
+    assert mt.run(small_recipe(texts), folder, quiet=True)["stages_done"] == ["evaluate", "report"]
 
 
 def test_a_training_with_other_settings_is_never_overwritten_unasked(finished, texts):

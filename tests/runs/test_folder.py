@@ -1,5 +1,6 @@
 """What a run folder stands: inputs touched or gone, outputs and checkpoints damaged, and signals."""
 
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from small_run import small_recipe, write_texts
 
 import massivetext as mt
 from massivetext.errors import CheckpointError, ConfigError, StoreError
-from massivetext.runs.folder import changes
+from massivetext.runs.graph import changes
 from massivetext.state import read_json, read_state
 
 MODEL = ("model/*", "checkpoints/**/*.safetensors", "metrics.jsonl")
@@ -138,6 +139,45 @@ def test_a_lost_marker_of_a_training_by_minutes_costs_no_training(made, tmp_path
     mt.run(recipe, tmp_path / "run", until="model", quiet=True)
     assert folder_digests(tmp_path / "run", MODEL) == before
     assert read_state(tmp_path / "run/stages/train.json", ("fixed",), "")["fixed"] == fixed
+
+
+def test_a_finished_run_needs_nothing_that_it_was_made_from(made, tmp_path):
+    folder, recipe = made
+    for name in ("tokenizer", "model"):
+        shutil.copytree(folder / "run" / name, tmp_path / name)
+    (tmp_path / "words.txt").write_text("forbidden\n", encoding="utf-8")
+    steps = [{"word_list": {"path": str(tmp_path / "words.txt")}}, *recipe["corpus"]["steps"]]
+    recipe = {**recipe, "corpus": {**recipe["corpus"], "steps": steps}}
+    recipe |= {"tokenizer": {"from": str(tmp_path / "tokenizer")}, "model": {"from": str(tmp_path / "model")}}
+    mt.run(recipe, tmp_path / "run", quiet=True)
+    for name in ("tokenizer", "model"):
+        shutil.rmtree(tmp_path / name)
+    (tmp_path / "words.txt").unlink()
+    assert mt.run(recipe, tmp_path / "run", quiet=True)["stages_done"] == []
+    scored = {**recipe, "evaluate": {"ngram_order": 2}}
+    assert mt.run(scored, tmp_path / "run", quiet=True)["stages_done"] == ["evaluate", "report"]
+    with pytest.raises(ConfigError, match=r"^tokenizer\.from: no model or tokenizer named"):
+        mt.run({**recipe, "seed": 7}, tmp_path / "run", quiet=True)
+
+
+def test_a_run_with_nothing_left_to_do_loads_no_torch(made):
+    folder, recipe = made
+    code = (
+        "import json, sys; from massivetext.runs.execution import run; recipe, folder = json.loads(sys.argv[1]);"
+        "print(run(recipe, folder, quiet=True)['stages_done'], 'torch' in sys.modules)"
+    )
+    given = json.dumps([recipe, str(folder / "run")])
+    done = subprocess.run([sys.executable, "-c", code, given], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "[] False"
+
+
+def test_a_prompt_that_became_too_long_costs_nothing(made, tmp_path):
+    folder, recipe = made
+    run = Path(shutil.copytree(folder / "run", tmp_path / "run"))
+    before = folder_digests(run, ["**/*"])
+    with pytest.raises(ConfigError, match=r"generate\.prompts: .* and the model reads 32"):
+        mt.run({**recipe, "generate": {"prompts": {"english": ["zq " * 40]}}}, run, quiet=True)
+    assert folder_digests(run, ["**/*"]) == before
 
 
 def test_a_tokenizer_that_was_changed_is_not_used(made, tmp_path):

@@ -1,1 +1,1 @@
-"""What needs all documents at once: duplicates, repeated lines, contamination; the census of all rows and the index."""
+"""What needs all documents at once. `order.py` lists who decides; each reads the census and yields verdicts."""

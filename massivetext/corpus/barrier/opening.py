@@ -9,16 +9,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.barrier.asked import Asked
 from massivetext.corpus.barrier.census import NOWHERE, Census, PartRows
 from massivetext.corpus.barrier.index import INDEX_COLUMNS, index_batches, index_files
 from massivetext.corpus.barrier.keys import from_binary, from_hexadecimal
+from massivetext.corpus.barrier.requirements import Requirements
 from massivetext.corpus.barrier.scratch import Scratch
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
 from massivetext.parquet import OwnParquet
 
 
-def open_census(folder: Path, work: Path, parts: int, asked: Asked, splits: Sequence[str], build: int) -> Census:
+def open_census(
+    folder: Path, work: Path, parts: int, required: Requirements, splits: Sequence[str], build: int
+) -> Census:
     """Return the rows of earlier builds and of this one; nothing is decided of the latter yet."""
     earlier = sum(_rows_of(path) for path in index_files(folder, build))
     rows, found = earlier, []
@@ -27,11 +30,19 @@ def open_census(folder: Path, work: Path, parts: int, asked: Asked, splits: Sequ
         rows += sum(len(batch) for batch in opened(part_files(work, number).kept, ["id"]))
         found.append(PartRows(number, start, rows))
     census = Census(
-        Scratch(work / "rows"), folder, work, build, tuple(splits), earlier, tuple(found), asked.asking, asked.columns
+        Scratch(work / "rows"),
+        folder,
+        work,
+        build,
+        tuple(splits),
+        earlier,
+        tuple(found),
+        required.asking,
+        required.columns,
     ).create()
     _fill_earlier(census)
     for part in census.parts:
-        _fill_part(census, part, asked.duplicates)
+        _fill_part(census, part, required.duplicates)
     for place in census.scratch.stretches(0, rows):
         census.writable("like")[place] = np.arange(place.start, place.stop)
     return census

@@ -2,28 +2,28 @@
 
 import numpy as np
 
-from massivetext.corpus.barrier.asked import Asked
 from massivetext.corpus.barrier.census import Census
 from massivetext.corpus.barrier.exact import Exact
 from massivetext.corpus.barrier.index import write_index
 from massivetext.corpus.barrier.near import Near
 from massivetext.corpus.barrier.repeats import Repeats
+from massivetext.corpus.barrier.requirements import Requirements
 from massivetext.corpus.barrier.split import Split
 from massivetext.corpus.barrier.takedowns import Takedowns
 from massivetext.corpus.barrier.verdicts import Editor, IndexColumn, Judge, apply_verdict
 from massivetext.engines import Engine
 
 
-def judges_for(asked: Asked, splits: int) -> list[Judge]:
+def judges_for(required: Requirements, splits: int) -> list[Judge]:
     """Return who decides, in this order; splits: how many there are."""
-    near = [Near(asked.near, asked.memory_bytes, splits > 1)] if asked.near else []
+    near = [Near(required.near, required.memory_bytes, splits > 1)] if required.near else []
     return [
         Takedowns(),
-        *asked.judges,
-        Exact(asked.memory_bytes),
+        *required.judges,
+        Exact(required.memory_bytes),
         *near,
         *(Split(judge) for judge in near if judge.finds_sides),
-        Repeats(asked.repeats, asked.memory_bytes),
+        Repeats(required.repeats, required.memory_bytes),
     ]
 
 

@@ -26,10 +26,11 @@ from massivetext.corpus.barrier.index import index_batches, list_array
 from massivetext.corpus.barrier.keys import Keys, Mask, Numbers, as_hexadecimal, from_hexadecimal
 from massivetext.corpus.barrier.scratch import equal_rows
 from massivetext.corpus.barrier.verdicts import Editor, IndexColumn, Judge, Verdict
-from massivetext.corpus.rows import digests, noted, replaced
+from massivetext.corpus.rows import noted
 from massivetext.engines import Advance, Engine
-from massivetext.text.arrays import Bytes, Offsets, string_buffers
+from massivetext.text.arrays import Bytes, Offsets, replaced, string_buffers
 from massivetext.text.compiling import kernel
+from massivetext.text.digests import digests
 from massivetext.text.words import HASH_FACTOR, HASH_START, hash_words, mix
 
 BLANK, SHORT = np.uint64(0), np.uint64(1)
@@ -43,7 +44,7 @@ class Repeats(Judge):
     name, version = Deduplicate.name, Deduplicate.version
 
     def __init__(self, settings: Mapping[str, Mapping[str, RepeatSettings]], memory_bytes: int) -> None:
-        """settings: kind (a key of REPEATS) -> source -> what it asks."""
+        """settings: kind (a key of REPEATS) -> source -> its settings."""
         self.settings = {kind: asked for kind, asked in settings.items() if asked}
         self.memory_bytes = memory_bytes
 
@@ -62,7 +63,7 @@ class Repeats(Judge):
             note.path(part).unlink()
 
     def editor(self, census: Census) -> Editor | None:
-        """Return what takes the lines and paragraphs out, None where no source asks for it."""
+        """Return what takes the lines and paragraphs out, None where no source requires it."""
         return Cuts(census, tuple(self.settings)) if self.settings else None
 
     def index_columns(self, census: Census, engine: Engine) -> dict[str, IndexColumn]:
@@ -194,7 +195,8 @@ class NoteEdits:
             found["rows"].append(changed[~blank])
             found["sizes"].append(pc.binary_length(left).to_numpy())
             found["digests"].append(from_hexadecimal(digests(pc.utf8_normalize(left, "NFC"))))
-        np.savez(self.path(part), **{name: np.concatenate(arrays) for name, arrays in found.items()})
+        emptied, rows, sizes, written = map(np.concatenate, found.values())
+        np.savez(self.path(part), emptied=emptied, rows=rows, sizes=sizes, digests=written)
         self.cuts.census.scratch.release()
 
     def path(self, part: PartRows) -> Path:

@@ -1,4 +1,4 @@
-"""What the steps of all sources ask of the barrier, put together: the barrier looks at all documents at once."""
+"""What the steps of all sources require of the barrier, which looks at all documents at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -17,34 +17,34 @@ from massivetext.errors import ConfigError
 from massivetext.storage import value_digest
 
 
-class Asked(NamedTuple):
-    """What the barrier is asked for."""
+class Requirements(NamedTuple):
+    """What the barrier must do."""
 
     duplicates: Mapping[str, int]
     """Source -> EXACT_ASKED, NEAR_ASKED, both or 0."""
     near: NearSettings | None
-    """How near-duplicates are looked for, None where no source asks."""
+    """How near-duplicates are found, None where no source requires it."""
     repeats: Mapping[str, Mapping[str, RepeatSettings]]
-    """Kind (a key of REPEATS) -> source -> what it asks."""
+    """Kind (a key of REPEATS) -> source -> its settings."""
     memory_bytes: int
     """What sorting may take: the least that a source's steps allow."""
     judges: tuple[Judge, ...]
     """The barriers that steps name, other than deduplication, in the order in which the sources name them."""
     asking: Mapping[str, frozenset[str]]
-    """Name of such a barrier -> the sources that ask for it."""
+    """Name of such a barrier -> the sources whose steps hold it."""
     columns: tuple[str, ...]
     """The columns that such barriers add to the documents."""
 
 
-def asked_of(steps: Mapping[str, Sequence[Step]]) -> Asked:
-    """Return what the steps of each source ask of the barrier; raise ConfigError where sources disagree."""
+def requirements_of(steps: Mapping[str, Sequence[Step]]) -> Requirements:
+    """Return what the steps of each source require of the barrier; raise ConfigError where sources disagree."""
     found = {
         name: next((step.settings for step in own if isinstance(step, Deduplicate)), None)
         for name, own in steps.items()
     }
     given = {name: settings for name, settings in found.items() if settings is not None}
     judges, asking = _barriers(steps)
-    return Asked(
+    return Requirements(
         duplicates={name: _duplicates(settings) for name, settings in found.items()},
         near=_near(given),
         repeats={
@@ -79,7 +79,7 @@ def _near(given: Mapping[str, DeduplicateSettings]) -> NearSettings | None:
 
 
 def _barriers(steps: Mapping[str, Sequence[Step]]) -> tuple[tuple[Judge, ...], dict[str, frozenset[str]]]:
-    """Return the barriers that judge by themselves, and which sources ask for each."""
+    """Return the barriers that judge by themselves, and the sources whose steps hold each."""
     found: dict[str, dict[str, Step]] = {}
     for source, own in steps.items():
         for step in own:
