@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+MORE_STEPS = {
+    "perplexity": "massivetext.tokens.perplexity:Perplexity",
+    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
+}
+"""Corpus steps whose classes are in rooms above corpus/, by their names in a recipe."""
+
 PUBLIC_NAMES = {
     "AddedToken": "massivetext.tokens.special",
     "ArceeForQuestionAnswering": "massivetext.models.families.classes",

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from massivetext.errors import ConfigError, DataError, ModelError, unknown_name
-from massivetext.explaining.pieces import Piece, pieces_of, token_labels
+from massivetext.explaining.pieces import TextPiece, pieces_of, token_labels
 from massivetext.explaining.reading import Given, chosen, evaluating, read_text
 from massivetext.models.ids import last_ends, last_tokens
 from massivetext.models.model import Model
@@ -35,8 +35,8 @@ class Attribution:
     sum misses.
     """
 
-    pieces: list[Piece]
-    written: list[Piece]
+    pieces: list[TextPiece]
+    written: list[TextPiece]
     values: NDArray[np.float32]
     target: str
     target_id: int

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError
-from massivetext.explaining.pieces import Piece, pieces_of, token_labels
+from massivetext.explaining.pieces import TextPiece, pieces_of, token_labels
 from massivetext.explaining.reading import Given, evaluating, read_text
 from massivetext.models.model import Model
 from massivetext.tokens.tokenizer import Tokenizer
@@ -33,7 +33,7 @@ class LogitLens:
     where not known.
     """
 
-    pieces: list[Piece]
+    pieces: list[TextPiece]
     actual: NDArray[np.int64]
     actual_labels: list[str]
     top_ids: NDArray[np.int64]
@@ -84,7 +84,7 @@ def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) 
 
 def _layers(
     model: Model, tokenizer: Tokenizer, given: Given
-) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[Piece], list[int]]:
+) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[TextPiece], list[int]]:
     """Return the hidden states, the way from one to logits (told whether it is the last), the tokens, what is right."""
     if not model.predicts_tokens:
         raise ModelError(f"a {type(model).__name__} predicts no tokens, which the logit lens shows; use {WITH_HEADS}")

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from massivetext.explaining.pieces import Piece
+from massivetext.explaining.pieces import TextPiece
 from massivetext.explaining.reading import chosen, evaluating, read_text
 from massivetext.models.model import Model
 from massivetext.models.outputs import Record
@@ -25,8 +25,8 @@ class AttentionMap:
     readers: the tokens of the rows; read: those of the columns.
     """
 
-    readers: list[Piece]
-    read: list[Piece]
+    readers: list[TextPiece]
+    read: list[TextPiece]
     weights: NDArray[np.float32]
 
     def of(self, layer: int, head: int | None = None) -> NDArray[np.float32]:

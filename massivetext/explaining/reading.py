@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from massivetext.errors import ConfigError, DataError
-from massivetext.explaining.pieces import Piece, pieces_of
+from massivetext.explaining.pieces import TextPiece, pieces_of
 from massivetext.hub import find_folder
 from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.families.table import CLASSES
@@ -32,10 +32,10 @@ class Given(NamedTuple):
     """
 
     input_ids: Tensor
-    pieces: list[Piece]
+    pieces: list[TextPiece]
     kinds: Tensor | None = None
     decoder_ids: Tensor | None = None
-    written: tuple[Piece, ...] = ()
+    written: tuple[TextPiece, ...] = ()
     following: tuple[int, ...] = ()
 
     def inputs(self) -> dict[str, Tensor]:

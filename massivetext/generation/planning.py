@@ -34,7 +34,7 @@ def step_plan(model: Any) -> StepPlan | None:
         norm_of(norm),
         head,
         body.frequencies,
-        None if table is None else table.weight.detach()[table.offset :],
+        None if table is None else table.weight.detach()[body.position_offset :],
         ACTIVATION_CODES[config.hidden_act],
         NORMS[shape.norm],
         isinstance(norm, nn.LayerNorm),

@@ -19,25 +19,22 @@ from massivetext.generation.engine import generate
 from massivetext.layers.attention import (
     Context,
     Mask,
-    Packing,
     causal_mask,
-    document_bounds,
-    kernel_packs,
     padding_mask,
+    rotary_tables,
     segment_mask,
 )
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import next_token_loss, soft_capped
-from massivetext.layers.positions import LearnedPositions, padded_positions
-from massivetext.layers.rotary import inverse_frequencies, rotary_tables
+from massivetext.layers.loss import next_token_loss
+from massivetext.layers.packing import Packing, document_bounds, kernel_packs
+from massivetext.layers.positions import padded_positions
+from massivetext.layers.rotary import inverse_frequencies
 from massivetext.models.body import Body
 from massivetext.models.config import DecoderConfig
-from massivetext.models.ids import check_rows, check_vocabulary, last_tokens
+from massivetext.models.ids import INTEGERS, last_tokens, refuse_length, refuse_rows
 from massivetext.models.model import Model
 from massivetext.models.outputs import HeadOutput, Record
 
-# The matrices that write into the residual stream; they start at zero, so that a fresh block passes its input through.
-OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight", "fc2.weight")
 RunBlock = Callable[[nn.Module, Tensor, Context], Tensor]
 
 
@@ -59,6 +56,7 @@ class Decoder(Body):
     padding_position: ClassVar[int | None] = None  # where all padding stands; None: see `padded_positions`
     adds_kinds: ClassVar[bool] = False  # whether the embedding of token_type_ids is added to that of the ids
     table: ClassVar[str] = "embed_tokens"  # what files call the embedding
+    embed_positions: nn.Embedding
     frequencies: Tensor | None
 
     def build(self, config: DecoderConfig) -> None:
@@ -66,14 +64,15 @@ class Decoder(Body):
         self.config = config
         self.embed_tokens = nn.Embedding(config.vocab_size, self.embedding_features(config))
         if not config.rotary_features:
-            places, features = config.max_position_embeddings, config.hidden_size
-            self.embed_positions = LearnedPositions(places, features, self.position_offset)
+            places = config.max_position_embeddings + self.position_offset
+            self.embed_positions = nn.Embedding(places, config.hidden_size)
         self.dropout = nn.Dropout(config.dropouts.embedding)
         self.layers = nn.ModuleList(self.block_class(config, number) for number in range(config.num_hidden_layers))
         self.norm = self.block_class.make_norm(config)
         with torch.device("cpu"):  # frequencies follow from the configuration: they are numbers from the start
             self.register_buffer("frequencies", self.make_frequencies(config), persistent=False)
         self.window, self.drops = config.attention_window, config.dropouts.attention > 0
+        self.most_tokens = config.most_tokens
 
     @staticmethod
     def embedding_features(config: Any) -> int:
@@ -101,18 +100,6 @@ class Decoder(Body):
                 )
             del weights[head]
         return config
-
-    def first_deviation(self, name: str, parameter: Tensor) -> float:
-        """Return the standard deviation of a fresh parameter that is no norm scale; 0.0 means all zeros.
-
-        Matrices that write into the residual stream and an untied head zero, other matrices 1/sqrt(inputs), the
-        embedding `initializer_range`.
-        """
-        if name.endswith(("embed_tokens.weight", "embed_positions.weight")):
-            return float(self.config.initializer_range)
-        if name.endswith(("lm_head.weight", *OUTPUT_PROJECTIONS)):
-            return 0.0
-        return 1.0 / math.sqrt(parameter.shape[1])
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings (B, T, D) of ids (B, T)."""
@@ -162,7 +149,7 @@ class Decoder(Body):
         """Return the final hidden states (B, T, D) for a mask (see `Context`) and, when decoding, a cache."""
         hidden, cosine, sine = self.enter(embeddings), None, None
         if self.frequencies is None:
-            hidden = hidden + self.embed_positions(positions)
+            hidden = hidden + self.embed_positions(positions + self.position_offset)
         else:
             cosine, sine = self.turns(positions, embeddings.dtype)
         hidden, context = self.dropout(hidden), Context(cosine, sine, mask, cache, slots)
@@ -244,8 +231,9 @@ class DecoderModel(Model):
         row is one document. run_block: the function of that name, or a compiled copy of it. record: gets what the
         layers did.
         """
-        tokens = embeddings.shape[1]
-        self.check_length(tokens)
+        tokens, most = embeddings.shape[1], self.model.most_tokens
+        if most is not None and tokens > most:
+            refuse_length(tokens, most)
         if positions is None:
             positions = torch.arange(tokens, device=embeddings.device)[None]
         mask = self.model.packed_mask(embeddings, segments, record)
@@ -272,20 +260,14 @@ class DecoderModel(Model):
             position_ids = padded_positions(attention_mask, self.model.padding_position)
         return self.model.run(embeddings, position_ids, padding_mask(attention_mask, self.model.window), record=record)
 
-    def check_length(self, tokens: int) -> None:
-        """Raise ModelError for rows longer than the table of learned positions; rotary positions know no end."""
-        context = self.config.max_position_embeddings
-        if tokens > context and self.model.frequencies is None:
-            raise ModelError(
-                f"a row has {tokens} tokens and the model has positions for {context} (max_position_embeddings); cut "
-                f"it, for example input_ids[:, :{context}], read it in pieces, or make a model with a longer context"
-            )
-
     def check_ids(self, input_ids: Tensor) -> None:
-        """Raise ModelError for ids that are no rows (B, T) of integers, or that have no row in the embedding."""
-        check_rows(input_ids)
-        self.check_length(input_ids.shape[1])
-        check_vocabulary(input_ids, self.config.vocab_size)
+        """Raise ModelError for ids that are no rows (B, T) of integers, too long, or without a row in the embedding."""
+        vocabulary, most = self.config.vocab_size, self.model.most_tokens
+        sound = input_ids.ndim == 2 and input_ids.dtype in INTEGERS
+        if sound and not torch.compiler.is_compiling():  # what ids are there is not known while code is compiled
+            sound = bool(((input_ids >= 0) & (input_ids < vocabulary)).all())
+        if not sound or (most is not None and input_ids.shape[1] > most):
+            refuse_rows(input_ids, vocabulary, most)
 
     def summary(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
         """Return the hidden states (B, D) of each row's last token that is not the padding id."""
@@ -312,9 +294,9 @@ class CausalLM(DecoderModel):
         return head.weight
 
     def project(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., V) of hidden states (..., D)."""
+        """Return the logits (..., V) of hidden states (..., D), bent into the family's bound (arXiv:2408.00118)."""
         logits = functional.linear(hidden, self.head_weight)
-        return logits if self.softcap is None else soft_capped(logits, self.softcap)
+        return logits if self.softcap is None else self.softcap * torch.tanh(logits / self.softcap)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean loss of labels (B, T), which are not shifted, over those that are not -100."""
@@ -343,11 +325,13 @@ class CausalLM(DecoderModel):
         if attention_mask is not None and segments is not None:
             raise ModelError("attention_mask and segments were both given; padding inside packed rows is a segment too")
         embeddings = self._embedded(input_ids, inputs_embeds, token_type_ids)
-        record = Record.asked(output_hidden_states, output_attentions)
+        wanted = output_hidden_states or output_attentions
+        record = Record([], [] if output_attentions else None) if wanted else None
         hidden = self.read(embeddings, attention_mask, position_ids, segments, record)
         logits = self.project(hidden)
         loss = None if labels is None else self.loss(logits, labels)
-        return HeadOutput(loss, logits, *Record.shown(record, hidden, output_hidden_states))
+        shown = () if record is None else record.shown(hidden, output_hidden_states)
+        return HeadOutput(loss, logits, *shown)
 
     def _embedded(self, input_ids: Tensor | None, inputs_embeds: Tensor | None, kinds: Tensor | None) -> Tensor:
         """Return the embeddings (B, T, D) of ids, or those that were given; raise ModelError for both or neither."""
@@ -355,7 +339,6 @@ class CausalLM(DecoderModel):
             raise ModelError("pass input_ids (B, T), or inputs_embeds (B, T, D) in their place; one of the two")
         if input_ids is None:
             embeddings = cast(Tensor, inputs_embeds)
-            self.check_length(embeddings.shape[1])
         else:
             self.check_ids(input_ids)
             embeddings = self.embed(input_ids)
@@ -374,24 +357,3 @@ class CausalLM(DecoderModel):
     def generate(self, input_ids: Tensor | None = None, **options: Any) -> Tensor:
         """Return ids (B * num_return_sequences, prompt + new tokens); see `massivetext.generation.engine.generate`."""
         return generate(self, input_ids, **options)
-
-
-class LabellingDecoder(DecoderModel):
-    """A decoder whose head gives logits, and whose labels give one loss."""
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        labels: Tensor | None = None,
-        output_hidden_states: bool = False,
-        output_attentions: bool = False,
-    ) -> HeadOutput:
-        """Return the logits and, with labels, the mean loss; other arguments as for `CausalLM.forward`."""
-        self.check_ids(input_ids)
-        record = Record.asked(output_hidden_states, output_attentions)
-        hidden = self.read(self.embed(input_ids), attention_mask, position_ids, record=record)
-        logits = self.predict(hidden, input_ids)
-        loss = None if labels is None else self.loss(logits, labels)
-        return HeadOutput(loss, logits, *Record.shown(record, hidden, output_hidden_states))

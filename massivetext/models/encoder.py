@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import Weights
-from massivetext.layers.multihead import readable_mask
+from massivetext.layers.attention import Weights, readable_mask
 from massivetext.models.body import Body
-from massivetext.models.ids import check_ids
+from massivetext.models.ids import INTEGERS, refuse_ids
 from massivetext.models.model import Model
 from massivetext.models.outputs import HeadOutput, Record
 
@@ -41,6 +40,10 @@ class Encoder(Body):
         if positions is None:
             positions = self.default_positions(input_ids)
         return cast(Tensor, self.embeddings(input_ids, kinds, positions))
+
+    def build(self, config: Any) -> None:
+        """Note the configuration; a family makes the modules."""
+        self.config, self.limit = config, config.most_tokens
 
     def default_positions(self, input_ids: Tensor) -> Tensor:
         """Return the row of the position embedding for each token, (B or 1, T): 0, 1, 2, ... or behind the padding."""
@@ -103,8 +106,12 @@ class EncoderModel(Model):
         self, input_ids: Tensor, token_type_ids: Tensor | None = None, position_ids: Tensor | None = None
     ) -> Tensor:
         """Return what the first block reads, (B, T, D), of ids, kinds and positions (B, T)."""
-        check_ids(input_ids, self.config.vocab_size, self.config.most_tokens)
         body: Any = self.body  # which is this object, where it has no head: so its class is named
+        if not torch.compiler.is_compiling():  # what ids are there is not known while code is compiled
+            sound = input_ids.ndim == 2 and input_ids.numel() > 0 and input_ids.dtype in INTEGERS
+            sound = sound and input_ids.shape[1] <= body.limit and int(input_ids.min()) >= 0
+            if not sound or int(input_ids.max()) >= self.config.vocab_size:
+                refuse_ids(input_ids, self.config.vocab_size, body.limit)
         return cast(Tensor, self.body_class.embed(body, input_ids, token_type_ids, position_ids))
 
     def look_up(self, input_ids: Tensor) -> Tensor:
@@ -124,6 +131,10 @@ class EncoderModel(Model):
 class LabellingEncoder(EncoderModel):
     """An encoder whose head gives logits, and whose labels give one loss."""
 
+    def predict(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """Return the logits that the labels of a batch are compared with: of every token, unless a head says else."""
+        return self.project(hidden)
+
     def forward(
         self,
         input_ids: Tensor,
@@ -135,8 +146,10 @@ class LabellingEncoder(EncoderModel):
         output_attentions: bool = False,
     ) -> HeadOutput:
         """Return the logits and, with labels, the mean loss; inputs are (B, T)."""
-        record = Record.asked(output_hidden_states, output_attentions)
+        wanted = output_hidden_states or output_attentions
+        record = Record([], [] if output_attentions else None) if wanted else None
         hidden = self.hidden(self.embed(input_ids, token_type_ids, position_ids), attention_mask, record)
         logits = self.predict(hidden, input_ids)
         loss = None if labels is None else self.loss(logits, labels)
-        return HeadOutput(loss, logits, *Record.shown(record, hidden, output_hidden_states))
+        shown = () if record is None else record.shown(hidden, output_hidden_states)
+        return HeadOutput(loss, logits, *shown)

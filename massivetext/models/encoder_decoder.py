@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import Weights, causal_mask
+from massivetext.layers.attention import KeysValues, MultiHeadAttention, Weights, causal_mask, readable_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.loss import IGNORED_LABEL
-from massivetext.layers.multihead import KeysValues, MultiHeadAttention, readable_mask
 from massivetext.models.body import Body
-from massivetext.models.ids import check_ids, last_ends
+from massivetext.models.ids import INTEGERS, last_ends, refuse_ids
 from massivetext.models.model import Model
 from massivetext.models.outputs import Attentions, HiddenStates, SequenceOutput
+from massivetext.tokens.labels import IGNORED_LABEL
 
 UNLIMITED = 2**30  # the context of a model whose positions are relative
 
@@ -81,6 +80,10 @@ class EncoderDecoder(Body):
     final_bias = False
     """Whether a bias, which is a buffer, is added to the language model's logits."""
     config: Any
+
+    def build(self, config: Any) -> None:
+        """Note the configuration; a family makes the modules."""
+        self.config, self.limit = config, config.most_tokens
 
     @property
     def words(self) -> Tensor:
@@ -170,7 +173,13 @@ class EncoderDecoderModel(Model):
 
     def check_source(self, input_ids: Tensor, what: str = "input_ids") -> None:
         """Raise ModelError for ids that the model cannot read."""
-        check_ids(input_ids, self.config.vocab_size, self.config.most_tokens, what)
+        if torch.compiler.is_compiling():  # what ids are there is not known while code is compiled
+            return
+        most, vocabulary = self.body.limit, self.config.vocab_size
+        sound = input_ids.ndim == 2 and input_ids.numel() > 0 and input_ids.dtype in INTEGERS
+        sound = sound and (most is None or input_ids.shape[1] <= most) and int(input_ids.min()) >= 0
+        if not sound or int(input_ids.max()) >= vocabulary:
+            refuse_ids(input_ids, vocabulary, most, what)
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor | None = None, weights: Weights = None) -> Memory:
         """Return what the decoder needs of a source: ids (B, S), padded on either side where the mask is 0."""
@@ -249,6 +258,10 @@ class LabellingEncoderDecoder(EncoderDecoderModel):
         logits = self.predict(read.hidden, input_ids)
         loss = None if labels is None else self.loss(logits, labels)
         return SequenceOutput(loss, logits, *read.shown(output_hidden_states))
+
+    def predict(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """Return the logits that the labels of a batch are compared with: of every token, unless a head says else."""
+        return self.project(hidden)
 
     def written(self, input_ids: Tensor, decoder_input_ids: Tensor | None, labels: Tensor | None) -> Tensor:
         """Return what the decoder reads: the source once more, one place to the right, whose ends of text count."""

@@ -8,31 +8,31 @@ from massivetext.errors import ModelError
 INTEGERS = (torch.int64, torch.int32)
 
 
-def check_rows(input_ids: Tensor) -> None:
-    """Raise ModelError for ids that are no rows (B, T) of integers."""
+def refuse_length(tokens: int, most_tokens: int) -> None:
+    """Raise ModelError for rows longer than the table of learned positions."""
+    raise ModelError(
+        f"a row has {tokens} tokens and the model has positions for {most_tokens} (max_position_embeddings); cut "
+        f"it, for example input_ids[:, :{most_tokens}], read it in pieces, or make a model with a longer context"
+    )
+
+
+def refuse_rows(input_ids: Tensor, vocabulary: int, most_tokens: int | None) -> None:
+    """Raise ModelError that says what is wrong with ids for a decoder: form, length, or the first one out of range."""
     if input_ids.ndim != 2 or input_ids.dtype not in INTEGERS:
         raise ModelError(
             f"input_ids is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (rows, tokens), integers"
         )
+    if most_tokens is not None and input_ids.shape[1] > most_tokens:
+        refuse_length(input_ids.shape[1], most_tokens)
+    row, place = (int(index) for index in ((input_ids < 0) | (input_ids >= vocabulary)).nonzero()[0])
+    raise ModelError(
+        f"input_ids[{row}, {place}] is {int(input_ids[row, place])}; the model's vocab_size is {vocabulary}, "
+        f"allowed 0 to {vocabulary - 1}; use the tokenizer that was saved with the model"
+    )
 
 
-def check_vocabulary(input_ids: Tensor, vocabulary: int) -> None:
-    """Raise ModelError that names the first id outside 0 to vocabulary - 1."""
-    if torch.compiler.is_compiling():  # what ids are there is known only when the compiled code runs
-        return
-    wrong = (input_ids < 0) | (input_ids >= vocabulary)
-    if bool(wrong.any()):
-        row, place = (int(index) for index in wrong.nonzero()[0])
-        raise ModelError(
-            f"input_ids[{row}, {place}] is {int(input_ids[row, place])}; the model's vocab_size is {vocabulary}, "
-            f"allowed 0 to {vocabulary - 1}; use the tokenizer that was saved with the model"
-        )
-
-
-def check_ids(input_ids: Tensor, vocab_size: int, most_tokens: int | None, what: str = "input_ids") -> None:
-    """Raise ModelError for ids outside the vocabulary, and for a text longer than the model reads, naming both."""
-    if torch.compiler.is_compiling():
-        return
+def refuse_ids(input_ids: Tensor, vocab_size: int, most_tokens: int | None, what: str = "input_ids") -> None:
+    """Raise ModelError that says what is wrong with ids: form, length, or an id outside the vocabulary."""
     if input_ids.ndim != 2 or not input_ids.numel() or input_ids.dtype not in INTEGERS:
         raise ModelError(
             f"{what} is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (rows, tokens), integers, with at "
@@ -46,11 +46,10 @@ def check_ids(input_ids: Tensor, vocab_size: int, most_tokens: int | None, what:
             f"(truncation=True, stride=..., return_overflowing_tokens=True)"
         )
     low, high = int(input_ids.min()), int(input_ids.max())
-    if low < 0 or high >= vocab_size:
-        raise ModelError(
-            f"{what} has the id {low if low < 0 else high}, and the model's vocab_size is {vocab_size:,}; use the "
-            f"tokenizer that was saved with the model"
-        )
+    raise ModelError(
+        f"{what} has the id {low if low < 0 else high}, and the model's vocab_size is {vocab_size:,}; use the "
+        f"tokenizer that was saved with the model"
+    )
 
 
 def last_tokens(input_ids: Tensor, padding: int | None) -> Tensor:

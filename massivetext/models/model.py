@@ -286,7 +286,7 @@ class Model(ModelMethods):
         cls, folder: Path, dtype: torch.dtype | None, own: Any, changes: Mapping[str, Any], ignore_sizes: bool
     ) -> Self:
         """Return the model of a folder; see `from_pretrained`. dtype: None keeps the file's."""
-        config, weights = check_folder(folder, cls.config_class)
+        config, weights = check_folder(folder, cls.config_class, cls.__name__)
         weights, config = cls.tidy(weights, config, str(folder))
         if not cls.whole:
             config = (config if own is None else own).changed(**changes)

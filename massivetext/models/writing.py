@@ -12,9 +12,8 @@ from torch import Tensor
 from massivetext.errors import ConfigError
 from massivetext.generation.engine import continued
 from massivetext.generation.settings import generation_settings
-from massivetext.layers.attention import causal_mask
+from massivetext.layers.attention import KeysValues, causal_mask
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.multihead import KeysValues
 from massivetext.models.encoder_decoder import UNLIMITED, Memory, Reading
 
 

@@ -1,4 +1,4 @@
-"""Looks before anything costs: machine, packages, recipe, data, model, memory, time, disk; with the remedies."""
+"""Checks everything before a long run: machine, packages, recipe, data, model, memory, time, disk; with remedies."""
 
 import importlib.metadata
 import os
@@ -22,7 +22,7 @@ from massivetext.translations import tr
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: how it stands, what was found, and what to do about it."""
+    """One thing that was checked: its level, what was found, and what to do about it."""
 
     level: Literal["ok", "warning", "error"]
     subject: str

@@ -7,12 +7,12 @@ from pydantic import Field, field_validator, model_validator
 from massivetext.settings import GivenPath, Settings
 
 LENGTHS = ("minutes", "steps", "tokens", "epochs")
-# Changing one of these leaves the numbers of a run as they are, so a resumed run may differ in them.
-HARMLESS = (
+# A run may resume with other values of these. Its numbers stay the same, but for the last bits where threads or compile
+# change; the log then says so.
+MAY_CHANGE = (
     *("checkpoint_every_steps", "checkpoint_every_seconds", "keep_checkpoints"),
     *("tensorboard", "threads", "compile", "from_"),
 )
-
 
 # More than any training takes: beyond these bounds a number is a slip, and the run would never end.
 MOST_MINUTES = 10 * 366 * 24 * 60

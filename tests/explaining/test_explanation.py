@@ -18,7 +18,7 @@ from massivetext.errors import ConfigError, DataError
 from massivetext.explaining import page, pictures
 from massivetext.explaining.explanation import explanation_text
 from massivetext.explaining.maps import AttentionMap
-from massivetext.explaining.pieces import Piece, pieces_of
+from massivetext.explaining.pieces import TextPiece, pieces_of
 from massivetext.translations import set_language
 
 from .conftest import CHINESE, ENGLISH, tiny_model
@@ -182,7 +182,7 @@ def test_a_picture_has_a_cell_for_each_pair_that_may_be_read(byte_tokenizer, tmp
 
 def test_the_sheet_holds_every_head_where_the_script_looks_for_it():
     weights = np.random.default_rng(0).dirichlet(np.ones(5), size=(2, 3, 4)).astype(np.float32)  # 2 layers, 3 heads
-    pieces = [Piece(number, str(number)) for number in range(5)]
+    pieces = [TextPiece(number, str(number)) for number in range(5)]
     drawn = pictures.sheet(AttentionMap(pieces[:4], pieces, weights), "x")
     alpha = read_png(base64.b64decode(re.search(r"base64,([^\"]*)", drawn)[1]))
     gap = pictures.gap_of(4, 5)
@@ -193,7 +193,7 @@ def test_the_sheet_holds_every_head_where_the_script_looks_for_it():
 
 
 def test_the_deepest_colour_is_the_strongest_token():
-    pieces = [Piece(1, "a"), Piece(2, " b"), Piece(3, "京", 1, 2), Piece(4, "京", 2, 2)]
+    pieces = [TextPiece(1, "a"), TextPiece(2, " b"), TextPiece(3, "京", 1, 2), TextPiece(4, "京", 2, 2)]
     words = page.coloured(pieces, [0.5, -2.0, 0.0, 1.0], 2.0)
     assert [word["text"] for word in words] == ["a", "b", "京"] and [word["spaced"] for word in words] == [0, 1, 0]
     depths = [int(share) for word in words for share in re.findall(r"(\d+)%, transparent", word["background"])]

@@ -202,7 +202,7 @@ def _find(
                 run = shingle(hashes, at, at + size)
                 if not bits[run % np.uint64(len(bits))]:
                     continue
-                place = np.searchsorted(wanted, run)
+                place: Any = np.searchsorted(wanted, run)
                 while place < len(wanted) and wanted[place] == run:
                     found.append((document, place))
                     place += 1

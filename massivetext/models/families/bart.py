@@ -11,9 +11,8 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import Weights
+from massivetext.layers.attention import HeadShape, MultiHeadAttention, Weights
 from massivetext.layers.feedforward import activation
-from massivetext.layers.multihead import HeadShape, MultiHeadAttention
 from massivetext.models.config import EncoderDecoderConfig
 from massivetext.models.encoder_decoder import EncoderDecoder, Reading
 from massivetext.models.outputs import HiddenStates
@@ -162,7 +161,7 @@ class Bart(EncoderDecoder):
 
     def build(self, config: BartConfig) -> None:
         """Make the embedding and both stacks."""
-        self.config = config
+        super().build(config)
         self.shared = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder, self.decoder = self.stack_class(config, False), self.stack_class(config, True)
 

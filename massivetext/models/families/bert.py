@@ -10,9 +10,8 @@ import torch
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import Weights
+from massivetext.layers.attention import HeadShape, MultiHeadAttention, Weights
 from massivetext.layers.feedforward import activation
-from massivetext.layers.multihead import HeadShape, MultiHeadAttention
 from massivetext.models.config import PublishedConfig
 from massivetext.models.encoder import Encoder
 
@@ -177,7 +176,7 @@ class Bert(Encoder):
 
     def build(self, config: BertConfig) -> None:
         """Make embeddings, blocks and pooler."""
-        self.config = config
+        super().build(config)
         self.embeddings = Embeddings(config)
         self.encoder = Blocks(config)
         self.pooler = Pooler(config)

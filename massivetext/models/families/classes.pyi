@@ -1,6 +1,6 @@
 """The classes of `classes.py`, for type checkers and editors; a test compares them with the table."""
 
-from massivetext.models.decoder import CausalLM, LabellingDecoder
+from massivetext.models.decoder import CausalLM
 from massivetext.models.encoder import LabellingEncoder
 from massivetext.models.encoder_decoder import LabellingEncoderDecoder
 from massivetext.models.families.bert import Bert
@@ -9,6 +9,7 @@ from massivetext.models.families.roberta import Roberta
 from massivetext.models.families.t5 import T5, T5Encoder
 from massivetext.models.heads.bare import BareDecoder, BareEncoder, BareEncoderDecoder
 from massivetext.models.heads.choice import MultipleChoice
+from massivetext.models.heads.labelling import LabellingDecoder
 from massivetext.models.heads.masked import MaskedLM
 from massivetext.models.heads.seq2seq import Seq2SeqLM
 from massivetext.models.heads.sequence import SequenceClassification

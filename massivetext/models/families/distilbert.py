@@ -5,9 +5,8 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import Weights
+from massivetext.layers.attention import HeadShape, MultiHeadAttention, Weights
 from massivetext.layers.feedforward import activation
-from massivetext.layers.multihead import HeadShape, MultiHeadAttention
 from massivetext.models.config import PublishedConfig
 from massivetext.models.encoder import Encoder
 
@@ -154,7 +153,7 @@ class DistilBert(Encoder):
 
     def build(self, config: DistilBertConfig) -> None:
         """Make embeddings and blocks."""
-        self.config = config
+        super().build(config)
         self.embeddings = Embeddings(config)
         self.transformer = Blocks(config)
         self.pooler = None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from massivetext.layers.attention import AttentionShape, Context, SelfAttention
 from massivetext.layers.feedforward import PlainFeedForward
 from massivetext.models.config import DecoderConfig, Dropouts
-from massivetext.models.decoder import OUTPUT_PROJECTIONS, Decoder
+from massivetext.models.decoder import Decoder
 from massivetext.models.files.naming import QUERY_KEY_VALUE, Stored
 
 
@@ -68,6 +68,9 @@ class GPT2Config(DecoderConfig):
     def published_defaults(cls) -> dict[str, Any]:
         """Return what transformers assumes for fields missing in a config.json."""
         return {"embd_pdrop": 0.1, "attn_pdrop": 0.1, "resid_pdrop": 0.1}
+
+
+OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight")  # which write into the residual stream
 
 
 class GPT2Block(nn.Module):

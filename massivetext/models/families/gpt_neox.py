@@ -11,7 +11,7 @@ from massivetext.layers.attention import AttentionShape, Context, SelfAttention
 from massivetext.layers.feedforward import PlainFeedForward
 from massivetext.layers.rotary import RopeScaling
 from massivetext.models.config import DecoderConfig, Dropouts
-from massivetext.models.decoder import OUTPUT_PROJECTIONS, Decoder
+from massivetext.models.decoder import Decoder
 from massivetext.models.files.config_json import read_rotary
 from massivetext.models.files.naming import QUERY_KEY_VALUE, Stored
 
@@ -88,6 +88,9 @@ class GPTNeoXConfig(DecoderConfig):
         parameters = values.get("rope_parameters") or {}
         values.setdefault("rotary_pct", parameters.get("partial_rotary_factor", 0.25))
         return read_rotary(values, where, partial=values["rotary_pct"])
+
+
+OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight")  # which write into the residual stream
 
 
 class GPTNeoXBlock(nn.Module):

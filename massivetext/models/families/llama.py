@@ -4,18 +4,21 @@ Mistral, Qwen2, Qwen3 and Arcee are relatives: they import this file and show wh
 D features.
 """
 
+import math
 from typing import Any, ClassVar, Self, cast
 
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape, Context, SelfAttention
+from massivetext.layers.attention import AttentionShape, Context, RMSNorm, SelfAttention
 from massivetext.layers.feedforward import GatedFeedForward
-from massivetext.layers.norms import RMSNorm
 from massivetext.layers.rotary import RopeScaling
 from massivetext.models.config import DecoderConfig
 from massivetext.models.decoder import Decoder
 from massivetext.models.files.config_json import read_rotary
+
+# The matrices that write into the residual stream; they start at zero, so that a fresh block passes its input through.
+OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight", "fc2.weight")
 
 
 class RotaryConfig(DecoderConfig):
@@ -124,5 +127,17 @@ class LlamaBlock(nn.Module):
 class Llama(Decoder):
     """Llama's body; files name its parts as it does."""
 
-    prefixes = ("model.", "transformer.")  # the second is that of some question answerers
-    block_class = LlamaBlock
+    prefixes: ClassVar[tuple[str, ...]] = ("model.", "transformer.")  # the second is that of some question answerers
+    block_class: ClassVar[Any] = LlamaBlock
+
+    def first_deviation(self, name: str, parameter: Tensor) -> float:
+        """Return the standard deviation of a fresh parameter that is no norm scale; 0.0 means all zeros.
+
+        Matrices that write into the residual stream and an untied head zero, other matrices 1/sqrt(inputs), the
+        embedding `initializer_range`.
+        """
+        if name.endswith(("embed_tokens.weight", "embed_positions.weight")):
+            return float(self.config.initializer_range)
+        if name.endswith(("lm_head.weight", *OUTPUT_PROJECTIONS)):
+            return 0.0
+        return 1.0 / math.sqrt(parameter.shape[1])

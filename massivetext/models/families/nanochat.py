@@ -4,11 +4,9 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape, Context, SelfAttention
+from massivetext.layers.attention import AttentionShape, Context, RMSNorm, SelfAttention
 from massivetext.layers.feedforward import PlainFeedForward
-from massivetext.layers.norms import RMSNorm
-from massivetext.models.decoder import Decoder
-from massivetext.models.families.llama import RotaryConfig
+from massivetext.models.families.llama import Llama, RotaryConfig
 
 
 class NanoChatConfig(RotaryConfig):
@@ -62,7 +60,7 @@ class NanoChatBlock(nn.Module):
         return cast(Tensor, hidden + self.mlp(self.post_attention_layernorm(hidden)))
 
 
-class NanoChat(Decoder):
+class NanoChat(Llama):
     """nanochat's body; files name its parts as it does."""
 
     prefixes = ("model.",)

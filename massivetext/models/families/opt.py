@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from massivetext.layers.attention import AttentionShape, Context, SelfAttention
 from massivetext.layers.feedforward import PlainFeedForward
 from massivetext.models.config import DecoderConfig, Dropouts
-from massivetext.models.decoder import OUTPUT_PROJECTIONS, Decoder
+from massivetext.models.decoder import Decoder
 from massivetext.models.files.naming import Stored
 
 
@@ -69,6 +69,9 @@ class OPTConfig(DecoderConfig):
     def published_defaults(cls) -> dict[str, Any]:
         """Return what transformers assumes for fields missing in a config.json."""
         return {"dropout": 0.1, "initializer_range": 0.02}
+
+
+OUTPUT_PROJECTIONS = ("o_proj.weight", "fc2.weight")  # which write into the residual stream
 
 
 class OPTBlock(nn.Module):

@@ -11,10 +11,8 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import Weights
+from massivetext.layers.attention import HeadShape, MultiHeadAttention, RMSNorm, Weights, additive
 from massivetext.layers.feedforward import activation
-from massivetext.layers.multihead import HeadShape, MultiHeadAttention, additive
-from massivetext.layers.norms import RMSNorm
 from massivetext.models.config import EncoderDecoderConfig
 from massivetext.models.encoder_decoder import EncoderDecoder, Reading
 from massivetext.models.outputs import HiddenStates
@@ -219,7 +217,7 @@ class T5(EncoderDecoder):
 
     def build(self, config: T5Config) -> None:
         """Make the embedding and both stacks."""
-        self.config = config
+        super().build(config)
         self.shared = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder, self.decoder = Stack(config, decoder=False), Stack(config, decoder=True)
 
@@ -303,5 +301,5 @@ class T5Encoder(T5):
 
     def build(self, config: T5Config) -> None:
         """Make the embedding and the encoder."""
-        self.config = config
+        EncoderDecoder.build(self, config)
         self.shared, self.encoder = nn.Embedding(config.vocab_size, config.d_model), Stack(config, decoder=False)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from massivetext.models.body import Body
 from massivetext.models.config import ModelConfig
-from massivetext.models.decoder import CausalLM, LabellingDecoder
+from massivetext.models.decoder import CausalLM
 from massivetext.models.encoder import LabellingEncoder
 from massivetext.models.encoder_decoder import LabellingEncoderDecoder
 from massivetext.models.families.arcee import Arcee, ArceeConfig
@@ -30,6 +30,7 @@ from massivetext.models.families.roberta import Roberta, RobertaConfig, XLMRober
 from massivetext.models.families.t5 import T5, MT5Config, T5Config, T5Encoder
 from massivetext.models.heads.bare import BareDecoder, BareEncoder, BareEncoderDecoder
 from massivetext.models.heads.choice import MultipleChoice
+from massivetext.models.heads.labelling import LabellingDecoder
 from massivetext.models.heads.masked import MaskedLM, WordsHead
 from massivetext.models.heads.scorers import OneLayer, TwoLayers
 from massivetext.models.heads.seq2seq import Seq2SeqLM

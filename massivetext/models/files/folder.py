@@ -88,18 +88,20 @@ def _save(model: Savable, tokenizer: Any, folder: Path, provenance: Mapping[str,
     write_state(folder / RECORD_FILE, record)
 
 
-def check_folder(folder: Path, config_class: type[ModelConfig]) -> tuple[Any, dict[str, Tensor]]:
+def check_folder(folder: Path, config_class: type[ModelConfig], model: str) -> tuple[Any, dict[str, Tensor]]:
     """Return configuration and tensors of a folder, after checking all that its `massivetext.json` vouches for.
 
     A folder without one (from elsewhere) is checked as far as it goes: every tensor is finite and the tokenizer fits.
-    The tensors are those of the file; what a class of models makes of their names is its own matter.
+    The tensors are those of the file; what a class of models makes of their names is its own matter. model: the name of
+    that class, for messages.
     """
     path = config_path(folder)
     values = read_object(path)
     if values.get("model_type") != config_class.model_type:
+        found = (values.get("architectures") or ["model"])[0]
         raise ModelError(
-            f"{path} says model_type = {values.get('model_type')!r}, and this class reads {config_class.model_type!r}; "
-            f"use the Auto classes, which choose by the folder"
+            f"{folder} holds a {found}, not a {model}: {CONFIG_FILE} has model_type = {values.get('model_type')!r}, "
+            f"and this class reads {config_class.model_type!r}; use the Auto classes, which choose by the folder"
         )
     config = config_class.from_hugging_face(values, where=str(path))
     weights = read_weights(folder)

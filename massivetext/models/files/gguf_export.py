@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
+from massivetext.models.families.table import CLASSES
 from massivetext.models.files.gguf_file import (
     ARCHITECTURES,
     FIELDS,
     LLAMA3_FACTORS,
     LLAMA_SHAPE,
     TANH_GELUS,
+    gguf_family,
     load_gguf,
     names_in_gguf,
 )
@@ -21,7 +23,8 @@ from massivetext.models.files.naming import layout, to_stored
 from massivetext.models.files.weights import check_finite
 from massivetext.progress import log
 from massivetext.storage import locked_file, temporary_path
-from massivetext.tokens.gguf_file import forget_files, read_tokenizer, tokenizer_fields
+from massivetext.tokens.gguf_fields import tokenizer_fields
+from massivetext.tokens.gguf_file import forget_files, read_tokenizer
 from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
 
@@ -126,7 +129,8 @@ def _check_sayable(config: Any, architecture: str) -> None:
 
 def _check_model(model: Any, path: Path, kind: str) -> None:
     """Raise ModelError unless the file holds the model: its numbers within rounding, and the same computation."""
-    read, own = load_gguf(path, type(model)).eval(), model.state_dict()
+    own = model.state_dict()
+    read = load_gguf(path, CLASSES["causal-lm"][gguf_family(path)]).eval()
     found = dict(read.state_dict())
     if "lm_head.weight" in own:  # a head equal to the embedding is read as tied to it
         found.setdefault("lm_head.weight", found["model.embed_tokens.weight"])

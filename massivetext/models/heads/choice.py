@@ -49,11 +49,13 @@ class MultipleChoice(LabellingEncoder):
         given = (input_ids, attention_mask, token_type_ids, position_ids)
         ids, mask, kinds, positions = (None if part is None else part.flatten(0, 1) for part in given)
         assert ids is not None
-        record = Record.asked(output_hidden_states, output_attentions)
+        wanted = output_hidden_states or output_attentions
+        record = Record([], [] if output_attentions else None) if wanted else None
         hidden = self.hidden(self.embed(ids, kinds, positions), mask, record)  # (B * C, T, D)
         logits = self.project(torch.unflatten(self.summary(hidden, ids), 0, input_ids.shape[:2]))
         loss = None if labels is None else self.loss(logits, labels)
-        return HeadOutput(loss, logits, *Record.shown(record, hidden, output_hidden_states))
+        shown = () if record is None else record.shown(hidden, output_hidden_states)
+        return HeadOutput(loss, logits, *shown)
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
         """Return one choice."""

@@ -5,8 +5,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.layers.loss import IGNORED_LABEL, mean_loss, precise
+from massivetext.layers.loss import mean_loss, precise
 from massivetext.models.config import ModelConfig
+from massivetext.tokens.labels import IGNORED_LABEL
 
 
 def sequence_loss(logits: Tensor, labels: Tensor, config: ModelConfig) -> Tensor:

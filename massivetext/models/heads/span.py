@@ -43,10 +43,12 @@ class DecoderQuestionAnswering(QuestionAnswering, DecoderModel):
     ) -> SpanOutput:
         """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `read_spans`."""
         self.check_ids(input_ids)
-        record = Record.asked(output_hidden_states, output_attentions)
+        wanted = output_hidden_states or output_attentions
+        record = Record([], [] if output_attentions else None) if wanted else None
         hidden = self.read(self.embed(input_ids), attention_mask, position_ids, record=record)
         spans = read_spans(self.project(hidden), start_positions, end_positions)
-        return SpanOutput(*spans, *Record.shown(record, hidden, output_hidden_states))
+        shown = () if record is None else record.shown(hidden, output_hidden_states)
+        return SpanOutput(*spans, *shown)
 
 
 class EncoderQuestionAnswering(QuestionAnswering, EncoderModel):
@@ -64,10 +66,12 @@ class EncoderQuestionAnswering(QuestionAnswering, EncoderModel):
         output_attentions: bool = False,
     ) -> SpanOutput:
         """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `read_spans`."""
-        record = Record.asked(output_hidden_states, output_attentions)
+        wanted = output_hidden_states or output_attentions
+        record = Record([], [] if output_attentions else None) if wanted else None
         hidden = self.hidden(self.embed(input_ids, token_type_ids, position_ids), attention_mask, record)
         spans = read_spans(self.project(hidden), start_positions, end_positions)
-        return SpanOutput(*spans, *Record.shown(record, hidden, output_hidden_states))
+        shown = () if record is None else record.shown(hidden, output_hidden_states)
+        return SpanOutput(*spans, *shown)
 
 
 class EncoderDecoderQuestionAnswering(QuestionAnswering, EncoderDecoderModel):
