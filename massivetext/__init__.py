@@ -23,7 +23,7 @@ PUBLIC_NAMES = {
     "AutoModelForSeq2SeqLM": "massivetext.models.auto",
     "AutoModelForSequenceClassification": "massivetext.models.auto",
     "AutoModelForTokenClassification": "massivetext.models.auto",
-    "AutoTokenizer": "massivetext.tokens.tokenizer",
+    "AutoTokenizer": "massivetext.tokens.auto",
     "BartConfig": "massivetext.models.families.bart",
     "BartForConditionalGeneration": "massivetext.models.families.classes",
     "BartForQuestionAnswering": "massivetext.models.families.classes",
@@ -305,6 +305,7 @@ if TYPE_CHECKING:
     from massivetext.models.families.t5 import T5Config as T5Config
     from massivetext.runs.execution import run as run
     from massivetext.tasks.pipelines import pipeline as pipeline
+    from massivetext.tokens.auto import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.classes import BartTokenizer as BartTokenizer
     from massivetext.tokens.classes import BartTokenizerFast as BartTokenizerFast
     from massivetext.tokens.classes import BertTokenizer as BertTokenizer
@@ -329,7 +330,6 @@ if TYPE_CHECKING:
     from massivetext.tokens.classes import XLMRobertaTokenizerFast as XLMRobertaTokenizerFast
     from massivetext.tokens.encodings import BatchEncoding as BatchEncoding
     from massivetext.tokens.special import AddedToken as AddedToken
-    from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer as train_tokenizer
     from massivetext.training.arguments import TrainingArguments as TrainingArguments
     from massivetext.training.collators import DataCollatorForLanguageModeling as DataCollatorForLanguageModeling

@@ -286,7 +286,7 @@ class Trainer:
         if self.processing_class is None:
             folder = getattr(self.model, "tokenizer_folder", None)
             if folder is not None:
-                from massivetext.tokens.tokenizer import AutoTokenizer
+                from massivetext.tokens.auto import AutoTokenizer
 
                 self.processing_class = AutoTokenizer.from_pretrained(folder)
             elif needed:
