@@ -70,6 +70,10 @@ PUBLIC_NAMES = {
     "GPTNeoXForTokenClassification": "massivetext.models.families.classes",
     "GPTNeoXModel": "massivetext.models.families.classes",
     "GPTNeoXTokenizerFast": "massivetext.tokens.classes",
+    "Gemma3ForCausalLM": "massivetext.models.families.classes",
+    "Gemma3TextConfig": "massivetext.models.families.gemma3",
+    "Gemma3TextForSequenceClassification": "massivetext.models.families.classes",
+    "Gemma3TextModel": "massivetext.models.families.classes",
     "GenerationConfig": "massivetext.generation.config",
     "LlamaConfig": "massivetext.models.families.llama",
     "LlamaForCausalLM": "massivetext.models.families.classes",
@@ -124,6 +128,12 @@ PUBLIC_NAMES = {
     "Qwen3ForSequenceClassification": "massivetext.models.families.classes",
     "Qwen3ForTokenClassification": "massivetext.models.families.classes",
     "Qwen3Model": "massivetext.models.families.classes",
+    "Qwen3MoeConfig": "massivetext.models.families.qwen3_moe",
+    "Qwen3MoeForCausalLM": "massivetext.models.families.classes",
+    "Qwen3MoeForQuestionAnswering": "massivetext.models.families.classes",
+    "Qwen3MoeForSequenceClassification": "massivetext.models.families.classes",
+    "Qwen3MoeForTokenClassification": "massivetext.models.families.classes",
+    "Qwen3MoeModel": "massivetext.models.families.classes",
     "RobertaConfig": "massivetext.models.families.roberta",
     "RobertaForMaskedLM": "massivetext.models.families.classes",
     "RobertaForMultipleChoice": "massivetext.models.families.classes",
@@ -220,6 +230,11 @@ if TYPE_CHECKING:
     )
     from massivetext.models.families.classes import DistilBertForTokenClassification as DistilBertForTokenClassification
     from massivetext.models.families.classes import DistilBertModel as DistilBertModel
+    from massivetext.models.families.classes import Gemma3ForCausalLM as Gemma3ForCausalLM
+    from massivetext.models.families.classes import (
+        Gemma3TextForSequenceClassification as Gemma3TextForSequenceClassification,
+    )
+    from massivetext.models.families.classes import Gemma3TextModel as Gemma3TextModel
     from massivetext.models.families.classes import GPT2ForQuestionAnswering as GPT2ForQuestionAnswering
     from massivetext.models.families.classes import GPT2ForSequenceClassification as GPT2ForSequenceClassification
     from massivetext.models.families.classes import GPT2ForTokenClassification as GPT2ForTokenClassification
@@ -269,6 +284,13 @@ if TYPE_CHECKING:
     from massivetext.models.families.classes import Qwen3ForSequenceClassification as Qwen3ForSequenceClassification
     from massivetext.models.families.classes import Qwen3ForTokenClassification as Qwen3ForTokenClassification
     from massivetext.models.families.classes import Qwen3Model as Qwen3Model
+    from massivetext.models.families.classes import Qwen3MoeForCausalLM as Qwen3MoeForCausalLM
+    from massivetext.models.families.classes import Qwen3MoeForQuestionAnswering as Qwen3MoeForQuestionAnswering
+    from massivetext.models.families.classes import (
+        Qwen3MoeForSequenceClassification as Qwen3MoeForSequenceClassification,
+    )
+    from massivetext.models.families.classes import Qwen3MoeForTokenClassification as Qwen3MoeForTokenClassification
+    from massivetext.models.families.classes import Qwen3MoeModel as Qwen3MoeModel
     from massivetext.models.families.classes import RobertaForMaskedLM as RobertaForMaskedLM
     from massivetext.models.families.classes import RobertaForMultipleChoice as RobertaForMultipleChoice
     from massivetext.models.families.classes import RobertaForQuestionAnswering as RobertaForQuestionAnswering
@@ -289,6 +311,7 @@ if TYPE_CHECKING:
     from massivetext.models.families.classes import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
     from massivetext.models.families.classes import XLMRobertaModel as XLMRobertaModel
     from massivetext.models.families.distilbert import DistilBertConfig as DistilBertConfig
+    from massivetext.models.families.gemma3 import Gemma3TextConfig as Gemma3TextConfig
     from massivetext.models.families.gpt2 import GPT2Config as GPT2Config
     from massivetext.models.families.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
     from massivetext.models.families.llama import LlamaConfig as LlamaConfig
@@ -299,6 +322,7 @@ if TYPE_CHECKING:
     from massivetext.models.families.palm import PaLMConfig as PaLMConfig
     from massivetext.models.families.qwen2 import Qwen2Config as Qwen2Config
     from massivetext.models.families.qwen3 import Qwen3Config as Qwen3Config
+    from massivetext.models.families.qwen3_moe import Qwen3MoeConfig as Qwen3MoeConfig
     from massivetext.models.families.roberta import RobertaConfig as RobertaConfig
     from massivetext.models.families.roberta import XLMRobertaConfig as XLMRobertaConfig
     from massivetext.models.families.t5 import MT5Config as MT5Config
