@@ -232,7 +232,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
         name: ("AutoModelForCausalLM", DECODER)
         for name in (
             *("arcee", "gpt2", "gpt_neox", "llama", "mistral", "nanochat"),
-            *("openai-gpt", "opt", "palm", "qwen2", "qwen3"),
+            *("gemma3_text", "openai-gpt", "opt", "palm", "qwen2", "qwen3", "qwen3_moe"),
         )
     },
     **{name: ("AutoModelForMaskedLM", DECODER) for name in ("bert", "roberta", "xlm-roberta")},
