@@ -1,4 +1,4 @@
-"""Decoders: the way through a causal body, whose block a family gives (families/llama.py), and the language model on it.
+"""Decoders: the way through a causal body, whose block a family gives, and the language model on it.
 
 Legend: B batch, T tokens, D features, V vocabulary.
 """
