@@ -8,12 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-MORE_STEPS = {
-    "perplexity": "massivetext.tokens.perplexity:Perplexity",
-    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
-}
-"""Corpus steps whose classes are in rooms above corpus/, by their names in a recipe."""
-
 PUBLIC_NAMES = {
     "AddedToken": "massivetext.tokens.special",
     "ArceeForQuestionAnswering": "massivetext.models.families.classes",
@@ -29,7 +23,7 @@ PUBLIC_NAMES = {
     "AutoModelForSeq2SeqLM": "massivetext.models.auto",
     "AutoModelForSequenceClassification": "massivetext.models.auto",
     "AutoModelForTokenClassification": "massivetext.models.auto",
-    "AutoTokenizer": "massivetext.tokens.tokenizer",
+    "AutoTokenizer": "massivetext.tokens.auto",
     "BartConfig": "massivetext.models.families.bart",
     "BartForConditionalGeneration": "massivetext.models.families.classes",
     "BartForQuestionAnswering": "massivetext.models.families.classes",
@@ -60,7 +54,7 @@ PUBLIC_NAMES = {
     "DistilBertModel": "massivetext.models.families.classes",
     "DistilBertTokenizer": "massivetext.tokens.classes",
     "DistilBertTokenizerFast": "massivetext.tokens.classes",
-    "EvalPrediction": "massivetext.training.trainer",
+    "EvalPrediction": "massivetext.training.predictions",
     "GPT2Config": "massivetext.models.families.gpt2",
     "GPT2ForQuestionAnswering": "massivetext.models.families.classes",
     "GPT2ForSequenceClassification": "massivetext.models.families.classes",
@@ -76,6 +70,10 @@ PUBLIC_NAMES = {
     "GPTNeoXForTokenClassification": "massivetext.models.families.classes",
     "GPTNeoXModel": "massivetext.models.families.classes",
     "GPTNeoXTokenizerFast": "massivetext.tokens.classes",
+    "Gemma3ForCausalLM": "massivetext.models.families.classes",
+    "Gemma3TextConfig": "massivetext.models.families.gemma3",
+    "Gemma3TextForSequenceClassification": "massivetext.models.families.classes",
+    "Gemma3TextModel": "massivetext.models.families.classes",
     "GenerationConfig": "massivetext.generation.config",
     "LlamaConfig": "massivetext.models.families.llama",
     "LlamaForCausalLM": "massivetext.models.families.classes",
@@ -130,6 +128,12 @@ PUBLIC_NAMES = {
     "Qwen3ForSequenceClassification": "massivetext.models.families.classes",
     "Qwen3ForTokenClassification": "massivetext.models.families.classes",
     "Qwen3Model": "massivetext.models.families.classes",
+    "Qwen3MoeConfig": "massivetext.models.families.qwen3_moe",
+    "Qwen3MoeForCausalLM": "massivetext.models.families.classes",
+    "Qwen3MoeForQuestionAnswering": "massivetext.models.families.classes",
+    "Qwen3MoeForSequenceClassification": "massivetext.models.families.classes",
+    "Qwen3MoeForTokenClassification": "massivetext.models.families.classes",
+    "Qwen3MoeModel": "massivetext.models.families.classes",
     "RobertaConfig": "massivetext.models.families.roberta",
     "RobertaForMaskedLM": "massivetext.models.families.classes",
     "RobertaForMultipleChoice": "massivetext.models.families.classes",
@@ -170,18 +174,24 @@ PUBLIC_NAMES = {
     "remove_documents": "massivetext.corpus.removing",
     "run": "massivetext.runs.execution",
     "set_seed": "massivetext.training.seeds",
-    "train_classifier": "massivetext.corpus.steps.classifier",
+    "train_classifier": "massivetext.corpus.classifying",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
+
+STEPS_ABOVE = {
+    "perplexity": "massivetext.tokens.perplexity:Perplexity",
+    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
+}
+"""Steps of a corpus that stand in rooms above it, which it does not know: name in a recipe -> class."""
 
 __all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
 if TYPE_CHECKING:
     from massivetext.corpus.building import build_corpus as build_corpus
+    from massivetext.corpus.classifying import train_classifier as train_classifier
     from massivetext.corpus.datasets import load_dataset as load_dataset
     from massivetext.corpus.reading import load_corpus as load_corpus
     from massivetext.corpus.removing import remove_documents as remove_documents
-    from massivetext.corpus.steps.classifier import train_classifier as train_classifier
     from massivetext.explaining.attribution import attribute_tokens as attribute_tokens
     from massivetext.explaining.explanation import explain as explain
     from massivetext.explaining.lens import logit_lens as logit_lens
@@ -220,6 +230,11 @@ if TYPE_CHECKING:
     )
     from massivetext.models.families.classes import DistilBertForTokenClassification as DistilBertForTokenClassification
     from massivetext.models.families.classes import DistilBertModel as DistilBertModel
+    from massivetext.models.families.classes import Gemma3ForCausalLM as Gemma3ForCausalLM
+    from massivetext.models.families.classes import (
+        Gemma3TextForSequenceClassification as Gemma3TextForSequenceClassification,
+    )
+    from massivetext.models.families.classes import Gemma3TextModel as Gemma3TextModel
     from massivetext.models.families.classes import GPT2ForQuestionAnswering as GPT2ForQuestionAnswering
     from massivetext.models.families.classes import GPT2ForSequenceClassification as GPT2ForSequenceClassification
     from massivetext.models.families.classes import GPT2ForTokenClassification as GPT2ForTokenClassification
@@ -269,6 +284,13 @@ if TYPE_CHECKING:
     from massivetext.models.families.classes import Qwen3ForSequenceClassification as Qwen3ForSequenceClassification
     from massivetext.models.families.classes import Qwen3ForTokenClassification as Qwen3ForTokenClassification
     from massivetext.models.families.classes import Qwen3Model as Qwen3Model
+    from massivetext.models.families.classes import Qwen3MoeForCausalLM as Qwen3MoeForCausalLM
+    from massivetext.models.families.classes import Qwen3MoeForQuestionAnswering as Qwen3MoeForQuestionAnswering
+    from massivetext.models.families.classes import (
+        Qwen3MoeForSequenceClassification as Qwen3MoeForSequenceClassification,
+    )
+    from massivetext.models.families.classes import Qwen3MoeForTokenClassification as Qwen3MoeForTokenClassification
+    from massivetext.models.families.classes import Qwen3MoeModel as Qwen3MoeModel
     from massivetext.models.families.classes import RobertaForMaskedLM as RobertaForMaskedLM
     from massivetext.models.families.classes import RobertaForMultipleChoice as RobertaForMultipleChoice
     from massivetext.models.families.classes import RobertaForQuestionAnswering as RobertaForQuestionAnswering
@@ -289,6 +311,7 @@ if TYPE_CHECKING:
     from massivetext.models.families.classes import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
     from massivetext.models.families.classes import XLMRobertaModel as XLMRobertaModel
     from massivetext.models.families.distilbert import DistilBertConfig as DistilBertConfig
+    from massivetext.models.families.gemma3 import Gemma3TextConfig as Gemma3TextConfig
     from massivetext.models.families.gpt2 import GPT2Config as GPT2Config
     from massivetext.models.families.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
     from massivetext.models.families.llama import LlamaConfig as LlamaConfig
@@ -299,12 +322,14 @@ if TYPE_CHECKING:
     from massivetext.models.families.palm import PaLMConfig as PaLMConfig
     from massivetext.models.families.qwen2 import Qwen2Config as Qwen2Config
     from massivetext.models.families.qwen3 import Qwen3Config as Qwen3Config
+    from massivetext.models.families.qwen3_moe import Qwen3MoeConfig as Qwen3MoeConfig
     from massivetext.models.families.roberta import RobertaConfig as RobertaConfig
     from massivetext.models.families.roberta import XLMRobertaConfig as XLMRobertaConfig
     from massivetext.models.families.t5 import MT5Config as MT5Config
     from massivetext.models.families.t5 import T5Config as T5Config
     from massivetext.runs.execution import run as run
     from massivetext.tasks.pipelines import pipeline as pipeline
+    from massivetext.tokens.auto import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.classes import BartTokenizer as BartTokenizer
     from massivetext.tokens.classes import BartTokenizerFast as BartTokenizerFast
     from massivetext.tokens.classes import BertTokenizer as BertTokenizer
@@ -329,7 +354,6 @@ if TYPE_CHECKING:
     from massivetext.tokens.classes import XLMRobertaTokenizerFast as XLMRobertaTokenizerFast
     from massivetext.tokens.encodings import BatchEncoding as BatchEncoding
     from massivetext.tokens.special import AddedToken as AddedToken
-    from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer as train_tokenizer
     from massivetext.training.arguments import TrainingArguments as TrainingArguments
     from massivetext.training.collators import DataCollatorForLanguageModeling as DataCollatorForLanguageModeling
@@ -337,8 +361,8 @@ if TYPE_CHECKING:
     from massivetext.training.collators import DataCollatorForTokenClassification as DataCollatorForTokenClassification
     from massivetext.training.collators import DataCollatorWithPadding as DataCollatorWithPadding
     from massivetext.training.collators import default_data_collator as default_data_collator
+    from massivetext.training.predictions import EvalPrediction as EvalPrediction
     from massivetext.training.seeds import set_seed as set_seed
-    from massivetext.training.trainer import EvalPrediction as EvalPrediction
     from massivetext.training.trainer import Trainer as Trainer
 
 

@@ -20,12 +20,13 @@ def step_plan(model: Any) -> StepPlan | None:
     """
     body, config = model.body, model.config
     blocks: list[Any] = list(getattr(body, "layers", ()))
-    if not blocks or any(block.order not in KNOWN_ORDERS for block in blocks):
+    if not blocks or any(block.order not in KNOWN_ORDERS or not plain_feedforward(block) for block in blocks):
         return None
     head: Tensor = model.head_weight.detach()
     scaling, context = getattr(config, "rope_scaling", None), config.max_position_embeddings
     plain = head.device.type == "cpu" and head.dtype == torch.float32 and config.attention_window is None
     plain = plain and (scaling is None or (not scaling.by_length and scaling.magnitude(context) == 1.0))
+    plain = plain and config.attention_shape().scale is None
     if not plain or config.hidden_act not in ACTIVATION_CODES or head.shape[1] != config.hidden_size:
         return None
     norm, table, shape = body.norm, getattr(body, "embed_positions", None), config.attention_shape()
@@ -42,6 +43,11 @@ def step_plan(model: Any) -> StepPlan | None:
         shape.reverse_rotary,
         config.softcap,
     )
+
+
+def plain_feedforward(block: Any) -> bool:
+    """Return whether the feed-forward part of a block consists of matrices alone: no router, no experts."""
+    return all(isinstance(layer, nn.Linear) for layer in block.mlp.children())
 
 
 def layer_plan(block: Any) -> LayerPlan:

@@ -30,6 +30,8 @@ class AttentionShape(NamedTuple):
     norm_epsilon: float = 1e-6
     reverse_rotary: bool = False
     dropout: float = 0.0
+    scale: float | None = None
+    """What scores are multiplied by; None: 1 / sqrt(head_dim)."""
 
 
 Mask = Tensor | Packing | None
@@ -206,6 +208,8 @@ class SelfAttention(nn.Module):
             assert context.slots is not None
             keys, values = context.cache.update(context.layer, keys, values, context.slots)
         dropout = self.dropout.p if self.training else 0.0
-        mixed = attend(queries, keys, values, context.mask, dropout=dropout, weights=context.weights)
+        mixed = attend(
+            queries, keys, values, context.mask, scale=self.shape.scale, dropout=dropout, weights=context.weights
+        )
         output: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, tokens, -1))
         return output

@@ -38,3 +38,19 @@ def padding_mask(attention_mask: Tensor, window: int | None = None) -> Tensor:
     """
     tokens = attention_mask.shape[1]
     return (attention_mask.bool()[:, None, :] & causal_mask(tokens, attention_mask.device, window))[:, None]
+
+
+def narrowed(mask: Mask, slots: Tensor, total: int, window: int) -> Mask:
+    """Return a mask by which a token reads at most `window` tokens, itself included, of those that `mask` lets it read.
+
+    slots: (T,) where in the `total` tokens that may be read those stand that read. mask: see `Context`.
+    """
+    if isinstance(mask, Packing):
+        return mask._replace(window=window)
+    if total <= window:
+        return mask
+    distance = slots[:, None] - torch.arange(total, device=slots.device)
+    if mask is None:
+        return ((distance >= 0) & (distance < window))[None, None]
+    near = distance < window
+    return mask & near if mask.dtype == torch.bool else mask.masked_fill(~near, -math.inf)

@@ -23,6 +23,8 @@ class Body(nn.Module):
     """Pattern of the names of tensors in old files that follow from the configuration."""
     tied: ClassVar[dict[str, str]] = {}
     """Copies that some files hold of other tensors: name of the copy, name of the original, both without prefix."""
+    first_scale: ClassVar[float] = 1.0
+    """What the weights of norms start at."""
     head_names: ClassVar[dict[str, str]] = {}
     """What files call a head's part, where it is not the model's name for it."""
 

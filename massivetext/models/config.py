@@ -316,6 +316,11 @@ class DecoderConfig(ModelConfig):
         return True
 
     @property
+    def alike(self) -> bool:
+        """Whether all blocks have equal shapes."""
+        return True
+
+    @property
     def softcap(self) -> float | None:
         """The bound that logits are bent into, or None."""
         return None
@@ -393,6 +398,6 @@ class DecoderConfig(ModelConfig):
         values = dict(values)
         if values.get("use_sliding_window") is False:  # Qwen writes a window and, beside it, that it is not used
             values.pop("sliding_window", None)
-        if set(values.get("layer_types") or []) <= {"full_attention"}:
+        if "layer_types" not in cls.model_fields and set(values.get("layer_types") or []) <= {"full_attention"}:
             values.pop("layer_types", None)
         return super().from_hugging_face(values, where)

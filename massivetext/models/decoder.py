@@ -83,9 +83,10 @@ class Decoder(Body):
         """Return what the head reads, (B, T, D), of what the last block gave."""
         return cast(Tensor, self.norm(hidden))
 
-    def at_layer(self, context: Context, layer: int) -> Context:
-        """Return what the block of that number is told; a family whose blocks differ may change it here."""
-        return context if context.cache is None else context._replace(layer=layer)
+    def contexts(self, context: Context, positions: Tensor) -> list[Context]:
+        """Return what each block is told, for positions (B, T); a family whose blocks differ changes it here."""
+        layers = range(len(self.layers))
+        return [context if context.cache is None else context._replace(layer=layer) for layer in layers]
 
     def turns(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return cosine and sine of the rotary positions (B, T), see `rotary_tables`."""
@@ -126,8 +127,8 @@ class Decoder(Body):
         if record is not None:
             context = context._replace(weights=record.weights)
             record.states.append(hidden)
-        for layer, block in enumerate(self.layers):
-            hidden = run_block(block, hidden, self.at_layer(context, layer))
+        for block, told in zip(self.layers, self.contexts(context, positions), strict=True):
+            hidden = run_block(block, hidden, told)
             if record is not None:
                 record.states.append(hidden)
         return self.leave(hidden)

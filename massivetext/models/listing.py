@@ -38,6 +38,7 @@ def preset_rows(memory_bytes: int, run_bytes: int = 4) -> list[dict[str, Any]]:
 def fit_for(family: str) -> str:
     """Return in a few words what a family is chosen for."""
     texts = {
+        "gemma3_text": tr("generation in many languages; most blocks read a short window of the past"),
         "gpt2": tr("generation and fine-tuning; the baseline that most papers compare with"),
         "gpt_neox": tr("scaling and memorisation studies: all sizes saw the same data in the same order"),
         "llama": tr("generation and fine-tuning; the format most tools read"),
@@ -47,6 +48,7 @@ def fit_for(family: str) -> str:
         "palm": tr("large-scale training: parallel blocks, one key head; no weights were published"),
         "qwen2": tr("generation in Chinese and English, code and mathematics"),
         "qwen3": tr("generation in Chinese and English, reasoning"),
+        "qwen3_moe": tr("generation in Chinese and English, reasoning; each token uses a few of many experts"),
     }
     return texts[family]
 

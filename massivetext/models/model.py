@@ -143,7 +143,7 @@ class Model(ModelMethods):
         weights = {}
         for name, parameter in parameters.items():
             if name.lower().endswith("norm.weight"):
-                weights[name] = torch.ones(parameter.shape)
+                weights[name] = torch.full(parameter.shape, self.body_class.first_scale)
             elif parameter.ndim < 2 or (deviation := self.first_deviation(name, parameter)) == 0.0:
                 weights[name] = torch.zeros(parameter.shape)
             else:

@@ -101,6 +101,19 @@ def qwen3(*table: int, tied: bool = True) -> Preset:
     return qwen("qwen3", "arXiv:2505.09388", *table, **more)
 
 
+def gemma3(*table: int) -> Preset:
+    """Return a size of Gemma 3 that reads text alone: 32,768 tokens, 512 in blocks with a window."""
+    more = {"vocab_size": 262144, "max_position_embeddings": 32768, "head_dim": 256, "rms_norm_eps": 1e-6}
+    return llama(*table, **more)._replace(family="gemma3_text", source="arXiv:2503.19786")
+
+
+def qwen3_moe(*table: int, features: int) -> Preset:
+    """Return a size of Qwen3 with 128 experts, 8 for each token; features: those inside one expert."""
+    preset = qwen3(*table, tied=False)
+    experts = {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": features}
+    return preset._replace(family="qwen3_moe", fields={**preset.fields, **experts})
+
+
 def palm(*table: int) -> Preset:
     """Return a size of PaLM."""
     fields = sizes(*table, head_dim=256, vocab_size=256000, max_position_embeddings=2048)
@@ -164,6 +177,10 @@ PRESETS: dict[str, Preset] = {
     "qwen3-1.7b": qwen3(28, 2048, 16, 8, 6144),
     "qwen3-4b": qwen3(36, 2560, 32, 8, 9728),
     "qwen3-8b": qwen3(36, 4096, 32, 8, 12288, tied=False),
+    "qwen3-30b-a3b": qwen3_moe(48, 2048, 32, 4, 6144, features=768),
+    "qwen3-235b-a22b": qwen3_moe(94, 4096, 64, 4, 12288, features=1536),
+    "gemma-3-270m": gemma3(18, 640, 4, 1, 2048),
+    "gemma-3-1b": gemma3(26, 1152, 4, 1, 6912),
     "palm-8b": palm(32, 4096, 16),
     "palm-62b": palm(64, 8192, 32),
     "palm-540b": palm(118, 18432, 48),
@@ -183,8 +200,10 @@ def preset_config(name: str, **changes: Any) -> Any:
 
 def parameter_count(config: DecoderConfig) -> int:
     """Return how many numbers a model of this configuration learns; nothing is allocated."""
+    if not config.alike:
+        return _counted(config)
     one, two = (_counted(config.model_copy(update={"num_hidden_layers": layers})) for layers in (1, 2))
-    return one + (config.num_hidden_layers - 1) * (two - one)  # all blocks are alike
+    return one + (config.num_hidden_layers - 1) * (two - one)
 
 
 def _counted(config: DecoderConfig) -> int:

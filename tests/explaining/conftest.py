@@ -16,7 +16,8 @@ torch.set_num_threads(1)
 TEXTS = ["the cat sat on the mat, and the dog sat on the cat", "北京是中国的首都，上海是中国的大城市。"]
 ENGLISH, CHINESE = "the cat sat on the dog", "北京是大城市"
 DECODERS = [
-    "arcee", "gpt2", "gpt_neox", "llama", "mistral", "nanochat", "openai-gpt", "opt", "palm", "qwen2", "qwen3",
+    "arcee", "gemma3_text", "gpt2", "gpt_neox", "llama", "mistral", "nanochat", "openai-gpt", "opt", "palm", "qwen2",
+    "qwen3", "qwen3_moe",
 ]  # fmt: skip
 ENCODERS = ["bert", "roberta", "xlm-roberta"]
 SEQUENCES = ["bart", "marian", "mt5", "t5"]

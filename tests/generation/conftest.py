@@ -9,7 +9,8 @@ from massivetext.models.families.table import CLASSES
 
 torch.set_num_threads(1)
 FAMILIES = sorted(CLASSES["causal-lm"])
-# The others: openai-gpt norms behind its parts, palm scales its logits.
+# The others: openai-gpt norms behind its parts, gemma3_text before and behind, palm scales its logits, qwen3_moe has
+# experts.
 FAST_FAMILIES = ["arcee", "gpt2", "gpt_neox", "llama", "mistral", "nanochat", "opt", "qwen2", "qwen3"]
 
 

@@ -19,6 +19,8 @@ SIZES = {
 TRANSFORMERS_FAMILIES = sorted(set(CLASSES["causal-lm"]) - {"palm"})  # palm has no twin there: see test_palm.py
 # What SIZES says and a family cannot have.
 OTHER_SIZES = {
+    "gemma3_text": {"sliding_window": 7, "sliding_window_pattern": 2, "query_pre_attn_scalar": 5},
+    "qwen3_moe": {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
     "nanochat": {"head_dim": None}, "openai-gpt": {"intermediate_size": None},
 }  # fmt: skip
 TEXTS = ["def main(arguments): return arguments", "北京是中国的首都。", "the cat sat on the mat, the end"]

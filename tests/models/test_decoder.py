@@ -70,7 +70,7 @@ def test_initialisation_is_a_function_of_the_seed(family):
     assert not torch.equal(one.model.embed_tokens.weight, other.model.embed_tokens.weight)
 
 
-@pytest.mark.parametrize("family", ["arcee", "llama", "mistral", "nanochat", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", ["arcee", "llama", "mistral", "nanochat", "qwen2", "qwen3", "qwen3_moe"])
 def test_a_fresh_block_of_llamas_kind_passes_its_input_through(family):
     model = CLASSES["causal-lm"][family].from_config(tiny_config(family))
     embeddings = model.embed(torch.randint(0, 300, (1, 5)))
@@ -123,7 +123,7 @@ def test_a_row_longer_than_the_learned_positions_is_refused_with_the_way_out(fam
         model(torch.ones(1, 9, dtype=torch.long))
 
 
-@pytest.mark.parametrize("family", ["mistral"])
+@pytest.mark.parametrize("family", ["gemma3_text", "mistral"])
 def test_a_token_beyond_the_window_is_not_read(family):
     model = tiny_model(family, sliding_window=4, num_hidden_layers=1)
     row = torch.randint(0, 300, (1, 9))
@@ -140,7 +140,8 @@ def test_every_parameter_is_in_one_group(family):
         groups = model.parameter_groups()
         names = [name for group in groups.values() for name in group]
         assert sorted(names) == sorted(name for name, _ in model.named_parameters())
-        assert len(groups["matrices"]) == 3 * (7 if model.config.gated else 6)
+        experts = 1 + 3 * (model.config.num_experts - 1) if family == "qwen3_moe" else 0  # the router, more experts
+        assert len(groups["matrices"]) == 3 * ((7 if model.config.gated else 6) + experts)
         assert ("model.embed_positions.weight" in groups["embedding"]) == (model.body.frequencies is None)
         assert groups["head"] == ([] if tied else ["lm_head.weight"])
 
@@ -196,7 +197,7 @@ def test_from_config_finds_the_family(family):
     assert type(AutoModelForCausalLM.from_config(tiny_config(family))) is CLASSES["causal-lm"][family]
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "palm"])
+@pytest.mark.parametrize("family", ["gemma3_text", "gpt2", "llama", "mistral", "palm"])
 def test_packed_documents_need_no_mask_where_a_kernel_takes_them_as_they_are(family, monkeypatch):
     model = tiny_model(family).eval()
     ids, segments = torch.randint(0, 90, (2, 12)), torch.tensor([[0] * 5 + [1] * 7, [0] * 2 + [1] * 4 + [2] * 6])

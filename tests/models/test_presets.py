@@ -1,6 +1,7 @@
 """Presets: their parameter counts, the command that lists them, recipes that name one."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -25,6 +26,8 @@ PUBLISHED = {
     "llama-3.2-3b": 3_212_749_824, "tinyllama-1.1b": 1_100_048_384, "mistral-7b-v0.1": 7_241_732_096,
     "qwen2.5-0.5b": 494_032_768, "qwen2.5-1.5b": 1_543_714_304, "qwen2.5-7b": 7_615_616_512,
     "qwen3-0.6b": 596_049_920, "qwen3-1.7b": 1_720_574_976, "qwen3-4b": 4_022_468_096, "qwen3-8b": 8_190_735_360,
+    "qwen3-30b-a3b": 30_532_122_624, "qwen3-235b-a22b": 235_093_634_560,
+    "gemma-3-270m": 268_098_176, "gemma-3-1b": 999_885_952,
     "smollm2-135m": 134_515_008, "smollm2-360m": 361_821_120, "smollm2-1.7b": 1_711_376_384,
 }  # fmt: skip
 WITHOUT_EMBEDDINGS = {
@@ -63,7 +66,7 @@ def test_palm_has_the_papers_billions(name):
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name[-1] in "mb" and name[-2].isdigit()])
 def test_a_name_says_the_size(name):
-    number = name.rpartition("-")[2]
+    number = re.findall(r"-([\d.]+[mb])\b", name)[-1]  # qwen3-30b-a3b: of 30 billion, a token uses 3
     said = float(number[:-1]) * (1e6 if number.endswith("m") else 1e9)
     counted = parameter_count(preset_config(name))
     if name in ("pythia-14m", "pythia-31m"):  # named without their embeddings' share of the head

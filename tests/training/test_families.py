@@ -10,14 +10,14 @@ from massivetext.training.metrics import read_rows
 from massivetext.training.objectives.causal import CausalObjective
 
 SHAPE = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-FAMILIES = ["gpt2", "gpt_neox", "openai-gpt", "opt", "palm"]
+FAMILIES = ["gemma3_text", "gpt2", "gpt_neox", "openai-gpt", "opt", "palm", "qwen3_moe"]
 
 
 def fresh(family, **fields):
     return AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **SHAPE, **fields))
 
 
-@pytest.mark.parametrize("family", ["gpt2", "gpt_neox"])
+@pytest.mark.parametrize("family", ["gemma3_text", "gpt2", "gpt_neox", "qwen3_moe"])
 def test_the_loss_falls(family, tmp_path):
     train(fresh(family), CountingBatches(), tiny_settings(steps=40), tmp_path, quiet=True)
     rows = [row["loss"] for row in read_rows(tmp_path / "metrics.jsonl") if "loss" in row]

@@ -15,6 +15,7 @@ from massivetext.models.families.arcee import Arcee, ArceeConfig
 from massivetext.models.families.bart import Bart, BartConfig
 from massivetext.models.families.bert import Bert, BertConfig
 from massivetext.models.families.distilbert import DistilBert, DistilBertConfig, FirstTokenScorer
+from massivetext.models.families.gemma3 import Gemma3Text, Gemma3TextConfig
 from massivetext.models.families.gpt2 import GPT2, GPT2Config
 from massivetext.models.families.gpt_neox import GPTNeoX, GPTNeoXConfig
 from massivetext.models.families.llama import Llama, LlamaConfig
@@ -26,6 +27,7 @@ from massivetext.models.families.opt import OPT, OPTConfig
 from massivetext.models.families.palm import PaLM, PaLMConfig
 from massivetext.models.families.qwen2 import Qwen2Config
 from massivetext.models.families.qwen3 import Qwen3Config
+from massivetext.models.families.qwen3_moe import Qwen3Moe, Qwen3MoeConfig
 from massivetext.models.families.roberta import Roberta, RobertaConfig, XLMRobertaConfig
 from massivetext.models.families.t5 import T5, MT5Config, T5Config, T5Encoder
 from massivetext.models.heads.bare import BareDecoder, BareEncoder, BareEncoderDecoder
@@ -163,6 +165,9 @@ FAMILIES: dict[str, Family] = {
     family.config.model_type: family
     for family in (
         Family("Arcee", "Arcee", ArceeConfig, Arcee, "model", LLAMA),
+        Family("Gemma3", "Gemma 3", Gemma3TextConfig, Gemma3Text, "model",
+               without(MISTRAL, "token-classification", "question-answering"),
+               {"base": "TextModel", "sequence-classification": "TextForSequenceClassification"}),
         Family("GPT2", "GPT-2", GPT2Config, GPT2, "model", decoder_heads("transformer.", "classifier"), LM_HEAD),
         Family("GPTNeoX", "GPT-NeoX", GPTNeoXConfig, GPTNeoX, "model", decoder_heads("gpt_neox.", "classifier")),
         Family("Llama", "Llama", LlamaConfig, Llama, "model", LLAMA),
@@ -174,6 +179,7 @@ FAMILIES: dict[str, Family] = {
         Family("PaLM", "PaLM", PaLMConfig, PaLM, "model", without(MISTRAL, *NO_LABELS)),
         Family("Qwen2", "Qwen2", Qwen2Config, Llama, "model", LLAMA),
         Family("Qwen3", "Qwen3", Qwen3Config, Llama, "model", LLAMA),
+        Family("Qwen3Moe", "Qwen3-MoE", Qwen3MoeConfig, Qwen3Moe, "model", LLAMA),
         Family("Bert", "BERT", BertConfig, Bert, "bert", BERT),
         Family("DistilBert", "DistilBERT", DistilBertConfig, DistilBert, "distilbert", DISTILBERT),
         Family("Roberta", "RoBERTa", RobertaConfig, Roberta, "roberta", ROBERTA),
