@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.layers.activations import activation
-from massivetext.layers.attention import AttentionShape
+from massivetext.layers.block import AttentionShape
 from massivetext.models.config_methods import ConfigMethods
 from massivetext.models.files.config_json import effective, renamed
 

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from massivetext.errors import ModelError
 from massivetext.generation.engine import generate
-from massivetext.layers.attention import Context, Mask, causal_mask, rotary_tables
+from massivetext.layers.attention import Mask, causal_mask
+from massivetext.layers.block import Context, rotary_tables
 from massivetext.layers.cache import StaticCache
 from massivetext.layers.loss import next_token_loss
 from massivetext.layers.masks import document_mask, padding_mask

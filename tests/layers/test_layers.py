@@ -12,16 +12,8 @@ from hypothesis import strategies as st
 
 from massivetext.errors import ConfigError, ModelError
 from massivetext.layers.activations import ACTIVATIONS, activation
-from massivetext.layers.attention import (
-    AttentionShape,
-    Context,
-    RMSNorm,
-    SelfAttention,
-    attend,
-    causal_mask,
-    rotary_tables,
-    rotate,
-)
+from massivetext.layers.attention import RMSNorm, attend, causal_mask
+from massivetext.layers.block import AttentionShape, Context, SelfAttention, rotary_tables, rotate
 from massivetext.layers.cache import StaticCache, slot_mask
 from massivetext.layers.loss import chunked_cross_entropy, mean_cross_entropy, mean_loss, next_token_loss, token_losses
 from massivetext.layers.masks import padding_mask, segment_mask

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from massivetext.layers.feedforward import PlainFeedForward
+from massivetext.layers.block import PlainFeedForward
 from massivetext.models.families.llama import Llama, LlamaBlock, RotaryConfig
 
 

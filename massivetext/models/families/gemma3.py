@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import AttentionShape, Context, RMSNorm, SelfAttention, rotary_tables
-from massivetext.layers.feedforward import GatedFeedForward
+from massivetext.layers.attention import RMSNorm
+from massivetext.layers.block import AttentionShape, Context, GatedFeedForward, SelfAttention, rotary_tables
 from massivetext.layers.masks import narrowed
 from massivetext.layers.rotary import inverse_frequencies
 from massivetext.models.config import DecoderConfig

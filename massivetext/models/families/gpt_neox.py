@@ -7,8 +7,7 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape, Context, SelfAttention
-from massivetext.layers.feedforward import PlainFeedForward
+from massivetext.layers.block import AttentionShape, Context, PlainFeedForward, SelfAttention
 from massivetext.layers.rotary import RopeScaling
 from massivetext.models.config import DecoderConfig, Dropouts
 from massivetext.models.decoder import Decoder

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape, Context, RMSNorm, SelfAttention
-from massivetext.layers.feedforward import GatedFeedForward
+from massivetext.layers.attention import RMSNorm
+from massivetext.layers.block import AttentionShape, Context, GatedFeedForward, SelfAttention
 from massivetext.layers.rotary import RopeScaling
 from massivetext.models.config import DecoderConfig
 from massivetext.models.decoder import Decoder

@@ -4,8 +4,8 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape, Context, RMSNorm, SelfAttention
-from massivetext.layers.feedforward import PlainFeedForward
+from massivetext.layers.attention import RMSNorm
+from massivetext.layers.block import AttentionShape, Context, PlainFeedForward, SelfAttention
 from massivetext.models.families.llama import Llama, RotaryConfig
 
 

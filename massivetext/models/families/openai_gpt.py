@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import Context
+from massivetext.layers.block import Context
 from massivetext.models.config import DecoderConfig
 from massivetext.models.families.gpt2 import GPT2, GPT2Block, GPT2Config
 from massivetext.models.files.naming import Stored

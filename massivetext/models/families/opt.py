@@ -6,8 +6,7 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape, Context, SelfAttention
-from massivetext.layers.feedforward import PlainFeedForward
+from massivetext.layers.block import AttentionShape, Context, PlainFeedForward, SelfAttention
 from massivetext.models.config import DecoderConfig, Dropouts
 from massivetext.models.decoder import Decoder
 from massivetext.models.files.naming import Stored

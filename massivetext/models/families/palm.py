@@ -8,8 +8,7 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from massivetext.layers.attention import Context, SelfAttention
-from massivetext.layers.feedforward import GatedFeedForward
+from massivetext.layers.block import Context, GatedFeedForward, SelfAttention
 from massivetext.layers.rotary import RopeScaling
 from massivetext.models.config import DecoderConfig
 from massivetext.models.decoder import Decoder

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
-from massivetext.layers.attention import AttentionShape
+from massivetext.layers.block import AttentionShape
 from massivetext.models.families.llama import RotaryConfig
 
 

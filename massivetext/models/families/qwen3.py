@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from massivetext.layers.attention import AttentionShape
+from massivetext.layers.block import AttentionShape
 from massivetext.models.families.llama import RotaryConfig
 
 

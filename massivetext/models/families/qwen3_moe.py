@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from massivetext.layers.feedforward import GatedFeedForward
+from massivetext.layers.block import GatedFeedForward
 from massivetext.models.families.llama import Llama, LlamaBlock
 from massivetext.models.families.qwen3 import Qwen3Config
 
