@@ -83,7 +83,7 @@ PUBLIC_NAMES = {
     "LlamaModel": "massivetext.models.families.classes",
     "LlamaTokenizer": "massivetext.tokens.classes",
     "LlamaTokenizerFast": "massivetext.tokens.classes",
-    "MT5Config": "massivetext.models.families.t5",
+    "MT5Config": "massivetext.models.families.mt5",
     "MT5ForConditionalGeneration": "massivetext.models.families.classes",
     "MT5ForQuestionAnswering": "massivetext.models.families.classes",
     "MT5ForSequenceClassification": "massivetext.models.families.classes",
@@ -317,6 +317,7 @@ if TYPE_CHECKING:
     from massivetext.models.families.llama import LlamaConfig as LlamaConfig
     from massivetext.models.families.marian import MarianConfig as MarianConfig
     from massivetext.models.families.mistral import MistralConfig as MistralConfig
+    from massivetext.models.families.mt5 import MT5Config as MT5Config
     from massivetext.models.families.openai_gpt import OpenAIGPTConfig as OpenAIGPTConfig
     from massivetext.models.families.opt import OPTConfig as OPTConfig
     from massivetext.models.families.palm import PaLMConfig as PaLMConfig
@@ -325,7 +326,6 @@ if TYPE_CHECKING:
     from massivetext.models.families.qwen3_moe import Qwen3MoeConfig as Qwen3MoeConfig
     from massivetext.models.families.roberta import RobertaConfig as RobertaConfig
     from massivetext.models.families.roberta import XLMRobertaConfig as XLMRobertaConfig
-    from massivetext.models.families.t5 import MT5Config as MT5Config
     from massivetext.models.families.t5 import T5Config as T5Config
     from massivetext.runs.execution import run as run
     from massivetext.tasks.pipelines import pipeline as pipeline

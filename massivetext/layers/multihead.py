@@ -112,18 +112,3 @@ class Reading(NamedTuple):
         """Return the keys and values of the decoder's own text, with what the cache holds of it."""
         keys, values = attention.keys_values(hidden)
         return (keys, values) if self.cache is None else self.cache.update(layer, keys, values, self.slots)
-
-
-class MemoryCache(StaticCache):
-    """A cache that also holds the keys and values of the source, which do not change while text is generated."""
-
-    def __init__(self, shape: tuple[int, int, int, int, int], memory: list[KeysValues], mask: Tensor | None) -> None:
-        """shape: layers, rows, heads, slots, features of a head."""
-        super().__init__(*shape, like=memory[0][0])
-        self.memory, self.mask = memory, mask
-
-    def select_rows(self, rows: Tensor) -> None:
-        """Keep the given batch rows (int64), in that order; a row may appear several times."""
-        super().select_rows(rows)
-        self.memory = [(keys.index_select(0, rows), values.index_select(0, rows)) for keys, values in self.memory]
-        self.mask = None if self.mask is None else self.mask.index_select(0, rows)

@@ -92,13 +92,11 @@ class Decoder(Body):
     def turns(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return cosine and sine of the rotary positions (B, T), see `rotary_tables`."""
         config: Any = self.config
-        frequencies, scaling = self.frequencies, config.rope_scaling
-        assert frequencies is not None
+        frequencies, scaling = cast(Tensor, self.frequencies), config.rope_scaling
         if scaling is None:
             return rotary_tables(positions, frequencies, dtype)
         if scaling.by_length:
-            made = self.make_frequencies(config, int(positions.max()) + 1)
-            assert made is not None
+            made = cast(Tensor, self.make_frequencies(config, int(positions.max()) + 1))
             frequencies = made.to(positions.device)
         return rotary_tables(positions, frequencies, dtype, scaling.magnitude(config.max_position_embeddings))
 
@@ -140,12 +138,6 @@ class DecoderModel(Model):
 
     body_name = "model"
     model: Decoder
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Call the model; return_dict=False gives a tuple, arguments that it does not take are refused by name."""
-        if options.keys() <= self.forward_names:
-            return super().__call__(*arguments, **options)
-        return self.call_with(arguments, options)
 
     @property
     def body(self) -> Decoder:

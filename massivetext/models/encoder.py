@@ -84,12 +84,6 @@ class EncoderModel(Model):
     pooled: bool = False
     """Whether there is a pooler, where the family has one."""
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Call the model; return_dict=False gives a tuple, arguments that it does not take are refused by name."""
-        if options.keys() <= self.forward_names:
-            return super().__call__(*arguments, **options)
-        return self.call_with(arguments, options)
-
     def build_body(self, config: Any) -> None:
         """Make the body, without a pooler where none is wanted."""
         super().build_body(config)

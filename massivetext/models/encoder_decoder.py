@@ -5,7 +5,7 @@ families/bart.py) gives the two stacks.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,34 +17,9 @@ from massivetext.layers.loss import mean_loss
 from massivetext.layers.multihead import KeysValues, Memory, MultiHeadAttention, Reading, readable_mask
 from massivetext.models.body import Body
 from massivetext.models.heads.losses import check_labels
-from massivetext.models.ids import INTEGERS, last_ends, refuse_ids
-from massivetext.models.model import Model
-from massivetext.models.outputs import Attentions, HiddenStates, SequenceOutput
-from massivetext.models.writing import UNLIMITED, write
-from massivetext.tokens.labels import IGNORED_LABEL
-
-
-class Read(NamedTuple):
-    """What one pass through both stacks gave.
-
-    states: the decoder's hidden states before, between and after the layers. kept: the attention weights of encoder,
-    decoder and the decoder's reading of the source, or Nones.
-    """
-
-    memory: Memory
-    states: HiddenStates
-    kept: tuple[Weights, Weights, Weights]
-
-    @property
-    def hidden(self) -> Tensor:
-        """What a head reads, (B, T, D)."""
-        return self.states[-1]
-
-    def shown(self, hidden_states: bool) -> list[Any]:
-        """Return the fields of an output behind its own, from encoder_last_hidden_state on."""
-        states = (self.memory.states, self.states) if hidden_states else (None, None)
-        attentions: list[Attentions | None] = [None if one is None else tuple(one) for one in self.kept]
-        return [self.memory.hidden, *states, *attentions]
+from massivetext.models.ids import INTEGERS, refuse_ids
+from massivetext.models.outputs import HiddenStates, Read, SequenceOutput
+from massivetext.models.writing import SourceModel, write
 
 
 class EncoderDecoder(Body):
@@ -98,47 +73,18 @@ class EncoderDecoder(Body):
         return self.run_decoder(embeddings, reading)
 
 
-class EncoderDecoderModel(Model):
-    """What every model on an encoder-decoder's body has."""
-
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Call the model; return_dict=False gives a tuple, arguments that it does not take are refused by name."""
-        if options.keys() <= self.forward_names:
-            return super().__call__(*arguments, **options)
-        return self.call_with(arguments, options)
+class EncoderDecoderModel(SourceModel):
+    """The way through both stacks; what every such model has beside it is in writing.py."""
 
     @property
     def body(self) -> EncoderDecoder:
         """The model without its head."""
         return cast(EncoderDecoder, getattr(self, self.body_name) if self.body_name else self)
 
-    @property
-    def width(self) -> int:
-        """Features of what a head reads."""
-        return int(self.config.d_model)
-
-    def first_deviation(self, name: str, parameter: Tensor) -> float:
-        """Return the family's standard deviation of a fresh matrix."""
-        body: Any = self.body
-        return float(self.body_class.first_deviation(body, name, parameter))
-
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings (B, T, D) of ids (B, T)."""
         body: Any = self.body  # which may be this object: so its class is named
         return cast(Tensor, self.body_class.embed(body, input_ids))
-
-    def hidden(
-        self,
-        embeddings: Tensor,
-        written: Tensor,
-        attention_mask: Tensor | None = None,
-        decoder_attention_mask: Tensor | None = None,
-    ) -> Tensor:
-        """Return the decoder's last hidden states (B, T, D) for both sides' embeddings, (B, S, D) and (B, T, D)."""
-        mask = readable_mask(attention_mask)
-        states = self.body.run_encoder(embeddings, mask)
-        memory = Memory(states[-1], mask, states)
-        return self.body.decode(written, memory, decoder_attention_mask, (None, None, None))[-1]
 
     def check_source(self, input_ids: Tensor, what: str = "input_ids") -> None:
         """Raise ModelError for ids that the model cannot read."""
@@ -157,14 +103,6 @@ class EncoderDecoderModel(Model):
         states = self.body.run_encoder(self.embed(input_ids), mask, weights)
         return Memory(states[-1], mask, states)
 
-    def shifted(self, labels: Tensor) -> Tensor:
-        """Return the decoder's input for ids (B, T): one place to the right behind the start id; -100 is padding."""
-        start, padding = self.config.decoder_start_token_id, self.config.pad_token_id
-        if start is None or padding is None:
-            raise ModelError("the decoder needs decoder_start_token_id and pad_token_id; set them in the configuration")
-        moved = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
-        return moved.masked_fill(moved == IGNORED_LABEL, padding)
-
     def read(
         self,
         input_ids: Tensor,
@@ -179,29 +117,6 @@ class EncoderDecoderModel(Model):
         memory = self.encode(input_ids, attention_mask, kept[0])
         states = self.body.decode(self.embed(decoder_input_ids), memory, decoder_attention_mask, kept)
         return Read(memory, states, kept)
-
-    def summary(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
-        """Return the hidden states (B, D) of each row's last end of text."""
-        rows = torch.arange(input_ids.shape[0], device=input_ids.device)
-        return hidden[rows, last_ends(input_ids, self.config.eos_token_id)]
-
-    def ended(self, input_ids: Tensor) -> Tensor:
-        """Return ids (B, T) with an end behind them, which `summary` looks for."""
-        end = torch.tensor(self.config.eos_token_id, device=input_ids.device).reshape(1, -1)[:, :1]
-        return torch.cat([input_ids, end], dim=1)[:, -(self.config.most_tokens or UNLIMITED) :]
-
-    def generation_record(self) -> dict[str, Any] | None:
-        """Return the content of generation_config.json: what the folder had, and the configuration's own ids."""
-        return {**self.generation_defaults, **self.config.ids_of_generation()}
-
-    def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
-        """Return the probe as source, and the start id."""
-        start = torch.full((1, 1), self.config.decoder_start_token_id or 0, device=input_ids.device)
-        return {"input_ids": input_ids, "decoder_input_ids": start}
-
-    def generate(self, *arguments: Any, **options: Any) -> Any:
-        """Raise ModelError: without a language model's head no text is written."""
-        raise ModelError(f"{type(self).__name__} has no head to write text with; load it with AutoModelForSeq2SeqLM")
 
 
 class LabellingEncoderDecoder(EncoderDecoderModel):
@@ -231,16 +146,6 @@ class LabellingEncoderDecoder(EncoderDecoderModel):
     def predict(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
         """Return the logits that the labels of a batch are compared with: of every token, unless a head says else."""
         return self.project(hidden)
-
-    def written(self, input_ids: Tensor, decoder_input_ids: Tensor | None, labels: Tensor | None) -> Tensor:
-        """Return what the decoder reads: the source once more, one place to the right, whose ends of text count."""
-        if decoder_input_ids is not None and decoder_input_ids.shape != input_ids.shape:
-            raise ModelError(
-                f"decoder_input_ids is {tuple(decoder_input_ids.shape)} and input_ids {tuple(input_ids.shape)}; a text "
-                f"is labelled where input_ids ends, so both need the same shape: leave decoder_input_ids out"
-            )
-        self.check_source(input_ids)  # under their own name first
-        return self.shifted(input_ids) if decoder_input_ids is None else decoder_input_ids
 
 
 class Seq2SeqLM(LabellingEncoderDecoder):

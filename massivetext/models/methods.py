@@ -36,6 +36,12 @@ class ModelMethods(nn.Module):
         """Return the names of the arguments that `forward` takes."""
         return frozenset(inspect.signature(self.forward).parameters)
 
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call the model; return_dict=False gives a tuple, arguments that it does not take are refused by name."""
+        if options.keys() <= self.forward_names:
+            return super().__call__(*arguments, **options)
+        return self.call_with(arguments, options)
+
     def call_with(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Call the model with arguments of which `forward` does not take some.
 

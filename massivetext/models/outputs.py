@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from massivetext.layers.attention import Weights
+from massivetext.layers.multihead import Memory
+
 HiddenStates = tuple[Tensor, ...]
 Attentions = tuple[Tensor, ...]
 
@@ -26,6 +29,29 @@ class Record(NamedTuple):
         """Return hidden_states and attentions of an output. last: the hidden states as the head reads them."""
         states = (*self.states[:-1], last) if hidden_states else None
         return states, None if self.weights is None else tuple(self.weights)
+
+
+class Read(NamedTuple):
+    """What one pass through both stacks gave.
+
+    states: the decoder's hidden states before, between and after the layers. kept: the attention weights of encoder,
+    decoder and the decoder's reading of the source, or Nones.
+    """
+
+    memory: Memory
+    states: HiddenStates
+    kept: tuple[Weights, Weights, Weights]
+
+    @property
+    def hidden(self) -> Tensor:
+        """What a head reads, (B, T, D)."""
+        return self.states[-1]
+
+    def shown(self, hidden_states: bool) -> list[Any]:
+        """Return the fields of an output behind its own, from encoder_last_hidden_state on."""
+        states = (self.memory.states, self.states) if hidden_states else (None, None)
+        attentions: list[Attentions | None] = [None if one is None else tuple(one) for one in self.kept]
+        return [self.memory.hidden, *states, *attentions]
 
 
 @dataclass

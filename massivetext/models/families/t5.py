@@ -90,28 +90,6 @@ class T5Config(EncoderDecoderConfig):
         return {**super().to_hugging_face(), "num_decoder_layers": layers, "scale_decoder_outputs": self.scaled}
 
 
-class MT5Config(T5Config):
-    """The shape of an mT5 model: T5 v1.1 with a vocabulary of 101 languages."""
-
-    model_type: ClassVar[str] = "mt5"
-
-    vocab_size: int = 250112
-    """Rows of the embedding: at least the tokenizer's ids."""
-    d_ff: int = 1024
-    """Features inside the feed-forward part."""
-    num_layers: int = 8
-    """Blocks of the encoder."""
-    num_heads: int = 6
-    """Heads of each block."""
-    feed_forward_proj: str = "gated-gelu"
-    """Feed-forward part."""
-
-    @property
-    def scaled(self) -> bool:
-        """Whether the head reads hidden states divided by sqrt(d_model): never."""
-        return False
-
-
 def distance_buckets(distances: Tensor, both_ways: bool, buckets: int, furthest: int) -> Tensor:
     """Return the class of each distance (place read minus place of the reader), same shape, int64.
 
@@ -219,6 +197,7 @@ class T5(EncoderDecoder):
     def build(self, config: T5Config) -> None:
         """Make the embedding and both stacks."""
         super().build(config)
+        self.scaled = config.scaled
         self.shared = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder, self.decoder = Stack(config, decoder=False), Stack(config, decoder=True)
 
@@ -288,7 +267,7 @@ class T5(EncoderDecoder):
 
     def scale(self, hidden: Tensor) -> Tensor:
         """Return the hidden states as the language model's matrix reads them."""
-        return hidden * self.config.d_model**-0.5 if self.config.scaled else hidden
+        return hidden * self.config.d_model**-0.5 if self.scaled else hidden
 
     def cross_attentions(self) -> list[MultiHeadAttention]:
         """Return the decoder's attentions to the source, by layer."""

@@ -21,6 +21,7 @@ from massivetext.models.families.gpt_neox import GPTNeoX, GPTNeoXConfig
 from massivetext.models.families.llama import Llama, LlamaConfig
 from massivetext.models.families.marian import Marian, MarianConfig
 from massivetext.models.families.mistral import MistralConfig
+from massivetext.models.families.mt5 import MT5Config
 from massivetext.models.families.nanochat import NanoChat, NanoChatConfig
 from massivetext.models.families.openai_gpt import OpenAIGPT, OpenAIGPTConfig
 from massivetext.models.families.opt import OPT, OPTConfig
@@ -29,7 +30,7 @@ from massivetext.models.families.qwen2 import Qwen2Config
 from massivetext.models.families.qwen3 import Qwen3Config
 from massivetext.models.families.qwen3_moe import Qwen3Moe, Qwen3MoeConfig
 from massivetext.models.families.roberta import Roberta, RobertaConfig, XLMRobertaConfig
-from massivetext.models.families.t5 import T5, MT5Config, T5Config, T5Encoder
+from massivetext.models.families.t5 import T5, T5Config, T5Encoder
 from massivetext.models.heads.bare import BareDecoder, BareEncoder, BareEncoderDecoder
 from massivetext.models.heads.choice import MultipleChoice
 from massivetext.models.heads.labelling import LabellingDecoder
