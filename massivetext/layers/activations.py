@@ -8,11 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from massivetext.errors import ConfigError, unknown_name
-
-
-def squared_relu(values: Tensor) -> Tensor:
-    """Return max(x, 0)^2 (arXiv:2109.08668)."""
-    return functional.relu(values).square()
+from massivetext.layers.block import squared_relu
 
 
 def quick_gelu(values: Tensor) -> Tensor:

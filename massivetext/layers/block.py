@@ -3,12 +3,13 @@
 Legend: B batch, T tokens that read, S tokens that are read, D features. Names are Hugging Face's.
 """
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from massivetext.layers.activations import activation
 from massivetext.layers.attention import Mask, RMSNorm, Weights, attend
 from massivetext.layers.cache import StaticCache
 
@@ -119,39 +120,40 @@ class SelfAttention(nn.Module):
             assert context.slots is not None
             keys, values = context.cache.update(context.layer, keys, values, context.slots)
         dropout = self.dropout.p if self.training else 0.0
-        mixed = attend(
-            queries, keys, values, context.mask, scale=self.shape.scale, dropout=dropout, weights=context.weights
-        )
-        output: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, tokens, -1))
-        return output
+        mixed = attend(queries, keys, values, context.mask, True, self.shape.scale, dropout, context.weights)
+        return cast(Tensor, self.o_proj(mixed.transpose(1, 2).reshape(batch, tokens, -1)))
+
+
+def squared_relu(values: Tensor) -> Tensor:
+    """Return max(x, 0)^2 (arXiv:2109.08668)."""
+    return functional.relu(values).square()
 
 
 class GatedFeedForward(nn.Module):
     """down(act(gate(x)) * up(x)), the gated linear unit of Llama (arXiv:2002.05202)."""
 
-    def __init__(self, hidden_size: int, intermediate_size: int, act: str, bias: bool) -> None:
+    def __init__(self, hidden_size: int, intermediate_size: int, act: Callable[..., Tensor], bias: bool) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(hidden_size, intermediate_size, bias=bias)
         self.up_proj = nn.Linear(hidden_size, intermediate_size, bias=bias)
         self.down_proj = nn.Linear(intermediate_size, hidden_size, bias=bias)
-        self.act = activation(act)
+        self.act = act
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the block's output, shape of `hidden` (..., D)."""
-        output: Tensor = self.down_proj(self.act(self.gate_proj(hidden)) * self.up_proj(hidden))
-        return output
+        return cast(Tensor, self.down_proj(self.act(self.gate_proj(hidden)) * self.up_proj(hidden)))
 
 
 class PlainFeedForward(nn.Module):
     """down(act(up(x))), two matrices, under the names given (families differ in them)."""
 
-    def __init__(self, sizes: tuple[int, int], act: str, bias: bool, names: tuple[str, str]) -> None:
+    def __init__(self, sizes: tuple[int, int], act: Callable[..., Tensor], bias: bool, names: tuple[str, str]) -> None:
         super().__init__()
         hidden_size, intermediate_size = sizes
         self.up_name, self.down_name = names
         self.add_module(self.up_name, nn.Linear(hidden_size, intermediate_size, bias=bias))
         self.add_module(self.down_name, nn.Linear(intermediate_size, hidden_size, bias=bias))
-        self.act = activation(act)
+        self.act = act
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return the block's output, shape of `hidden` (..., D)."""

@@ -1,10 +1,11 @@
 """Configurations: the base of all, with one reader of config.json, and what decoders and encoder-decoders add."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.layers.activations import activation
@@ -232,6 +233,8 @@ class DecoderConfig(ModelConfig):
     """The shape of a decoder. Field names are Hugging Face's usual ones; `field_names` says where a family's differ."""
 
     architecture: ClassVar[str]
+    gated: ClassVar[bool] = True
+    """Whether the feed-forward part is gated (three matrices) or plain (two)."""
     required: ClassVar[tuple[str, ...]] = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
     harmless: ClassVar[frozenset[str]] = frozenset({"is_decoder"})
     neutral: ClassVar[Mapping[str, Any]] = {
@@ -311,11 +314,6 @@ class DecoderConfig(ModelConfig):
         return self
 
     @property
-    def gated(self) -> bool:
-        """Whether the feed-forward part is gated (three matrices) or plain (two)."""
-        return True
-
-    @property
     def alike(self) -> bool:
         """Whether all blocks have equal shapes."""
         return True
@@ -359,6 +357,11 @@ class DecoderConfig(ModelConfig):
     def context_tokens(self) -> int:
         """The most tokens that the model is meant to read at once."""
         return self.max_position_embeddings
+
+    @property
+    def act_function(self) -> Callable[[Tensor], Tensor]:
+        """The activation of the feed-forward part."""
+        return activation(self.hidden_act)
 
     @property
     def feedforward_features(self) -> int:

@@ -232,8 +232,7 @@ class CausalLM(DecoderModel):
     @property
     def head_weight(self) -> Tensor:
         """The matrix (V, D) that turns hidden states into logits; the embedding's own where they are tied."""
-        head = self.model.embed_tokens if self.config.tie_word_embeddings else self.lm_head
-        return head.weight
+        return (self.model.embed_tokens if self.config.tie_word_embeddings else self.lm_head).weight
 
     def project(self, hidden: Tensor) -> Tensor:
         """Return the logits (..., V) of hidden states (..., D), bent into the family's bound (arXiv:2408.00118)."""
@@ -267,8 +266,7 @@ class CausalLM(DecoderModel):
         if attention_mask is not None and segments is not None:
             raise ModelError("attention_mask and segments were both given; padding inside packed rows is a segment too")
         embeddings = self._embedded(input_ids, inputs_embeds, token_type_ids)
-        wanted = output_hidden_states or output_attentions
-        record = Record([], [] if output_attentions else None) if wanted else None
+        record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.read(embeddings, attention_mask, position_ids, segments, record)
         logits = self.project(hidden)
         loss = None if labels is None else self.loss(logits, labels)

@@ -144,8 +144,7 @@ class LabellingEncoder(EncoderModel):
         output_attentions: bool = False,
     ) -> HeadOutput:
         """Return the logits and, with labels, the mean loss; inputs are (B, T)."""
-        wanted = output_hidden_states or output_attentions
-        record = Record([], [] if output_attentions else None) if wanted else None
+        record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.hidden(self.embed(input_ids, token_type_ids, position_ids), attention_mask, record)
         logits = self.predict(hidden, input_ids)
         loss = None if labels is None else self.loss(logits, labels)

@@ -25,6 +25,11 @@ class Record(NamedTuple):
     states: list[Tensor]
     weights: list[Tensor] | None = None
 
+    @classmethod
+    def asked(cls, hidden_states: bool, attentions: bool) -> "Record | None":
+        """Return an empty record of what a call asks for; None where it asks for nothing."""
+        return cls([], [] if attentions else None) if hidden_states or attentions else None
+
     def shown(self, last: Tensor, hidden_states: bool) -> tuple[HiddenStates | None, Attentions | None]:
         """Return hidden_states and attentions of an output. last: the hidden states as the head reads them."""
         states = (*self.states[:-1], last) if hidden_states else None

@@ -142,7 +142,7 @@ class Gemma3Block(nn.Module):
     def __init__(self, config: Gemma3TextConfig, number: int) -> None:
         super().__init__()
         self.self_attn = Gemma3Attention(config.attention_shape())
-        self.mlp = GatedFeedForward(config.hidden_size, config.feedforward_features, config.hidden_act, False)
+        self.mlp = GatedFeedForward(config.hidden_size, config.feedforward_features, config.act_function, False)
         self.input_layernorm, self.post_attention_layernorm = self.make_norm(config), self.make_norm(config)
         self.pre_feedforward_layernorm, self.post_feedforward_layernorm = self.make_norm(config), self.make_norm(config)
 

@@ -20,6 +20,7 @@ class GPT2Config(DecoderConfig):
 
     model_type: ClassVar[str] = "gpt2"
     architecture: ClassVar[str] = "GPT2LMHeadModel"
+    gated: ClassVar[bool] = False
     field_names: ClassVar[Mapping[str, str]] = {
         "hidden_size": "n_embd", "intermediate_size": "n_inner", "num_hidden_layers": "n_layer",
         "num_attention_heads": "n_head", "max_position_embeddings": "n_positions", "hidden_act": "activation_function",
@@ -43,11 +44,6 @@ class GPT2Config(DecoderConfig):
     """Dropout of the attention's weights, in training."""
     resid_pdrop: float = 0.0
     """Dropout after attention and feed-forward, in training."""
-
-    @property
-    def gated(self) -> bool:
-        """Whether the feed-forward part is gated: it is not."""
-        return False
 
     @property
     def feedforward_features(self) -> int:
@@ -88,7 +84,7 @@ class GPT2Block(nn.Module):
     def make_feedforward(config: Any) -> nn.Module:
         """Return c_proj(act(c_fc(x)))."""
         sizes = (config.hidden_size, config.feedforward_features)
-        return PlainFeedForward(sizes, config.hidden_act, True, ("up_proj", "down_proj"))
+        return PlainFeedForward(sizes, config.act_function, True, ("up_proj", "down_proj"))
 
     @staticmethod
     def make_norm(config: Any) -> nn.Module:

@@ -20,6 +20,7 @@ class GPTNeoXConfig(DecoderConfig):
 
     model_type: ClassVar[str] = "gpt_neox"
     architecture: ClassVar[str] = "GPTNeoXForCausalLM"
+    gated: ClassVar[bool] = False
     field_names: ClassVar[Mapping[str, str]] = {"rope_theta": "rotary_emb_base"}
     required: ClassVar[tuple[str, ...]] = (*DecoderConfig.required, "intermediate_size")
     neutral: ClassVar[Mapping[str, Any]] = {
@@ -54,11 +55,6 @@ class GPTNeoXConfig(DecoderConfig):
                 f"rotary positions need an even number, at least 2 and at most the head"
             )
         return self
-
-    @property
-    def gated(self) -> bool:
-        """Whether the feed-forward part is gated: it is not."""
-        return False
 
     @property
     def dropouts(self) -> Dropouts:
@@ -100,7 +96,7 @@ class GPTNeoXBlock(nn.Module):
         self.order = "parallel" if config.use_parallel_residual else "norm first"
         sizes = (config.hidden_size, config.feedforward_features)
         self.self_attn = SelfAttention(config.attention_shape())
-        self.mlp = PlainFeedForward(sizes, config.hidden_act, True, ("up_proj", "down_proj"))
+        self.mlp = PlainFeedForward(sizes, config.act_function, True, ("up_proj", "down_proj"))
         self.input_layernorm, self.post_attention_layernorm = self.make_norm(config), self.make_norm(config)
         self.dropout = nn.Dropout(config.dropouts.residual)
 

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from massivetext.layers.attention import RMSNorm
-from massivetext.layers.block import AttentionShape, Context, GatedFeedForward, SelfAttention
+from massivetext.layers.block import AttentionShape, Context, GatedFeedForward, PlainFeedForward, SelfAttention
 from massivetext.layers.rotary import RopeScaling
 from massivetext.models.config import DecoderConfig
 from massivetext.models.decoder import Decoder
@@ -109,9 +109,11 @@ class LlamaBlock(nn.Module):
 
     @staticmethod
     def make_feedforward(config: Any) -> nn.Module:
-        """Return down(act(gate(x)) * up(x))."""
-        bias = getattr(config, "mlp_bias", False)
-        return GatedFeedForward(config.hidden_size, config.feedforward_features, config.hidden_act, bias)
+        """Return down(act(gate(x)) * up(x)), or down(act(up(x))) where the configuration says that nothing is gated."""
+        sizes, bias = (config.hidden_size, config.feedforward_features), getattr(config, "mlp_bias", False)
+        if config.gated:
+            return GatedFeedForward(*sizes, config.act_function, bias)
+        return PlainFeedForward(sizes, config.act_function, bias, ("up_proj", "down_proj"))
 
     @staticmethod
     def make_norm(config: Any) -> nn.Module:

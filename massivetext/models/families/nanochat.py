@@ -14,16 +14,12 @@ class NanoChatConfig(RotaryConfig):
 
     model_type: ClassVar[str] = "nanochat"
     architecture: ClassVar[str] = "NanoChatForCausalLM"
+    gated: ClassVar[bool] = False
 
     hidden_act: str = "relu2"
     """Activation of the feed-forward part, by Hugging Face's name."""
     final_logit_softcapping: float | None = 15.0
     """Logits are bent smoothly into plus or minus this bound; None: not at all."""
-
-    @property
-    def gated(self) -> bool:
-        """Whether the feed-forward part is gated: it is not."""
-        return False
 
     @property
     def softcap(self) -> float | None:
@@ -46,7 +42,7 @@ class NanoChatBlock(nn.Module):
         super().__init__()
         sizes = (config.hidden_size, config.feedforward_features)
         self.self_attn = SelfAttention(config.attention_shape())
-        self.mlp = PlainFeedForward(sizes, config.hidden_act, False, ("fc1", "fc2"))
+        self.mlp = PlainFeedForward(sizes, config.act_function, False, ("fc1", "fc2"))
         self.input_layernorm, self.post_attention_layernorm = self.make_norm(config), self.make_norm(config)
 
     @staticmethod

@@ -17,6 +17,7 @@ class OPTConfig(DecoderConfig):
 
     model_type: ClassVar[str] = "opt"
     architecture: ClassVar[str] = "OPTForCausalLM"
+    gated: ClassVar[bool] = False
     field_names: ClassVar[Mapping[str, str]] = {
         "intermediate_size": "ffn_dim", "hidden_act": "activation_function", "initializer_range": "init_std",
     }  # fmt: skip
@@ -40,11 +41,6 @@ class OPTConfig(DecoderConfig):
     """Dropout after attention and feed-forward, in training."""
     attention_dropout: float = 0.0
     """Dropout of the attention's weights, in training."""
-
-    @property
-    def gated(self) -> bool:
-        """Whether the feed-forward part is gated: it is not."""
-        return False
 
     @property
     def embedding_features(self) -> int:
@@ -81,7 +77,7 @@ class OPTBlock(nn.Module):
         self.order = "norm first" if config.do_layer_norm_before else "norm last"
         sizes = (config.hidden_size, config.feedforward_features)
         self.self_attn = SelfAttention(config.attention_shape())
-        self.mlp = PlainFeedForward(sizes, config.hidden_act, True, ("fc1", "fc2"))
+        self.mlp = PlainFeedForward(sizes, config.act_function, True, ("fc1", "fc2"))
         self.input_layernorm, self.post_attention_layernorm = self.make_norm(config), self.make_norm(config)
         self.dropout = nn.Dropout(config.dropouts.residual)
 

@@ -70,7 +70,7 @@ class PaLMBlock(nn.Module):
     def __init__(self, config: PaLMConfig, number: int) -> None:
         super().__init__()
         self.self_attn = SelfAttention(config.attention_shape())
-        self.mlp = GatedFeedForward(config.hidden_size, config.feedforward_features, config.hidden_act, False)
+        self.mlp = GatedFeedForward(config.hidden_size, config.feedforward_features, config.act_function, False)
         self.input_layernorm = self.make_norm(config)
 
     @staticmethod

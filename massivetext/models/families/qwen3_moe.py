@@ -87,7 +87,7 @@ class Experts(nn.Module):
 
     def __init__(self, config: Qwen3MoeConfig) -> None:
         super().__init__()
-        sizes = (config.hidden_size, config.expert_features, config.hidden_act, False)
+        sizes = (config.hidden_size, config.expert_features, config.act_function, False)
         self.gate = nn.Linear(config.hidden_size, config.num_experts, bias=False)
         self.experts = nn.ModuleList(GatedFeedForward(*sizes) for _ in range(config.num_experts))
         self.used, self.normed = config.num_experts_per_tok, config.norm_topk_prob

@@ -11,7 +11,7 @@ from massivetext.models.config import ModelConfig
 from massivetext.models.decoder import CausalLM
 from massivetext.models.encoder import LabellingEncoder, MaskedLM, WordsHead
 from massivetext.models.encoder_decoder import LabellingEncoderDecoder, Seq2SeqLM
-from massivetext.models.families.arcee import Arcee, ArceeConfig
+from massivetext.models.families.arcee import ArceeConfig
 from massivetext.models.families.bart import Bart, BartConfig
 from massivetext.models.families.bert import Bert, BertConfig
 from massivetext.models.families.distilbert import DistilBert, DistilBertConfig, FirstTokenScorer
@@ -165,7 +165,7 @@ LM_HEAD = {"causal-lm": "LMHeadModel"}
 FAMILIES: dict[str, Family] = {
     family.config.model_type: family
     for family in (
-        Family("Arcee", "Arcee", ArceeConfig, Arcee, "model", LLAMA),
+        Family("Arcee", "Arcee", ArceeConfig, Llama, "model", LLAMA),
         Family("Gemma3", "Gemma 3", Gemma3TextConfig, Gemma3Text, "model",
                without(MISTRAL, "token-classification", "question-answering"),
                {"base": "TextModel", "sequence-classification": "TextForSequenceClassification"}),

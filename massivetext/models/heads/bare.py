@@ -24,8 +24,7 @@ class BareDecoder(DecoderModel):
     ) -> EncoderOutput:
         """Return last_hidden_state (B, T, D), behind the final norm; arguments as for `CausalLM.forward`."""
         self.check_ids(input_ids)
-        wanted = output_hidden_states or output_attentions
-        record = Record([], [] if output_attentions else None) if wanted else None
+        record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.read(self.embed(input_ids), attention_mask, position_ids, record=record)
         shown = () if record is None else record.shown(hidden, output_hidden_states)
         return EncoderOutput(hidden, None, *shown)
@@ -54,8 +53,7 @@ class BareEncoder(EncoderModel):
         the first text, 1 for the second. position_ids: (B, T) rows of the position embedding. output_hidden_states,
         output_attentions: also what each layer did, see `outputs`.
         """
-        wanted = output_hidden_states or output_attentions
-        record = Record([], [] if output_attentions else None) if wanted else None
+        record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.hidden(self.embed(input_ids, token_type_ids, position_ids), attention_mask, record)
         pooled = None if self.body.pooler is None else self.body.pooler(hidden)
         shown = () if record is None else record.shown(hidden, output_hidden_states)

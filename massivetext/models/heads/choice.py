@@ -49,8 +49,7 @@ class MultipleChoice(LabellingEncoder):
         given = (input_ids, attention_mask, token_type_ids, position_ids)
         ids, mask, kinds, positions = (None if part is None else part.flatten(0, 1) for part in given)
         assert ids is not None
-        wanted = output_hidden_states or output_attentions
-        record = Record([], [] if output_attentions else None) if wanted else None
+        record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.hidden(self.embed(ids, kinds, positions), mask, record)  # (B * C, T, D)
         logits = self.project(torch.unflatten(self.summary(hidden, ids), 0, input_ids.shape[:2]))
         loss = None if labels is None else self.loss(logits, labels)

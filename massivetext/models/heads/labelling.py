@@ -22,8 +22,7 @@ class LabellingDecoder(DecoderModel):
     ) -> HeadOutput:
         """Return the logits and, with labels, the mean loss; other arguments as for `CausalLM.forward`."""
         self.check_ids(input_ids)
-        wanted = output_hidden_states or output_attentions
-        record = Record([], [] if output_attentions else None) if wanted else None
+        record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.read(self.embed(input_ids), attention_mask, position_ids, record=record)
         logits = self.predict(hidden, input_ids)
         loss = None if labels is None else self.loss(logits, labels)

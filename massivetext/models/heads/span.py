@@ -43,8 +43,7 @@ class DecoderQuestionAnswering(QuestionAnswering, DecoderModel):
     ) -> SpanOutput:
         """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `read_spans`."""
         self.check_ids(input_ids)
-        wanted = output_hidden_states or output_attentions
-        record = Record([], [] if output_attentions else None) if wanted else None
+        record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.read(self.embed(input_ids), attention_mask, position_ids, record=record)
         spans = read_spans(self.project(hidden), start_positions, end_positions)
         shown = () if record is None else record.shown(hidden, output_hidden_states)
@@ -66,8 +65,7 @@ class EncoderQuestionAnswering(QuestionAnswering, EncoderModel):
         output_attentions: bool = False,
     ) -> SpanOutput:
         """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `read_spans`."""
-        wanted = output_hidden_states or output_attentions
-        record = Record([], [] if output_attentions else None) if wanted else None
+        record = Record.asked(output_hidden_states, output_attentions)
         hidden = self.hidden(self.embed(input_ids, token_type_ids, position_ids), attention_mask, record)
         spans = read_spans(self.project(hidden), start_positions, end_positions)
         shown = () if record is None else record.shown(hidden, output_hidden_states)
