@@ -160,7 +160,7 @@ def read_bytes(file: SourceFile, max_record_bytes: int) -> bytes:
 
 
 def read_start(file: SourceFile, max_record_bytes: int) -> tuple[bytes, BadDocument | None]:
-    """Return (readable bytes of a file, why the rest is missing); raise BadDocument if it is damaged or too long."""
+    """Return (readable bytes, why the file is cut short or None); raise BadDocument for other damage or excess size."""
     with open_stream(file, keeps_start=True) as stream:
         raw = stream.read(max_record_bytes + 1)
         damage = damage_of(stream)
