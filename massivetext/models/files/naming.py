@@ -40,9 +40,9 @@ class Place(NamedTuple):
 def layout(
     names: Iterable[str], rules: Iterable[Stored], plain: Callable[[str], str] = lambda name: name
 ) -> dict[str, Place]:
-    """Return the place of every stored tensor, by its stored name, for the model's tensor `names`.
+    """Return a `Place` for every stored tensor, by its stored name, for the model's tensor `names`.
 
-    plain: maps the model's name of a tensor without a rule to its stored name; such a tensor is stored as it is.
+    plain: maps the model's name of a tensor without a rule to its stored name; such a tensor is stored unchanged.
     """
     by_part = {part: rule for rule in rules for part in rule.inside}
     places: dict[str, Place] = {}

@@ -103,5 +103,5 @@ class EncoderDecoderQuestionAnswering(QuestionAnswering, EncoderDecoderModel):
         return SequenceSpanOutput(*spans, *read.shown(output_hidden_states))
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
-        """Return the probe as it is; the decoder's input is made from it."""
+        """Return the probe alone; the decoder's input is made from it."""
         return {"input_ids": input_ids}

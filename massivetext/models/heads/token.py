@@ -51,5 +51,5 @@ class SourceTokenClassification(TokenClassification, EncoderDecoderModel):
         return HeadOutput(loss, logits, shown, None if kept is None else tuple(kept))
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
-        """Return the probe as it is; only the encoder reads it."""
+        """Return the probe alone; this head needs no decoder input."""
         return {"input_ids": input_ids}
