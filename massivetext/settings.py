@@ -64,7 +64,7 @@ class Settings(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], where: str = "") -> Self:
-        """Return the settings built from `values`; raise ConfigError that names the wrong key, the nearest and the allowed.
+        """Return the settings built from `values`; raise ConfigError that names the key, the nearest and the allowed.
 
         where: the dotted path of `values` in the recipe, for the message.
         """
