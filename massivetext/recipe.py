@@ -1,7 +1,7 @@
 """The recipe: one YAML file that defines a whole run, from raw text to a model, its scores and its report.
 
 A recipe is read, overridden (`--set train.steps=200`), checked against the settings of every component (the error for
-an unknown key suggests the nearest one), and written with all defaults resolved into the run folder.
+an unknown key suggests the nearest one), and written into the run folder in resolved form.
 """
 
 from collections.abc import Mapping, Sequence

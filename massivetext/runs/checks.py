@@ -1,6 +1,6 @@
 """Checks a recipe before any input is read; shared by `run` and `doctor`.
 
-Each check raises the error that its stage would raise later, after hours of work on corpus, tokenizer or training.
+Each check raises the error that its stage would raise later, after time was spent on corpus, tokenizer or training.
 """
 
 import os

@@ -129,7 +129,7 @@ def commit() -> str | None:
     commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"])
     try:
         done = [subprocess.run(words, capture_output=True, text=True, timeout=10) for words in commands]
-    except (OSError, subprocess.TimeoutExpired):  # Git is missing, or the repository is too large to answer in time
+    except (OSError, subprocess.TimeoutExpired):  # Git is missing, or too slow in this repository
         return None
     if any(one.returncode for one in done):
         return None
