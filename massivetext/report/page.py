@@ -100,7 +100,7 @@ def contents(facts: RunFacts) -> dict[str, Any]:
         "aside": [(name, value) for name, value in aside if value],
         "digest": sections.digest_line(facts),
         "missing": facts.missing,
-        "river": {"wide": pipeline_picture(facts, colours), "narrow": journey_picture(facts, colours, NARROW)},
+        "river": {"wide": pipeline_picture(facts, colours), "narrow": pipeline_picture(facts, colours, NARROW)},
         "stations": sections.stations(facts),
         "colours": colours,
         "dropped": sections.dropped_rows(facts),
