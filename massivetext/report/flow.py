@@ -42,7 +42,7 @@ class Band:
         return self.top + self.height
 
 
-def journey_picture(facts: RunFacts, colours: dict[str, str], columns: Sequence[float] = WIDE) -> str:
+def pipeline_picture(facts: RunFacts, colours: dict[str, str], columns: Sequence[float] = WIDE) -> str:
     """Return the picture of a run's bytes; an empty string while there is no corpus.
 
     colours: a style class for each source. columns: left edges, WIDE or NARROW.
