@@ -29,7 +29,7 @@ _fitting = Lock()
 
 
 class PerplexitySettings(Settings):
-    """Which text the model knows, and how well."""
+    """Choose the text that the n-gram model is fitted on, its order and its size."""
 
     path: GivenPath
     """A run folder with `tokenizer` and `tokens`, as `massivetext run` makes it."""
@@ -102,7 +102,7 @@ class Perplexity(Measure):
 
 
 class MaxPerplexitySettings(LimitSettings):
-    """How surprising a document may be; null is no limit."""
+    """Set limits on the perplexity of a document; null is no limit."""
 
     max_per_token: float | None = None
     """Maximum perplexity per token."""

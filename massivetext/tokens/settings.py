@@ -16,7 +16,7 @@ LEAST_ENTRIES = {"bpe": BYTES, "unigram": BYTES + 1, "wordpiece": 6, "word": BYT
 
 
 class TokenizerSettings(Settings):
-    """How the vocabulary is made, or where it comes from."""
+    """Configure the training of a vocabulary, or name the tokenizer to use."""
 
     kind: Literal["bpe", "unigram", "wordpiece", "word", "character", "byte"] = "bpe"
     """Kind of vocabulary: bpe (GPT-2's), unigram (SentencePiece's), word, character, byte, all from bytes, so that
@@ -59,7 +59,7 @@ class TokenizerSettings(Settings):
 
 
 class MixtureSettings(Settings):
-    """In which shares the sources are trained on; without any key in proportion to their size, each once a pass."""
+    """Set the shares of the sources in training; without any key, one pass reads each source once."""
 
     weights: dict[str, float] | None = None
     """Share of the training tokens of each source; normalised to a sum of 1. Sources left out are not trained on."""
