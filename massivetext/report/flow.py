@@ -1,4 +1,4 @@
-"""The journey as one picture: text flows from the sources through cleaning and the splits into the model and its score.
+"""The pipeline as one picture: text flows from the sources through cleaning and the splits into the model and its score.
 
 The height of every band is its number of bytes, on one scale; only bands too thin to see are drawn one pixel high.
 """
@@ -42,7 +42,7 @@ class Band:
         return self.top + self.height
 
 
-def journey_picture(facts: RunFacts, colours: dict[str, str], columns: Sequence[float] = WIDE) -> str:
+def pipeline_picture(facts: RunFacts, colours: dict[str, str], columns: Sequence[float] = WIDE) -> str:
     """Return the picture of a run's bytes; nothing while there is no corpus.
 
     colours: a style class for each source. columns: left edges, WIDE or NARROW.

@@ -9,7 +9,7 @@ from massivetext import __version__
 from massivetext.progress import duration_text
 from massivetext.report import scores, sections
 from massivetext.report.corpus_sections import corpus_commands, corpus_headline, corpus_part
-from massivetext.report.flow import NARROW, journey_picture
+from massivetext.report.flow import NARROW, pipeline_picture
 from massivetext.report.frame import render
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
 from massivetext.report.markdown import markdown
@@ -100,7 +100,7 @@ def contents(facts: RunFacts) -> dict[str, Any]:
         "aside": [(name, value) for name, value in aside if value],
         "digest": sections.digest_line(facts),
         "missing": facts.missing,
-        "river": {"wide": journey_picture(facts, colours), "narrow": journey_picture(facts, colours, NARROW)},
+        "river": {"wide": pipeline_picture(facts, colours), "narrow": pipeline_picture(facts, colours, NARROW)},
         "stations": sections.stations(facts),
         "colours": colours,
         "dropped": sections.dropped_rows(facts),

@@ -47,7 +47,7 @@ def headline(facts: RunFacts) -> dict[str, Any]:
 
 
 def stations(facts: RunFacts) -> list[dict[str, str]]:
-    """Return the stages of the journey, each with its number, what it means, and the time it took."""
+    """Return the stages of the run, each with its number, what it means, and the time it took."""
     seconds: Mapping[str, float] = facts.run.get("stages", {})
     flows = facts.flows
     read, kept = sum(f.read.size_bytes for f in flows), sum(f.kept.size_bytes for f in flows)
