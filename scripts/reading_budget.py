@@ -231,8 +231,8 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     **{
         name: ("AutoModelForCausalLM", DECODER)
         for name in (
-            *("arcee", "gpt2", "gpt_neox", "llama", "mistral", "nanochat"),
-            *("openai-gpt", "opt", "palm", "qwen2", "qwen3"),
+            *("arcee", "gemma3_text", "gpt2", "gpt_neox", "llama", "mistral", "nanochat"),
+            *("openai-gpt", "opt", "palm", "qwen2", "qwen3", "qwen3_moe"),
         )
     },
     **{name: ("AutoModelForMaskedLM", DECODER) for name in ("bert", "roberta", "xlm-roberta")},

@@ -43,7 +43,7 @@ class Qwen3MoeConfig(Qwen3Config):
         if self.num_experts_per_tok > self.num_experts:
             raise ValueError(
                 f"num_experts_per_tok is {self.num_experts_per_tok} and num_experts {self.num_experts}; a token uses "
-                f"at most all of them: lower the first"
+                f"at most all experts: lower num_experts_per_tok"
             )
         return self
 
