@@ -24,7 +24,7 @@ from pathlib import Path
 import pyarrow as pa
 from inputs import add_data_option, chinese_texts, english_texts, required
 
-from massivetext.corpus.steps.pii import PROVINCES, RESIDENT_CHECKS, RESIDENT_WEIGHTS, TYPES, find_pii
+from massivetext.corpus.steps.pii_patterns import PROVINCES, RESIDENT_CHECKS, RESIDENT_WEIGHTS, TYPES, find_pii
 from massivetext.corpus.steps.table import make_steps
 from massivetext.storage import write_json
 

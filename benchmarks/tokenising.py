@@ -97,8 +97,8 @@ def timed(work) -> dict[str, float]:
 def measure(way: str, corpus: Path, warm_up: Path, tokenizer: Path, store: Path) -> dict[str, float]:
     """Return the speed of one way on one corpus; `store` is where the store goes."""
     from massivetext.corpus.reading import load_corpus
+    from massivetext.tokens.auto import AutoTokenizer
     from massivetext.tokens.store import build_store
-    from massivetext.tokens.tokenizer import AutoTokenizer
 
     def opened():
         loaded = AutoTokenizer.from_pretrained(tokenizer)
@@ -135,8 +135,8 @@ def peak_memory_bytes() -> int:
 
 def count_equal(corpus: Path, tokenizer: Path, store: Path) -> dict[str, int]:
     """Return how many sampled documents have the same ids in the store as from `tokenizers`; raise if one has not."""
+    from massivetext.tokens.auto import AutoTokenizer
     from massivetext.tokens.store import open_store
-    from massivetext.tokens.tokenizer import AutoTokenizer
 
     loaded, opened = AutoTokenizer.from_pretrained(tokenizer), open_store(store / "measured")
     texts = texts_of(corpus, PEER_BYTES)

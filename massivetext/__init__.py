@@ -8,12 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-MORE_STEPS = {
-    "perplexity": "massivetext.tokens.perplexity:Perplexity",
-    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
-}
-"""Corpus steps whose classes are in rooms above corpus/, by their names in a recipe."""
-
 PUBLIC_NAMES = {
     "AddedToken": "massivetext.tokens.special",
     "ArceeForQuestionAnswering": "massivetext.models.families.classes",
@@ -29,7 +23,7 @@ PUBLIC_NAMES = {
     "AutoModelForSeq2SeqLM": "massivetext.models.auto",
     "AutoModelForSequenceClassification": "massivetext.models.auto",
     "AutoModelForTokenClassification": "massivetext.models.auto",
-    "AutoTokenizer": "massivetext.tokens.tokenizer",
+    "AutoTokenizer": "massivetext.tokens.auto",
     "BartConfig": "massivetext.models.families.bart",
     "BartForConditionalGeneration": "massivetext.models.families.classes",
     "BartForQuestionAnswering": "massivetext.models.families.classes",
@@ -60,7 +54,7 @@ PUBLIC_NAMES = {
     "DistilBertModel": "massivetext.models.families.classes",
     "DistilBertTokenizer": "massivetext.tokens.classes",
     "DistilBertTokenizerFast": "massivetext.tokens.classes",
-    "EvalPrediction": "massivetext.training.trainer",
+    "EvalPrediction": "massivetext.training.predictions",
     "GPT2Config": "massivetext.models.families.gpt2",
     "GPT2ForQuestionAnswering": "massivetext.models.families.classes",
     "GPT2ForSequenceClassification": "massivetext.models.families.classes",
@@ -180,18 +174,24 @@ PUBLIC_NAMES = {
     "remove_documents": "massivetext.corpus.removing",
     "run": "massivetext.runs.execution",
     "set_seed": "massivetext.training.seeds",
-    "train_classifier": "massivetext.corpus.steps.classifier",
+    "train_classifier": "massivetext.corpus.classifying",
     "train_tokenizer": "massivetext.tokens.vocabulary",
 }
+
+STEPS_ABOVE = {
+    "perplexity": "massivetext.tokens.perplexity:Perplexity",
+    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
+}
+"""Steps of a corpus that stand in rooms above it, which it does not know: name in a recipe -> class."""
 
 __all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
 if TYPE_CHECKING:
     from massivetext.corpus.building import build_corpus as build_corpus
+    from massivetext.corpus.classifying import train_classifier as train_classifier
     from massivetext.corpus.datasets import load_dataset as load_dataset
     from massivetext.corpus.reading import load_corpus as load_corpus
     from massivetext.corpus.removing import remove_documents as remove_documents
-    from massivetext.corpus.steps.classifier import train_classifier as train_classifier
     from massivetext.explaining.attribution import attribute_tokens as attribute_tokens
     from massivetext.explaining.explanation import explain as explain
     from massivetext.explaining.lens import logit_lens as logit_lens
@@ -329,6 +329,7 @@ if TYPE_CHECKING:
     from massivetext.models.families.t5 import T5Config as T5Config
     from massivetext.runs.execution import run as run
     from massivetext.tasks.pipelines import pipeline as pipeline
+    from massivetext.tokens.auto import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.classes import BartTokenizer as BartTokenizer
     from massivetext.tokens.classes import BartTokenizerFast as BartTokenizerFast
     from massivetext.tokens.classes import BertTokenizer as BertTokenizer
@@ -353,7 +354,6 @@ if TYPE_CHECKING:
     from massivetext.tokens.classes import XLMRobertaTokenizerFast as XLMRobertaTokenizerFast
     from massivetext.tokens.encodings import BatchEncoding as BatchEncoding
     from massivetext.tokens.special import AddedToken as AddedToken
-    from massivetext.tokens.tokenizer import AutoTokenizer as AutoTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer as train_tokenizer
     from massivetext.training.arguments import TrainingArguments as TrainingArguments
     from massivetext.training.collators import DataCollatorForLanguageModeling as DataCollatorForLanguageModeling
@@ -361,8 +361,8 @@ if TYPE_CHECKING:
     from massivetext.training.collators import DataCollatorForTokenClassification as DataCollatorForTokenClassification
     from massivetext.training.collators import DataCollatorWithPadding as DataCollatorWithPadding
     from massivetext.training.collators import default_data_collator as default_data_collator
+    from massivetext.training.predictions import EvalPrediction as EvalPrediction
     from massivetext.training.seeds import set_seed as set_seed
-    from massivetext.training.trainer import EvalPrediction as EvalPrediction
     from massivetext.training.trainer import Trainer as Trainer
 
 

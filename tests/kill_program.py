@@ -28,8 +28,8 @@ import scipy.stats  # noqa: F401
 import torch._dynamo  # noqa: F401
 
 import massivetext.cli
+import massivetext.corpus.classifying
 import massivetext.corpus.planning
-import massivetext.corpus.steps.classifier
 import massivetext.evaluation.splits
 import massivetext.models.auto
 import massivetext.models.files.gguf_export

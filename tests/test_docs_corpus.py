@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+from massivetext.corpus.readers.formats import FORMATS
 from massivetext.corpus.readers.records import make_reader
-from massivetext.corpus.settings import FORMATS, SourceSettings
+from massivetext.corpus.settings import SourceSettings
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "corpus.md").read_text(encoding="utf-8")
 

@@ -58,6 +58,19 @@ def test_the_barrier_of_ones_own_drops_what_came_before_however_the_corpus_is_bu
                    for entry in corpus.manifest["sources"].values()) == 3  # fmt: skip
 
 
+def test_a_redactor_of_ones_own_protects_the_excerpts_of_what_other_steps_drop(my_steps, tmp_path):
+    lost = "\ufffd" * 20
+    (tmp_path / "a.txt").write_text(f"#### loud: me@example.org\n{lost} a@b.example\nplain")
+    recipe = {
+        "sources": [{"name": "a", "path": str(tmp_path / "a.txt"), "unit": "line"}],
+        "steps": [{"my_steps:Shouting": {"max_hashes": 2}}, "my_steps:NoEmail"],
+        "split": {"validation": 0, "test": 0},
+    }
+    corpus = build_corpus(recipe, tmp_path / "out", quiet=True)
+    gone = {row["step"]: row["excerpt"] for batch in corpus.dropped() for row in batch.to_pylist()}
+    assert gone == {"shouting": "#### loud: <email>", "read": f"{lost} <email>"}
+
+
 def test_the_step_has_ten_lines():
     example = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     assert len([line for line in example.splitlines() if line]) <= 10

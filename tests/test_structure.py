@@ -179,3 +179,12 @@ def test_the_modules_that_contributing_calls_public_exist():
     section = page.read_text(encoding="utf-8").split("## What is public")[1].split("\n## ")[0]
     named = re.findall(r"`([\w/]+\.py)`", section)
     assert len(named) > 5 and [name for name in named if not (PACKAGE / name).is_file()] == []
+
+
+def test_contributing_gives_the_order_of_the_rooms():
+    page = PACKAGE.parent / "CONTRIBUTING.md"
+    if not page.is_file():
+        pytest.skip("the package is installed, not checked out")
+    given = re.search(r"`(errors[^`]+)`", page.read_text(encoding="utf-8"))
+    assert given is not None
+    assert [set(re.findall(r"\w+", layer)) for layer in given[1].split("→")] == LAYERS

@@ -27,7 +27,7 @@ DECLARED = {
 }
 """Captions of metrics and systems."""
 COMPUTED = {
-    "corpus/steps/classifier.py": {"all", "han", "other"},
+    "corpus/classifying.py": {"all", "han", "other"},
     "runs/checks.py": {"run folder", "corpus", "tokenizer", "mixture", "model", "train", "samples", "evaluate"},
     "runs/graph.py": {"corpus", "tokenizer", "tokens", "train", "model", "evaluate", "samples", "report"},
     "report/quantities.py": {

@@ -60,7 +60,7 @@ def chat(name: str, temperature: float = TEMPERATURE, max_new_tokens: int = 256,
     """Read lines from the terminal (or stdin) and write the model's replies, until /quit or the end of input."""
     from massivetext.generation.streaming import stream_text
     from massivetext.models.auto import AutoModelForCausalLM
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     conversation = Conversation(
         AutoModelForCausalLM.from_pretrained(name), AutoTokenizer.from_pretrained(name), max_new_tokens

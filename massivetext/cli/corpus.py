@@ -185,7 +185,7 @@ def corpus_classifier(
 
     Example: massivetext corpus classifier mydata/good mydata/bad --out classifiers/prose
     """
-    from massivetext.corpus.steps.classifier import classifier_text, train_classifier
+    from massivetext.corpus.classifying import classifier_text, train_classifier
 
     found = train_classifier(good, bad, out, settings={"steps": tuple(steps)} if steps else None, seed=seed)
     show(found, as_json, classifier_text)

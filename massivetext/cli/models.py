@@ -89,7 +89,7 @@ def explain_command(
     """
     from massivetext.explaining import explanation
     from massivetext.explaining.reading import open_model
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     set_language(language)
     loaded = open_model(part_of(model, "model"))
@@ -112,7 +112,7 @@ def export_command(
     """
     from massivetext.models.auto import AutoModelForCausalLM
     from massivetext.models.files.gguf_export import export_gguf
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     loaded = AutoModelForCausalLM.from_pretrained(part_of(model, "model"))
     export_gguf(loaded, AutoTokenizer.from_pretrained(loaded.tokenizer_folder or model), out, kind)

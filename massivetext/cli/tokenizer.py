@@ -31,7 +31,7 @@ def tokenizer_inspect(
     Example: massivetext tokenizer inspect runs/quickstart README.md README.zh-CN.md
     """
     from massivetext.tokens import inspecting
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     found = inspecting.summary(AutoTokenizer.from_pretrained(part_of(tokenizer, "tokenizer")), files or [])
     show(found, as_json, inspecting.summary_text)

@@ -8,40 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from massivetext.corpus.readers.formats import FORMATS
 from massivetext.errors import ConfigError, unknown_name
 from massivetext.settings import LARGEST, GivenPath, GivenPathText, Settings, shown
 from massivetext.yaml_text import MAX_BYTES, read_yaml_text
 
 BUILT_IN = ("quickstart", "quickstart-zh")
-
-FORMATS = {
-    "text": "massivetext.corpus.readers.text:TextReader",
-    "jsonl": "massivetext.corpus.readers.jsonl:JsonLinesReader",
-    "json": "massivetext.corpus.readers.json_file:JsonReader",
-    "csv": "massivetext.corpus.readers.csv_file:CsvReader",
-    "parquet": "massivetext.corpus.readers.parquet:ParquetReader",
-    "archive": "massivetext.corpus.readers.archive:ArchiveReader",
-    "html": "massivetext.corpus.readers.html_file:HtmlReader",
-    "warc": "massivetext.corpus.readers.warc:WarcReader",
-    "mediawiki": "massivetext.corpus.readers.mediawiki:MediaWikiReader",
-    "stackexchange": "massivetext.corpus.readers.stackexchange:StackExchangeReader",
-    "code": "massivetext.corpus.readers.code:SourceCodeReader",
-    "subtitles": "massivetext.corpus.readers.subtitles:SubtitleReader",
-    "document": "massivetext.corpus.readers.documents:DocumentReader",
-    "notebook": "massivetext.corpus.readers.notebook:NotebookReader",
-    "latex": "massivetext.corpus.readers.latex:LatexReader",
-    "epub": "massivetext.corpus.readers.epub:EpubReader",
-    "gutenberg": "massivetext.corpus.readers.gutenberg:GutenbergReader",
-    "mbox": "massivetext.corpus.readers.mbox:MboxReader",
-    "chat": "massivetext.corpus.readers.chat_log:ChatLogReader",
-    "python_code": "massivetext.corpus.readers.python:CodeReader",
-    "python_docs": "massivetext.corpus.readers.python:DocsReader",
-    "python_topics": "massivetext.corpus.readers.python:TopicsReader",
-    "package_readme": "massivetext.corpus.readers.package_readme:ReadmeReader",
-    "man_pages": "massivetext.corpus.readers.man_pages:ManPageReader",
-    "fortunes": "massivetext.corpus.readers.fortunes:FortunesReader",
-}
-"""Every format's name in a recipe, and where its reader is; the module is imported when a source names the format."""
 
 TOTAL = "total"
 """What stands for all sources together in scores; no source may have this name."""

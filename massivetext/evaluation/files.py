@@ -35,7 +35,7 @@ def evaluate_files(
     Raises DataError that lists every file that is missing, empty or not UTF-8, before the model is loaded.
     """
     from massivetext.models.auto import AutoModelForCausalLM
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     texts = _read_files(files)
     tokenizer = AutoTokenizer.from_pretrained(model_folder)

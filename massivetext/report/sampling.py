@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from massivetext.corpus.steps.pii import TYPES, replaced
+from massivetext.corpus.steps.pii import replaced
+from massivetext.corpus.steps.pii_patterns import TYPES
 from massivetext.parquet import OwnParquet
 
 SHOWN_CHARACTERS = 240

@@ -235,7 +235,7 @@ def _corpus_parts(recipe: CorpusRecipe) -> tuple[Sequence[str], Sequence[str]]:
 
 def _given_tokenizer(recipe: CorpusRecipe) -> "Tokenizer | None":
     """Return the tokenizer that the recipe names; None where one is trained."""
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     origin = recipe.tokenizer.from_ or (recipe.model and recipe.model.from_)
     try:

@@ -21,7 +21,7 @@ def open_corpus(run: RecipeRun) -> "Corpus":
 
 def open_tokenizer(run: RecipeRun) -> "Tokenizer":
     """Return the run's tokenizer; its files must be those that the stage left."""
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     folder = run.path("tokenizer")
     again = f"Restore it from a copy, or delete {folder} and give the same command again: it is made again"

@@ -61,7 +61,7 @@ def tokenizer_inputs(run: RecipeRun) -> dict[str, Any]:
 
 def make_tokenizer(run: RecipeRun) -> None:
     """Train the tokenizer on the training split, or copy the one that the recipe names."""
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
     from massivetext.tokens.vocabulary import train_tokenizer
 
     settings, folder = run.recipe.tokenizer, run.path("tokenizer")

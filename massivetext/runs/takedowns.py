@@ -112,7 +112,7 @@ class RunDependents(Dependents):
         recipe = load_corpus_recipe(self.run / "recipe.yaml")
         if recipe.tokenizer.from_ or (recipe.model and recipe.model.from_):
             return None
-        from massivetext.tokens.tokenizer import AutoTokenizer
+        from massivetext.tokens.auto import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(self.run / "tokenizer")
 

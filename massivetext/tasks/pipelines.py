@@ -8,7 +8,8 @@ from massivetext.models.auto import AutoClass, AutoModelForCausalLM, AutoModelFo
 from massivetext.models.model import Model
 from massivetext.tasks.text_classification import TextClassification
 from massivetext.tasks.text_generation import TextGeneration
-from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
+from massivetext.tokens.auto import AutoTokenizer
+from massivetext.tokens.tokenizer import Tokenizer
 
 
 class Task(NamedTuple):

@@ -7,8 +7,9 @@ from typing import Any
 from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import ConfigError
+from massivetext.tokens.auto import AutoTokenizer
 from massivetext.tokens.published import CLASSES
-from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
+from massivetext.tokens.tokenizer import Tokenizer
 
 
 class NamedTokenizer(AutoTokenizer):

@@ -19,9 +19,10 @@ from massivetext.corpus.steps import Measure
 from massivetext.corpus.steps.limits import LimitDecide, LimitSettings
 from massivetext.errors import ConfigError
 from massivetext.settings import GivenPath, Settings
+from massivetext.tokens.auto import AutoTokenizer
 from massivetext.tokens.ngram import KneserNey, fit
 from massivetext.tokens.store import TokenStore, open_store
-from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
+from massivetext.tokens.tokenizer import Tokenizer
 
 _fitting = Lock()
 

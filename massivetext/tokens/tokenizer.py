@@ -1,4 +1,4 @@
-"""Tokenizers as Hugging Face users know them, on the `tokenizers` library; opened by `AutoTokenizer`."""
+"""Tokenizers as Hugging Face users know them, on the `tokenizers` library; opened by `AutoTokenizer` (auto.py)."""
 
 import json
 import threading
@@ -8,8 +8,6 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer as Backend
 from tokenizers.models import BPE
 
@@ -20,25 +18,25 @@ from massivetext.storage import value_digest
 from massivetext.tokens import encodings
 from massivetext.tokens.conversations import FURTHER, Conversations
 from massivetext.tokens.encodings import BatchEncoding
-from massivetext.tokens.fast import FastEncoder, make_fast_encoder, plain_json
-from massivetext.tokens.folder import read_folder, write_folder
+from massivetext.tokens.folder import write_folder
 from massivetext.tokens.framing import Framing
 from massivetext.tokens.guarding import panics_told
 from massivetext.tokens.inputs import list_texts, list_words, split_pairs
+from massivetext.tokens.ordinary import OrdinaryText
+from massivetext.tokens.padding import NO_LENGTH_LIMIT, Padding
 from massivetext.tokens.retraining import retrain
-from massivetext.tokens.special import OTHER_SPECIALS, SPECIAL_NAMES
+from massivetext.tokens.special import SPECIAL_NAMES
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
-NO_LENGTH_LIMIT = int(1e30)  # Hugging Face's number for "the tokenizer knows no limit"
 ON_DEMAND = ("_fast", "_ordinary", "_cutter", "_splitter")
 TRUNCATIONS = ("longest_first", "only_first", "only_second")
 COLUMNS = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask", "offset_mapping", "length")
 
 
-class Tokenizer(Conversations, Framing):
+class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
     """Text to ids and back. Behaves as Hugging Face's: special tokens in a text given to a call become control ids.
 
     `encode_ordinary`, `encode_flat` and `apply_chat_template` treat special tokens that occur in users' text as text.
@@ -163,71 +161,6 @@ class Tokenizer(Conversations, Framing):
         """Do as a call does (the older name for several texts)."""
         return self(batch_text_or_text_pairs, **options)
 
-    def encode_ordinary(self, text: str) -> list[int]:
-        """Return the ids of a text in which nothing is special: no control ids are added or recognised."""
-        return self.encode_ordinary_batch([text])[0]
-
-    @panics_told("encoding texts")
-    def encode_ordinary_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, as `encode_ordinary` does, by the reference encoder (`tokenizers`)."""
-        return [
-            row.ids for row in self._ordinary.encode_batch_fast(list_texts(texts, "text"), add_special_tokens=False)
-        ]
-
-    def encode_flat(self, array: "pa.Array | pa.ChunkedArray") -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Return the ids of all texts of an Arrow string array in one array, and the (texts + 1,) bounds of each text.
-
-        The same ids as `encode_ordinary`, by fastokens where that was shown to agree (see `encoder_name`).
-        """
-        if array.null_count:
-            raise DataError(
-                f"{array.null_count} of {len(array)} texts are null; drop these documents or give them text"
-            )
-        texts = array.to_pylist()
-        if isinstance(self._fast, FastEncoder):
-            return self._fast.encode(texts)
-        rows = [np.asarray(ids, dtype=np.uint32) for ids in self.encode_ordinary_batch(texts)]
-        offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
-        return np.concatenate(rows) if rows else np.empty(0, np.uint32), offsets
-
-    @property
-    def encoder_name(self) -> str:
-        """Return which encoder `encode_flat` uses: "fastokens", or "tokenizers" and the reason."""
-        return "fastokens" if isinstance(self._fast, FastEncoder) else f"tokenizers ({self._fast})"
-
-    def check_encoding(self, array: "pa.Array | pa.ChunkedArray", characters: int) -> None:
-        """Raise ConfigError unless a sample of the texts comes back from its ids, and both encoders agree on it.
-
-        characters: size of the sample, taken in pieces evenly over the texts. A fast encoder that disagrees is not
-        used from then on, which the log says.
-        """
-        import pyarrow as pa
-
-        piece = 2048
-        count = min(max(characters // piece, 1), len(array))
-        texts = [array[index * len(array) // count].as_py()[:piece] for index in range(count)]
-        rows = self.encode_ordinary_batch(texts)
-        for text, back in zip(texts, self.backend.decode_batch(rows, skip_special_tokens=False), strict=True):
-            if back != text:
-                raise ConfigError(encodings.not_reversible(text, back, self.name_or_path))
-        ids, offsets = self.encode_flat(pa.array(texts, pa.large_string()))
-        same = all(ids[offsets[row] : offsets[row + 1]].tolist() == expected for row, expected in enumerate(rows))
-        if not same:
-            self.__dict__["_fast"] = "fastokens gave other ids on a sample of the documents"
-            log(tr("encoding with {encoder}", encoder=self.encoder_name))
-
-    @cached_property
-    def _ordinary(self) -> Backend:
-        """The backend once more, set to see special tokens as text and to add nothing."""
-        backend = Backend.from_str(plain_json(self.backend.to_str()))
-        backend.encode_special_tokens = True
-        return backend
-
-    @cached_property
-    def _fast(self) -> FastEncoder | str:
-        """The fast encoder, or the reason why there is none."""
-        return make_fast_encoder(self.backend.to_str(), self.encode_ordinary_batch)
-
     @panics_told("encoding texts")
     def _encodings(
         self,
@@ -271,10 +204,6 @@ class Tokenizer(Conversations, Framing):
         backend.encode_special_tokens = True
         return backend
 
-    def _known_limit(self) -> int | None:
-        """Return the tokenizer's own length limit, None if it knows none."""
-        return self.model_max_length if self.model_max_length < NO_LENGTH_LIMIT // 2 else None
-
     def _limit(self, truncation: bool | str | None, max_length: int | None) -> int:
         """Return the number of ids to cut to, 0 for no cut."""
         if truncation in (None, False, "do_not_truncate"):
@@ -286,50 +215,6 @@ class Tokenizer(Conversations, Framing):
             log(tr("truncation is on, but neither max_length nor model_max_length is set: nothing is cut"))
             return 0
         return limit
-
-    def _pad_rows(self, rows: list[Any], length: int, side: str) -> None:
-        """Pad the encodings in place."""
-        pad_id, pad_token = self._padding()
-        for row in rows:
-            row.pad(length, direction=encodings.check_side(side), pad_id=pad_id, pad_token=pad_token)
-
-    def _padding(self) -> tuple[int, str]:
-        """Return the padding id and token; raise ConfigError if there is none."""
-        if "pad_token" not in self.specials:
-            raise ConfigError(
-                "padding is asked for, but the tokenizer has no pad_token; set tokenizer.pad_token = "
-                "tokenizer.eos_token, or add one with tokenizer.add_special_tokens({'pad_token': '[PAD]'})"
-            )
-        token = self.specials["pad_token"]
-        return self._require(token, "pad_token"), token
-
-    def pad(
-        self,
-        encoded_inputs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        padding: bool | str = True,
-        max_length: int | None = None,
-        pad_to_multiple_of: int | None = None,
-        padding_side: str | None = None,
-        return_attention_mask: bool | None = None,
-        return_tensors: str | None = None,
-        verbose: bool = True,
-    ) -> BatchEncoding:
-        """Return rows that were encoded before (a mapping of columns, or a list of rows), filled up to one length."""
-        if not isinstance(encoded_inputs, Mapping):
-            names = encoded_inputs[0].keys() if encoded_inputs else ()
-            encoded_inputs = {name: [row[name] for row in encoded_inputs] for name in names}
-        if "input_ids" not in encoded_inputs:
-            raise DataError(unknown_name("column to pad:", "input_ids", encoded_inputs))
-        single = bool(len(encoded_inputs["input_ids"])) and not hasattr(encoded_inputs["input_ids"][0], "__len__")
-        columns = {name: [value] if single else value for name, value in encoded_inputs.items()}
-        lengths = [len(row) for row in columns["input_ids"]]
-        length = encodings.padded_length(lengths, padding, max_length or self._known_limit(), pad_to_multiple_of)
-        pad_id = self._padding()[0] if any(size < length for size in lengths) else 0
-        mask = "attention_mask" in self.model_input_names if return_attention_mask is None else return_attention_mask
-        padded = encodings.pad_columns(columns, length, pad_id, padding_side or self.padding_side, mask)
-        if single and return_tensors is None:
-            return BatchEncoding({name: column[0] for name, column in padded.items()})
-        return BatchEncoding(encodings.as_tensors(padded, return_tensors))
 
     @panics_told("decoding ids")
     def decode(
@@ -481,46 +366,3 @@ class Tokenizer(Conversations, Framing):
 
 
 CALL_ARGUMENTS = tuple(name for name in signature(Tokenizer.__call__).parameters if name not in ("self", "options"))
-
-
-class AutoTokenizer:
-    """Opens tokenizers by name or folder; the folder says of which kind they are."""
-
-    @classmethod
-    def from_pretrained(cls, name: str | Path, *arguments: Any, **settings: Any) -> Tokenizer:
-        """Return the tokenizer of a folder or GGUF file, a name under $MASSIVETEXT_MODELS, or a Hugging Face name.
-
-        settings: padding_side, truncation_side, model_max_length, or special tokens, in place of the folder's.
-        """
-        from massivetext.hub import find_folder
-        from massivetext.tokens.gguf_file import read_tokenizer
-
-        allowed = (
-            *SPECIAL_NAMES,
-            *OTHER_SPECIALS,
-            "padding_side",
-            "truncation_side",
-            "model_max_length",
-            "chat_template",
-        )
-        settings = checked_options("tokenizer.from_pretrained", settings, allowed, f"{cls.__name__}.from_pretrained")
-        if arguments:
-            raise ConfigError(f"{cls.__name__}.from_pretrained takes one name; pass everything else by its own name")
-        more = {key: settings.pop(key) for key in OTHER_SPECIALS if key in settings}
-        named = {
-            key: str(value) if key in SPECIAL_NAMES and value is not None else value for key, value in settings.items()
-        }
-        found = find_folder(name)
-        backend, config = read_tokenizer(found) if found.suffix == ".gguf" else read_folder(found, cls._class_name())
-        config = {**config, **named}
-        given = [token for key, token in named.items() if key in SPECIAL_NAMES and token is not None]
-        backend.add_special_tokens([token for token in given if backend.token_to_id(token) is None])
-        tokenizer = Tokenizer(backend, config, str(name))
-        if more:
-            tokenizer.add_special_tokens(more)
-        return tokenizer
-
-    @classmethod
-    def _class_name(cls) -> str | None:
-        """Return which of the published classes this is; None: the folder says it."""
-        return None

@@ -11,9 +11,10 @@ from xxhash import xxh3_64_intdigest
 from massivetext.errors import ConfigError, DataError
 from massivetext.progress import log, progress
 from massivetext.storage import write_json
+from massivetext.tokens.auto import AutoTokenizer
 from massivetext.tokens.kinds import LEARNERS
 from massivetext.tokens.settings import TokenizerSettings
-from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
+from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
 
 if TYPE_CHECKING:

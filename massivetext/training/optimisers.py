@@ -89,7 +89,7 @@ class Muon(Optimizer):
                 self.state[member]["momentum_buffer"] = _upright(one, member)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> Any:  # Any: PyTorch declares two overloads
         """Update every matrix from its gradient."""
         group = self.param_groups[0]
         rate, momentum, iterations = group["lr"], group["momentum"], group["iterations"]

@@ -3,12 +3,11 @@
 import inspect
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -17,7 +16,6 @@ from massivetext.errors import ConfigError, DataError, ModelError
 from massivetext.hugging_face import ATTRIBUTES_INSTEAD, TRAINER_NOT_CALLED, checked_options, unknown_attribute
 from massivetext.progress import log
 from massivetext.storage import clear_temporary, locked_folder
-from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.training import rows
 from massivetext.training.arguments import TrainingArguments
 from massivetext.training.checking import check_rows
@@ -25,11 +23,11 @@ from massivetext.training.checkpoints import checkpoint_folders, newest_checkpoi
 from massivetext.training.collators import DataCollatorForLanguageModeling
 from massivetext.training.folder import OUTPUTS, TrainingFolder
 from massivetext.training.loop import Evaluate, Parts, train
-from massivetext.training.machine import training_device
 from massivetext.training.metrics import read_rows
 from massivetext.training.objectives.causal import CausalObjective
 from massivetext.training.objectives.module import ModuleObjective, loss_in
 from massivetext.training.objectives.protocol import Objective
+from massivetext.training.predictions import EvalPrediction, PredictionOutput, TrainOutput, predict_rows
 from massivetext.training.settings import TrainSettings
 from massivetext.training.validation import mean_losses
 from massivetext.translations import tr
@@ -41,29 +39,6 @@ ARGUMENTS = (
     "model", "args", "data_collator", "train_dataset", "eval_dataset", "processing_class", "compute_loss_func",
     "compute_metrics", "optimizers",
 )  # fmt: skip
-
-
-class TrainOutput(NamedTuple):
-    """What `Trainer.train` returns: steps done, mean loss of the logged rows, and further numbers by name."""
-
-    global_step: int
-    training_loss: float
-    metrics: dict[str, float]
-
-
-class PredictionOutput(NamedTuple):
-    """What `Trainer.predict` returns: logits and label ids (rows, ...) as NumPy arrays, and numbers by name."""
-
-    predictions: np.ndarray
-    label_ids: np.ndarray
-    metrics: dict[str, float]
-
-
-class EvalPrediction(NamedTuple):
-    """What `compute_metrics` is given: logits (rows, ...) and label ids (rows, ...), as NumPy arrays."""
-
-    predictions: np.ndarray
-    label_ids: np.ndarray
 
 
 @dataclass
@@ -79,10 +54,10 @@ class _Data:
     """One dataset as the loop wants it."""
 
     batches: Any
+    own_rows: rows.RowBatches | None  # the dataset's own rows; None: packed
     steps_per_pass: int
     row_tokens: int
-    packed: bool
-    causal: bool  # whether the rows are in the form of `CausalObjective`
+    causal: bool  # whether the batches are in the form of `CausalObjective`
     even: bool  # whether all rows have one length
     digest: str
 
@@ -190,7 +165,7 @@ class Trainer:
     def predict(self, test_dataset: Any, metric_key_prefix: str = "test") -> PredictionOutput:
         """Return the logits and labels of rows with labels, the loss, and what compute_metrics makes of them."""
         data = self._evaluation_data(test_dataset)
-        if data.packed:
+        if data.own_rows is None:
             raise ConfigError("predict works on rows with labels, and these texts are packed; pass tokenised rows")
         with torch.no_grad():
             found = self._predictions(data)
@@ -208,7 +183,7 @@ class Trainer:
         if chosen is None:
             raise ConfigError("evaluate() needs eval_dataset; pass it here or to the Trainer")
         data = self._prepare(chosen, self.args.per_device_eval_batch_size, None, 1)
-        if self.compute_metrics is not None and data.packed:
+        if self.compute_metrics is not None and data.own_rows is None:
             raise ConfigError(
                 "compute_metrics works on rows with labels, and these texts are packed; pass "
                 "tokenised rows with labels, or leave it out"
@@ -311,7 +286,7 @@ class Trainer:
         if self.processing_class is None:
             folder = getattr(self.model, "tokenizer_folder", None)
             if folder is not None:
-                from massivetext.tokens.tokenizer import AutoTokenizer
+                from massivetext.tokens.auto import AutoTokenizer
 
                 self.processing_class = AutoTokenizer.from_pretrained(folder)
             elif needed:
@@ -352,7 +327,7 @@ class Trainer:
         batches = rows.CausalRowBatches(own) if shifted else own
         lengths = checked.lengths if native and checked.lengths else {2}
         even = shifted and len(lengths) == 1 and len(checked.rows) % batch_rows == 0
-        return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, shifted, even, checked.digest)
+        return _Data(batches, own, own.steps_per_pass, max(*lengths, 2), shifted, even, checked.digest)
 
     def _is_masked(self) -> bool:
         """Whether the model is one of this package's that predict masked tokens."""
@@ -379,7 +354,7 @@ class Trainer:
         documents = rows.encode_rows(dataset, column, tokenizer, int(start))
         order = rows.packed_batches(documents, getattr(config, "max_position_embeddings", 1024), batch_rows, seed)
         steps = math.ceil(order.rows_per_pass / batch_rows)
-        return _Data(order, steps, order.context_tokens, True, True, True, documents.digest)
+        return _Data(order, None, steps, order.context_tokens, True, True, documents.digest)
 
     def _objective(self, data: _Data, settings: TrainSettings) -> Objective:
         """Return what is learned from the data: next tokens, or whatever loss the module or the user computes."""
@@ -388,35 +363,9 @@ class Trainer:
         return ModuleObjective(self.model, settings, self._loss if self._own_loss else None)
 
     def _predictions(self, data: _Data) -> EvalPrediction:
-        """Return the logits and labels of all rows; rows of different lengths are filled up with -100."""
-        logits, labels = [], []
-        own = data.batches.inner if isinstance(data.batches, rows.CausalRowBatches) else data.batches
-        device, training = training_device(self.model), self.model.training
-        self.model.eval()
-        try:
-            for step in range(own.steps_per_pass):
-                for part in own.batch(step):
-                    inputs = {name: torch.as_tensor(value).to(device) for name, value in part.items()}
-                    if "labels" not in inputs:
-                        raise DataError(
-                            "compute_metrics needs rows with labels; add a column 'labels', or leave it out"
-                        )
-                    labels.append(inputs.pop("labels").cpu().numpy())
-                    outputs = self.model(**inputs)
-                    found = outputs if isinstance(outputs, Tensor) else outputs["logits"]
-                    logits.append(found.float().cpu().numpy())
-        finally:
-            self.model.train(training)
-        return EvalPrediction(joined(logits), joined(labels))
-
-
-def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Return arrays (rows, tokens, ...) below each other, shorter ones filled up with -100."""
-    if arrays[0].ndim < 2:
-        return np.concatenate(arrays)
-    longest = max(array.shape[1] for array in arrays)
-    widths = [[(0, 0), (0, longest - array.shape[1])] + [(0, 0)] * (array.ndim - 2) for array in arrays]
-    return np.concatenate([np.pad(a, width, constant_values=IGNORED_LABEL) for a, width in zip(arrays, widths)])
+        """Return the logits and labels of all rows; packed texts have been refused before."""
+        assert data.own_rows is not None
+        return predict_rows(self.model, data.own_rows)
 
 
 def named_optimiser(optimiser: Optimizer | None) -> dict[str, str]:

@@ -10,13 +10,8 @@ import pyarrow as pa
 import pytest
 
 from massivetext.corpus.building import build_corpus
-from massivetext.corpus.steps.classifier import (
-    TrainingSettings,
-    classifier_text,
-    features,
-    load_classifier,
-    train_classifier,
-)
+from massivetext.corpus.classifying import classifier_text, train_classifier
+from massivetext.corpus.steps.classifier import TrainingSettings, features, load_classifier
 from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import ConfigError, DataError
 from massivetext.text.minhash import shingle

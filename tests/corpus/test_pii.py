@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus.steps import pii
-from massivetext.corpus.steps.pii import (
-    PLACEHOLDERS,
+from massivetext.corpus.steps import pii, pii_patterns
+from massivetext.corpus.steps.pii import PLACEHOLDERS, replaced
+from massivetext.corpus.steps.pii_marks import COLONS, DIGITS, KEYS, find_marks
+from massivetext.corpus.steps.pii_patterns import (
     RESIDENT_CHECKS,
     RESIDENT_WEIGHTS,
     TYPES,
@@ -19,9 +20,7 @@ from massivetext.corpus.steps.pii import (
     is_card,
     is_iban,
     is_resident_id,
-    replaced,
 )
-from massivetext.corpus.steps.pii_marks import COLONS, DIGITS, KEYS, find_marks
 from massivetext.corpus.steps.table import make_steps
 from massivetext.text.arrays import string_buffers
 
@@ -162,8 +161,8 @@ def test_a_pattern_matches_only_where_its_sign_and_enough_digits_are(parts):
     text = "".join(parts)
     _, marks = find_marks(np.frombuffer(text.encode(), np.uint8), np.array([0, len(text.encode())]))
     most = max([0, *marks[:, 3].tolist()])
-    for _, pattern, is_real, fewest, sign in pii._patterns():
-        group = 1 if pattern in (pii.CUED_PHONE, pii.NAMED_PHONE) else 0
+    for _, pattern, is_real, fewest, sign in pii_patterns._patterns():
+        group = 1 if pattern in (pii_patterns.CUED_PHONE, pii_patterns.NAMED_PHONE) else 0
         if any(is_real(hit[group], text, hit.start(group)) for hit in pattern.finditer(text)):
             assert sign(text, 0, len(text)) and most >= fewest, pattern
 

@@ -4,6 +4,7 @@ import unittest.mock
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from corpus_rows import dropped, kept, write_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,6 +87,67 @@ def test_gathered_texts_are_those_of_the_records_wherever_arrow_takes_them(texts
         found = Gathered(records)
         assert found.texts().to_pylist() == [None if bad else text for text, bad in texts]
         assert found.texts().type == pa.string() and found.columns["place"] == [str(n) for n in range(len(texts))]
+
+
+STEPS_OF_ONES_OWN = """
+import pyarrow as pa
+import pyarrow.compute as pc
+from massivetext.corpus.steps import Edit, Edited
+
+
+class Counted(Edit):
+    name = "counted"
+    version = 1
+    needs = ("statistics",)
+    redacts = True
+
+    def edit(self, batch):
+        words = batch.column("statistics__words").to_pylist()
+        texts = [f"{count} words" if count != 3 else None for count in words]
+        return Edited(pa.array(texts, pa.string()), columns={"uri": pa.array(["hidden"] * len(batch))})
+
+
+class Composed(Edit):
+    name = "composed"
+    version = 1
+
+    def edit(self, batch):
+        return pc.utf8_normalize(batch.column("text"), "NFC")
+
+
+class Trusted(Composed):
+    normalises = True
+"""
+
+
+@pytest.fixture
+def own_steps(tmp_path, monkeypatch):
+    (tmp_path / "steps_of_ones_own.py").write_text(STEPS_OF_ONES_OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "steps_of_ones_own"
+
+
+def test_a_redactor_of_ones_own_gets_its_measures_on_the_excerpts_and_may_edit_columns(own_steps, tmp_path):
+    long = "word " * 1000
+    source = write_lines(tmp_path / "in", [long, "one two three", "and a text that stays"])
+    steps = [{"length": {"min_characters": 15, "max_characters": 100}}, f"{own_steps}:Counted"]
+    corpus = build_corpus({"sources": [source], "steps": steps, "split": TRAIN_ONLY}, tmp_path / "out")
+    gone = {row["reason"]: row for row in dropped(corpus)}
+    # An excerpt is read 192 characters further than it is shown: 692 characters of words of five.
+    assert gone["max_characters"]["excerpt"] == "139 words" and gone["max_characters"]["uri"] == "hidden"
+    assert gone["min_characters"]["excerpt"] is None  # what it cannot redact is not shown
+    assert [row["text"] for row in kept(corpus)] == ["5 words"]
+
+
+def test_a_normaliser_of_ones_own_is_trusted(own_steps, tmp_path):
+    source = write_lines(tmp_path / "in", ["cafe\u0301 in the morning", "plain"])
+    found = []
+    for step in ("Composed", "Trusted"):
+        recipe = {"sources": [source], "steps": [f"{own_steps}:{step}"], "split": TRAIN_ONLY}
+        with unittest.mock.patch.object(gathering, "compose_text", wraps=gathering.compose_text) as composing:
+            corpus = build_corpus(recipe, tmp_path / step)
+        found.append((corpus.digest, composing.called))
+    assert found[0][0] == found[1][0] and [called for _, called in found] == [True, False]
 
 
 def test_a_text_that_is_mostly_undecodable_is_dropped_with_its_reason(tmp_path):

@@ -22,8 +22,9 @@ from massivetext.corpus.barrier.scratch import Scratch
 from massivetext.corpus.barrier.takedowns import Takedowns
 from massivetext.corpus.barrier.verdicts import Judge, Verdict, apply_verdict
 from massivetext.corpus.building import build_corpus
+from massivetext.corpus.readers.formats import FORMATS
 from massivetext.corpus.readers.records import make_reader
-from massivetext.corpus.settings import FORMATS, SourceSettings
+from massivetext.corpus.settings import SourceSettings
 from massivetext.corpus.steps import Barrier
 from massivetext.corpus.steps.table import STEPS, make_steps
 from massivetext.engines import Threads, say_nothing

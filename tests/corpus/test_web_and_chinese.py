@@ -7,10 +7,12 @@ import pyarrow as pa
 import pytest
 from deciding import decide, reasons
 
-from massivetext.corpus.steps import Edit, Measure, web
+from massivetext.corpus.steps import Edit, Measure, word_list
 from massivetext.corpus.steps.chinese import ChineseWebTextSettings, MapNeoSettings
+from massivetext.corpus.steps.code_quality import CodeSettings
 from massivetext.corpus.steps.table import make_steps
-from massivetext.corpus.steps.web import CodeSettings, FineWebSettings
+from massivetext.corpus.steps.web import FineWebSettings
+from massivetext.corpus.steps.word_list import list_hits
 from massivetext.errors import DataError
 
 HAN = "".join(map(chr, range(0x4E00, 0x4E00 + 2000)))
@@ -185,7 +187,7 @@ def test_a_word_list_drops_by_hits_and_by_different_words_per_line(tmp_path) -> 
 
 
 def test_words_of_a_list_are_found_as_plain_patterns_find_them(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(web, "WORDS_IN_PATTERN", 3)
+    monkeypatch.setattr(word_list, "WORDS_IN_PATTERN", 3)
     words = ["bad", "Worse", "very bad", "c++", "ſtraße", "a.b", "坏", "坏话", "很 坏"]
     (tmp_path / "list.txt").write_text("\n".join(words), encoding="utf-8")
     chance = random.Random(0)
@@ -199,6 +201,6 @@ def test_words_of_a_list_are_found_as_plain_patterns_find_them(tmp_path, monkeyp
     def plainly(text: str) -> list[str]:
         return [hit for pattern in patterns for hit in re.findall(pattern, text.lower(), re.IGNORECASE)]
 
-    found = web.list_hits(pa.array([*texts, "", None, "nothing"]), tmp_path / "list.txt")
+    found = list_hits(pa.array([*texts, "", None, "nothing"]), tmp_path / "list.txt")
     assert found == [*map(plainly, texts), [], [], []]
     assert sum(map(len, found)) > 500

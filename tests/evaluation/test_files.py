@@ -49,7 +49,7 @@ def test_each_file_and_the_total_are_scored(folder, files):
 
 
 def test_the_numbers_are_those_of_the_documents(folder, files):
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     ids = tokenizer.encode_ordinary(CHINESE)

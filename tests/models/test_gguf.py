@@ -18,7 +18,8 @@ from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.models.files.folder import save_model_folder
 from massivetext.models.files.gguf_export import Said, export_gguf, neighbouring
 from massivetext.models.files.gguf_file import half_apart
-from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
+from massivetext.tokens.auto import AutoTokenizer
+from massivetext.tokens.tokenizer import Tokenizer
 
 from .conftest import tiny_model
 

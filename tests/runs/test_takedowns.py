@@ -14,7 +14,7 @@ from massivetext.corpus.reading import load_corpus
 from massivetext.errors import BusyError, ConfigError
 from massivetext.state import read_json
 from massivetext.storage import locked_folder
-from massivetext.tokens.tokenizer import AutoTokenizer
+from massivetext.tokens.auto import AutoTokenizer
 
 WORD = "Zanzibarquux"
 

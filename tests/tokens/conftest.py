@@ -28,7 +28,7 @@ def trained(corpus):
 @pytest.fixture
 def tokenizer(trained, tmp_path):
     """A tokenizer of the test's own, which it may change."""
-    from massivetext.tokens.tokenizer import AutoTokenizer
+    from massivetext.tokens.auto import AutoTokenizer
 
     trained.save_pretrained(tmp_path / "tokenizer")
     return AutoTokenizer.from_pretrained(tmp_path / "tokenizer")

@@ -11,7 +11,7 @@ import pytest
 
 from massivetext.errors import ConfigError, DataError
 from massivetext.tokens import rendering
-from massivetext.tokens.tokenizer import AutoTokenizer
+from massivetext.tokens.auto import AutoTokenizer
 from massivetext.tokens.tools import function_schema
 
 transformers = pytest.importorskip("transformers")

@@ -118,7 +118,7 @@ sys.path.insert(0, sys.argv[1])
 from corpus_in_memory import small_corpus
 from massivetext.tokens import runs
 from massivetext.tokens.store import build_store
-from massivetext.tokens.tokenizer import AutoTokenizer
+from massivetext.tokens.auto import AutoTokenizer
 runs.CHUNK_TEXT_BYTES, runs.SHARD_IDS_BYTES = 8000, 4000
 left = [int(sys.argv[4])]
 real = os.replace

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from massivetext.errors import ConfigError, DataError, ModelError
 from massivetext.tokens import fast
+from massivetext.tokens.auto import AutoTokenizer
 from massivetext.tokens.fast import fast_encoder_available
-from massivetext.tokens.tokenizer import NO_LENGTH_LIMIT, AutoTokenizer
+from massivetext.tokens.padding import NO_LENGTH_LIMIT
 
 ENGLISH = "It was a bright cold day in April, and the clocks didn't strike."
 CHINESE = "话说天下大势，分久必合，合久必分。学而时习之，不亦说乎？"

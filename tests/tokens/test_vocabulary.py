@@ -7,10 +7,10 @@ import pytest
 from corpus_in_memory import CHINESE, CODE, PROSE, FakeCorpus, small_corpus, texts
 
 from massivetext.errors import ConfigError, DataError
+from massivetext.tokens.auto import AutoTokenizer
 from massivetext.tokens.inspecting import summary, summary_text
 from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.store import build_store
-from massivetext.tokens.tokenizer import AutoTokenizer
 from massivetext.tokens.vocabulary import RUN_CHARACTERS, Sample, cut_runs, train_tokenizer
 
 

@@ -49,7 +49,7 @@ def kill_and_compare(scratch, kills, *arguments):
         rows = chance.randrange(steps * number // kills, steps * (number + 1) // kills - 3)
         kill_after_rows(folder, rows, chance.random() * 0.02, *arguments)
         said = run_to_the_end(folder, *arguments)
-        assert rows < 5 or "Going on from step-" in said
+        assert rows < 5 or "Continuing from step-" in said
         assert digests(folder) == expected, f"killed after {rows} rows"
 
 

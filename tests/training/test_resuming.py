@@ -70,7 +70,7 @@ def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_is_used(finished
     said = capsys.readouterr().err
     assert (
         f"step-00000006 is damaged and is not used: {part} does not have the digest" in said
-        and "Going on from step-00000004" in said
+        and "Continuing from step-00000004" in said
     )
     assert same_bytes(finished, folder)
 

@@ -14,8 +14,8 @@ from massivetext.errors import ConfigError, DataError, ModelError
 from massivetext.tokens.settings import TokenizerSettings
 from massivetext.training.checkpoints import checkpoint_folders
 from massivetext.training.metrics import read_rows
+from massivetext.training.predictions import EvalPrediction
 from massivetext.training.rows import as_rows, chosen_split, text_column
-from massivetext.training.trainer import EvalPrediction
 
 TEXTS = ["the cat sat on the mat and looked at the dog. " * 6, "天地玄黄，宇宙洪荒。日月盈昃，辰宿列张。" * 6] * 4
 

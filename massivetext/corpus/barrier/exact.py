@@ -13,7 +13,7 @@ from massivetext.engines import Engine
 
 
 class Exact(Judge):
-    """Drops rows that repeat the text of an earlier row whose source asks for it too."""
+    """Drops rows that repeat the text of an earlier row whose source requires it too."""
 
     name, version = Deduplicate.name, Deduplicate.version
 

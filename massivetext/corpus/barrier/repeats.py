@@ -1,4 +1,4 @@
-"""Lines and paragraphs that stood before, in an earlier document or in the same one, are taken out of the documents.
+"""Lines and paragraphs that appeared before, in an earlier document or the same one, are taken out of documents.
 
 This is an edit, but it needs all documents, so it is a part of the barrier: it comes after duplicates are dropped and
 looks at those that stay, in canonical order. The first place of a line keeps it. That depends on earlier rows alone, so
@@ -6,7 +6,7 @@ appending gives what building at once gives; the index keeps the hashes of the l
 
 Lines are those between line feeds, paragraphs those between empty lines. Two are the same when they are equal but for
 white space at their ends, by 64-bit hashes of their bytes. Hashes are on disk, sorted in as many ranges as
-`memory_bytes` asks for.
+`memory_bytes` requires.
 """
 
 from collections.abc import Iterator, Mapping

@@ -10,10 +10,11 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from massivetext.corpus.readers.formats import FORMATS
 from massivetext.corpus.readers.records import Reader, make_reader
 from massivetext.corpus.readers.remote import is_remote, remote_files
 from massivetext.corpus.readers.streams import SourceFile, is_archive, open_stream, plain_suffix, portable_name
-from massivetext.corpus.settings import FORMATS, SourceSettings
+from massivetext.corpus.settings import SourceSettings
 from massivetext.corpus.unread import Counts, count_unread, unread_remedy
 from massivetext.errors import BadDocument, ConfigError, DataError, unknown_name
 from massivetext.settings import shown

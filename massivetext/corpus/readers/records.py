@@ -9,8 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 import xxhash
 
 from massivetext.corpus.readers.decoding import Decoder
+from massivetext.corpus.readers.formats import FORMATS
 from massivetext.corpus.readers.streams import Line, Piece, SourceFile, open_lines, plain_suffix, read_lines
-from massivetext.corpus.settings import FORMATS, SourceSettings
+from massivetext.corpus.settings import SourceSettings
 from massivetext.errors import BadDocument
 
 TOO_LONG = "longer than max_record_bytes"

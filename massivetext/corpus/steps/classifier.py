@@ -5,7 +5,6 @@ count), scaled to length 1, so that long texts weigh no more than short ones. Th
 both classes weighing the same. Everything is NumPy and SciPy; the same examples and seed give the same classifier.
 """
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,31 +12,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 from pydantic import Field
 
-from massivetext.corpus.gathering import Passage, gather
-from massivetext.corpus.lanes import Course, Lane
-from massivetext.corpus.readers.finding import input_files
-from massivetext.corpus.readers.records import make_reader
-from massivetext.corpus.rows import schemas_of
-from massivetext.corpus.settings import SourceSettings, SplitSettings
 from massivetext.corpus.steps import Measure
 from massivetext.corpus.steps.limits import LimitDecide, LimitSettings, Values
-from massivetext.corpus.steps.table import make_steps
-from massivetext.errors import ConfigError, DataError
+from massivetext.errors import ConfigError
 from massivetext.settings import GivenPath, Settings
-from massivetext.state import read_object, read_state, write_state
-from massivetext.storage import clear_temporary, file_digest, locked_folder, temporary_path, value_digest
+from massivetext.state import read_object, read_state
+from massivetext.storage import file_digest
 from massivetext.text.arrays import Offsets
 from massivetext.text.compiling import kernel
 from massivetext.text.minhash import MINHASH_VERSION, shingle
 from massivetext.text.words import HAN_BIT, WORDS_VERSION, Hashes, hash_words
-from massivetext.translations import tr
 
 FORMAT = "massivetext-classifier/1"
-LEAST_EXAMPLES = 10
-"""Fewest examples of each class to train on, and fewest held out of both to score."""
 
 
 class TrainingSettings(Settings):
@@ -123,156 +111,6 @@ def _count(
         bounds[document + 1] = out
 
 
-def train_classifier(
-    good: str | Path | Sequence[str],
-    bad: str | Path | Sequence[str],
-    folder: str | Path,
-    *,
-    settings: TrainingSettings | dict[str, Any] | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Return what a classifier that tells `good` texts from `bad` ones scores on held-out examples; it is in `folder`.
-
-    good, bad: files, folders or patterns, in any format that a corpus reads. Equal texts count once, a text that is
-    both is left out. Held out is what a hash of seed and text says. `held_out` has, for all texts and for those with
-    mostly Han characters and the others apart: examples, accuracy (at 0.5), majority (what always saying the larger
-    class scores), roc_auc; None where a class has no example there. Errors: DataError with too few examples,
-    BusyError while another process writes the folder.
-    """
-    with locked_folder(Path(folder)):
-        clear_temporary(Path(folder))
-        return _train(good, bad, Path(folder), settings, seed)
-
-
-def _train(
-    good: str | Path | Sequence[str],
-    bad: str | Path | Sequence[str],
-    folder: Path,
-    settings: TrainingSettings | dict[str, Any] | None,
-    seed: int,
-) -> dict[str, Any]:
-    """Do what `train_classifier` does, in a folder that is locked."""
-    if not isinstance(settings, TrainingSettings):
-        settings = TrainingSettings.parse(settings or {}, "classifier")
-    examples = {name: _examples(name, paths, settings, seed) for name, paths in (("good", good), ("bad", bad))}
-    both = set(examples["good"]) & set(examples["bad"])
-    texts = [text for found in examples.values() for text in found if text not in both]
-    labels = np.array([name == "good" for name, found in examples.items() for text in found if text not in both])
-    held = np.array([_draw(text, seed) < settings.held_out for text in texts], bool)
-    for part, name in ((~held, "to train on"), (held, "held out")):
-        least = min(int((labels & part).sum()), int((~labels & part).sum())) if len(labels) else 0
-        if least < (LEAST_EXAMPLES if part is not held else 1):
-            counts = ", ".join(f"{len(found)} {name}" for name, found in examples.items())
-            raise DataError(
-                f"too few examples {name}: {least} of one class, of {counts}, {len(both)} of them in both; give at "
-                f"least {LEAST_EXAMPLES} of each to train on, or hold out another share"
-            )
-    found = features(pa.array(texts, pa.large_string()), settings)
-    weights, bias = _fit(found[~held], labels[~held], settings.penalty)
-    facts: dict[str, Any] = {
-        "format": FORMAT,
-        "words_version": WORDS_VERSION,
-        "shingles_version": MINHASH_VERSION,
-        "settings": settings.model_dump(mode="json"),
-        "seed": seed,
-        "examples": {name: len(found) - len(both) for name, found in examples.items()},
-        "in_both": len(both),
-    }
-    facts["digest"] = value_digest({**facts, "weights": weights.tobytes().hex(), "bias": bias})
-    classifier = Classifier(facts, weights, bias)
-    tested = [text for text, out in zip(texts, held.tolist()) if out]
-    facts["held_out"] = _tested(classifier, tested, labels[held])
-    _save(classifier, folder)
-    return {"folder": str(folder), **facts}
-
-
-def _examples(name: str, paths: str | Path | Sequence[str], settings: TrainingSettings, seed: int) -> list[str]:
-    """Return the different texts of a class, in the order in which they are read."""
-    source = SourceSettings(
-        name=name, path=[str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    )
-    files = tuple(input_files(source))
-    readers = {kind: make_reader(kind, source) for kind in sorted({file.format for file in files})}
-    for kind, reader in readers.items():
-        reader.check([file for file in files if file.format == kind])
-    lane = Lane(name, tuple(make_steps(settings.steps, "steps")), SplitSettings(), seed)
-    course = Course(lane, files, readers)
-    pieces = [piece for file in files for piece in readers[file.format].pieces(file, 2**62)]
-    measures = {key: kind for step in lane.steps if isinstance(step, Measure) for key, kind in step.columns.items()}
-    passage = Passage(lane, schemas_of(measures))
-    texts: dict[str, None] = {}
-    for records in gather(course, pieces):
-        for text in passage.take(records).column("text").to_pylist():
-            texts[text] = None
-        passage.dropped.clear()
-    return list(texts)
-
-
-def _draw(text: str, seed: int) -> float:
-    """Return a number from 0 to 1 that depends on seed and text."""
-    return xxhash.xxh3_64_intdigest(f"{seed}\0held out\0{text}".encode(errors="surrogateescape")) / 2.0**64
-
-
-def _fit(found: Any, labels: npt.NDArray[np.bool_], penalty: float) -> tuple[npt.NDArray[np.float32], float]:
-    """Return weights and bias with the least mean loss, both classes weighing the same, and penalty."""
-    from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
-
-    signs = np.where(labels, 1.0, -1.0)
-    shares = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
-    transposed = found.T.tocsr()
-
-    def loss(parameters: Values) -> tuple[float, Values]:
-        weights, bias = parameters[:-1], parameters[-1]
-        margins = signs * (found @ weights + bias)
-        slopes = -signs * shares / (1.0 + np.exp(np.clip(margins, -500, 500)))
-        value = float((shares * np.logaddexp(0.0, -margins)).sum() + 0.5 * penalty * (weights @ weights))
-        return value, np.append(transposed @ slopes + penalty * weights, slopes.sum())
-
-    best = minimize(loss, np.zeros(found.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
-    return best[:-1].astype(np.float32), float(np.float32(best[-1]))
-
-
-def _tested(classifier: Classifier, texts: list[str], labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the scores on held-out texts: all, those with mostly Han characters, the others."""
-    array = pa.array(texts, pa.large_string())
-    words = hash_words(array)
-    han = np.array(
-        [(words.hashes[start:end] & HAN_BIT).mean() > 0.5 if end > start else False
-         for start, end in zip(words.offsets, words.offsets[1:])], bool
-    )  # fmt: skip
-    scores = np.nan_to_num(classifier.scores(array), nan=0.5)
-    parts = {"all": np.ones(len(texts), bool), "han": han, "other": ~han}
-    return {name: _measured(scores[part], labels[part]) for name, part in parts.items() if part.any()}
-
-
-def _measured(scores: Values, labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Return accuracy, that of always saying the larger class, and the area under the ROC curve (ties count half)."""
-    from scipy.stats import rankdata  # type: ignore[import-untyped, unused-ignore]
-
-    good, bad = int(labels.sum()), int((~labels).sum())
-    area = None
-    if good and bad:
-        area = float((rankdata(scores)[labels].sum() - good * (good + 1) / 2) / (good * bad))
-    return {
-        "examples": len(labels),
-        "accuracy": float(((scores >= 0.5) == labels).mean()),
-        "majority": max(good, bad) / len(labels),
-        "roc_auc": area,
-    }
-
-
-def _save(classifier: Classifier, folder: Path) -> None:
-    """Write the classifier; `classifier.json` comes last."""
-    from safetensors.numpy import save_file
-
-    (folder / "classifier.json").unlink(missing_ok=True)
-    with temporary_path(folder / "weights.safetensors") as path:
-        tensors = {"weights": classifier.weights, "bias": np.array([classifier.bias], np.float32)}
-        save_file(tensors, path, metadata={"format": "pt"})
-    digest = file_digest(folder / "weights.safetensors")
-    write_state(folder / "classifier.json", classifier.facts | {"weights": digest})
-
-
 def load_classifier(folder: str | Path) -> Classifier:
     """Return the classifier in a folder; raise ConfigError if there is none, or it is unknown, changed or too new."""
     from safetensors.numpy import load_file
@@ -350,17 +188,3 @@ class ClassifierLimit(LimitDecide):
     version = 1
     settings_type = ClassifierLimitSettings
     needs = ("classifier",)
-
-
-def classifier_text(values: dict[str, Any]) -> str:
-    """Return what `train_classifier` gave as text for a terminal."""
-    counts = values["examples"]
-    lines = [tr("{folder}: {good} good and {bad} bad examples", folder=values["folder"], **counts)]
-    for name, entry in values["held_out"].items():
-        area = "" if entry["roc_auc"] is None else f", ROC AUC {entry['roc_auc']:.4f}"
-        words = tr(
-            "held out, {part}: {examples} examples, accuracy {accuracy} (larger class {majority})", part=tr(name),
-            examples=entry["examples"], accuracy=f"{entry['accuracy']:.4f}", majority=f"{entry['majority']:.4f}",
-        )  # fmt: skip
-        lines.append(words + area)
-    return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Where texts may hold personal data or secrets: one quick pass over the bytes of Arrow string arrays.
 
-What is marked is no more than a chance; the patterns of `massivetext.corpus.steps.pii` decide.
+What is marked is no more than a chance; the patterns of `pii_patterns.py` decide.
 """
 
 import re

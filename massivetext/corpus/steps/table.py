@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from massivetext import MORE_STEPS
+from massivetext import STEPS_ABOVE
 from massivetext.corpus.steps import Edit, Measure, Step
 from massivetext.corpus.steps.presets import PRESETS
 from massivetext.errors import ConfigError, unknown_name
@@ -28,13 +28,13 @@ STEPS = {
     "c4_lines": "massivetext.corpus.steps.web:C4Lines",
     "c4_pages": "massivetext.corpus.steps.web:C4Pages",
     "fineweb_quality": "massivetext.corpus.steps.web:FineWebQuality",
-    "word_list": "massivetext.corpus.steps.web:WordList",
+    "word_list": "massivetext.corpus.steps.word_list:WordList",
     "map_neo_quality": "massivetext.corpus.steps.chinese:MapNeoQuality",
     "chinesewebtext_quality": "massivetext.corpus.steps.chinese:ChineseWebTextQuality",
-    "code_quality": "massivetext.corpus.steps.web:CodeQuality",
+    "code_quality": "massivetext.corpus.steps.code_quality:CodeQuality",
     "classifier": "massivetext.corpus.steps.classifier:ClassifierScore",
     "classifier_score": "massivetext.corpus.steps.classifier:ClassifierLimit",
-    **MORE_STEPS,
+    **STEPS_ABOVE,
     "decontaminate": "massivetext.corpus.barrier.decontamination:Decontaminate",
     "deduplicate": "massivetext.corpus.barrier.deduplication:Deduplicate",
 }
