@@ -321,6 +321,11 @@ class DecoderConfig(ModelConfig):
         return True
 
     @property
+    def idle_parameters(self) -> int:
+        """How many parameters a token does not use: those of experts that it is not sent to."""
+        return 0
+
+    @property
     def softcap(self) -> float | None:
         """The bound that logits are bent into, or None."""
         return None

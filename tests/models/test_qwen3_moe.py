@@ -12,6 +12,7 @@ from massivetext.models.decoder import run_block
 from massivetext.models.families.qwen3_moe import Experts, grouped_linear
 from massivetext.models.presets import parameter_count
 from massivetext.training.machine import prepare_compiler
+from massivetext.training.utilisation import matmul_parameters
 
 from .conftest import peer_of, tiny_config, tiny_model
 
@@ -130,6 +131,13 @@ def test_parameters_are_counted_where_blocks_differ(changes):
     config = tiny_config("qwen3_moe", **changes)
     model = tiny_model("qwen3_moe", **changes)
     assert parameter_count(config) == sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("changes", [{}, {"mlp_only_layers": [0]}])
+def test_a_token_is_multiplied_by_its_experts_alone(changes):
+    few, one = (tiny_model("qwen3_moe", num_experts=number, **changes) for number in (6, 2))
+    routers = sum(block.mlp.gate.weight.numel() for block in few.body.layers if hasattr(block.mlp, "gate"))
+    assert matmul_parameters(few) - routers == matmul_parameters(one) - routers * 2 // 6
 
 
 def test_a_vocabulary_is_resized_head_and_all():

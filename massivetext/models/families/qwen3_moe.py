@@ -57,6 +57,12 @@ class Qwen3MoeConfig(Qwen3Config):
         return len({self.has_experts(number) for number in range(self.num_hidden_layers)}) == 1
 
     @property
+    def idle_parameters(self) -> int:
+        """How many parameters a token does not use: those of experts that it is not sent to."""
+        blocks = sum(self.has_experts(number) for number in range(self.num_hidden_layers))
+        return blocks * (self.num_experts - self.num_experts_per_tok) * 3 * self.hidden_size * self.expert_features
+
+    @property
     def expert_features(self) -> int:
         """Features inside one expert."""
         return self.moe_intermediate_size or -(-self.feedforward_features // self.num_experts_per_tok // 32) * 32
