@@ -1,5 +1,4 @@
-"""Check that a corpus's files are those that its manifest lists: names, sizes and footers always, every byte on
-request.
+"""Check that a corpus's files match its manifest: names, sizes and footers always, all bytes on request.
 
 The pages of a Parquet file have their own checksums, which are verified whenever they are read. So the check when a
 corpus is opened needs only two small reads per file, and still no damaged data is used.

@@ -38,8 +38,7 @@ def train_classifier(
     settings: TrainingSettings | dict[str, Any] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Train a classifier that separates `good` from `bad` texts in `folder`, and return its scores on held-out
-    examples.
+    """Train a classifier of `good` and `bad` texts, write it to `folder`, and return its scores on held-out examples.
 
     good, bad: files, folders or patterns, in any format that a corpus reads. Equal texts count once; a text that is in
     both classes is left out. A hash of seed and text decides which examples are held out. `held_out` has separate

@@ -92,7 +92,7 @@ def noted(batch: pa.RecordBatch, texts: pa.Array, changed: pa.Array, step: Step 
 def with_edit(
     batch: pa.RecordBatch, rows: npt.NDArray[np.bool_], step: str, version: int, before: pa.Array, after: pa.Array
 ) -> pa.RecordBatch:
-    """Return the batch with one more edit of some rows. before, after: all rows' bytes."""
+    """Return the batch with one more edit of some rows. before, after: text sizes of all rows, in bytes."""
     edits, chosen, count = batch.column("edits"), pa.array(rows), int(rows.sum())
     names = pa.repeat(step, count), pa.repeat(pa.scalar(version, pa.int32()), count)
     notes = pa.StructArray.from_arrays([*names, before.filter(chosen), after.filter(chosen)], fields=list(EDIT))

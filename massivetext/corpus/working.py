@@ -1,5 +1,4 @@
-"""Run tasks in a separate process, for libraries that hold the interpreter's lock and that hostile input may hang or
-crash.
+"""Run tasks in a separate process, for libraries that hold the interpreter lock and may hang or crash on bad input.
 
 `run(task, argument, text, seconds)` applies the function `task` ("module:name", from two strings to one) to a text and
 returns the result. It runs in a fresh interpreter (not forked, and without the caller's `__main__`), one for each

@@ -57,8 +57,8 @@ PRESETS: dict[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
     "chinesewebtext": (("chinesewebtext_quality", {}),),
     "code": (("code_quality", {}),),
 }
-"""Lists of steps under one name. In a recipe, write `fineweb`, or change limits of some of its steps: `{fineweb:
-{gopher_quality: {min_words: 20}}}`. The modules of the steps define what is counted and name the sources.
+"""Lists of steps under one name. In a recipe, write `fineweb`, or change limits of some of its steps:
+`{fineweb: {gopher_quality: {min_words: 20}}}`. The modules of the steps define what is counted and name the sources.
 
 fineweb: the order of FineWeb's published pipeline after language identification; C4 without the rule that lines end
 like sentences. fineweb2-zh: the limits of FineWeb-2 for Chinese in Han script (cmn_Hani), fitted on the words of jieba.
