@@ -13,6 +13,7 @@ import pkgutil
 import sys
 import tempfile
 import threading
+import unittest.mock
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,10 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 import massivetext as mt  # noqa: E402
+from massivetext.corpus import building  # noqa: E402
+from massivetext.corpus.gathering import ProcessPart  # noqa: E402
+from massivetext.corpus.parts import Part  # noqa: E402
+from massivetext.engines import Advance  # noqa: E402
 from massivetext.generation.engine import decode_steps  # noqa: E402
 from massivetext.generation.settings import generation_settings  # noqa: E402
 from massivetext.tokens.order import TrainingOrder  # noqa: E402
@@ -62,7 +67,7 @@ LEFT_OUT_OF = {
     },
     "document": {
         "text/": "kernels that the steps call with a batch of texts",
-        "corpus/inputs.py": "digests of the input files",
+        "engines.py": "how parts are handed to threads",
     },
     "token": {},
     "family": {
@@ -117,11 +122,10 @@ class Tracer:
         self.on = False
 
     @contextmanager
-    def installed(self, threads_only: bool = False) -> Iterator[None]:
-        """Watch this thread, unless threads_only, and all threads that start inside the block."""
+    def installed(self) -> Iterator[None]:
+        """Watch this thread and all threads that start inside the block."""
         threading.setprofile(self._note)
-        if not threads_only:
-            sys.setprofile(self._note)
+        sys.setprofile(self._note)
         try:
             yield
         finally:
@@ -129,9 +133,9 @@ class Tracer:
             threading.setprofile(None)
 
     @contextmanager
-    def recording(self, threads_only: bool = False) -> Iterator[None]:
+    def recording(self) -> Iterator[None]:
         """Watch and record everything inside the block."""
-        with self.installed(threads_only):
+        with self.installed():
             self.on = True
             yield
             self.on = False
@@ -192,9 +196,9 @@ def training_step(folder: Path) -> Iterator[Count]:
 
 
 def document(folder: Path) -> Iterator[Count]:
-    """Yield the count of one text file in a corpus build: what the threads do that carry it from file to Parquet.
+    """Yield the count of one text file in a corpus build, from the reader through the steps to its row in a part.
 
-    The main thread plans the build and writes the manifest; that is the build's path, not the document's.
+    Planning the build, deduplication and the final Parquet files look at all documents: they are the build's path.
     """
     (folder / "texts").mkdir(parents=True)
     (folder / "texts" / "one.txt").write_text("The harbour was quiet before dawn. " * 20, encoding="utf-8")
@@ -204,9 +208,15 @@ def document(folder: Path) -> Iterator[Count]:
         "split": {"validation": 0, "test": 0},
     }
     tracer = Tracer()
-    with tracer.recording(threads_only=True):
+
+    class TracedPart(ProcessPart):
+        def __call__(self, part: Part, advance: Advance) -> dict[str, Any]:
+            with tracer.recording():
+                return super().__call__(part, advance)
+
+    with unittest.mock.patch.object(building, "ProcessPart", TracedPart):
         mt.build_corpus(recipe, folder / "corpus", quiet=True)
-    yield tracer.count("document", "one document, from file to written row")
+    yield tracer.count("document", "one document, from file to row")
 
 
 def token(folder: Path) -> Iterator[Count]:

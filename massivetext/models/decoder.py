@@ -1,8 +1,6 @@
-"""Decoders: the body that the causal families share, and the language model on it.
+"""Decoders: the way through a causal body, whose block a family gives, and the language model on it.
 
 Legend: B batch, T tokens, D features, V vocabulary.
-
-A family (families/llama.py, families/gpt2.py, ...) gives the block; this file is the way through the blocks.
 """
 
 from collections.abc import Callable
@@ -137,10 +135,7 @@ class Decoder(Body):
 
 
 class DecoderModel(Model):
-    """What every model on a decoder's body has. The training loop uses `embed`, `hidden` and `head_weight`.
-
-    The lookup stays outside a compiled `hidden`, because its gradient is what made compiled runs differ.
-    """
+    """What every model on a decoder's body has. The training loop compiles `hidden`, and `embed` stays outside."""
 
     body_name = "model"
     model: Decoder
@@ -212,9 +207,8 @@ class DecoderModel(Model):
         record: Record | None = None,
     ) -> Tensor:
         """Return the final hidden states (B, T, D) of embeddings (B, T, D); arguments as for `CausalLM.forward`."""
-        if attention_mask is not None and not torch.compiler.is_compiling() and bool(attention_mask.all()):
-            attention_mask = None  # without a mask attention is faster
-        if attention_mask is None:
+        known = not torch.compiler.is_compiling()
+        if attention_mask is None or (known and bool(attention_mask.all())):  # without a mask attention is faster
             return self.hidden(embeddings, position_ids, segments, record=record)
         if position_ids is None:
             position_ids = padded_positions(attention_mask, self.model.padding_position)
@@ -292,11 +286,9 @@ class CausalLM(DecoderModel):
         """Return the embeddings (B, T, D) of ids, or those that were given; raise ModelError for both or neither."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ModelError("pass input_ids (B, T), or inputs_embeds (B, T, D) in their place; one of the two")
-        if input_ids is None:
-            embeddings = cast(Tensor, inputs_embeds)
-        else:
+        if input_ids is not None:
             self.check_ids(input_ids)
-            embeddings = self.embed(input_ids)
+        embeddings = cast(Tensor, inputs_embeds) if input_ids is None else self.embed(input_ids)
         if kinds is not None and self.model.adds_kinds:
             self.check_ids(kinds)
             return embeddings + self.embed(kinds)

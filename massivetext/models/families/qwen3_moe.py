@@ -113,7 +113,7 @@ class Experts(nn.Module):
 
         An expert without rows is asked too where gradients are wanted: its gradient is zero, not missing.
         """
-        parts = zip(self.experts, copies.split(counts.tolist()), strict=True)
+        parts = zip(self.experts, torch.split(copies, counts.tolist()), strict=True)
         return torch.cat([expert(part) for expert, part in parts if len(part) or torch.is_grad_enabled()])
 
     def _together(self, copies: Tensor, counts: Tensor) -> Tensor:
