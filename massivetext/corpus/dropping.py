@@ -1,4 +1,4 @@
-"""Dropped rows: which step dropped them and why, with an excerpt from which personal data is removed."""
+"""Dropped rows: which step dropped them and why, with an excerpt edited by the steps that redact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Dropped:
         values: pa.Array | None = None,
         thresholds: pa.Array | None = None,
     ) -> None:
-        """Add some rows of a batch. reasons, values, thresholds: for these rows only, which value broke which limit."""
+        """Add some rows of a batch. For these rows alone: the reasons, and which value broke which limit."""
         step, version = by
         nothing = pa.nulls(len(reasons), pa.float64())
         notes = {

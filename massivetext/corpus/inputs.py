@@ -81,8 +81,7 @@ def content_digest(path: Path) -> str:
 
 
 def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
-    """Return a digest of each source's files, or that of the built corpus that is named; None for a source without
-    files.
+    """Return a digest of each source's files, or of the built corpus that is named; None if a source has no files.
 
     It covers names, sizes and modification times. A file with another time counts as unchanged if the corpus in
     `folder` has read the same content.

@@ -137,8 +137,7 @@ def _result(folder: Path, takedown: Path) -> dict[str, Any]:
 
 
 def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[str, Any] | None:
-    """Finish an interrupted takedown of a corpus; return its result, or None if there is none. The corpus must be
-    locked.
+    """Finish an interrupted takedown of a locked corpus; return its result, or None if there is none.
 
     dependents: as in `remove_documents`.
     """

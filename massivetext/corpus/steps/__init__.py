@@ -38,7 +38,7 @@ class Step(ABC):
         return ()
 
     def check(self) -> None:
-        """Raise ConfigError or DataError if something named in the settings, such as a file, is unusable."""
+        """Raise ConfigError or DataError if something in the settings, such as a file, is unusable; reads no input."""
         return None
 
     def describe(self) -> dict[str, Any]:
@@ -84,8 +84,7 @@ class Edit(Step):
 
     @abstractmethod
     def edit(self, batch: pa.RecordBatch) -> pa.Array | Edited:
-        """Return the new text, with the length of the batch and the type of its `text` column; null where the edit
-        failed.
+        """Return the new text, as long as the batch and of the type of its `text` column; null where the edit failed.
 
         If nothing had to change, the result shares the buffers of the batch's column; no copy is made. A step that also
         gives reasons for failures, or that edits other columns, returns `Edited`.
