@@ -1,16 +1,18 @@
-"""How fast text is cleaned and measured: MB/s of UTF-8 a core, on real English and Chinese.
+"""Measure how fast text is cleaned and measured: MB/s of UTF-8 per core, on real English and Chinese text.
 
     python benchmarks/corpus.py [--data FOLDER] [--out benchmarks/results/corpus.json]
 
-`steps`: each step alone and the chain of them on Arrow batches in memory, by the processor time of one thread.
-`filters`: language, Gopher, C4, FineWeb, pattern PII and MinHash-112 one after the other, on texts of web page length;
-a decision is taken and nothing removed, so that every filter sees every text. `archive`: the same filters from JSON
-lines in zstd to a finished corpus in Parquet, near-duplicates dropped, of which about every fifth text is one: to have
-enough text, further texts are put together from the sentences of all.
-`plain_python`: such statistics with `str`, `re` and `collections`, as they are usually written, on a part of the text.
-`build`: `build_corpus` from files to Parquet (read, decode, normalise, measure, digests, split, zstd), for the ways in
-which documents lie in files, by the processor time of all threads and by the clock. Each number is the best of several
-rounds (all filters: of each batch's), because other processes disturb one.
+`steps`: each step alone and all steps in a chain on Arrow batches in memory, by the processor time of one thread.
+`filters`: language, Gopher, C4, FineWeb, pattern PII and MinHash-112 in sequence, on texts as long as web pages. Each
+filter decides but removes nothing, so that every filter sees every text.
+`archive`: the same filters from zstd-compressed JSON lines to a finished Parquet corpus without near-duplicates. About
+one text in five is a near-duplicate; additional texts are composed from sentences of the real ones.
+`plain_python`: similar statistics with `str`, `re` and `collections`, as usually written, on a part of the text.
+`build`: `build_corpus` from files to Parquet (read, decode, normalise, measure, digests, split, zstd), for each layout
+of documents in files, by the processor time of all threads and by wall time.
+
+Each number is the best of several rounds, because other processes disturb some of them (`filters`: the sum of each
+batch's best).
 """
 
 import argparse
@@ -43,7 +45,7 @@ TEXT_BYTES = 20_000_000
 PLAIN_BYTES = 1_000_000
 BATCH_ROWS = 1024
 ARCHIVE_ATTEMPTS = 12
-"""Builds of which the best counts: other processes seldom leave the machine alone for the two seconds of one."""
+"""Number of builds, of which the best counts. A build takes two seconds, and other processes disturb most of them."""
 ARCHIVE_ROWS = 4096
 NEAR_DUPLICATES = 0.2
 CHAIN = ["normalise", "gopher_quality", {"length": {"min_characters": 100}}]
@@ -52,7 +54,7 @@ PII = {"pii": {"types": ["email", "phone", "ip", "card", "iban", "resident_id"]}
 PROSE_LIMITS_OFF = {
     "gopher_quality": dict.fromkeys(("min_mean_word_characters", "min_stop_words", "min_alphabetic_word_fraction"))
 }
-"""Limits fitted on English, which all Chinese text breaks; what they look at is measured all the same."""
+"""Limits fitted to English, which all Chinese text breaks. They are switched off, but their values are measured."""
 FILTERS = {
     "english_filters": ["normalise", "in_language", "fineweb", PII],
     "chinese_filters_by_characters": ["normalise", "in_language", {"fineweb": PROSE_LIMITS_OFF}, "chinesewebtext", PII],
@@ -65,12 +67,12 @@ FILTERS = {
         PII,
     ],
 }
-"""All filters; `fineweb` is Gopher's two, C4's and FineWeb's own. Chinese by characters, and by a segmenter's words."""
+"""All filters; `fineweb` is both of Gopher's, C4's and its own. For Chinese: by character and by segmented word."""
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 
 
 def as_batches(texts: list[str], size: int) -> list[pa.RecordBatch]:
-    """Return record batches of the texts, over and over until they hold `size` bytes."""
+    """Return record batches of the texts, repeated until they hold `size` bytes."""
     total = sum(len(text.encode()) for text in texts)
     repeated = texts * max(1, round(size / total))
     table = pa.table({"text": pa.array(repeated, pa.string())})
@@ -78,7 +80,7 @@ def as_batches(texts: list[str], size: int) -> list[pa.RecordBatch]:
 
 
 def take(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch after one step; a decision is taken, and nothing removed, so that all steps see all text."""
+    """Return the batch after one step. The step decides but removes nothing, so that all steps see all text."""
     if isinstance(step, Edit):
         found = step.edit(batch)
         return replaced(batch, "text", found.texts if isinstance(found, Edited) else found)
@@ -91,7 +93,7 @@ def take(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def best_rate(work: Callable[[], None], size: int, clock: Callable[[], float] = time.thread_time) -> float:
-    """Return the bytes per second of the fastest of ROUNDS rounds, after one that compiles."""
+    """Return the bytes per second of the fastest of ROUNDS rounds, after a warm-up round that compiles."""
     work()
     seconds = []
     for _ in range(ROUNDS):
@@ -102,7 +104,7 @@ def best_rate(work: Callable[[], None], size: int, clock: Callable[[], float] = 
 
 
 def measure_steps(batches: list[pa.RecordBatch]) -> dict[str, float]:
-    """Return MB/s of one core for each step, for the chain that plain Python does as well, and with repetition."""
+    """Return MB/s of one core for each step, for the chain that `plain_python` also does, and with repetition."""
     size = sum(batch.column("text").nbytes for batch in batches)
     rates = {}
     state = batches
@@ -122,7 +124,7 @@ def measure_steps(batches: list[pa.RecordBatch]) -> dict[str, float]:
 
 
 def measure_filters(batches: list[pa.RecordBatch], listed: list[object]) -> dict[str, float]:
-    """Return MB/s of one core for all filters and MinHash, and for each of their steps where it stands in the chain."""
+    """Return MB/s of one core for all filters and MinHash together, and for each step in its position in the chain."""
     size = sum(batch.column("text").nbytes for batch in batches)
     steps = make_steps(listed)
 
@@ -134,7 +136,7 @@ def measure_filters(batches: list[pa.RecordBatch], listed: list[object]) -> dict
             batch = take(step, batch)
         sign(batch)
 
-    # Batch by batch: the whole takes longer than other processes leave the machine alone.
+    # Each batch is timed separately, because other processes would disturb one long measurement.
     seconds = sum(1 / best_rate(lambda batch=batch: chain(batch), 1) for batch in batches)
     rates = {"all": size / seconds}
     state = batches
@@ -148,7 +150,7 @@ def measure_filters(batches: list[pa.RecordBatch], listed: list[object]) -> dict
 
 
 def build_rates(recipe: dict[str, object], size: int, scratch: Path, attempts: int, threads: int) -> dict[str, float]:
-    """Return the best MB/s of several builds, by processor time of all threads and by the clock."""
+    """Return the best MB/s of several builds, by processor time of all threads and by wall time."""
     rates: dict[str, float] = {}
     for attempt in range(attempts):
         used, began = time.process_time(), time.perf_counter()
@@ -160,7 +162,7 @@ def build_rates(recipe: dict[str, object], size: int, scratch: Path, attempts: i
 
 
 def archive_texts(texts: list[str], size: int) -> list[str]:
-    """Return texts of `size` bytes in all: the given ones, then new ones of their sentences and near-duplicates."""
+    """Return `size` bytes of texts: the given ones, then near-duplicates and new texts from their sentences."""
     chance = random.Random(0)
     parts = [re.split(r"(?<=[.!?。！？\n])", text) for text in texts]
     sentences = [sentence for part in parts for sentence in part if sentence]
@@ -168,7 +170,7 @@ def archive_texts(texts: list[str], size: int) -> list[str]:
     while held < size:
         place = chance.randrange(len(texts))
         if chance.random() < NEAR_DUPLICATES:
-            text = f"{len(found)} {texts[place]}"  # told apart by its beginning
+            text = f"{len(found)} {texts[place]}"  # a near-duplicate that differs in its beginning
         else:
             text = "".join(chance.choices(sentences, k=len(parts[place])))
         found.append(text)
@@ -177,7 +179,7 @@ def archive_texts(texts: list[str], size: int) -> list[str]:
 
 
 def measure_archive(texts: list[str], listed: list[object], threads: int) -> dict[str, float]:
-    """Return MB/s (of text) of a build from JSON lines in zstd, by processor time of all threads and by the clock."""
+    """Return MB/s (of text) of a build from zstd JSON lines, by processor time of all threads and by wall time."""
     texts = archive_texts(texts, TEXT_BYTES)
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "source")
@@ -195,7 +197,7 @@ def measure_archive(texts: list[str], listed: list[object], threads: int) -> dic
 
 
 def plain_statistics(text: str) -> dict[str, float]:
-    """Return the quality counts as they are usually written in Python (words by a regular expression)."""
+    """Return the quality counts as usually written in Python, with words from a regular expression."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
     pieces = re.findall(r"[\u4e00-\u9fff]|\w+|[^\w\s]+", text)
     words = [piece for piece in pieces if any(character.isalnum() for character in piece)]
@@ -231,7 +233,7 @@ def measure_plain(texts: list[str]) -> float:
 
 
 def measure_build(texts: list[str], kind: str, threads: int) -> dict[str, float]:
-    """Return MB/s of `build_corpus` by processor time and by the clock; kind: unit of plain text, or "jsonl"."""
+    """Return MB/s of `build_corpus` by processor time and by wall time. kind: unit of plain text, or "jsonl"."""
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "source")
         source.mkdir()

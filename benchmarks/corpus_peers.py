@@ -1,17 +1,17 @@
-"""How fast the filters are beside datatrove's and rensa's on the same documents, and where the decisions differ.
+"""Compare the filters with datatrove and rensa on the same documents: speed, and where the decisions differ.
 
     python benchmarks/corpus_peers.py [--data FOLDER] [--megabytes 2] [--agreement-megabytes 0]
         [--out benchmarks/results/corpus_peers.json]
 
-`speed`: Gopher's quality and repetition rules and the MinHash of word 5-grams by 112 functions, MB/s of one core by
-processor time, datatrove and this package in turn, each the best of its rounds; datatrove as its users run it (its
-defaults, 16 bands of 7) and at its fastest (words cut at white space, 32-bit hashes). `minhash` alone, beside rensa:
-over words, as its documentation shows; over word 5-grams that Python joins, which is the same work; and its signing of
-given hashes beside ours.
+`speed`: Gopher's quality and repetition rules and the MinHash of word 5-grams with 112 functions, in MB/s of one core
+by processor time. datatrove and this package run alternately, and the best round of each counts. datatrove runs with
+its defaults (16 bands of 7) and with its fastest settings (words split at white space, 32-bit hashes).
+`minhash`: MinHash alone, compared with rensa: over words, as in rensa's documentation; over word 5-grams joined in
+Python, which is the same work as ours; and only the signing of given hashes.
 
-`agreement`: each rule alone, on every document, beside datatrove's. Each document on which they differ is put into a
-class: `words` where datatrove's own formula agrees with ours once it is given our words, `formula` where it does not.
-`slow_twin`: on how many documents the kernels' decisions are those of the plain Python in this package's tests.
+`agreement`: each rule alone on every document, compared with datatrove's. Each document on which they differ gets a
+class: `words` if datatrove's formula agrees with ours when given our words, `formula` if it does not.
+`slow_twin`: the number of documents on which the kernels and the plain Python code in the tests decide the same.
 """
 
 import argparse
@@ -66,9 +66,9 @@ RULES = {
         for order, limit in ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.10))
     },
 }
-"""Each rule of ours, and the setting of datatrove's filter that alone switches it on."""
+"""Each of our rules, and the setting of datatrove's filter that switches on only that rule."""
 SYMBOLS = {"max_hashes_per_word": "gopher_too_many_hashes", "max_ellipses_per_word": "gopher_too_many_ellipsis"}
-"""One setting of datatrove's is two rules, told apart by the reason."""
+"""One setting of datatrove covers two rules, which are distinguished by the reason."""
 ALL_OFF = {
     "quality": dict.fromkeys(
         ("min_doc_words", "max_doc_words", "min_avg_word_length", "max_avg_word_length", "max_symbol_word_ratio",
@@ -102,11 +102,11 @@ EXPLAINED = {
         "white space alone being a line; here without it, blank lines left out."
     ),
 }
-"""What the classes of disagreement are, as seen in the documents of each."""
+"""Explanations of the classes of disagreement, from a review of their documents."""
 
 
 def seconds_of(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Return the processor time of the fastest of some rounds."""
+    """Return the processor time of the fastest of several rounds."""
     found = []
     for _ in range(rounds):
         start = time.process_time()
@@ -116,12 +116,12 @@ def seconds_of(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
 
 
 def batches_of(texts: list[str]) -> list[pa.Array]:
-    """Return the texts as Arrow arrays of a batch's size."""
+    """Return the texts as Arrow arrays of batch size."""
     return [pa.array(texts[start : start + BATCH_ROWS]) for start in range(0, len(texts), BATCH_ROWS)]
 
 
 def measured(array: pa.Array) -> tuple[dict[str, Any], Any]:
-    """Return what the limits of both filters are compared with, and the words; counted in one pass over the words."""
+    """Return the values that both filters compare with their limits, and the words; counted in one pass over them."""
     words = hash_words(array)
     columns = {f"statistics__{name}": values for name, values in text_statistics(array).items()}
     columns |= {f"ngrams__{name}": values for name, values in repetition_statistics(words, array).items()}
@@ -133,7 +133,7 @@ LIMITS = {**QualitySettings().model_dump(), **RepetitionSettings().model_dump()}
 
 
 def own_work(arrays: list[pa.Array]) -> None:
-    """Take both filters' decisions and sign all documents."""
+    """Compute the decisions of both filters and the signatures of all documents."""
     for array in arrays:
         values, words = measured(array)
         decide_by_limits(LIMITS, values, len(array))
@@ -141,7 +141,7 @@ def own_work(arrays: list[pa.Array]) -> None:
 
 
 def datatrove_work(texts: list[str], scratch: Path, best: bool) -> Callable[[], None]:
-    """Return the same work by datatrove: two filters on each document, then the signature of each; nothing written."""
+    """Return a function that does the same work with datatrove: two filters, then the signature; nothing is written."""
     from datatrove.data import Document
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
     from datatrove.pipeline.filters import GopherQualityFilter, GopherRepetitionFilter
@@ -162,7 +162,7 @@ def datatrove_work(texts: list[str], scratch: Path, best: bool) -> Callable[[], 
     config = MinhashConfig(NGRAM, 16, 7, hash_config=HashConfig(32 if best else 64, "xxhash"))
     quality, repetition = GopherQualityFilter(language=language), GopherRepetitionFilter(language=language)
     minhash = MinhashDedupSignature(str(scratch), config, language=language)
-    # Newer releases of xxhash take bytes only, which datatrove's own call does not give them.
+    # datatrove's own call passes text, but newer releases of xxhash accept only bytes.
     digest = xxhash.xxh32_intdigest if best else xxhash.xxh64_intdigest
     minhash._hash_func = lambda shingle: digest(shingle.encode())
     documents = [Document(text, str(number)) for number, text in enumerate(texts)]
@@ -179,7 +179,7 @@ def datatrove_work(texts: list[str], scratch: Path, best: bool) -> Callable[[], 
 
 
 def speed(texts: list[str]) -> dict[str, Any]:
-    """Return MB/s of the filters and MinHash together, ours and datatrove's in turn, and the ratios."""
+    """Return MB/s of the filters and MinHash together, ours and datatrove's alternately, and the ratios."""
     size, arrays = sum(len(text.encode()) for text in texts), batches_of(texts)
     own_work(arrays[:1])
     rates: dict[str, float] = {}
@@ -198,7 +198,7 @@ def speed(texts: list[str]) -> dict[str, Any]:
 
 
 def minhash_speed(texts: list[str]) -> dict[str, Any]:
-    """Return MB/s of MinHash alone, ours and rensa's in turn."""
+    """Return MB/s of MinHash alone, ours and rensa's alternately."""
     import rensa
 
     size, arrays = sum(len(text.encode()) for text in texts), batches_of(texts)
@@ -248,7 +248,7 @@ def minhash_speed(texts: list[str]) -> dict[str, Any]:
 
 
 def broken_rules(texts: list[str]) -> dict[str, np.ndarray]:
-    """Return for each rule which documents break it, by the kernels."""
+    """Return, for each rule, which documents break it according to the kernels."""
     parts = [measured(array)[0] for array in batches_of(texts)]
     found = {}
     for name in RULES:
@@ -258,7 +258,7 @@ def broken_rules(texts: list[str]) -> dict[str, np.ndarray]:
 
 
 def peer_breaks(name: str, document: Any) -> bool:
-    """Return whether a document breaks datatrove's rule of that name."""
+    """Return whether a document breaks datatrove's version of a rule."""
     from datatrove.pipeline.filters import GopherQualityFilter, GopherRepetitionFilter
 
     kind, setting, value = RULES[name]
@@ -279,7 +279,7 @@ _FILTERS: dict[tuple[str, str], Any] = {}
 
 
 def agreement(texts: list[str]) -> dict[str, Any]:
-    """Return for each rule on how many documents both agree, and the classes of the others with examples."""
+    """Return, for each rule, the number of documents on which both agree, and classes and examples of the others."""
     from datatrove.data import Document
     from datatrove.pipeline.filters import gopher_quality_filter, gopher_repetition_filter
     from datatrove.utils.text import split_into_words
@@ -335,7 +335,7 @@ def agreement(texts: list[str]) -> dict[str, Any]:
 
 
 def slow_twin(texts: list[str]) -> dict[str, int]:
-    """Return on how many documents the first broken rule is that of the slow twins."""
+    """Return the number of documents for which kernels and plain Python code name the same first broken rule."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     from text.test_statistics import slow_statistics
     from text.test_words import slow_repetition

@@ -1,12 +1,12 @@
-"""How surely benchmark items are found in documents, whole and edited: recall by the item's length, and precision.
+"""Measure how reliably benchmark items are found in documents, verbatim and edited: recall by length, and precision.
 
     python benchmarks/decontamination.py [--data FOLDER] [--out benchmarks/results/decontamination.json]
 
-Items are the questions of GSM8K and, in Chinese, of MGSM, and those of XQuAD, which are shorter; documents are articles
-that these questions are not about. An item is put into every second document, whole, or with a tenth of its words
-(Chinese: characters) replaced, deleted or swapped with their neighbour at random. Recall is by length in words of the
-package (a Han character is one); precision is the part of the removed documents into which an item was put. Items
-shorter than `min_item_words` are not looked for; they are counted as `too_short`.
+The items are the questions of GSM8K (in Chinese: MGSM) and the shorter questions of XQuAD. The documents are articles
+that these questions are not about. An item is inserted into every second document, either verbatim or with a tenth of
+its words (Chinese: characters) randomly replaced, deleted or swapped with their neighbour. Recall is given by length in
+words (a Han character is one word). Precision is the fraction of the removed documents that contain an inserted item.
+Items shorter than `min_item_words` are not searched for; they are counted as `too_short`.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def questions(data: Path, language: str) -> list[str]:
 
 
 def edited(chance: random.Random, item: str, language: str) -> str:
-    """Return an item of which a tenth of the units, one at least, was replaced, deleted or swapped."""
+    """Return an item with a tenth of its units, at least one, replaced, deleted or swapped."""
     units = item.split() if language == "english" else list(item)
     for at in chance.sample(range(len(units)), max(1, round(SHARE * len(units)))):
         kind = chance.randrange(3)
@@ -68,7 +68,7 @@ def edited(chance: random.Random, item: str, language: str) -> str:
 
 
 def write_lines(path: Path, texts: list[str]) -> dict[str, str]:
-    """Return a source of these texts."""
+    """Write the texts as JSON lines and return a source that reads them."""
     path.write_text("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts))
     return {"name": path.stem, "path": str(path)}
 
@@ -84,7 +84,7 @@ def measure(data: Path, language: str, change: bool) -> dict[str, Any]:
     by_length: dict[int, list[int]] = {}
     for row in range(len(items)):
         by_length.setdefault(next(top for top in LENGTHS if words[row] < top), []).append(row)
-    # Of each length as many items as there are, up to its share of the documents.
+    # For each length, take all items, up to an equal share of the documents.
     share = len(documents) // 2 // (len(LENGTHS) - 1)
     chosen = [row for top in LENGTHS[1:] for row in by_length.get(top, [])[:share]]
     texts, held = list(documents), {}

@@ -1,20 +1,19 @@
-"""How well and how fast near-duplicates are found: recall and precision against brute force, MB/s, peak memory.
+"""Measure near-duplicate detection: recall and precision against brute force, MB/s, and peak memory.
 
     python benchmarks/deduplication.py [--data FOLDER] [--documents 5000] [--generated 1000000]
         [--out benchmarks/results/deduplication.json]
 
-`english`, `chinese`: real documents (Chinese: halves of passages), and copies of them with planted edits (stretches of
-words replaced, inserted, deleted), through the barrier with 16 bands of 7; all pairs are compared by true Jaccard
-similarity as the truth. A pair counts as found when its later document was dropped. `before_verification`: the same
-without comparing candidates.
-`generated`: so many short documents, half of them near-duplicates, in a process of its own, with its peak memory.
+`english`, `chinese`: real documents (Chinese: halves of passages) and copies with edits (sequences of words replaced,
+inserted or deleted), deduplicated with 16 bands of 7. The ground truth is the exact Jaccard similarity of all pairs. A
+pair counts as found if its later document was dropped. `before_verification`: the same without comparing candidates.
+`generated`: `--generated` short documents, half of them near-duplicates, in a separate process with its peak memory.
 
     python benchmarks/deduplication.py --large 5 [--out benchmarks/results/large_corpus.json]
 
-`large`: so many GB of generated pages of some thousand characters, English-like and Chinese-like, a tenth of them
-earlier ones with a sentence more, in JSON lines with zstd; normalised, measured for Gopher's rules and deduplicated,
-exactly and nearly, in a process of its own: seconds, MB/s of text, peak memory. It needs
-about as much room on the disk, in --scratch.
+`large`: `--large` GB of generated English-like and Chinese-like pages of a few thousand characters, in zstd-compressed
+JSON lines. A tenth are earlier pages with one more sentence. A separate process normalises them, measures them for
+Gopher's rules and removes exact and near-duplicates. Reports seconds, MB/s of text and peak memory. It needs about the
+same amount of disk space in --scratch.
 """
 
 import argparse
@@ -44,7 +43,7 @@ SHORTEST_UNITS = 60
 
 
 def edited(chance: random.Random, units: list[str], joiner: str) -> str:
-    """Return a copy with a few stretches replaced, inserted or deleted."""
+    """Return a copy with a few sequences of units replaced, inserted or deleted."""
     units = list(units)
     for _ in range(max(1, round(chance.choice([0.005, 0.01, 0.02, 0.04]) * len(units)))):
         at, size = chance.randrange(len(units)), chance.randrange(1, 6)
@@ -55,13 +54,13 @@ def edited(chance: random.Random, units: list[str], joiner: str) -> str:
 
 
 def halved(text: str) -> list[str]:
-    """Return a Chinese text in two parts, cut at the end of the sentence in the middle; a short one whole."""
+    """Return a Chinese text in two parts, split at the sentence end in the middle; a short text stays whole."""
     cut = text.find("。", len(text) // 2) + 1
     return [text[:cut], text[cut:]] if cut and len(text) - cut >= SHORTEST_UNITS else [text]
 
 
 def planted(texts: list[str], documents: int, by_character: bool) -> list[str]:
-    """Return half as many different documents as asked for, and an edited copy of each, in random order."""
+    """Return `documents` texts in random order: half are different documents, half are edited copies of them."""
     chance, joiner = random.Random(0), "" if by_character else " "
     split = [list(text) if by_character else text.split(" ") for text in dict.fromkeys(texts)]
     split = [units for units in split if len(units) >= SHORTEST_UNITS][: documents // 2]
@@ -72,7 +71,7 @@ def planted(texts: list[str], documents: int, by_character: bool) -> list[str]:
 
 @njit(cache=True)
 def most_similar(shingles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return for each text its greatest Jaccard similarity to an earlier one, over all pairs."""
+    """Return for each text its highest Jaccard similarity to any earlier text, by comparing all pairs."""
     found = np.zeros(len(offsets) - 1)
     for row in range(len(offsets) - 1):
         for other in range(row):
@@ -85,7 +84,7 @@ def most_similar(shingles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def build(texts: list[str], folder: Path, verify: bool) -> tuple[set[str], float]:
-    """Return the texts that were dropped, and how many seconds the build took."""
+    """Build a corpus and return the dropped texts and the seconds that the build took."""
     source = folder / "texts.jsonl"
     source.write_text("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts))
     steps = [{"deduplicate": {"near": {"verify": verify, "split_threshold": None}}}]
@@ -134,12 +133,12 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"seconds": round(time.perf_counter() - began, 1), "peak_memory_bytes": peak,
                   "peak_own_memory_bytes": own[0], "kept": corpus.manifest["splits"]["train"]["documents"]}))
 """
-"""What runs in the other process. Its peak memory counts pages of files that are mapped, which the operating system
-takes back where memory is short; `own` is without them."""
+"""The program of the separate process. Its peak memory includes mapped file pages, which the operating system can
+reclaim; `own` excludes them."""
 
 
 def measure_generated(documents: int) -> dict[str, object]:
-    """Return time and peak memory for many short generated documents, half of them near-duplicates."""
+    """Return time and peak memory for `documents` short generated documents, half of them near-duplicates."""
     chance = random.Random(0)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "generated.jsonl")
@@ -160,7 +159,7 @@ SENTENCES, SENTENCE_WORDS = 100_000, 20
 
 
 def sentences(numbers: np.random.Generator) -> tuple[list[str], list[str]]:
-    """Return English-like and Chinese-like sentences, the n-th word with a weight of 1 / n."""
+    """Return English-like and Chinese-like sentences; the probability of the n-th word is proportional to 1 / n."""
     bounds = np.cumsum(1 / np.arange(1, 20_001))
     letters = np.array(list("etaoinshrdlucmfwypvbgkjqxz"))
     english = ["".join(letters[numbers.integers(0, 26, 2 + rank.bit_length() // 2)]) for rank in range(1, 20_001)]
@@ -173,10 +172,10 @@ def sentences(numbers: np.random.Generator) -> tuple[list[str], list[str]]:
 
 
 def write_pages(folder: Path, size: int) -> int:
-    """Write JSON lines in zstd until their texts hold `size` bytes, and return how many documents they are.
+    """Write zstd-compressed JSON lines until their texts hold `size` bytes; return the number of documents.
 
-    A page is some dozens of sentences drawn from many; every fourth one is Chinese, every tenth one a page of before
-    with one more sentence.
+    A page has a few dozen sentences drawn from a pool. Every fourth page is Chinese, and every tenth page is an
+    earlier page with one more sentence.
     """
     numbers = np.random.Generator(np.random.PCG64(0))
     english, chinese = sentences(numbers)

@@ -1,15 +1,15 @@
-"""How well, and how fast, the main text is taken out of web pages: 181 pages with the text that people marked in them.
+"""Measure the quality and speed of main text extraction on 181 web pages with human annotations.
 
     python benchmarks/extraction.py [--data FOLDER] [--out benchmarks/results/extraction.json]
 
-Two sets: the pages as they are, in English, and the same pages in Chinese: each word of a page, and of the text marked
-in it, becomes a few characters of a Chinese text, the same ones wherever it occurs. So the Chinese pages have the
-structure of real pages, text that is as dense as Chinese, and a marked text.
+There are two sets: the original English pages, and the same pages in Chinese. For the latter, each word of a page and
+of its annotated text is consistently replaced by a few characters of a Chinese text. So the Chinese pages have the
+structure of real pages, the text density of Chinese, and annotations.
 
-Score, as in the article extraction benchmark that the pages are from: the 4-grams (of words, in Chinese of characters)
-of the extracted and the marked text are compared as multisets; precision and recall are means over the pages, F1 is
-their harmonic mean. Speed is MB of HTML a second of processor time, decoding not included. `published` are the texts
-that come with the pages, extracted by their authors.
+The score is that of the article extraction benchmark that provides the pages. The 4-grams (words; in Chinese,
+characters) of the extracted and the annotated text are compared as multisets. Precision and recall are means over the
+pages, F1 is their harmonic mean. Speed is MB of HTML per second of processor time, without decoding. `published` are
+the extracted texts that the authors of the benchmark provide.
 """
 
 import argparse
@@ -44,12 +44,12 @@ MARKUP = re.compile(
 )
 LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)?")
 LETTERS_PER_CHARACTER = 2.5
-"""How many letters of English say what a Chinese character says."""
+"""Number of English letters that correspond to one Chinese character."""
 PUNCTUATION = str.maketrans({",": "，", ".": "。", "!": "！", "?": "？", ":": "：", ";": "；", "(": "（", ")": "）"})
 
 
 def grams(text: str) -> Counter[tuple[str, ...]]:
-    """Return the word n-grams of a text; one that is shorter is one gram."""
+    """Return the counts of the word n-grams of a text; a shorter text is a single gram."""
     words = WORD.findall(text)
     if not words:
         return Counter()
@@ -57,7 +57,7 @@ def grams(text: str) -> Counter[tuple[str, ...]]:
 
 
 def score(found: dict[str, str], gold: dict[str, str]) -> dict[str, float]:
-    """Return precision, recall and F1 of extracted texts, fractions."""
+    """Return precision, recall and F1 of extracted texts, as fractions."""
     precisions, recalls = [], []
     for name, wanted in gold.items():
         expected, got = grams(wanted), grams(found.get(name, ""))
@@ -70,7 +70,7 @@ def score(found: dict[str, str], gold: dict[str, str]) -> dict[str, float]:
 
 
 def in_chinese(text: str, source: str) -> str:
-    """Return an English text with a few Chinese characters for each word, without spaces between them."""
+    """Return an English text with each word replaced by a few Chinese characters, without spaces between them."""
 
     def characters(found: re.Match[str]) -> str:
         word = found[0].lower()
@@ -82,7 +82,7 @@ def in_chinese(text: str, source: str) -> str:
 
 
 def page_in_chinese(page: str, source: str) -> str:
-    """Return a page whose visible text is Chinese; its markup, scripts and styles stay."""
+    """Return a page with its visible text in Chinese; markup, scripts and styles are kept."""
     parts, place = [], 0
     for found in MARKUP.finditer(page):
         parts += in_chinese(page[place : found.start()], source), found[0]
@@ -91,7 +91,7 @@ def page_in_chinese(page: str, source: str) -> str:
 
 
 def chinese_text(data: Path) -> str:
-    """Return Chinese prose without punctuation, to take characters from."""
+    """Return Chinese prose without punctuation, as the source of characters."""
     trial = data / "zh/cmrc2018_trial.json"
     if trial.is_file():
         articles = json.loads(trial.read_text())["data"]
@@ -102,7 +102,7 @@ def chinese_text(data: Path) -> str:
 
 
 def candidates() -> dict[str, Callable[[str], str]]:
-    """Return the ways of extraction: those of the step, and trafilatura's other settings."""
+    """Return the extraction functions by name: those of the step, and trafilatura with other settings."""
     import trafilatura
 
     def other(**options: bool) -> Callable[[str], str]:

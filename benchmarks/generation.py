@@ -1,6 +1,8 @@
-"""Greedy decoding of a 7 M GPT-2 and Llama: ours and transformers.generate in turn, ids checked equal, as JSON.
+"""Compare the greedy decoding speed of a 7 M GPT-2 and Llama with transformers.generate; write the results as JSON.
 
 python benchmarks/generation.py [--threads N] [--tokens N]
+
+Both run alternately, and their ids must be equal.
 """
 
 import argparse
@@ -27,14 +29,14 @@ ROUNDS = 5
 
 
 def timed(work):
-    """Return the result of `work()`, wall seconds, processor seconds."""
+    """Return the result of `work()`, its wall seconds and its processor seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     result = work()
     return result, time.perf_counter() - wall, time.process_time() - processor
 
 
 def models(family):
-    """Return a model and the same one in transformers."""
+    """Return a model and the same model in transformers."""
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **SHAPES[family]))
     with torch.no_grad():
         for parameter in model.parameters():
@@ -45,11 +47,11 @@ def models(family):
 
 
 def measured(family, batch, tokens):
-    """Return the speeds of both, in turn, and their ratio."""
+    """Measure both alternately; return their speeds and the ratio."""
     model, peer = models(family)
     ids = torch.randint(1, SHAPES[family]["vocab_size"], (batch, 16))
     mask = torch.ones_like(ids)
-    model.generate(ids, max_new_tokens=4)  # compiles the kernels, or loads them
+    model.generate(ids, max_new_tokens=4)  # compiles or loads the kernels
     rounds = []
     for _ in range(ROUNDS):
         ours, wall, processor = timed(lambda: model.generate(ids, max_new_tokens=tokens))
@@ -71,7 +73,7 @@ def measured(family, batch, tokens):
 
 
 def main():
-    """Run both in turn and write benchmarks/results/generation.json."""
+    """Run both alternately and write benchmarks/results/generation.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--tokens", type=int, default=128)

@@ -1,10 +1,10 @@
-"""What the benchmarks read: real data in a folder, else text that every machine has.
+"""Inputs of the benchmarks: real data in a folder, or text that is already on the machine.
 
-`--data FOLDER` is a folder of your own text files, or one with the published data sets that a program names. Without it
-the folder ../shared/data beside the repository is read where it exists; elsewhere English text is the documentation of
-Python and of its packages, and Chinese text is Debian's Chinese manual pages and fortunes.
+`--data FOLDER` is a folder of your text files, or one with the published data sets that a program names. Without it,
+the folder ../shared/data next to the repository is used if it exists. Otherwise, English text is the documentation of
+Python and its packages, and Chinese text is Debian's Chinese manual pages and fortunes.
 
-A program that lacks something says so in one sentence before it measures, and ends with status 2.
+If something is missing, a program prints one sentence before it measures, and exits with status 2.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from massivetext.errors import MassiveTextError
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 HAN = re.compile(r"[\u3400-\u9fff]")
 CHINESE_FRACTION = 0.2
-"""From this fraction of Han characters on, a text in a folder of one's own is Chinese."""
+"""Minimum fraction of Han characters for which a text in a custom folder counts as Chinese."""
 ON_EVERY_MACHINE = {
     "english": (
         ("{packages}", "package_readme"), ("{stdlib}", "python_docs"),
@@ -43,20 +43,20 @@ REMEDIES = {
 
 
 def stop(message: str) -> SystemExit:
-    """Return what ends a program that lacks something: one sentence on stderr, status 2."""
+    """Print one sentence on stderr and return a SystemExit with status 2."""
     print(f"error: {message}", file=sys.stderr)
     return SystemExit(2)
 
 
 def data_folder(text: str) -> Path:
-    """Return the folder that `--data` names; end the program where it does not exist."""
+    """Return the folder that `--data` names; exit if it does not exist."""
     if not Path(text).is_dir():
         raise stop(f"--data: no folder {text}; give a folder with the data, or leave --data out")
     return Path(text)
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--data`; it stays None where no folder is given and ../shared/data does not exist."""
+    """Add the option `--data`, which is None if no folder is given and ../shared/data does not exist."""
     default = REAL_DATA if REAL_DATA.is_dir() else None
     words = "folder of text files, or with the data sets that this program names [default: ../shared/data, else text"
     parser.add_argument(
@@ -65,7 +65,7 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def required(data: Path | None, sets: dict[str, str]) -> Path:
-    """Return the data folder, in which each file of `sets` exists; else end the program and say what the file is."""
+    """Return the data folder; exit and describe the missing file unless every file of `sets` exists in it."""
     missing = [f"{file} ({what})" for file, what in sets.items() if data is None or not (data / file).exists()]
     if missing:
         where = "no folder was given" if data is None else f"{data} lacks it"
@@ -76,20 +76,20 @@ def required(data: Path | None, sets: dict[str, str]) -> Path:
 
 
 def require_packages(*names: str) -> None:
-    """End the program where a package that it compares with is not installed."""
+    """Exit if a package to compare with is not installed."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise stop(f"this program compares with {', '.join(missing)}; install what is missing: pip install '.[bench]'")
 
 
 def peer(name: str) -> ModuleType:
-    """Return the package of that name, which a program compares with; end the program where it is not installed."""
+    """Import and return a package to compare with; exit if it is not installed."""
     require_packages(name)
     return importlib.import_module(name)
 
 
 def read_texts(path: str | Path, form: str) -> list[str]:
-    """Return the texts of the files at a path, by the package's own reader."""
+    """Return the texts of the files at a path, read with the package's reader."""
     source = SourceSettings(name="s", path=str(path), format=form)
     found = []
     for file in input_files(source):
@@ -101,13 +101,13 @@ def read_texts(path: str | Path, form: str) -> list[str]:
 
 
 def other_texts(data: Path | None, language: str) -> list[str]:
-    """Return texts of one language from a folder of one's own, or from this machine; end the program without any."""
+    """Return texts of one language from a custom folder or from this machine; exit if there are none."""
     found: list[str] = []
     for path, form in ((str(data), "auto"),) if data else ON_EVERY_MACHINE[language]:
         try:
             found += read_texts(path, form)
         except MassiveTextError:
-            continue  # not installed here, or no text in it: what is missing is said below
+            continue  # not installed, or without text; the message below says what is missing
     if data:
         is_chinese = language == "chinese"
         found = [text for text in found if (len(HAN.findall(text)) > CHINESE_FRACTION * len(text)) == is_chinese]
@@ -119,9 +119,9 @@ def other_texts(data: Path | None, language: str) -> list[str]:
 
 
 def english_texts(data: Path | None, sets_only: bool = False) -> list[str]:
-    """Return English documents: of the data sets, articles' paragraphs, plays, stories.
+    """Return English documents: from the data sets, paragraphs of articles, plays and stories.
 
-    sets_only: where the folder lacks these sets, its other files are no texts, and those of this machine are taken.
+    sets_only: if the folder lacks these sets, ignore its other files and use the texts of this machine.
     """
     if data is None or not (data / "wikitext-2").is_dir():
         return other_texts(None if sets_only else data, "english")
@@ -133,7 +133,7 @@ def english_texts(data: Path | None, sets_only: bool = False) -> list[str]:
 
 
 def chinese_texts(data: Path | None, sets_only: bool = False) -> list[str]:
-    """Return Chinese documents: of the data sets, the paragraphs of CMRC 2018; sets_only as in `english_texts`."""
+    """Return Chinese documents: from the data sets, paragraphs of CMRC 2018. sets_only: as in `english_texts`."""
     files = ("zh/cmrc2018_dev.json", "zh/cmrc2018_trial.json")
     if data is None or not (data / files[0]).is_file():
         return other_texts(None if sets_only else data, "chinese")
@@ -142,9 +142,9 @@ def chinese_texts(data: Path | None, sets_only: bool = False) -> list[str]:
 
 
 def real_texts(data: Path | None, size: int, sets_only: bool = False) -> list[str]:
-    """Return English documents of all kinds in random order, until they hold `size` bytes; 0 takes all.
+    """Return `size` bytes of English documents of all kinds in random order; 0 returns all.
 
-    Of the data sets: articles of news sites and of Wikipedia, questions and answers, cleaned web pages, plays, stories.
+    From the data sets: news and Wikipedia articles, questions and answers, cleaned web pages, plays, stories.
     sets_only: as in `english_texts`.
     """
     if data is None or not (data / "wikitext-2").is_dir():

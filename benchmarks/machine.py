@@ -1,4 +1,4 @@
-"""What the numbers of the corpus benchmarks were measured on."""
+"""Describes the machine on which the corpus benchmarks run."""
 
 import importlib.metadata
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def describe_machine() -> dict[str, object]:
-    """Return the processor, its load, and the versions of Python and of the libraries that do the work."""
+    """Return the processor, its load, and the versions of Python and of the libraries used."""
     lines = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
     model = re.search(r"model name\s*: (.*)", lines)
     packages = ("numba", "numpy", "pyarrow")

@@ -1,12 +1,12 @@
-"""Forward, and forward with backward, of every family: this package's model and transformers' in turn, as JSON.
+"""Compare forward and backward passes of every model family with transformers, and write the results as JSON.
 
     python benchmarks/models.py [--families gpt2 bert ...] [--rounds N] [--threads N] [--eager-only] [--out FILE]
 
-Both have the same weights (written by transformers, read here) and get the same ids: 8 rows of 128 tokens through about
-4 layers of 256 features, float32, no dropout, transformers with the attention it chooses by itself. The outputs, the
-losses and the norms of the gradients are compared before anything is timed. Then the two programs run in turn, in
-alternating order, as they are (eager) and through `torch.compile` with fixed shapes; a ratio is transformers' median
-seconds over ours, above 1 where we are faster. PaLM has no twin in transformers and is left out.
+Both models have the same weights (written by transformers, read here) and the same ids: 8 rows of 128 tokens, about 4
+layers of 256 features, float32, no dropout, and in transformers its default attention. Outputs, losses and gradient
+norms are compared before anything is timed. Then both run in alternating order, eager and with `torch.compile` for
+fixed shapes. A ratio is transformers' median seconds divided by ours, so above 1 means that ours is faster. PaLM does
+not exist in transformers and is left out.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both: threads that spin make a busy machine's numbers noise
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both: spinning threads make timings on a busy machine noisy
 
 import torch
 from inputs import peer
@@ -58,7 +58,7 @@ PROGRAMS = ("massivetext", "transformers")
 
 
 def sizes(family):
-    """Return the fields of a family's configuration."""
+    """Return the size fields of a family's configuration."""
     if FAMILIES[family] == "AutoModelForCausalLM":
         known = CLASSES["causal-lm"][family].config_class.model_fields
         values = {**DECODER, **GROUPED, **OWN.get(family, {})}
@@ -69,7 +69,7 @@ def sizes(family):
 
 
 def pair(family):
-    """Return our model and transformers', with the same weights."""
+    """Return our model and that of transformers, with the same weights."""
     config = mt.AutoConfig.for_model(family, **sizes(family))
     torch.manual_seed(0)
     values = transformers.AutoConfig.for_model(**config.to_hugging_face())
@@ -80,7 +80,7 @@ def pair(family):
 
 
 def batches(family):
-    """Return what each kind of work is given; every token is text and has a label."""
+    """Return the inputs of each kind of work; there is no padding, and every token has a label."""
     generator = torch.Generator().manual_seed(1)
     ids, labels = torch.randint(5, VOCABULARY, (2, ROWS, TOKENS), generator=generator)
     written = {"decoder_input_ids": labels} if FAMILIES[family] == "AutoModelForSeq2SeqLM" else {}
@@ -88,14 +88,14 @@ def batches(family):
 
 
 def forward(model, call, inputs):
-    """Return the logits, without gradients; `call` is the model or what the compiler made of it."""
+    """Return the logits without gradients; `call` is the model or its compiled version."""
     model.eval()
     with torch.no_grad():
         return call(**inputs).logits
 
 
 def forward_backward(model, call, inputs):
-    """Return the loss; the gradients are in the parameters afterwards."""
+    """Return the loss, and leave the gradients in the parameters."""
     model.train()
     model.zero_grad(set_to_none=True)
     loss = call(**inputs).loss
@@ -107,7 +107,7 @@ WORK = {"forward": forward, "forward_backward": forward_backward}
 
 
 def check_equal(family, models, calls, inputs):
-    """Return how far apart logits, losses and gradients are; stop where the two do not do the same work."""
+    """Return the differences of logits, losses and gradients; stop if the two models do not agree."""
     found = {}
     for name, model in models.items():
         logits = forward(model, calls[name], inputs["forward"])
@@ -126,7 +126,7 @@ def check_equal(family, models, calls, inputs):
 
 
 def measure(models, calls, inputs, rounds):
-    """Return the medians of both programs in seconds, by the clock and of the processor, and their ratios, by work."""
+    """Return, for each kind of work, the median wall and processor seconds of both models, and the ratios."""
     found = {}
     for kind, work in WORK.items():
         times = {name: [] for name in PROGRAMS}
@@ -148,14 +148,14 @@ def measure(models, calls, inputs, rounds):
 
 
 def measure_family(family, options):
-    """Return what a family reached, eager and compiled."""
+    """Return the results of a family, eager and compiled."""
     models, inputs = pair(family), batches(family)
     found = {"parameters": sum(parameter.numel() for parameter in models["massivetext"].parameters())}
     for mode in ("eager",) if options.eager_only else ("eager", "compiled"):
         torch.compiler.reset()
         made = {name: torch.compile(model, dynamic=False) for name, model in models.items()}
         calls = models if mode == "eager" else made
-        off = check_equal(family, models, calls, inputs)  # also the warm-up, and where compiling happens
+        off = check_equal(family, models, calls, inputs)  # also the warm-up, which compiles
         found[mode] = {"differences": off, **measure(models, calls, inputs, options.rounds)}
         for kind in WORK:
             ratio, processor = (found[mode][kind][name] for name in ("ratio", "ratio_by_processor_time"))
@@ -164,7 +164,7 @@ def measure_family(family, options):
 
 
 def main():
-    """Measure the families asked for and write the results."""
+    """Measure the requested families and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
     parser.add_argument("--rounds", type=int, default=11)
@@ -186,7 +186,7 @@ def main():
     }
     for family in options.families:
         results["families"][family] = measure_family(family, options)
-        write_json(options.out, results)  # after each, as a run takes long
+        write_json(options.out, results)  # after each family, because a run takes long
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How well personal data is found: 1,500 synthetic English texts with marked spans, and generated Chinese numbers.
+"""Measure the detection of personal data: 1,500 synthetic English texts with marked spans, and generated numbers.
 
     python benchmarks/pii.py [--data FOLDER] [--out benchmarks/results/pii.json]
 
-A span that was found is right if it overlaps a marked one of its type; precision, recall and F1 count spans. The
-patterns for telephone numbers were completed on these same texts, so their score says less about others. Identity
-numbers of mainland China are generated, valid and with another check digit; keys and tokens are generated too, because
-the texts hold none. Speed is MB/s of one core, on English and Chinese text in which little is found, by processor time,
-the best of several rounds.
+A detected span is correct if it overlaps a marked span of the same type; precision, recall and F1 count spans. The
+patterns for telephone numbers were tuned on these texts, so their score says less about other texts. Identity numbers
+of mainland China are generated, with valid and with wrong check digits. Keys and tokens are generated too, because the
+texts contain none. Speed is MB/s of one core by processor time, the best of several rounds, on English and Chinese text
+with little personal data.
 """
 
 import argparse
@@ -42,7 +42,7 @@ ROUNDS = 3
 
 
 def scores(rows: list[dict]) -> dict[str, dict[str, float]]:
-    """Return precision, recall and F1 for each type, fractions."""
+    """Return precision, recall and F1 for each type, as fractions."""
     right, found_count, marked_count, hit = Counter(), Counter(), Counter(), Counter()
     for row in rows:
         marked = [
@@ -75,7 +75,7 @@ def resident_id(source: random.Random) -> str:
 
 
 def resident_ids() -> dict[str, int]:
-    """Return how many generated valid numbers are found, and how many with a wrong check digit are taken for valid."""
+    """Return how many generated valid numbers are found, and how many with a wrong check digit are accepted."""
     source = random.Random(0)
     valid = broken = 0
     for _ in range(GENERATED):
@@ -94,7 +94,7 @@ LINES = (
 
 
 def generated_secrets(source: random.Random) -> dict[str, str]:
-    """Return a made-up key of each kind that has a form of its own."""
+    """Return one generated key of each kind that has its own format."""
 
     def letters(count: int, of: str = KEY_CHARACTERS) -> str:
         return "".join(source.choices(of, k=count))
@@ -118,14 +118,14 @@ def generated_secrets(source: random.Random) -> dict[str, str]:
 
 
 def harmless(source: random.Random) -> list[str]:
-    """Return what looks like keys and is none: digests, identifiers, names, file names."""
+    """Return strings that look like keys but are not: digests, identifiers, names, file names."""
     hexadecimal = "".join(source.choices("0123456789abcdef", k=64))
     return [hexadecimal, hexadecimal[:40], str(uuid.UUID(hexadecimal[:32])), "sk-learn", "SG.example", "AKIAshort",
             "eyJ", "-----BEGIN CERTIFICATE-----", "get_github_token()", "xoxb_slack_bot_name"]  # fmt: skip
 
 
 def secrets() -> dict[str, object]:
-    """Return precision, recall and F1 on generated keys among lines of code that hold none."""
+    """Return precision, recall and F1 on generated keys among lines of code without keys."""
     source = random.Random(0)
     right = wrong = total = 0
     missed: Counter[str] = Counter()
@@ -154,7 +154,7 @@ def secrets() -> dict[str, object]:
 
 
 def speed(texts: list[str]) -> float:
-    """Return MB/s of the measure and the edit together."""
+    """Return MB/s of detection and redaction together."""
     size = sum(len(text.encode()) for text in texts)
     steps = make_steps(["pii"])
     batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.string())], ["text"])

@@ -1,9 +1,9 @@
-"""How long `import massivetext` and `massivetext --help` take beyond a bare interpreter, beside `import transformers`.
+"""Measure `import massivetext` and `massivetext --help` without interpreter start, compared with `import transformers`.
 
     python benchmarks/startup.py [--out benchmarks/results/startup.json]
 
-The programs run in turn, so that a noisy moment falls on all of them; the medians are compared. `transformers` is
-measured with what its users import (a model class and a tokenizer class), not with its lazy top level alone.
+The programs run alternately, so that disturbances affect all of them, and the medians are compared. `transformers` is
+measured with a typical import (a model class and a tokenizer class), not only with its lazy top level.
 """
 
 import argparse
@@ -42,13 +42,13 @@ def seconds(command: list[str]) -> float:
 
 
 def main() -> None:
-    """Run the programs in turn, print the medians and store them."""
+    """Run the programs alternately, print the medians and store them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "startup.json")
     options = parser.parse_args()
     require_packages("transformers")
     for command in PROGRAMS.values():
-        seconds(command)  # files into the page cache, byte code compiled
+        seconds(command)  # fills the page cache and compiles the byte code
     rounds = [{name: seconds(command) for name, command in PROGRAMS.items()} for _ in range(ROUNDS)]
     medians = {name: statistics.median(row[name] for row in rounds) for name in PROGRAMS}
     beyond = {name: medians[name] - medians["bare"] for name in PROGRAMS if name != "bare"}

@@ -1,18 +1,17 @@
-"""Measure tokenising a corpus into the token store against the `tokenizers` library, on the same documents.
+"""Compare building a token store with the `tokenizers` library on the same documents.
 
     python benchmarks/tokenising.py [--rounds 5] [--data FOLDER] [--out benchmarks/results/tokenising.json]
 
-The documents are Python sources of this installation, and Chinese text: encyclopedia paragraphs and posts, or what is
-in the folder that is given. Three ways, in turn, each in a fresh process with its libraries loaded and warmed up on
-other text:
+The documents are Python sources of this installation, and Chinese text: encyclopedia paragraphs and posts, or the texts
+in the given folder. Three ways are measured alternately, each in a new process after a warm-up on other text:
 
-- `store`: what `massivetext` does, whole: Parquet read, encoded, checked, shuffled, written, synced;
-- `single`: `tokenizers`, one `encode` a document, as its users write it: ids in memory, nothing read or written;
-- `batch`: `tokenizers`, `encode_batch` on all cores: its best settings, ids in memory, nothing read or written.
+- `store`: the whole work of `massivetext`: read Parquet, encode, check, shuffle, write, sync;
+- `single`: `tokenizers` with one `encode` per document, its usual use: ids in memory, nothing read or written;
+- `batch`: `tokenizers` with `encode_batch` on all cores, its fastest use: ids in memory, nothing read or written.
 
-"A core" is a second of processor time, over all threads: it is steadier than the clock on a busy machine. The store's
-ids are compared with those of `tokenizers` on all documents that it encoded. The Chinese corpus is small, so that the
-fixed costs of a store (the check against `tokenizers`, syncing files) weigh on its speed.
+Speed "per core" is per second of processor time over all threads, which is more stable than wall time on a busy
+machine. The ids in the store are compared with those of `tokenizers` on all documents that the latter encoded. The
+Chinese corpus is small, so the fixed costs of a store (the check against `tokenizers`, syncing files) reduce its speed.
 """
 
 import argparse
@@ -30,12 +29,12 @@ from pathlib import Path
 
 from inputs import add_data_option, chinese_texts
 
-PEER_BYTES = 3_000_000  # the peer encodes an even share of the documents, or a round would take minutes
+PEER_BYTES = 3_000_000  # the peer encodes an even sample of the documents; all of them would take minutes per round
 WAYS = ("store", "single", "batch")
 
 
 def chinese_sources(work: Path, data: Path | None) -> list[dict[str, object]]:
-    """Return the sources of the Chinese corpus: the published sets where the folder has them, else texts from it."""
+    """Return the sources of the Chinese corpus: the published sets if the folder has them, else its texts."""
     files = [f"zh/cmrc2018_{part}.json" for part in ("dev", "trial")] + ["xquad/xquad.zh.json"]
     posts = [f"classify/coldataset/{part}.csv" for part in ("dev", "test")]
     if data and all((data / file).is_file() for file in files + posts):
@@ -50,7 +49,7 @@ def chinese_sources(work: Path, data: Path | None) -> list[dict[str, object]]:
 
 
 def make_corpora(work: Path, chinese: list[dict[str, object]]) -> dict[str, Path]:
-    """Return the corpora to measure (and one to warm up on), built from real text, by name."""
+    """Build the corpora to measure and one for the warm-up from real text; return them by name."""
     from massivetext.corpus.building import build_corpus
 
     packages = [
@@ -88,14 +87,14 @@ def texts_of(folder: Path, limit_bytes: int) -> dict[str, str]:
 
 
 def timed(work) -> dict[str, float]:
-    """Return seconds by the clock and of processor time that a function takes."""
+    """Return the wall seconds and the processor seconds that a function takes."""
     started, used = time.perf_counter(), time.process_time()
     work()
     return {"seconds": time.perf_counter() - started, "core_seconds": time.process_time() - used}
 
 
 def measure(way: str, corpus: Path, warm_up: Path, tokenizer: Path, store: Path) -> dict[str, float]:
-    """Return the speed of one way on one corpus; `store` is where the store goes."""
+    """Return the speed of one way on one corpus. store: where to write the store."""
     from massivetext.corpus.reading import load_corpus
     from massivetext.tokens.auto import AutoTokenizer
     from massivetext.tokens.store import build_store
@@ -107,7 +106,7 @@ def measure(way: str, corpus: Path, warm_up: Path, tokenizer: Path, store: Path)
 
     if way == "store":
         build_store(load_corpus(warm_up), opened(), store / "warm-up", quiet=True)
-        loaded, source = opened(), load_corpus(corpus)  # a new tokenizer: nothing cached from the warm-up
+        loaded, source = opened(), load_corpus(corpus)  # a new tokenizer without the warm-up's cache
         text_bytes = sum(split["bytes"] for split in source.manifest["splits"].values())
         shutil.rmtree(store / "measured", ignore_errors=True)
         result = timed(lambda: build_store(source, loaded, store / "measured", quiet=True))
@@ -127,14 +126,14 @@ def measure(way: str, corpus: Path, warm_up: Path, tokenizer: Path, store: Path)
 
 
 def peak_memory_bytes() -> int:
-    """Return this process's peak memory (ru_maxrss would show the parent's, where that was larger); 0 if not Linux."""
+    """Return this process's peak memory, 0 if not on Linux; ru_maxrss would give the parent's if that is larger."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.is_file() else []
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def count_equal(corpus: Path, tokenizer: Path, store: Path) -> dict[str, int]:
-    """Return how many sampled documents have the same ids in the store as from `tokenizers`; raise if one has not."""
+    """Return how many sampled documents have the same ids in the store and from `tokenizers`; raise if one differs."""
     from massivetext.tokens.auto import AutoTokenizer
     from massivetext.tokens.store import open_store
 
@@ -167,7 +166,7 @@ def machine() -> dict[str, object]:
 
 
 def in_turn(arguments: argparse.Namespace, work: Path, chinese: list[dict[str, object]]) -> dict[str, object]:
-    """Return the medians of all ways on all corpora, measured in turn."""
+    """Return the medians of all ways on all corpora, measured alternately."""
     from massivetext.corpus.reading import load_corpus
     from massivetext.tokens.settings import TokenizerSettings
     from massivetext.tokens.vocabulary import train_tokenizer
@@ -206,7 +205,7 @@ def in_turn(arguments: argparse.Namespace, work: Path, chinese: list[dict[str, o
 
 
 def main() -> None:
-    """Run the benchmark and write its JSON."""
+    """Run the benchmark and write its results as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "tokenising.json")

@@ -1,14 +1,14 @@
-"""Causal training of a 6.9 M GPT-2 and a 6.8 M Llama: this package's loop and transformers.Trainer in turn, as JSON.
+"""Compare causal training of a 6.9 M GPT-2 and a 6.8 M Llama with transformers.Trainer; write the results as JSON.
 
     python benchmarks/training.py [--shapes gpt2 llama] [--threads N] [--steps N] [--rounds N]
         [--data FOLDER] [--out FILE]
 
-Both start from the same weights and see the same rows (real English text, one document a row) with the same AdamW; the
-losses are compared, then the seconds of each step after the warm-up, by the clock and by processor time. The peer runs
-twice: as its users run it (defaults), and with what makes it fastest (compiled, denormals flushed). Rounds alternate,
-because other processes disturb a measurement, and each run is a process of its own, so that none leaves its thread
-settings to the next; a number is the median over all rounds. Utilisation is the FLOPs of the parameters' matrix
-products and of causal attention, over the best matmul peak of those measured after each run.
+Both start from the same weights and see the same rows (real English text, one document per row) with the same AdamW.
+The losses are compared, then the wall and processor seconds of each step after the warm-up. The peer runs twice: with
+its defaults, and with its fastest settings (compiled, denormals flushed). The programs alternate, because other
+processes disturb measurements. Each run is a separate process, so that it does not inherit thread settings. Each number
+is the median over all rounds. Utilisation is the FLOPs of the parameters' matrix products and of causal attention,
+divided by the best of the matmul peaks that are measured after each run.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both: threads that spin make a busy machine's numbers noise
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both: spinning threads make timings on a busy machine noisy
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ COMMON = {
     "vocab_size": 8192, "hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 4,
     "max_position_embeddings": CONTEXT, "tie_word_embeddings": True, "bos_token_id": 0, "eos_token_id": 0,
 }  # fmt: skip
-NO_DROPOUT = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}  # else no two programs see the same losses
+NO_DROPOUT = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}  # dropout would make the losses differ
 SHAPES = {"gpt2": COMMON | NO_DROPOUT, "llama": COMMON | {"intermediate_size": 688}}
 LEARNING_RATE = 3e-4
 PROGRAMS = ("massivetext", "transformers_defaults", "transformers_compiled")
@@ -61,23 +61,23 @@ def token_rows(count, data):
 
 
 class Ticks:
-    """Clock and processor time at the start of each step."""
+    """Wall and processor time at the start of each step."""
 
     def __init__(self):
         self.times = []
 
     def tick(self):
-        """Note the time."""
+        """Record the time."""
         self.times.append((time.perf_counter(), time.process_time()))
 
     def steps(self):
-        """Return (wall, processor) seconds of each step after the warm-up."""
+        """Return the (wall, processor) seconds of each step after the warm-up."""
         steps = np.diff(np.array(self.times[WARM_UP_STEPS:]), axis=0)
         return [tuple(step) for step in steps]
 
 
 class Rows:
-    """The rows as batches of our loop; every row is one document."""
+    """The rows as batches for our loop; every row is one document."""
 
     sources = ("text",)
 
@@ -91,7 +91,7 @@ class Rows:
         shape = (ROWS, CONTEXT)
         return SimpleNamespace(
             input_ids=part[:, :-1].copy(),
-            labels=np.where(np.arange(CONTEXT) < CONTEXT - 1, part[:, 1:], -100),  # as the peer: it shifts inside
+            labels=np.where(np.arange(CONTEXT) < CONTEXT - 1, part[:, 1:], -100),  # the peer shifts its labels
             positions=np.broadcast_to(np.arange(CONTEXT), shape).copy(),
             segments=np.zeros(shape, np.int32),
             sources=np.zeros(ROWS, np.int32),
@@ -108,11 +108,11 @@ def run_ours(family, rows, steps, options):
     with tempfile.TemporaryDirectory() as folder:
         train(model, Rows(rows, ticks), settings, Path(folder), quiet=True)
         losses = [row["loss"] for row in read_rows(Path(folder) / "metrics.jsonl")]
-    return ticks.steps()[1:], losses  # the leak probe asks for the first batch once more
+    return ticks.steps()[1:], losses  # the leak probe requests the first batch once more
 
 
 def run_peer(family, rows, steps, best):
-    """Return step times and losses of transformers.Trainer, with its defaults or at its best."""
+    """Return step times and losses of transformers.Trainer, with its defaults or its fastest settings."""
     ticks, losses = Ticks(), []
     torch.set_flush_denormal(best)
     model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(family, **SHAPES[family]))
@@ -135,7 +135,7 @@ def run_peer(family, rows, steps, best):
         )  # fmt: skip
         ids = torch.from_numpy(rows[:, :-1])
         labels = ids.clone()
-        labels[:, 0] = -100  # never predicted; some of the peer's models count it in their mean all the same
+        labels[:, 0] = -100  # never predicted, but some of the peer's models include it in their mean
         dataset = [{"input_ids": row, "labels": label} for row, label in zip(ids, labels, strict=True)]
         trainer = transformers.Trainer(model=model, args=arguments, train_dataset=dataset, callbacks=[Record()])
         trainer.train()
@@ -144,7 +144,7 @@ def run_peer(family, rows, steps, best):
 
 
 def fresh_model(family):
-    """Return the model with its first weights; output projections are not zero here, so that all parts work."""
+    """Return the model with its initial weights; output projections are not zero, so that every part has an effect."""
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **SHAPES[family]))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -155,7 +155,7 @@ def fresh_model(family):
 
 
 def main():
-    """Measure the shapes asked for and write the results."""
+    """Measure the requested shapes and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES))
     parser.add_argument("--threads", type=int, default=usable_threads())
@@ -168,7 +168,7 @@ def main():
     if options.only:
         write_json(options.out, run_one(options.only, options.shapes[0], options))
         return
-    english_texts(options.data)  # ends here, before the first run, where there is no text
+    english_texts(options.data)  # exits before the first run if there is no text
     results = {
         "what": "causal training, batch of 16 rows of 256 tokens, AdamW, float32, no dropout",
         "shapes": {family: measure(family, options) for family in options.shapes},
@@ -181,7 +181,7 @@ def main():
 
 
 def run_one(program, family, options):
-    """Run one program in this process; return its step times, its losses and the matmul peak after it."""
+    """Run one program in this process; return its step times, its losses and the matmul peak measured afterwards."""
     torch.set_num_threads(options.threads)
     transformers.logging.set_verbosity_error()
     rows = token_rows(ROWS * (options.steps + 1), options.data)
@@ -194,7 +194,7 @@ def run_one(program, family, options):
 
 
 def measure(family, options):
-    """Run the three programs in turn, compare their losses, and return what they reached."""
+    """Run the three programs alternately, compare their losses, and return their results."""
     times, losses, peaks = {name: [] for name in PROGRAMS}, {}, []
     for _ in range(options.rounds):
         for name in PROGRAMS:

@@ -1,6 +1,6 @@
-"""MassiveText: raw text, English and Chinese, all the way to a trained, evaluated, explained and served language model.
+"""MassiveText turns raw English and Chinese text into a trained, evaluated language model.
 
-`import massivetext as mt`. Public names resolve on first use (PEP 562), so importing loads nothing heavy.
+Use it as `import massivetext as mt`. Public names are imported on first use (PEP 562), so the import itself is fast.
 """
 
 from importlib import import_module
@@ -182,7 +182,7 @@ STEPS_ABOVE = {
     "perplexity": "massivetext.tokens.perplexity:Perplexity",
     "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
 }
-"""Steps of a corpus that stand in rooms above it, which it does not know: name in a recipe -> class."""
+"""Corpus steps defined in packages that `corpus` must not import: name in a recipe -> class."""
 
 __all__ = [*sorted(PUBLIC_NAMES), "__version__"]
 
@@ -367,7 +367,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Import the module that holds a public name, on its first use."""
+    """Import the module that defines a public name on first use, and return the object."""
     if name not in PUBLIC_NAMES:
         if name.startswith("_"):
             raise AttributeError(f"module 'massivetext' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""`python -m massivetext` is the command line."""
+"""Runs the command line: `python -m massivetext`."""
 
 from massivetext.cli import main
 

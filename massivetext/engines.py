@@ -1,7 +1,7 @@
-"""Engines carry out work on many parts; the local one uses threads, because kernels and Arrow release Python's lock.
+"""Engines run work on many parts. The local engine uses threads, because kernels and Arrow release the GIL.
 
-Work is a callable that takes a part and a function to report progress to. What is large is written to the part's
-files, and what is returned is small. Work, parts and results pickle, so an engine may send them to other processes.
+Work is a callable that takes a part and a function that reports progress. It writes large outputs to the part's files
+and returns a small result. Work, parts and results can be pickled, so an engine may send them to other processes.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 Advance = Callable[[float, int], None]
-"""Takes how much more is done, in the unit of the progress bar, and how many more documents."""
+"""Takes the additional work done, in the unit of the progress bar, and the number of additional documents."""
 Work = Callable[[Part, Advance], Result]
 
 
@@ -23,22 +23,22 @@ def say_nothing(amount: float, documents: int) -> None:
 
 
 class Engine(Protocol):
-    """Carries out work on parts."""
+    """Runs work on parts."""
 
     def map_parts(
         self, work: Work[Part, Result], parts: Sequence[Part], advance: Advance = say_nothing
     ) -> list[Result]:
         """Return what the work returns for each part, in the order of the parts.
 
-        advance: told about the progress of all parts, by one thread at a time. The first error ends the work: parts
-        that wait are not begun, those under way are stopped when they next report progress.
+        advance: called with the progress of all parts, by one thread at a time. The first error ends the work: waiting
+        parts are not started, and running parts stop when they next report progress.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Threads:
-    """Threads of this process."""
+    """Runs work in threads of this process."""
 
     count: int
 

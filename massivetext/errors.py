@@ -1,17 +1,17 @@
-"""The errors users meet, named by consequence.
+"""The errors that users see.
 
 MassiveTextError
 ├── ConfigError           a recipe, an option or an argument cannot be used as given
 ├── DataError             the input as a whole cannot be used (missing, empty, no such column)
-├── BadDocument           one record cannot be used: it is set aside and counted, the rest goes on
-├── StoreError            a token store or a corpus on disk is not what it says it is
+├── BadDocument           one record cannot be used: it is skipped and counted, and reading continues
+├── StoreError            a token store or a corpus on disk is damaged or inconsistent
 ├── CheckpointError       a checkpoint is missing, damaged or belongs to another run
-├── ModelError            a model folder is incomplete, altered, or its parts do not belong together
+├── ModelError            a model folder is incomplete or modified, or its parts do not belong together
 ├── BusyError             another process is writing the folder
 ├── DiskFullError         the disk has no room for what is being written
-└── MissingPackageError   an optional package is needed and not installed
+└── MissingPackageError   an optional package is needed but not installed
 
-Every message says what was found, what is allowed, and what to do.
+Every message states what was found, what is allowed, and what to do.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ from difflib import get_close_matches
 
 
 class MassiveTextError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base class of all errors that this package raises on purpose."""
 
     def __str__(self) -> str:
-        # Names of files that are not UTF-8 can be printed, and stored with the reason.
+        # File names that are not UTF-8 must be printable, and storable with the reason.
         return super().__str__().encode("utf-8", "backslashreplace").decode()
 
 
@@ -35,11 +35,11 @@ class DataError(MassiveTextError):
 
 
 class BadDocument(MassiveTextError):
-    """One record cannot be used; readers set it aside and go on."""
+    """One record cannot be used; readers skip it and continue."""
 
 
 class StoreError(MassiveTextError):
-    """A corpus or token store on disk is not what it says it is."""
+    """A corpus or token store on disk is damaged or inconsistent."""
 
 
 class CheckpointError(MassiveTextError):
@@ -47,7 +47,7 @@ class CheckpointError(MassiveTextError):
 
 
 class ModelError(MassiveTextError):
-    """A model folder is incomplete, altered, or its parts do not belong together."""
+    """A model folder is incomplete or modified, or its parts do not belong together."""
 
 
 class BusyError(MassiveTextError):
@@ -59,15 +59,15 @@ class DiskFullError(MassiveTextError):
 
 
 class MissingPackageError(MassiveTextError):
-    """An optional package is needed and not installed."""
+    """An optional package is needed but not installed."""
 
 
 SHOWN_CHARACTERS = 100
-"""The most characters of a name that a message repeats."""
+"""Maximum number of characters of a name that a message repeats."""
 
 
 def unknown_name(what: str, found: object, allowed: Iterable[str]) -> str:
-    """Return the sentence for a name that is not known: found, nearest, allowed.
+    """Return the sentence for an unknown name: what was found, the nearest name, the allowed names.
 
     what: the kind of thing named, e.g. "recipe key". Example: `unknown_name("format", "jsonll", ["jsonl", "csv"])`
     gives "unknown format 'jsonll'; did you mean 'jsonl'? Allowed: csv, jsonl".

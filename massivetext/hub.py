@@ -1,27 +1,27 @@
-"""Where a model, tokenizer or data name leads: a folder on this machine, whatever it takes to get it there."""
+"""Resolves a model, tokenizer or data name to a local folder; downloads it from the hub if necessary."""
 
 import os
 from pathlib import Path
 
 from massivetext.errors import ModelError
 
-HUB_SECONDS = 5.0  # how long the hub may take to answer whether it knows a name
+HUB_SECONDS = 5.0  # maximum time for the hub to answer whether it knows a name
 WANTED_FILES = ("*.json", "*.jinja", "*.safetensors", "*.txt", "*.model")
 
 
 def find_folder(name: str | Path) -> Path:
     """Return the local folder (or file) that a model or tokenizer name stands for.
 
-    Looked up in this order: a folder or file of that path; a folder of that name under $MASSIVETEXT_MODELS; the local
-    Hugging Face cache; the hub, asked once with a short time limit. Only configuration, tokenizer and safetensors files
-    are fetched, never pickled weights. Raises ModelError that says which of these were tried and what each answered.
+    Lookup order: a folder or file with that path; a folder with that name under $MASSIVETEXT_MODELS; the local Hugging
+    Face cache; the hub, in one request with a short time limit. Only configuration, tokenizer and safetensors files are
+    downloaded, never pickled weights. Raises ModelError that lists everything that was tried and why it failed.
     """
     try:
         path = Path(name).expanduser()
         if path.exists():
             return path
         tried = [f"no folder or file {path}"]
-    except (OSError, RuntimeError, ValueError) as error:  # no such user, too long, U+0000
+    except (OSError, RuntimeError, ValueError) as error:  # unknown user (~name), path too long, or U+0000
         tried = [f"no path: {getattr(error, 'strerror', None) or error}"]
     root = os.environ.get("MASSIVETEXT_MODELS")
     if root:
@@ -46,7 +46,7 @@ def find_folder(name: str | Path) -> Path:
 
 
 def _can_be_hub_name(name: str) -> bool:
-    """Return whether the hub could know `name`: OWNER/NAME or NAME, of letters, digits, '-', '_' and '.'."""
+    """Return whether `name` is a valid hub name: OWNER/NAME or NAME, with letters, digits, '-', '_' and '.'."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils._validators import validate_repo_id
 
@@ -58,7 +58,7 @@ def _can_be_hub_name(name: str) -> bool:
 
 
 def _cached(name: str, tried: list[str]) -> Path | None:
-    """Return the newest copy of `name` in the local Hugging Face cache, or None with the reason added to `tried`."""
+    """Return the newest copy of `name` in the local Hugging Face cache; if none, append the reason to `tried`."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -74,14 +74,14 @@ def _cached(name: str, tried: list[str]) -> Path | None:
 
 
 def _from_hub(name: str, tried: list[str]) -> Path | None:
-    """Return a fresh download of `name`, or None with the hub's answer added to `tried`."""
+    """Download `name` and return its folder; if that fails, append the hub's answer to `tried` and return None."""
     from huggingface_hub import HfApi, constants, snapshot_download
 
     if constants.HF_HUB_OFFLINE:
         tried.append("the Hugging Face hub was not asked ($HF_HUB_OFFLINE is set)")
         return None
     try:
-        # One cheap question first: without a network the download itself would retry for a long time.
+        # One cheap request first: without a network, the download itself would retry for a long time.
         HfApi().model_info(name, timeout=HUB_SECONDS)
     except Exception as error:  # whatever the HTTP layer raises becomes one line of the final error
         answer = str(error).strip().splitlines()

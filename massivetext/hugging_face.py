@@ -1,7 +1,7 @@
-"""The table of Hugging Face's names: arguments that change nothing here, and what replaces unsupported ones.
+"""Tables of Hugging Face names: arguments that have no effect here, and replacements for unsupported ones.
 
-Every call under a Hugging Face name checks its further arguments with `checked_options`: nothing is silently ignored,
-and a name that is refused is refused together with what to use instead.
+Every call with a Hugging Face name checks its additional arguments with `checked_options`. Nothing is silently
+ignored, and every refusal names the replacement.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 from massivetext.errors import ConfigError
 
-# Call: argument: the values that change nothing; ANY: no value does.
+# Call: argument: the values that have no effect; ANY: no value has one.
 ANY: tuple[Any, ...] = ()
 _LOADING: dict[str, tuple[Any, ...]] = {
     "_fast_init": ANY, "cache_dir": (None,), "code_revision": (None, "main"), "force_download": (False, None),
@@ -102,7 +102,7 @@ CHANGES_NOTHING: dict[str, dict[str, tuple[Any, ...]]] = {
         "preprocess_logits_for_metrics": (None,),
     },
 }  # fmt: skip
-# Call: argument: what to do instead of passing it (or passing it with that value).
+# Call: argument: what to do instead of passing it (or passing that value).
 INSTEAD: dict[str, dict[str, str]] = {
     "model.from_pretrained": {
         "cache_dir": "set the environment variable HF_HOME or HF_HUB_CACHE",
@@ -198,7 +198,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         "use_mps_device": "leave it out",
     },
 }
-# Attributes and methods of Hugging Face's objects that are not there: what does their work here.
+# Attributes and methods of Hugging Face's objects that do not exist here, and their replacements.
 ATTRIBUTES_INSTEAD = {
     "Tokenizer": {
         "add_bos_token": "tokenizer(text, add_special_tokens=False), and the start token in the text",
@@ -233,7 +233,7 @@ ATTRIBUTES_INSTEAD = {
         "prepare_inputs_for_generation": "model.generate", "compute_transition_scores": "model(ids).logits",
     },
 }  # fmt: skip
-# Methods of Hugging Face's Trainer that subclasses override, and what does their work here.
+# Methods of Hugging Face's Trainer that subclasses override, and their replacements here.
 TRAINER_NOT_CALLED = {
     "create_optimizer": "pass optimizers=(optimizer, None)",
     "create_optimizer_and_scheduler": "pass optimizers=(optimizer, None)",
@@ -253,7 +253,7 @@ TRAINER_NOT_CALLED = {
     "_save": "override save_model",
     "_save_checkpoint": "set save_strategy and save_steps in TrainingArguments",
 }
-# Public names of Hugging Face's library that this package does not have, and what does their work here.
+# Public names of Hugging Face's library that this package does not have, and their replacements.
 NAMES_INSTEAD = {
     "AdamW": "torch.optim.AdamW", "BitsAndBytesConfig": "from_pretrained(..., dtype='bfloat16')",
     "DataCollatorWithFlattening": "mt.Trainer, which packs texts unasked",
@@ -280,9 +280,9 @@ NAMES_INSTEAD = {
 
 
 def checked_options(call: str, options: Mapping[str, Any], allowed: Iterable[str], shown: str = "") -> dict[str, Any]:
-    """Return those of `options` that are `allowed`; drop what changes nothing; refuse the rest with ConfigError.
+    """Return the `allowed` options, drop those that have no effect, and raise ConfigError for any other.
 
-    call: a key of the tables above. shown: how the call is written in the message; unset: `call`.
+    call: a key of the tables above. shown: how the message names the call; unset: `call`.
     """
     names, neutral, instead = set(allowed), CHANGES_NOTHING.get(call, {}), INSTEAD.get(call, {})
     kept = {}
@@ -297,7 +297,7 @@ def checked_options(call: str, options: Mapping[str, Any], allowed: Iterable[str
 def refusal(
     call: str, name: str, value: Any, neutral: tuple[Any, ...], instead: str | None, allowed: Iterable[str]
 ) -> str:
-    """Return why an argument is refused: the value, the values that are allowed, what to do, or the nearest name."""
+    """Return the message for a refused argument: its value, the allowed values, and the replacement or nearest name."""
     if neutral:
         remedy = instead or "leave it out"
         return f"{call}({name}={short(value)}) is not supported; allowed: {neutral[0]!r}. Instead, {remedy}"
@@ -310,7 +310,7 @@ def refusal(
 
 
 def unknown_attribute(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return the message for an attribute that an object does not have: what to use instead, or the nearest name.
+    """Return the message for an attribute that an object does not have, with its replacement or the nearest name.
 
     kind: a key of `ATTRIBUTES_INSTEAD`.
     """
@@ -322,7 +322,7 @@ def unknown_attribute(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def unknown_public_name(name: str, known: Iterable[str]) -> str:
-    """Return the message for a name that the package does not have: what does its work, or the nearest name."""
+    """Return the message for a name that the package does not have, with its replacement or the nearest name."""
     said = f"module 'massivetext' has no attribute {name!r}"
     if name in NAMES_INSTEAD:
         return f"{said}; use {NAMES_INSTEAD[name]} instead"
@@ -331,11 +331,11 @@ def unknown_public_name(name: str, known: Iterable[str]) -> str:
 
 
 def is_among(value: Any, values: tuple[Any, ...]) -> bool:
-    """Return whether a value is one of `values`; anything that does not compare (an array) is not."""
+    """Return whether a value is one of `values`; False for values that cannot be compared, such as arrays."""
     return any(value is one or (type(value) is type(one) and bool(value == one)) for one in values)
 
 
 def short(value: Any) -> str:
-    """Return a value as a message shows it."""
+    """Return a value as short text for a message."""
     text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
     return text if len(text) <= 60 else text[:57] + "..."

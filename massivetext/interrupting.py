@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM on the command line: answered at once, then an orderly stop; a second one ends the process.
+"""Handles Ctrl-C and SIGTERM on the command line. The first one stops the work in order, the second one at once.
 
-Python runs signal handlers between two instructions of the main thread, which may wait long for a library. So a
-thread reads from the wake-up descriptor, which the operating system's handler writes to, and says what is happening.
+Python runs signal handlers between two instructions of the main thread, which may be busy in a library for a long
+time. So a thread reads the wake-up descriptor, to which the low-level handler writes, and prints what will happen.
 """
 
 import os
@@ -13,13 +13,13 @@ from types import FrameType
 from massivetext.translations import tr
 
 _received: list[int] = []
-"""The signals that have come, in order."""
+"""The signals received so far, in order."""
 _watching = False
 _training = False
 
 
 def watch_signals() -> None:
-    """Answer SIGINT and SIGTERM from now on; those that the process was started to ignore stay ignored."""
+    """Handle SIGINT and SIGTERM from now on. Signals that the process ignored from its start remain ignored."""
     global _watching
     chosen = [
         (signal.SIGINT, signal.default_int_handler),
@@ -38,12 +38,12 @@ def watch_signals() -> None:
 
 
 def is_watching() -> bool:
-    """Return whether signals are answered here, so that nobody else needs to."""
+    """Return whether this module handles signals, so that no other code needs to."""
     return _watching
 
 
 def set_training(running: bool) -> None:
-    """Note whether a training runs, which is stopped after its step."""
+    """Record whether a training is running; a training stops at the end of its step."""
     global _training
     _training = running
 
@@ -58,7 +58,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _answer(descriptor: int) -> None:
-    """Say what a signal does, and end the process where a second one comes."""
+    """Print what happens after a signal, and end the process on the second one."""
     while numbers := os.read(descriptor, 1):
         if numbers[0] not in (signal.SIGINT, signal.SIGTERM):
             continue

@@ -1,6 +1,6 @@
-"""Parquet files that this package writes and reads back: checksums on every page, damage reported as such.
+"""Parquet files that this package writes and reads: every page has a checksum, and damage raises a clear error.
 
-The footer has no checksum; the manifest of a corpus holds a digest of it (`footer_digest`).
+The footer has no checksum, so the manifest of a corpus records its digest (`footer_digest`).
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from massivetext.errors import StoreError
 from massivetext.storage import temporary_path
 
 ENDING_BYTES = 8
-"""The last bytes of a file: the length of the footer, and PAR1."""
+"""Size of a file's ending: the length of the footer, and PAR1."""
 
 
 class OwnParquet:
-    """A Parquet file of ours, open for reading; StoreError wherever it turns out to be damaged."""
+    """A Parquet file written by this package, open for reading. Damage raises StoreError when it is found."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class OwnParquet:
         self._file.close()
 
     def read_row_group(self, group: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return a row group, all columns or those named."""
+        """Return a row group: all columns, or only the given ones."""
         with self._damage_named():
             return self._file.read_row_group(group, columns=None if columns is None else list(columns),
                                              use_threads=False)  # fmt: skip
@@ -48,7 +48,7 @@ class OwnParquet:
     def iter_batches(
         self, rows: int, groups: Sequence[int] | None = None, columns: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Yield batches of so many rows, of all row groups and columns or of those named."""
+        """Yield batches of at most `rows` rows, from all row groups and columns or only the given ones."""
         names = None if columns is None else list(columns)
         chosen = range(self.num_row_groups) if groups is None else groups
         with self._damage_named():
@@ -62,7 +62,7 @@ class OwnParquet:
 
     @contextmanager
     def _damage_named(self) -> Iterator[None]:
-        """Turn pyarrow's errors into one that names the file."""
+        """Turn pyarrow's errors into a StoreError that names the file."""
         try:
             yield
         except FileNotFoundError:
@@ -82,7 +82,7 @@ def _remedy(path: Path) -> str:
 
 
 def read_own(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return some or all columns of a file of ours as one table."""
+    """Return all or some columns of a file written by this package as one table."""
     with OwnParquet(path) as opened:
         groups = [opened.read_row_group(group, columns) for group in range(opened.num_row_groups)]
         if groups:
@@ -92,18 +92,18 @@ def read_own(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def own_writer(path: Path, schema: pa.Schema, **options: Any) -> pq.ParquetWriter:
-    """Return a writer of a file of ours: zstd and checksums, unless the options say otherwise."""
+    """Return a Parquet writer with zstd and checksums, unless the options override them."""
     return pq.ParquetWriter(path, schema, **{"compression": "zstd", "write_page_checksum": True, **options})
 
 
 def write_own(path: Path, table: pa.Table) -> None:
-    """Write a table as a file of ours, whole or not at all."""
+    """Write a table to a Parquet file atomically."""
     with temporary_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def footer_digest(path: Path) -> str:
-    """Return the SHA-256 of what no page's checksum covers: the footer, with its length and the last mark."""
+    """Return the SHA-256 of the part that no page checksum covers: the footer, its length and the final PAR1."""
     with open(path, "rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(0, size - ENDING_BYTES))

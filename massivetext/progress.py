@@ -1,6 +1,6 @@
-"""Progress of long work, on stderr: a bar with rate and time left on a terminal, a line every ten seconds elsewhere.
+"""Progress of long tasks on stderr: a bar with rate and time left on a terminal, a line every ten seconds elsewhere.
 
-Work that cannot count its steps shows how long it has taken, so that nothing is silent for long.
+Tasks that cannot count their steps show the elapsed time, so that no task is silent for long.
 """
 
 import sys
@@ -16,7 +16,7 @@ LINE_INTERVAL_SECONDS = 10.0
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration: 0.8 s, 42 s, 3 min 05 s, 2 h 10 min, 12 days."""
+    """Return a duration as text, e.g. 0.8 s, 42 s, 3 min 05 s, 2 h 10 min or 12 days."""
     if seconds < 9.95:
         return tr("{seconds} s", seconds=f"{seconds:.1f}")
     whole = round(seconds)
@@ -30,9 +30,9 @@ def duration_text(seconds: float) -> str:
 
 
 class Task:
-    """One piece of long work: call `advance` as it goes; `note` shows a few words beside the bar.
+    """One long task. Call `advance` as it proceeds; `note` shows a few words next to the bar.
 
-    total: units of work, None where it is not known. unit: what is counted; empty where nothing is counted.
+    total: units of work, or None if unknown. unit: what is counted; empty if nothing is counted.
     """
 
     def __init__(self, title: str, total: float | None, unit: str, quiet: bool) -> None:
@@ -69,7 +69,7 @@ class Task:
             threading.Thread(target=self._print_lines, daemon=True).start()
 
     def advance(self, amount: float = 1.0, note: str | None = None) -> None:
-        """Count `amount` more units as done; `note` replaces the words shown beside the bar."""
+        """Count `amount` more units as done; `note` replaces the words next to the bar."""
         self.done += amount
         if note is not None:
             self.words = note
@@ -77,18 +77,18 @@ class Task:
             self._bar.update(self._bar_id, completed=self.done, rate=self.rate(), words=self.words)
 
     def report(self, amount: float, documents: int) -> None:
-        """Count `amount` more units as done, and documents among them; from the first one on they are shown."""
+        """Count `amount` more units and `documents` more documents as done. Documents are shown after the first one."""
         self.documents += documents
         note = tr("{count} documents", count=f"{self.documents:,}") if self.documents else None
         self.advance(amount, note)
 
     def _print_lines(self) -> None:
-        """Print the state now and then, whether or not the work has advanced."""
+        """Print the state at intervals, even if the work has not advanced."""
         while not self._ended.wait(LINE_INTERVAL_SECONDS):
             print(self.line(), file=sys.stderr, flush=True)
 
     def rate(self) -> str:
-        """Return the mean rate so far in the task's unit, e.g. "12.3 MB/s"; nothing where nothing is counted."""
+        """Return the mean rate so far in the task's unit, e.g. "12.3 MB/s"; empty if nothing is counted."""
         if not self.unit or (self.total is None and not self.done):
             return ""
         per_second = self.done / max(time.monotonic() - self.started_at, 1e-9)
@@ -97,14 +97,14 @@ class Task:
         return f"{per_second:,.1f} {self.unit}/s" if per_second < 100 else f"{per_second:,.0f} {self.unit}/s"
 
     def line(self) -> str:
-        """Return the state in one line: share done and time left, or time taken; rate; words."""
+        """Return the state in one line: percentage and time left, or elapsed time; rate; note."""
         parts = [self.title]
         elapsed = time.monotonic() - self.started_at
         if self.total is None:
             parts.append(duration_text(elapsed))
         elif self.total:
             parts.append(f"{100 * min(self.done / self.total, 1.0):.0f} %")
-            if self.done:  # before the first unit nothing is known of the rest
+            if self.done:  # the time left is unknown before the first unit
                 left = elapsed / self.done * max(self.total - self.done, 0.0)
                 parts.append(tr("{time} left", time=duration_text(left)))
         return visible("  ".join(part for part in [*parts, self.rate(), self.words] if part))
@@ -118,9 +118,9 @@ class Task:
 
 @contextmanager
 def progress(title: str, total: float | None = None, unit: str = "", quiet: bool = False) -> Iterator[Task]:
-    """Yield a Task for one piece of long work.
+    """Yield a Task for one long task.
 
-    unit: "B" counts bytes; any other word is shown as it is; empty where nothing is counted.
+    unit: "B" counts bytes; any other word is shown unchanged; empty if nothing is counted.
     """
     task = Task(title, total, unit, quiet)
     try:
@@ -130,5 +130,5 @@ def progress(title: str, total: float | None = None, unit: str = "", quiet: bool
 
 
 def log(message: str) -> None:
-    """Print one line for the user on stderr (stdout belongs to results)."""
+    """Print one line for the user on stderr, because stdout is reserved for results."""
     print(visible(message), file=sys.stderr, flush=True)

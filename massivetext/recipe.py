@@ -1,7 +1,7 @@
-"""The recipe: one YAML file that names a whole run, from raw text to a model, its scores and its report.
+"""The recipe: one YAML file that defines a whole run, from raw text to a model, its scores and its report.
 
-A recipe is read, overridden (`--set train.steps=200`), checked against the settings of every component (an unknown key
-is refused and the nearest named), and written back resolved into the run folder.
+A recipe is read, overridden (`--set train.steps=200`), checked against the settings of every component (the error for
+an unknown key suggests the nearest one), and written into the run folder in resolved form.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ FORMAT: Literal["massivetext-recipe/1"] = "massivetext-recipe/1"
 
 
 ALTERNATIVES = {"train": LENGTHS, "mixture": ("weights", "epochs", "preset")}
-"""Keys of which a section holds one at most; one that is given with `--set` replaces the recipe's."""
+"""Mutually exclusive keys of a section. A key given with `--set` replaces the one in the recipe."""
 
 
 def _language(value: Any) -> Any:
@@ -64,7 +64,7 @@ class CorpusRecipe(Settings):
     @model_validator(mode="before")
     @classmethod
     def _one_seed(cls, values: Any) -> Any:
-        """Dropout follows the recipe's seed too, unless train has one of its own."""
+        """Use the recipe's seed for training (dropout) too, unless `train` has its own."""
         if isinstance(values, Mapping) and "seed" in values and isinstance(values.get("train"), Mapping):
             return {**values, "train": {"seed": values["seed"], **values["train"]}}
         return values
@@ -78,7 +78,7 @@ class Recipe(CorpusRecipe):
 
 
 def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe named by a built-in name, a YAML file or a mapping, with `KEY=VALUE` overrides applied.
+    """Return the recipe from a built-in name, a YAML file or a mapping, with `KEY=VALUE` overrides applied.
 
     Relative paths inside a recipe are relative to the current folder.
     """
@@ -86,13 +86,13 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
 
 
 def load_corpus_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> CorpusRecipe:
-    """Return a recipe as `load_recipe` does, which may end with the tokenizer: without a model and a training."""
+    """Return a recipe as `load_recipe` does, but allow one without `model` and `train`."""
     values = _values(source, overrides)
     return (Recipe if {"model", "train"} <= set(values) else CorpusRecipe).parse(values)
 
 
 def _values(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the values of a recipe in this version's format, with overrides applied."""
+    """Return the values of a recipe in the current format, with overrides applied."""
     values = overridden_recipe(source, overrides)
     found = values.get("format", FORMAT)
     if found != FORMAT:
@@ -103,7 +103,7 @@ def _values(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) ->
 
 
 def overridden_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the values of a recipe as written, with overrides applied."""
+    """Return the values of a recipe as written in its file, with overrides applied."""
     values = dict(source) if isinstance(source, Mapping) else read_recipe_file(source)
     for override in overrides:
         values = overridden(values, override)
@@ -111,7 +111,7 @@ def overridden_recipe(source: str | Path | Mapping[str, Any], overrides: Sequenc
 
 
 def _chosen(values: dict[str, Any], given: set[str]) -> dict[str, Any]:
-    """Return the values without the recipe's keys that an override replaces: of ALTERNATIVES only one may be given."""
+    """Remove the recipe's keys that exclude a given override (see ALTERNATIVES) and return the values."""
     for section, names in ALTERNATIVES.items():
         chosen = {name for name in names if f"{section}.{name}" in given}
         if chosen and isinstance(values.get(section), Mapping):
@@ -121,7 +121,7 @@ def _chosen(values: dict[str, Any], given: set[str]) -> dict[str, Any]:
 
 
 def overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:
-    """Return a copy of `values` with one `a.b.0.c=VALUE` set; VALUE is YAML; list items are named by number."""
+    """Return a copy of `values` with one `a.b.0.c=VALUE` applied. VALUE is YAML; list items are given by index."""
     key, sign, text = override.partition("=")
     path = key.split(".")
     if not sign or not all(path) or len(path) > MAX_DEPTH:
@@ -131,7 +131,7 @@ def overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:
 
 
 def _set(node: Any, path: list[str], value: Any, key: str) -> Any:
-    """Return `node` with `value` at `path`, made anew on the way."""
+    """Return a copy of `node` with `value` at `path`."""
     if not path:
         return value
     head, rest = path[0], path[1:]
@@ -147,7 +147,7 @@ def _set(node: Any, path: list[str], value: Any, key: str) -> Any:
 
 
 def recipe_values(recipe: CorpusRecipe) -> dict[str, Any]:
-    """Return the resolved recipe as plain values, keys as written in YAML."""
+    """Return the resolved recipe as plain values, with keys as written in YAML."""
     return recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 

@@ -1,6 +1,6 @@
-"""The base of every component's settings: one pydantic model, beside the component, the only home of its defaults.
+"""The base of every component's settings: one pydantic model next to the component, the only source of its defaults.
 
-The string under each field says meaning and unit; it feeds `--help`, the JSON schema and the docs.
+The string below each field states its meaning and unit; it is used in `--help`, the JSON schema and the docs.
 """
 
 import os
@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, mo
 from massivetext.errors import ConfigError, unknown_name
 
 MOST_SENTENCES = 12
-"""The most findings that one message lists."""
+"""Maximum number of findings that one message lists."""
 LARGEST = 2**63 - 1
 PATH_BYTES = 4095
 
@@ -37,9 +37,9 @@ def _as_path(value: Any) -> Any:
 
 
 GivenPath = Annotated[Path, BeforeValidator(_as_path)]
-"""A path that somebody wrote; not empty."""
+"""A path given by the user; not empty."""
 GivenPathText = Annotated[str, BeforeValidator(_as_path)]
-"""The same as text, for paths that may begin with a root's name or be a glob."""
+"""The same as text, for paths that may begin with the name of a root or contain wildcards."""
 
 
 class Settings(BaseModel):
@@ -56,7 +56,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _within_bounds(self) -> Self:
-        """Return the settings if every whole number fits 64 bits, as files and tensors need."""
+        """Check that every whole number fits into 64 bits, as files and tensors require."""
         for name, value in self:
             if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
                 raise ValueError(f"{name} is {shown(value)}; the largest number that can be used is {LARGEST}")
@@ -75,9 +75,9 @@ class Settings(BaseModel):
 
 
 def explain(error: ValidationError, model: type[BaseModel], values: Any = None, where: str = "") -> str:
-    """Return pydantic's findings as sentences: the dotted key, what was found, what is allowed.
+    """Return pydantic's findings as sentences: the dotted key, the value found, the values allowed.
 
-    values: what was validated; it tells keys from the names that pydantic gives the alternatives of a type.
+    values: the validated values, which distinguish keys from pydantic's names for the alternatives of a type.
     """
     lines: dict[str, None] = {}
     for finding in error.errors(include_url=False, include_context=False):
@@ -91,7 +91,7 @@ def explain(error: ValidationError, model: type[BaseModel], values: Any = None, 
             lines[f"{key} is missing, and nothing stands in for it"] = None
         else:
             message = finding["msg"].removeprefix("Value error, ")
-            # What a whole section says of its keys names them; the section is not repeated.
+            # A message about a whole section already names its keys, so the section is not repeated.
             section = finding["type"] == "value_error" and isinstance(finding["input"], Mapping)
             lines[
                 f"{key or 'the settings'}: {message}" + ("" if section else f" (found {shown(finding['input'])})")
@@ -102,7 +102,7 @@ def explain(error: ValidationError, model: type[BaseModel], values: Any = None, 
 
 
 def _written(location: tuple[int | str, ...], values: Any, kind: str) -> list[int | str]:
-    """Return the keys and positions in pydantic's location that are in the values, and a key that is missing there."""
+    """Return the parts of pydantic's location that exist in the values, plus a key that is missing there."""
     kept: list[int | str] = []
     for number, part in enumerate(location):
         if (isinstance(values, Mapping) and part in values) or (
@@ -116,12 +116,12 @@ def _written(location: tuple[int | str, ...], values: Any, kind: str) -> list[in
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message may hold it: short, whatever it is."""
+    """Return any value as short text for a message."""
     return _SHORT.repr(value)[:200]
 
 
 class _Short(reprlib.Repr):
-    """Shows the beginning of long values; whole numbers too long to be written are described."""
+    """Shows the beginning of long values, and describes whole numbers that are too long to print."""
 
     def repr_int(self, x: int, level: int) -> str:
         return str(x) if x.bit_length() < 200 else f"a number of about {x.bit_length() * 3 // 10:,} digits"
@@ -132,7 +132,7 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlist, _SHORT.maxdi
 
 
 def allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that the settings at `location` below `model` accept, as written in a recipe."""
+    """Return the keys that the settings at `location` in `model` accept, as written in a recipe."""
     current: Any = model
     for part in location:
         if isinstance(part, int):

@@ -1,7 +1,7 @@
-"""State files: the small files that say what a folder holds. They carry their own digest and are read here only.
+"""State files: small files that describe a folder's content. They contain their own digest and are only read here.
 
-A JSON object that `write_state` wrote ends with `sha256`, the digest of the rest; a text that `write_sealed` wrote ends
-with a line that holds it. A file that is cut short, emptied or changed raises an error that says how to make it again.
+A JSON object written by `write_state` ends with `sha256`, the digest of the rest. A text written by `write_sealed` ends
+with a line that holds the digest. A truncated, empty or modified file raises an error that says how to restore it.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ Error = type[MassiveTextError]
 
 
 def write_state(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON object with its own digest as the last key, whole or not at all."""
-    plain = json.loads(json.dumps(values))  # keys become strings, tuples lists: as they are read back
+    """Write a JSON object atomically, with its own digest as the last key."""
+    plain = json.loads(json.dumps(values))  # as JSON reads them back: string keys, lists instead of tuples
     write_json(path, {**plain, SEAL: value_digest(plain)})
 
 
 def read_state(path: Path, keys: Iterable[str], remedy: str, error: Error = StoreError) -> dict[str, Any]:
-    """Return the object that `write_state` wrote, without its digest.
+    """Return an object written by `write_state`, without its digest.
 
-    keys: those that it must have. Raises `error`, which names the damage and ends with `remedy`, for anything else.
+    keys: the required keys. Raises `error`, which names the damage and ends with `remedy`, if the file is not valid.
     """
     values = dict(read_object(path, [*keys, SEAL], remedy, error))
     expected = values.pop(SEAL)
@@ -38,7 +38,7 @@ def read_state(path: Path, keys: Iterable[str], remedy: str, error: Error = Stor
 
 
 def read_object(path: Path, keys: Iterable[str], remedy: str, error: Error = StoreError) -> dict[str, Any]:
-    """Return the JSON object in a file that has at least these keys; raise `error` with the remedy otherwise."""
+    """Return the JSON object in a file; raise `error` with the remedy unless it has at least these keys."""
     value = read_json(path, remedy, error)
     if not isinstance(value, dict):
         raise error(f"{path} is damaged: it holds a JSON {_kind(value)}, and an object is expected. {remedy}")
@@ -49,7 +49,7 @@ def read_object(path: Path, keys: Iterable[str], remedy: str, error: Error = Sto
 
 
 def read_json(path: Path, remedy: str = "Restore it from a copy", error: Error = StoreError) -> Any:
-    """Return the JSON value in a file; raise `error` with the remedy if it is missing, cut short or no JSON."""
+    """Return the JSON value in a file; raise `error` with the remedy if it is missing, truncated or not JSON."""
     try:
         return json.loads(_read_text(path, remedy, error))
     except (ValueError, RecursionError) as found:
@@ -57,7 +57,7 @@ def read_json(path: Path, remedy: str = "Restore it from a copy", error: Error =
 
 
 def _read_text(path: Path, remedy: str, error: Error) -> str:
-    """Return the text of a file of ours; raise `error` if it is missing, empty or not text."""
+    """Return the text of a file; raise `error` if it is missing, empty or not text."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -75,12 +75,12 @@ def _read_text(path: Path, remedy: str, error: Error) -> str:
 
 
 def write_sealed(path: Path, text: str, comment: tuple[str, str] = ("#", "")) -> None:
-    """Write a text that ends with its own digest in a comment, whole or not at all."""
+    """Write a text atomically, with its own digest in a comment at the end."""
     write_text(path, _sealed(text, comment))
 
 
 def read_sealed(path: Path, remedy: str, comment: tuple[str, str] = ("#", ""), error: Error = StoreError) -> str:
-    """Return a text that `write_sealed` wrote, with its last line; raise `error` if it was changed since."""
+    """Return a text written by `write_sealed`, including its last line; raise `error` if it was modified."""
     text = _read_text(path, remedy, error)
     body = text[: text.rfind("\n", 0, len(text) - 1) + 1]
     if _sealed(body, comment) != text:
@@ -94,7 +94,7 @@ def _sealed(text: str, comment: tuple[str, str]) -> str:
 
 
 def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of files and of all files in folders, by path relative to `folder`; locks are left out."""
+    """Return the SHA-256 of the named files, and of all files in the named folders except locks, by relative path."""
     found = {}
     for name in names:
         path = folder / name
@@ -105,9 +105,9 @@ def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def recorded_faults(run: Path, stage: str, names: Iterable[str] = ()) -> list[str]:
-    """Return which files of a run are not those that a stage recorded when it was finished, one sentence each.
+    """Return one sentence for each file of a run that differs from what its stage recorded.
 
-    names: files or folders, relative to the run, to look at; none: all. Raises StoreError for a damaged marker.
+    names: files or folders to check, relative to the run; empty: all. Raises StoreError for a damaged marker.
     """
     marker = run / STAGES / f"{stage}.json"
     if not marker.is_file():
@@ -126,7 +126,7 @@ def recorded_faults(run: Path, stage: str, names: Iterable[str] = ()) -> list[st
 
 
 def check_recorded(run: Path, stage: str, names: Iterable[str], remedy: str) -> None:
-    """Raise StoreError with the first of `recorded_faults` and the remedy, if there is one."""
+    """Raise StoreError with the remedy and the first of `recorded_faults`, if there are any."""
     if faults := recorded_faults(run, stage, names):
         raise StoreError(f"{faults[0]}. {remedy}")
 

@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all, digests, the lock of a folder, and the message for a full disk.
+"""Atomic writes, digests, folder locks, and the error for a full disk.
 
-A write goes to a temporary name in the same folder, is flushed to the disk, and is renamed: after a kill or on a full
-disk the old file, or none, is there, never half of one.
+A file is written under a temporary name in the same folder, flushed to disk, and renamed. After a crash or on a full
+disk, the old file or no file exists, never a partial one.
 """
 
 import errno
@@ -24,23 +24,23 @@ from massivetext.errors import BusyError, DiskFullError
 TEMPORARY_PREFIX = ".tmp-"
 LOCK = ".lock"
 _NESTED: ContextVar[frozenset[Path]] = ContextVar("nested locks", default=frozenset())
-"""Lock files that this thread holds and may take again."""
+"""Lock files that this thread holds and may acquire again."""
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_WORDS = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|\(os error (28|122|27)\)|\d+ requested and \d+ written"
 )
-"""How a full disk is worded by safetensors, pyarrow and numpy, whose exceptions carry no number."""
+"""Messages for a full disk from safetensors, pyarrow and numpy, whose exceptions have no error number."""
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Return whether an exception, of whichever library, means that the disk (or the quota) is full."""
+    """Return whether an exception from any library means that the disk (or the quota) is full."""
     number = getattr(error, "errno", None)
     return number in DISK_ERRORS or (isinstance(error, Exception) and bool(DISK_WORDS.search(str(error))))
 
 
 @contextmanager
 def full_disk_named(path: Path) -> Iterator[None]:
-    """Raise DiskFullError that names `path`, the room that is left and the remedy where the block meets a full disk."""
+    """Raise DiskFullError that names `path`, the free space and the remedy if the disk becomes full in the block."""
     try:
         yield
     except Exception as error:
@@ -65,9 +65,9 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def temporary_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` to write to; on success it becomes `path`, on any error it is removed.
+    """Yield a temporary path in the folder of `path`; it becomes `path` on success and is removed on any error.
 
-    The folder is made if it is missing. The writer must have closed the file when the block ends; it is synced here.
+    A missing folder is created. The writer must close the file before the block ends; it is then synced to disk.
     """
     temporary = path.parent / f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}"
     with full_disk_named(path):
@@ -84,7 +84,7 @@ def temporary_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def write_whole(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Yield an open stream whose content becomes `path` when the block ends without an error."""
+    """Yield an open stream; its content becomes `path` if the block ends without an error."""
     encoding = None if "b" in mode else "utf-8"
     newline = None if "b" in mode else ""
     with temporary_path(path) as temporary, open(temporary, mode, encoding=encoding, newline=newline) as stream:
@@ -93,20 +93,20 @@ def write_whole(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` as UTF-8 atomically."""
     with write_whole(path, "w") as stream:
         stream.write(text)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON with a final newline, whole or not at all."""
+    """Write `value` atomically as indented JSON with a final newline."""
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-    # Of names that are not UTF-8 Python makes lone surrogates, which JSON can spell.
+    # Python decodes file names that are not UTF-8 to lone surrogates, which JSON can escape.
     write_text(path, text.encode("utf-8", "backslashreplace").decode())
 
 
 def clear_temporary(folder: Path) -> None:
-    """Remove what killed writers left below `folder`. Call it only while the folder is locked."""
+    """Remove temporary files of killed processes below `folder`. Call it only while the folder is locked."""
     for leftover in sorted(folder.rglob(f"{TEMPORARY_PREFIX}*")):
         if leftover.is_dir():
             shutil.rmtree(leftover)
@@ -133,10 +133,10 @@ def value_digest(value: object) -> str:
 
 @contextmanager
 def locked_folder(folder: Path, *, nested: bool = False, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold the folder's lock (`.lock`, by flock) while the block runs; raise BusyError if it is held already.
+    """Hold the folder's lock (`.lock`, with flock) while the block runs; raise BusyError if it is already held.
 
-    nested: a function that is called in the block may take the lock again, with nested=True. wait_seconds: how long to
-    wait for another holder. The lock dies with its process: the file that a killed run leaves behind locks nothing.
+    nested: functions called in the block may acquire the lock again, with nested=True. wait_seconds: how long to wait
+    for another holder. The lock ends with its process: the lock file of a killed run locks nothing.
     """
     path = folder.resolve() / LOCK
     if nested and path in _NESTED.get():
@@ -152,9 +152,9 @@ def locked_folder(folder: Path, *, nested: bool = False, wait_seconds: float = 0
 
 @contextmanager
 def locked_file(path: Path) -> Iterator[None]:
-    """Hold the lock of a single output file while the block runs, and remove what killed writers of it left.
+    """Hold the lock of a single output file while the block runs; first remove its temporary files of killed processes.
 
-    The lock is `.lock-NAME` beside the file. Raises BusyError as `locked_folder` does.
+    The lock is `.lock-NAME` in the same folder. Raises BusyError as `locked_folder` does.
     """
     with _lock(path.parent / f"{LOCK}-{path.name}", path, 0.0):
         for leftover in path.parent.glob(f"{TEMPORARY_PREFIX}*-{escape(path.name)}"):
@@ -164,7 +164,7 @@ def locked_file(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _lock(path: Path, what: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold a lock file while the block runs; what: what it protects, for the message."""
+    """Hold a lock file while the block runs. what: the path it protects, for the message."""
     is_new = not path.parent.exists()
     with _locked_stream(path, what, time.monotonic() + wait_seconds) as stream:
         stream.seek(0)
@@ -175,7 +175,7 @@ def _lock(path: Path, what: Path, wait_seconds: float) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
-            if is_new:  # nothing was written: leave no empty folder
+            if is_new:  # nothing was written: remove the empty folder
                 with suppress(OSError):
                     path.parent.rmdir()
 
@@ -201,11 +201,11 @@ def _locked_stream(path: Path, what: Path, deadline: float) -> IO[str]:
             ) from None
         if _is_at(stream, path):
             return stream
-        stream.close()  # the file was removed with its folder, or by its last holder: its lock means nothing
+        stream.close()  # the file was removed, with its folder or by its last holder, so this lock protects nothing
 
 
 def _is_at(stream: IO[str], path: Path) -> bool:
-    """Return whether an open file is the one at `path`."""
+    """Return whether an open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(stream.fileno()), os.stat(path))
     except FileNotFoundError:

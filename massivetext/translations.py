@@ -1,6 +1,6 @@
-"""Messages and report captions in English and Chinese: English is the key, `translations_zh.json` holds the Chinese.
+"""Messages and report captions in English and Chinese. English is the key; `translations_zh.json` has the Chinese.
 
-A caption that has no Chinese yet is shown in English; a test lists those that the package uses.
+A caption without a translation is shown in English; a test lists the captions that the package uses.
 """
 
 import json
@@ -20,7 +20,7 @@ NOUNS = {
     "licences": "licence", "passes": "pass", "reasons": "reason", "records": "record", "rows": "row",
     "rules": "rule", "sources": "source", "tables": "table", "steps": "step", "tokens": "token",
 }  # fmt: skip
-"""Plural nouns that captions count, and their singular."""
+"""Plural nouns that follow a number in captions, and their singular."""
 VERBS = {"are": "is", "have": "has", "repeat": "repeats", "were": "was", "form": "forms"}
 COUNTED = re.compile(
     rf"\{{(?P<field>\w+)\}}(?P<other> other)? (?P<noun>{'|'.join(NOUNS)})\b(?P<verb> (?:{'|'.join(VERBS)})\b)?"
@@ -29,9 +29,9 @@ _chosen = "en"
 
 
 def set_language(language: str | None) -> str:
-    """Choose the language of messages and return it: "en", "zh", or None for the locale's.
+    """Set the language of messages ("en", "zh", or None for the locale's) and return it.
 
-    Tags with a region or a script, such as zh-CN, zh_Hans and en_GB.UTF-8, count as their language.
+    Tags with a region or a script, such as zh-CN, zh_Hans and en_GB.UTF-8, select their language.
     """
     global _chosen
     if language is None:
@@ -46,18 +46,18 @@ def set_language(language: str | None) -> str:
 
 
 def base_language(tag: str) -> str:
-    """Return the language of a tag such as zh-CN, zh_Hans or en_GB.UTF-8, in lower case."""
+    """Return the language of a tag such as zh-CN, zh_Hans or en_GB.UTF-8, in lowercase."""
     return re.split("[-_.@]", tag.strip().lower())[0]
 
 
 def language() -> str:
-    """Return the language in use, "en" or "zh"."""
+    """Return the current language, "en" or "zh"."""
     return _chosen
 
 
 @cache
 def chinese() -> dict[str, str]:
-    """Return the table from English captions to Chinese ones."""
+    """Return the Chinese caption for each English one."""
     text = files("massivetext").joinpath("translations_zh.json").read_text(encoding="utf-8")
     table: dict[str, str] = json.loads(text)
     return table
@@ -66,7 +66,7 @@ def chinese() -> dict[str, str]:
 def tr(text: str, **values: object) -> str:
     """Return `text` in the chosen language with `{name}` fields filled from `values`.
 
-    In English a noun of NOUNS that follows a field with the value 1 becomes singular: "1 document was dropped".
+    In English, a noun of NOUNS after a field with the value 1 becomes singular: "1 document was dropped".
     """
     chosen = chinese().get(text, text) if _chosen == "zh" else text
     if _chosen == "en" and any(str(value) == "1" for value in values.values()):
@@ -75,7 +75,7 @@ def tr(text: str, **values: object) -> str:
 
 
 def _singular(found: re.Match[str], values: Mapping[str, object]) -> str:
-    """Return a field with the noun and verb after it, in the singular where the field's value is 1."""
+    """Return a field and its noun and verb, in the singular if the field's value is 1."""
     field, other, noun, verb = found["field"], found["other"] or "", found["noun"], found["verb"] or ""
     if str(values.get(field)) != "1":
         return found[0]

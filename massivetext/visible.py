@@ -1,27 +1,27 @@
-"""Control characters made visible: text of others is shown on terminals and pages, and must not steer them."""
+"""Makes control characters visible, so that untrusted text cannot control terminals and pages that show it."""
 
 import re
 
-# C0 without tab and line feed, DEL and C1: a terminal obeys them, and most are no characters of HTML or XML at all.
+# C0 without tab and line feed, DEL and C1: terminals obey them, and most are not allowed in HTML or XML.
 CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
-# Overrides, embeddings, isolates and marks of direction reorder what is shown around them.
+# Direction overrides, embeddings, isolates and marks reorder the text around them.
 DIRECTIONS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-# Halves of surrogate pairs and the two last code points of the first plane cannot be written as UTF-8 or in XML.
+# Lone surrogates cannot be encoded as UTF-8, and U+FFFE and U+FFFF are not allowed in XML.
 IMPOSSIBLE = "\ud800-\udfff\ufffe\uffff"
 HIDDEN = re.compile(f"[{CONTROLS}{DIRECTIONS}{IMPOSSIBLE}]")
 PICTURES = 0x2400
 
 
 def visible(text: str) -> str:
-    """Return `text` with a visible sign for each control character; tabs, line feeds and all else stay.
+    """Return `text` with a visible sign for each control character; tabs and line feeds are kept.
 
-    The sign is Unicode's picture of it where there is one (␛ for escape), else its code point: ⟨U+202E⟩.
+    The sign is Unicode's control picture if there is one (␛ for escape), else the code point: ⟨U+202E⟩.
     """
     return HIDDEN.sub(lambda found: _sign(ord(found[0])), text)
 
 
 def visible_json(text: str) -> str:
-    """Return JSON with the control characters in it escaped, which changes no value."""
+    """Return JSON text with control characters escaped; its values stay the same."""
     return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -1,7 +1,7 @@
-"""Reads YAML that people wrote: plain values only, within bounds, with every fault located by line.
+"""Reads YAML written by users: plain values only, within size limits; errors name the line.
 
-Recipes come from editors, other tools and strangers. Whatever the text is, the result is plain values or a ConfigError
-that says where the fault is.
+Recipes may come from untrusted sources. For any text, the result is either plain values or a ConfigError that locates
+the fault.
 """
 
 from typing import Any
@@ -13,17 +13,17 @@ from massivetext.errors import ConfigError
 MAX_BYTES = 2**18
 MAX_DEPTH = 64
 MAX_VALUES = 50_000
-"""The most values in a text, those that aliases repeat included."""
+"""Maximum number of values in a text, including those that aliases repeat."""
 MAX_DIGITS = 400
 PLAIN_TAGS = ("null", "bool", "int", "float", "str", "seq", "map")
 MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 def read_yaml_text(data: bytes | str, where: str) -> Any:
-    """Return the value of a YAML text; raise ConfigError with the line for one that is no plain YAML.
+    """Return the value of a YAML text; raise ConfigError that names the line if it is not plain YAML.
 
-    data: UTF-8 bytes, or text. where: what the text is, for messages. Dates are read as text. Refused: keys given
-    twice, tags, nesting deeper than MAX_DEPTH, texts larger than MAX_BYTES, aliases that multiply beyond MAX_VALUES.
+    data: UTF-8 bytes, or text. where: what the text is, for messages. Dates are read as text. Refused: duplicate keys,
+    tags, nesting deeper than MAX_DEPTH, texts larger than MAX_BYTES, aliases that expand beyond MAX_VALUES.
     """
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{where} has {len(data):,} bytes; at most {MAX_BYTES:,} are read: is this the right file?")
@@ -67,16 +67,16 @@ def _problem(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """The safe loader without dates, sets and bytes, with bounds on depth and size."""
+    """The safe loader without dates, sets and bytes, and with limits on depth and size."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._depth = 0
-        # Of each finished node: values and levels below it, aliases counted as often as they occur.
+        # For each finished node: the values in it and the levels below it; aliases count every time they occur.
         self._sizes: dict[int, tuple[int, int]] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """Return the next node; count its depth and size."""
+        """Return the next node after checking its depth and size."""
         alias, mark = self.check_event(yaml.AliasEvent), self.peek_event().start_mark  # type: ignore[no-untyped-call]
         too_deep = yaml.MarkedYAMLError(problem=f"found more than {MAX_DEPTH} levels of nesting", problem_mark=mark)
         if self._depth > MAX_DEPTH:
@@ -98,7 +98,7 @@ class _PlainLoader(yaml.SafeLoader):
         return node
 
     def _measured(self, node: yaml.Node) -> tuple[int, int]:
-        """Return the values in a node, itself included, and the levels below it; check its keys."""
+        """Return the number of values in a node, including itself, and of levels below it; refuse duplicate keys."""
         if isinstance(node, yaml.ScalarNode):
             return 1, 0
         below = node.value
@@ -110,7 +110,7 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 def _refuse_twins(mapping: yaml.MappingNode) -> None:
-    """Raise an error that names the key and both lines if a mapping has a key twice."""
+    """Raise an error that names the key and both lines if a mapping has duplicate keys."""
     first: dict[tuple[str, str], yaml.Node] = {}
     for key, _ in mapping.value:
         if isinstance(key, yaml.ScalarNode) and key.tag != MERGE_TAG:
@@ -124,7 +124,7 @@ def _refuse_twins(mapping: yaml.MappingNode) -> None:
 
 
 def _number(loader: _PlainLoader, node: yaml.ScalarNode) -> int | float:
-    """Return a whole or decimal number."""
+    """Return the integer or decimal number in a node."""
     if len(node.value) > MAX_DIGITS:
         raise _problem(node, f"found a number of {len(node.value):,} digits")
     construct = yaml.SafeLoader.construct_yaml_int if node.tag.endswith(":int") else _float
@@ -146,7 +146,7 @@ def _boolean(loader: _PlainLoader, node: yaml.ScalarNode) -> bool:
 
 
 def _text(loader: _PlainLoader, node: yaml.ScalarNode) -> str:
-    """Return text that file names and UTF-8 can hold."""
+    """Return the text in a node; raise an error for characters that file names or UTF-8 cannot hold."""
     value: str = loader.construct_scalar(node)
     wrong = next((character for character in value if character == "\0" or "\ud800" <= character <= "\udfff"), None)
     if wrong is not None:

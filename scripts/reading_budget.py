@@ -1,9 +1,9 @@
-"""Count what a newcomer opens to follow one training step, one document, one generated token and one forward pass.
+"""Count the code to read to follow one training step, one document, one generated token and one forward pass.
 
-`python scripts/reading_budget.py` runs each of them once, at a tiny size, under a tracer. It prints in how many files
-of massivetext code ran, and how many lines these files have in all, beside the limits. `--files` names the files,
-`--only training_step` (or document, token, family) runs one of them, `--json` prints JSON, `--write` puts the table
-into CONTRIBUTING.md, and `--check` exits with 1 if a count is over its limit.
+`python scripts/reading_budget.py` runs each of them once, at a tiny size, under a tracer. It prints the number of
+massivetext files in which code ran, their total number of lines, and the limits. `--files` lists the files, `--only
+training_step` (or document, token, family) runs one path, `--json` prints JSON, `--write` updates the table in
+CONTRIBUTING.md, and `--check` exits with status 1 if a count is over its limit.
 """
 
 import argparse
@@ -49,7 +49,7 @@ CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 BEGIN = "<!-- counted: written by scripts/reading_budget.py -->"
 END = "<!-- end of counted -->"
 
-# What a reader need not open to follow a path; everything else counts. A folder ends with "/".
+# Files that a reader can skip when following a path; everything else counts. A folder ends with "/".
 LEFT_OUT = {
     "errors.py": "classes of errors, raised by name",
     "progress.py": "log lines and progress bars",
@@ -80,7 +80,7 @@ COUNTED = {"training_step": ("layers/loss.py",)}
 
 @dataclass
 class Limit:
-    """The most files and lines that a path may have; None: no limit."""
+    """Maximum number of files and lines of a path; None: no limit."""
 
     files: int
     lines: int | None
@@ -96,7 +96,7 @@ LIMITS = {
 
 @dataclass
 class Count:
-    """What was counted for one path: the files in which code ran, with all of their lines."""
+    """The count of one path: the files in which code ran, with all their lines."""
 
     path: str
     name: str
@@ -104,18 +104,18 @@ class Count:
 
     @property
     def lines(self) -> int:
-        """Lines of all the files."""
+        """Return the total number of lines."""
         return sum(self.files.values())
 
     @property
     def is_over(self) -> bool:
-        """Whether the count is over a limit."""
+        """Return whether the count is over a limit."""
         limit = LIMITS[self.path]
         return len(self.files) > limit.files or (limit.lines is not None and self.lines > limit.lines)
 
 
 class Tracer:
-    """Records the files of massivetext in which functions are called while it is on; imports have been done before."""
+    """Records the files of massivetext in which functions are called while it is on. Imports must be done before."""
 
     def __init__(self) -> None:
         self.found: set[str] = set()
@@ -145,7 +145,7 @@ class Tracer:
             self.found.add(frame.f_code.co_filename)
 
     def add_classes(self, model: torch.nn.Module) -> None:
-        """Record the files of the classes of a model's parts, also where they only inherit what runs."""
+        """Record the files of the classes of a model's modules, even if they inherit all code that runs."""
         for part in model.children():
             self.add_classes(part)
             file = sys.modules[type(part).__module__].__file__ or ""
@@ -153,7 +153,7 @@ class Tracer:
                 self.found.add(file)
 
     def count(self, path: str, name: str) -> Count:
-        """Return the count of what was recorded."""
+        """Return the count of the recorded files."""
         files = sorted(Path(file).relative_to(PACKAGE).as_posix() for file in self.found)
         out = {**LEFT_OUT, **LEFT_OUT_OF[path]}
         kept = [
@@ -168,7 +168,7 @@ class Tracer:
 
 
 class TracedBatches:
-    """Batches that trace from the moment that one step's batch is asked for to the moment that the next one's is."""
+    """Batches that trace one step: from the request for its batch to the request for the next batch."""
 
     STEP = 2
 
@@ -182,7 +182,7 @@ class TracedBatches:
 
 
 def training_step(folder: Path) -> Iterator[Count]:
-    """Yield the count of one step of `train`: batch, loss, gradient, update, its row in the log."""
+    """Yield the count of one step of `train`: batch, loss, gradient, update, log row."""
     ids = np.arange(2000, dtype=np.uint32) % 90
     documents: Any = DocumentsInMemory(ids, np.arange(0, 2001, 50).astype(np.uint64), 0)
     tracer = Tracer()
@@ -198,7 +198,7 @@ def training_step(folder: Path) -> Iterator[Count]:
 def document(folder: Path) -> Iterator[Count]:
     """Yield the count of one text file in a corpus build, from the reader through the steps to its row in a part.
 
-    Planning the build, deduplication and the final Parquet files look at all documents: they are the build's path.
+    Planning, deduplication and the final Parquet files concern all documents, so they are not counted here.
     """
     (folder / "texts").mkdir(parents=True)
     (folder / "texts" / "one.txt").write_text("The harbour was quiet before dawn. " * 20, encoding="utf-8")
@@ -220,7 +220,7 @@ def document(folder: Path) -> Iterator[Count]:
 
 
 def token(folder: Path) -> Iterator[Count]:
-    """Yield the count of one sampled token: the fast decoding step, its kernels and the model's embedding included."""
+    """Yield the count of one sampled token: the fast decoding step with its kernels and the model's embedding."""
     settings = generation_settings({}, {"max_new_tokens": 5, "do_sample": True, "seed": 1})
     tokens = decode_steps(tiny("llama"), torch.tensor([[1, 2, 3]]), None, settings)
     next(tokens), next(tokens)
@@ -251,11 +251,11 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "bart": ("AutoModelForSeq2SeqLM", BART),
     "marian": ("AutoModelForSeq2SeqLM", BART | {"pad_token_id": 95, "decoder_start_token_id": 95}),
 }
-"""Which Auto class makes a model of each family, and its tiny sizes."""
+"""The Auto class that creates a model of each family, and its tiny sizes."""
 
 
 def tiny(name: str) -> Any:
-    """Return a small fresh model of a family, for evaluation."""
+    """Return a small new model of a family in evaluation mode."""
     auto, sizes = FAMILIES[name]
     return getattr(mt, auto).from_config(mt.AutoConfig.for_model(name, **sizes)).eval()
 
@@ -288,7 +288,7 @@ def counted(paths: Iterable[str]) -> list[Count]:
     """Return the counts of the paths."""
     import_everything()
     torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", "overflow encountered")  # kernels as Python: hashes wrap around
+    warnings.filterwarnings("ignore", "overflow encountered")  # kernels run as Python, and their hashes overflow
     with tempfile.TemporaryDirectory() as folder:
         return [count for path in paths for count in PATHS[path](Path(folder) / path)]
 
@@ -302,20 +302,20 @@ def worst(counts: Sequence[Count]) -> list[Count]:
 
 
 def cells(count: Count) -> tuple[str, str, str]:
-    """Return the name of a path, its files and its lines, each number with its limit."""
+    """Return the name of a path, its files and its lines, with their limits."""
     limit = LIMITS[count.path]
     lines = f"{count.lines:,}" if limit.lines is None else f"{count.lines:,} of {limit.lines:,}"
     return count.name, f"{len(count.files)} of {limit.files}", lines
 
 
 def listed(where: str, table: dict[str, str]) -> str:
-    """Return files and the reasons why they were left out, as an item of a Markdown list."""
+    """Return files and the reasons why they are left out, as a Markdown list item."""
     files = "; ".join(f"`{file}` ({why})" for file, why in table.items())
     return fill(f"- {where}: {files}.", 120, subsequent_indent="  ")
 
 
 def markdown(counts: Sequence[Count]) -> str:
-    """Return the table for CONTRIBUTING.md, with the date and what was left out."""
+    """Return the table for CONTRIBUTING.md, with the date and the files left out."""
     families = [count for count in counts if count.path == "family"]
     rows = []
     for count in worst(counts):
@@ -341,7 +341,7 @@ def markdown(counts: Sequence[Count]) -> str:
 
 
 def write_table(counts: Sequence[Count]) -> None:
-    """Put the table between its marks in CONTRIBUTING.md."""
+    """Write the table between its markers in CONTRIBUTING.md."""
     text = CONTRIBUTING.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]

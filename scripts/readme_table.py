@@ -1,7 +1,7 @@
 """Write the measured numbers into both READMEs and docs/benchmarks.md from benchmarks/results.
 
-The README gets eight rows, the Chinese one a sentence, docs/benchmarks.md the whole table. With `--check` nothing is
-written; the exit status says whether all are up to date.
+README.md gets eight rows, README.zh-CN.md one sentence, and docs/benchmarks.md the whole table. With `--check` nothing
+is written, and the exit status is 1 if a file is out of date.
 """
 
 import json
@@ -23,7 +23,7 @@ Row = tuple[str, str, str, str]
 
 
 def reached(holds: bool) -> str:
-    """Return the word for a target."""
+    """Return the word that says whether a target is reached."""
     return "reached" if holds else "**missed**"
 
 
@@ -84,7 +84,7 @@ FILTERS = {
 
 
 def filter_rows(found: dict[str, Any]) -> list[Row]:
-    """Return the rows on all filters together, and on the way from packed JSON lines to a corpus."""
+    """Return the rows on all filters together, and on building a corpus from compressed JSON lines."""
     rows = []
     for name, (title, target) in FILTERS.items():
         if name not in found:
@@ -100,14 +100,14 @@ def filter_rows(found: dict[str, Any]) -> list[Row]:
 
 
 def peer_rows(found: dict[str, Any]) -> list[Row]:
-    """Return the rows beside datatrove and rensa."""
+    """Return the rows that compare with datatrove and rensa."""
     speed, minhash, twin = found["speed"], found["minhash"], found["slow_twin"]
     own, peer = speed["mb_per_second"]["massivetext"], speed["mb_per_second"]["datatrove_defaults"]
     ratio, best = speed["ratio_to_defaults"], speed["ratio_to_best_settings"]
     rules = found["agreement"]["rules"]
     least, mean = min(rules.values(), key=by_agreement), sum(map(by_agreement, rules.values())) / len(rules)
     name = next(name for name, rule in rules.items() if rule is least)
-    text = f"{own:.0f} MB/s; datatrove {peer:.2f}"
+    text = f"{own:.0f} MB/s; datatrove at its defaults {peer:.2f} MB/s (of text)"
     verdict = f"{reached(ratio >= 300 and own >= 25)}, {ratio:.0f} x (its best settings {best:.0f} x)"
     signed = minhash["mb_per_second"]
     return [
@@ -134,7 +134,7 @@ def peer_rows(found: dict[str, Any]) -> list[Row]:
 
 
 def by_agreement(rule: dict[str, Any]) -> float:
-    """Return the part of the documents on which a rule and datatrove's agree."""
+    """Return the fraction of documents on which a rule and datatrove's version agree."""
     return float(rule["agree_fraction"])
 
 
@@ -166,7 +166,7 @@ def large_rows(found: dict[str, Any]) -> list[Row]:
 
 
 def extraction_rows(found: dict[str, Any]) -> list[Row]:
-    """Return the row on main text."""
+    """Return the row on main text extraction."""
     english, chinese = found["extractors"]["english"], found["extractors"]["chinese"]
     name = next(name for name in english if "step" in name)
     value, peer = english[name]["f1"], found["published"]["readability"]["f1"]
@@ -215,7 +215,7 @@ def language_rows(found: dict[str, Any]) -> list[Row]:
 
 
 def decontamination_rows(found: dict[str, Any]) -> list[Row]:
-    """Return the rows on planted benchmark items."""
+    """Return the rows on inserted benchmark items."""
     rows = []
     for language in ("english", "chinese"):
         exact, changed = found[language]["exact"], found[language]["tenth_edited"]
@@ -271,7 +271,7 @@ def generation_rows(found: dict[str, Any]) -> list[Row]:
 
 
 def model_rows(found: dict[str, Any]) -> list[Row]:
-    """Return the rows on forward and backward of every family, against transformers with the same weights."""
+    """Return the rows on forward and backward passes of every family, compared with transformers."""
     rows = []
     for work, words in (("forward", "forward"), ("forward_backward", "forward and backward")):
         for mode in ("eager", "compiled"):
@@ -288,7 +288,7 @@ def model_rows(found: dict[str, Any]) -> list[Row]:
 
 
 def main_table(found: dict[str, Any]) -> Table:
-    """Return the table of a run's main metric, from what `massivetext run --json` printed."""
+    """Return the table of a run's main metric, from the output of `massivetext run --json`."""
     return tables(Score(**row) for row in found["scores"])[0]
 
 
@@ -330,7 +330,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
 
 
 def highlights() -> list[tuple[str, str, str]]:
-    """Return the README's eight rows: what was measured, the number, and what to compare it with."""
+    """Return the README's eight rows: the measurement, its value, and what it is compared with."""
     found = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in TABLES}
     quick = found["quickstart"]
     own, xz, ngram = (main_table(quick).systems[name][""].value for name in (MODEL, "xz", "ngram"))
@@ -353,7 +353,7 @@ def highlights() -> list[tuple[str, str, str]]:
         ),
         (
             "Gopher rules and MinHash on English text, one core",
-            f"{speed['massivetext']:.0f} MB/s",
+            f"{speed['massivetext']:.0f} MB of text per second",
             f"{peers['ratio_to_defaults']:.0f}x datatrove's defaults, {peers['ratio_to_best_settings']:.0f}x its best "
             "settings",
         ),
@@ -393,7 +393,7 @@ def short_table() -> str:
 
 
 def table() -> str:
-    """Return the table in Markdown."""
+    """Return the whole table in Markdown."""
     lines = ["| what | measured | target | |", "|---|---|---|---|"]
     for name, rows in TABLES.items():
         path = RESULTS / f"{name}.json"
@@ -404,7 +404,7 @@ def table() -> str:
 
 
 def chinese_summary() -> str:
-    """Return the sentence of measured numbers in the Chinese README."""
+    """Return the sentence with measured numbers for the Chinese README."""
     found = json.loads((RESULTS / "quickstart.json").read_text(encoding="utf-8"))
     own, xz, ngram = (main_table(found).systems[name][""].value for name in (MODEL, "xz", "ngram"))
     return (
@@ -414,7 +414,7 @@ def chinese_summary() -> str:
 
 
 def main() -> int:
-    """Rewrite the tables, or with --check say whether they are up to date."""
+    """Rewrite the tables, or report with --check whether they are up to date."""
     old = False
     pages = {"README.md": short_table, "README.zh-CN.md": chinese_summary, "docs/benchmarks.md": table}
     for name, content in pages.items():

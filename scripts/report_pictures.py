@@ -1,6 +1,6 @@
-"""Take pictures of a run's report for README and docs, English and Chinese: `python scripts/report_pictures.py RUN`.
+"""Take screenshots of a run's report for README and docs in both languages: `python scripts/report_pictures.py RUN`.
 
-Needs Chromium. The report is written again in both languages.
+Requires Chromium. The report is rewritten in English and Chinese.
 """
 
 import subprocess
@@ -16,7 +16,7 @@ COLOURS = 96
 
 
 def take(run: Path, language: str, picture: Path) -> None:
-    """Write a picture of the beginning of a run's report."""
+    """Write a screenshot of the top of a run's report."""
     write = [sys.executable, "-m", "massivetext", "report", str(run), "--language", language]
     subprocess.run(write, check=True, capture_output=True)
     with tempfile.TemporaryDirectory() as scratch:

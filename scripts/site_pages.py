@@ -1,7 +1,7 @@
-"""Write the pages of the documentation site that come from the code; MkDocs calls `on_files` and `on_page_markdown`.
+"""Generate pages of the documentation site from the code; MkDocs calls `on_files` and `on_page_markdown`.
 
-Recipe keys come from the settings classes, the command line from its help, the Python API from the public names, and
-three pages from files beside `docs/`.
+Recipe keys come from the settings classes, the command line from its help, and the Python API from the public names.
+Three pages are files outside of `docs/`.
 """
 
 import os
@@ -26,7 +26,7 @@ from pydantic_core import PydanticUndefined
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-os.environ["NO_COLOR"] = "1"  # help without escape sequences
+os.environ["NO_COLOR"] = "1"  # so that help has no escape sequences
 
 from massivetext import PUBLIC_NAMES  # noqa: E402
 from massivetext.cli import app  # noqa: E402
@@ -40,10 +40,10 @@ COPIES = {
     "reference/contributing.md": "CONTRIBUTING.md",
     "reference/changelog.md": "CHANGELOG.md",
 }
-"""Pages of the site that are files outside of docs/."""
+"""Pages of the site whose files are outside of docs/."""
 
 GENERATED = ("reference/recipe", "reference/commands", "reference/api", "zh/reference/commands")
-"""Pages of the site that are made here."""
+"""Pages of the site that this script generates."""
 
 SECTIONS = {
     "corpus": "Corpus",
@@ -54,10 +54,10 @@ SECTIONS = {
     "tasks": "Tasks",
     "explaining": "Explaining",
 }
-"""Rooms whose public names are on the API page, with their headings; names of other rooms come last."""
+"""Packages whose public names are on the API page, with their headings; names of other packages come last."""
 
 MOST_SHOWN = 10**6
-"""Larger bounds only catch slips; they are left out of the tables."""
+"""Larger bounds only catch typing errors and are left out of the tables."""
 CLASSES = re.compile(r"(Config|Model|LMHeadModel|For[A-Z]\w+|Tokenizer|TokenizerFast)$")
 COMMANDS_TITLE = {"en": "# Command line", "zh": "# 命令行"}
 COMMANDS_INTRO = {
@@ -83,7 +83,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Return the page with links that work on the site as they do in the repository."""
+    """Return the page with repository links changed to links that work on the site."""
     name = page.file.src_uri
     source = COPIES.get(name, f"docs/zh/{name}" if config.theme["language"] == "zh" else f"docs/{name}")
     own = posixpath.dirname(page.file.dest_uri)
@@ -97,7 +97,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         here = _site_address(path, source)
         if source.startswith(f"docs/{root}") and path.startswith("docs/") and path.startswith("docs/zh/") == bool(root):
             return match[0]
-        if root:  # the other build's page: MkDocs does not know it
+        if root:  # a page of the other build, which MkDocs does not know
             if not here.startswith("zh/"):
                 slash = "" if posixpath.splitext(here)[1] else "/"
                 return f"]({posixpath.relpath(here, posixpath.join(root, own))}{slash}{sign}{anchor})"
@@ -109,7 +109,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _site_address(path: str, source: str) -> str:
-    """Return where on the site a file of the repository is, without `.md`; a file that is not there is an error."""
+    """Return the site path of a file of the repository, without `.md`; raise an error if it does not exist."""
     copies = {origin: name for name, origin in COPIES.items()}
     generated = [f"docs/{page}.md" for page in GENERATED]
     if path in copies:
@@ -186,7 +186,7 @@ def _first_line(annotation: Any) -> str:
 
 
 def type_text(field: FieldInfo) -> str:
-    """Return a field's type and bounds as a reader of YAML understands them."""
+    """Return a field's type and bounds in terms of YAML."""
     text = re.sub(r"\s+", " ", _plain(field.annotation))
     bounds = [
         f"{sign} {getattr(rule, name):g}"
@@ -233,7 +233,7 @@ def default_text(field: FieldInfo) -> str:
 
 
 def command_page(language: str) -> str:
-    """Return the help of every command, in the language."""
+    """Return the help of every command in a language."""
     set_language(language)
     try:
         command = dress(typer.main.get_command(app))
@@ -248,7 +248,7 @@ def command_page(language: str) -> str:
 
 
 def _paths(command: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield every command with the words that call it."""
+    """Yield every command with the words of its command line."""
     yield path, command
     for name, below in getattr(command, "commands", {}).items():
         yield from _paths(below, f"{path} {name}")
@@ -258,7 +258,7 @@ def _paths(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def api_page() -> str:
-    """Return the page of public names; classes of one family or one tokenizer format are a list."""
+    """Return the page of public names; the classes of a family or a tokenizer format are listed together."""
     rooms: dict[str, list[str]] = {name: [] for name in SECTIONS}
     for name, module in sorted(PUBLIC_NAMES.items()):
         rooms.setdefault(module.split(".")[1], []).append(name)

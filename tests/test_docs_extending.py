@@ -9,7 +9,7 @@ from newcomer import english, overrides
 from typer.testing import CliRunner
 
 from massivetext.cli import app
-from massivetext.corpus.settings import FORMATS
+from massivetext.corpus.readers.formats import FORMATS
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 SECTIONS = {text.splitlines()[0]: text for text in re.split(r"(?m)^## ", PAGE)[1:]}

@@ -1,7 +1,7 @@
-"""The command line: `massivetext VERB`. Each verb parses its options, calls one function and prints what comes back.
+"""The command line: `massivetext VERB`. Each verb parses its options, calls one function and prints the result.
 
-Results go to stdout (`--json`: one JSON object), progress and messages to stderr. Exit status: 0 done, 1 failed,
-2 wrong use. Nothing heavy is imported before a verb runs.
+Results go to stdout (`--json`: one JSON object), progress and messages to stderr. Exit status: 0 success, 1 failure,
+2 incorrect use. Nothing slow is imported before a verb runs.
 """
 
 import json
@@ -42,7 +42,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "doctor": runs.doctor_command,
     "schema": runs.schema_command,
 }
-"""The verbs in the order of `--help`, which the groups follow."""
+"""The verbs in the order of `--help`; the command groups come after them."""
 for verb, command in VERBS.items():
     app.command(verb)(command)
 app.add_typer(corpus_app, name="corpus")
@@ -68,15 +68,15 @@ def top(
 
 
 def main() -> None:
-    """Run the command line: errors of ours become one message and exit status 1, or 2 where the use was wrong.
+    """Run the command line. The package's errors become one message and exit status 1, or 2 for incorrect use.
 
-    Ctrl-C ends with 130 and SIGTERM with 143, after a training's step is finished and saved.
+    Ctrl-C ends with status 130 and SIGTERM with 143, after a running training has finished and saved its step.
     """
-    # OpenMP's threads sleep while they wait instead of spinning: spinning ones starve each other as soon as anything
-    # else runs on the machine (a small model trained 1.6 times faster so on two idle cores). Read when torch loads.
+    # OpenMP threads should sleep while they wait. Spinning threads starve each other as soon as anything else runs on
+    # the machine: a small model trained 1.6 times faster without them on two idle cores. Torch reads this on import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     set_language(None)
-    if sys.argv[1:2] != ["chat"]:  # there Ctrl-C stops a reply
+    if sys.argv[1:2] != ["chat"]:  # in a chat, Ctrl-C only stops the reply
         watch_signals()
     try:
         dress(typer.main.get_command(app))()
@@ -87,7 +87,7 @@ def main() -> None:
         print(error_line(visible(str(error))), file=sys.stderr)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except (KeyboardInterrupt, SystemExit) as end:
-        # Typer makes a SystemExit(130) of every KeyboardInterrupt, whose words it keeps as the cause.
+        # Typer turns every KeyboardInterrupt into a SystemExit(130) and keeps its message in the cause.
         status = exit_status()
         if status is None and not isinstance(end, KeyboardInterrupt):
             raise

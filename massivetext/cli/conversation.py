@@ -1,7 +1,7 @@
-"""Talk to a model in the terminal.
+"""Chats with a model in the terminal.
 
-A model with a chat template answers in turns. A model without one was trained on running text: it continues what has
-been written so far, yours and its own.
+A model with a chat template answers in turns. A model without one was trained on plain text: it continues the whole
+text so far, both yours and its own.
 """
 
 import sys
@@ -19,7 +19,7 @@ COMMANDS = ("/new", "/temperature", "/quit")
 
 @dataclass
 class Conversation:
-    """What has been said, and the ids that the model reads next."""
+    """The messages or text so far, from which the model's next input is made."""
 
     model: Any
     tokenizer: Any
@@ -29,13 +29,13 @@ class Conversation:
 
     @property
     def takes_turns(self) -> bool:
-        """Whether the model has a chat template."""
+        """Return whether the model has a chat template."""
         return bool(self.tokenizer.chat_template)
 
     def prompt_ids(self, said: str) -> list[int]:
-        """Return the ids to go on from after `said`; the oldest turns, or text, are left out where there is no room.
+        """Add the user's text `said` and return the ids to continue from, without the oldest turns or text if too long.
 
-        What people type is text: a special token's name in it stays characters.
+        User input is encoded as plain text: the name of a special token in it is not a special token.
         """
         room = max(self.model.config.max_position_embeddings - self.max_new_tokens, 32)
         if not self.takes_turns:
@@ -50,7 +50,7 @@ class Conversation:
             del self.messages[0]
 
     def note_reply(self, reply: str) -> None:
-        """Remember what the model wrote."""
+        """Add the model's reply to the conversation."""
         self.text += reply
         if self.takes_turns:
             self.messages.append({"role": "assistant", "content": reply})
@@ -102,7 +102,7 @@ def _command(line: str, conversation: Conversation, temperature: float) -> float
 
 
 def _written(pieces: Iterator[str], write: Callable[[str], object] = sys.stdout.write) -> str:
-    """Write the pieces as they come and return them together; Ctrl-C ends the reply, not the conversation."""
+    """Write the pieces as they arrive and return the whole reply. Ctrl-C ends the reply, not the conversation."""
     reply = ""
     try:
         for piece in pieces:
@@ -116,12 +116,12 @@ def _written(pieces: Iterator[str], write: Callable[[str], object] = sys.stdout.
 
 
 def _lines() -> Iterator[str]:
-    """Yield what the user types, line by line; editing and history where the terminal has them."""
+    """Yield the user's input line by line, with editing and history if the terminal supports them."""
     if not sys.stdin.isatty():
         for line in sys.stdin:
             yield line.rstrip("\n")
         return
-    import readline  # noqa: F401  (importing it is what gives input() editing and history)
+    import readline  # noqa: F401  (the import adds editing and history to input())
 
     while True:
         try:

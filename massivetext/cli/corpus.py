@@ -192,5 +192,5 @@ def corpus_classifier(
 
 
 def _corpus_of(folder: Path) -> Path:
-    """Return the corpus folder of a run folder where `folder` is one, else `folder` itself."""
+    """Return the corpus folder of a run if `folder` is a run folder, else `folder` itself."""
     return folder / "corpus" if (folder / "corpus").is_dir() else folder

@@ -1,4 +1,4 @@
-"""What `--help` looks like: colour on a terminal, and Chinese where messages are Chinese."""
+"""The format of `--help`: in colour on a terminal, and in Chinese if messages are Chinese."""
 
 import inspect
 import json
@@ -29,7 +29,7 @@ OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 
 
 def dress(command: Any) -> Any:
-    """Return a Typer command with help in the language in use and in colour, for it and all commands below it."""
+    """Give a Typer command and all commands below it help in the current language and in colour; return the command."""
     for one in commands_below(command):
         one.help = translated(one.help)
         for parameter in one.params:
@@ -47,7 +47,7 @@ def commands_below(command: Any) -> Iterator[Any]:
 
 
 def translated(text: str | None) -> str | None:
-    """Return a help text in the language in use, paragraph by paragraph; commands of examples stay as they are."""
+    """Return a help text in the current language, translated by paragraph; example commands stay unchanged."""
     if text is None or language() != "zh":
         return text
     paragraphs = [" ".join(part.split("\n")) for part in inspect.cleandoc(text).split("\n\n")]
@@ -56,13 +56,13 @@ def translated(text: str | None) -> str | None:
 
 @cache
 def chinese_help() -> dict[str, str]:
-    """Return the table from English paragraphs of help to Chinese ones."""
+    """Return the Chinese help paragraph for each English one."""
     table: dict[str, str] = json.loads(files("massivetext.cli").joinpath("help_zh.json").read_text(encoding="utf-8"))
     return table
 
 
 def _dressed(get_help: Callable[..., str]) -> Callable[..., str]:
-    """Return a method that gives help with headings in the language in use, in colour on a terminal."""
+    """Return a method that gives help with headings in the current language, in colour on a terminal."""
 
     def dressed(context: Any) -> str:
         text = get_help(context)
@@ -81,11 +81,11 @@ def _dressed(get_help: Callable[..., str]) -> Callable[..., str]:
 
 
 def in_colour(stream: Any) -> bool:
-    """Return whether a stream is a terminal that shows colour; NO_COLOR (no-color.org) switches it off."""
+    """Return whether a stream is a terminal with colour; NO_COLOR (no-color.org) switches it off."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def error_line(message: str) -> str:
-    """Return an error as it is printed, its first word red on a terminal."""
+    """Return an error as printed, with a first word that is red on a terminal."""
     word = tr("error:")
     return f"{RED}{word}{PLAIN} {message}" if in_colour(sys.stderr) else f"{word} {message}"

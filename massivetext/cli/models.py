@@ -1,4 +1,4 @@
-"""The verbs that take a model: evaluate, generate, chat, explain, export, and the list of published sizes."""
+"""The verbs that use a model: evaluate, generate, chat, explain and export; and `models`, the list of model sizes."""
 
 import sys
 from pathlib import Path

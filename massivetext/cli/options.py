@@ -1,4 +1,4 @@
-"""What the verbs of the command line share: options, how a result is printed, the verbs that go along a recipe."""
+"""Shared parts of the verbs: options, the printing of results, and verbs that run a recipe up to a stage."""
 
 import json
 from collections.abc import Callable
@@ -22,12 +22,12 @@ ModelArgument = Annotated[str, typer.Argument(help="A model folder, a run folder
 
 
 def show(value: dict[str, Any], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
-    """Print a verb's result: one JSON object, or its text."""
+    """Print a verb's result, as one JSON object or as text."""
     print(visible_json(json.dumps(value, ensure_ascii=False)) if as_json else visible(text(value)))
 
 
 def recipe_verb(until: str, help_text: str) -> Callable[..., None]:
-    """Return a verb that runs a recipe up to the stage `until`; its help says what that does, with an example."""
+    """Return a verb that runs a recipe up to the stage `until`. help_text: its description with an example."""
 
     def verb(
         recipe: RecipeArgument,
@@ -48,6 +48,6 @@ def recipe_verb(until: str, help_text: str) -> Callable[..., None]:
 
 
 def part_of(name: str, part: str) -> str:
-    """Return the part of a run folder ("model", "tokenizer") where `name` is one, else `name` itself."""
+    """Return the path of a part ("model", "tokenizer") if `name` is a run folder, else `name` itself."""
     inside = Path(name) / part
     return str(inside) if inside.is_dir() else name

@@ -1,4 +1,4 @@
-"""The verbs that go along a whole recipe or a run folder: run, train, report, doctor, schema."""
+"""The verbs for a whole recipe or a run folder: run, train, report, doctor, schema."""
 
 import json
 from pathlib import Path

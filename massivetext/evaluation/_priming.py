@@ -1,8 +1,8 @@
-"""A program of its own: the size of texts under `xz -9e` after it has seen a first text, exactly, in one pass over it.
+"""A separate program: computes the exact sizes of texts under `xz -9e` that has already compressed a first text.
 
 `python -m massivetext.evaluation._priming FOLDER` reads FOLDER/first and FOLDER/part-0, part-1, ..., and prints the
-JSON list of size(first + part) - size(first). The compressor's state after `first` is copied by forking, so that the
-long first text is compressed once however many parts there are. It is a program because forking is only safe in a
+JSON list of size(first + part) - size(first). It copies the compressor's state after `first` by forking, so the long
+first text is compressed only once for any number of parts. It is a separate program because forking is only safe in a
 process without threads.
 """
 
@@ -16,12 +16,12 @@ from massivetext.evaluation.compressors import XZ_DICTIONARY_BYTES, read_chunks
 
 
 def feed(compressor: lzma.LZMACompressor, path: Path) -> int:
-    """Compress a file and return how many bytes came out so far."""
+    """Compress a file and return the number of bytes that the compressor has output."""
     return sum(len(compressor.compress(chunk)) for chunk in read_chunks(path))
 
 
 def finished_size(compressor: lzma.LZMACompressor, path: Path | None, written: int) -> int:
-    """Return the whole size if `path` (or nothing) came next, without touching this process's `compressor`."""
+    """Return the total size if `path` (or nothing) comes next, without changing this process's `compressor`."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -38,10 +38,10 @@ def finished_size(compressor: lzma.LZMACompressor, path: Path | None, written: i
 
 
 def main(folder: Path) -> None:
-    """Print the sizes that the module's text describes."""
+    """Print the sizes that the module docstring describes."""
     parts = sorted(folder.glob("part-*"), key=lambda path: int(path.name.removeprefix("part-")))
     total = sum(path.stat().st_size for path in [folder / "first", *parts])
-    dictionary = min(XZ_DICTIONARY_BYTES, max(1 << 16, 1 << total.bit_length()))  # as -9e's, smaller where enough
+    dictionary = min(XZ_DICTIONARY_BYTES, max(1 << 16, 1 << total.bit_length()))  # as -9e, or less if enough
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": dictionary}]
     compressor = lzma.LZMACompressor(format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC64, filters=filters)
     written = feed(compressor, folder / "first")

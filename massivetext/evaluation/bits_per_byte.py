@@ -1,9 +1,9 @@
 """Bits per byte: how many bits a model needs for each UTF-8 byte of a text it has not seen.
 
-The protocol, so that numbers can be compared: each document is scored on its own after the start id; the first token
-counts; every token is scored exactly once; windows of `context_tokens` move on by `stride` tokens and score only what
-no window before has; the sum of -log2 p is divided by the bytes of the original text. A tokenizer whose decode does not
-give the text back would make the number meaningless and is refused. Legend: B rows, T tokens, D features.
+The protocol makes numbers comparable. Each document is scored separately after the start id. Every token, including the
+first, is scored exactly once. Windows of `context_tokens` advance by `stride` tokens, and each scores only tokens that
+no earlier window has scored. The sum of -log2 p is divided by the bytes of the original text. A tokenizer that does not
+decode to the original text is refused, because its numbers would be meaningless. Legend: B rows, T tokens, D features.
 """
 
 import math
@@ -19,11 +19,11 @@ from torch import Tensor
 from massivetext.errors import ConfigError, ModelError
 from massivetext.layers.loss import chunked_cross_entropy
 
-BLOCK_TOKENS = 1 << 20  # documents are packed in blocks of about so many tokens: memory stays bounded
+BLOCK_TOKENS = 1 << 20  # documents are packed in blocks of about this many tokens, to bound memory
 
 
 class CausalModel(Protocol):
-    """What scoring needs of a model; every causal model of `models/` has it."""
+    """The interface of a model that scoring requires; every causal model in `models/` has it."""
 
     training: bool
 
@@ -35,14 +35,14 @@ class CausalModel(Protocol):
 
 
 class Encoder(Protocol):
-    """What the check of a tokenizer needs of it."""
+    """The interface of a tokenizer that `check_reversible` requires."""
 
     def encode_ordinary(self, text: str) -> list[int]: ...  # noqa: D102
     def decode(self, ids: list[int], /) -> str: ...  # noqa: D102
 
 
 class Window(NamedTuple):
-    """Part of a document: inputs [start, end) of [start id, tokens...]; the tokens scored are [scored_from, end)."""
+    """Part of a document: the inputs [start, end) of [start id, tokens...]; it scores the tokens [scored_from, end)."""
 
     document: int
     start: int
@@ -56,13 +56,13 @@ def bits_per_byte(nats: float, size_bytes: int) -> float:
 
 
 def perplexity(nats: float, tokens: int) -> float:
-    """Return e^(nats per token). It can only be compared between models with the same tokenizer."""
+    """Return e^(nats per token), which is only comparable between models with the same tokenizer."""
     mean = nats / tokens
     return math.exp(mean) if mean < 700 else math.inf
 
 
 def check_reversible(tokenizer: Encoder, text: str, where: str) -> list[int]:
-    """Return the ids of `text`; raise ModelError where their decoding is not `text`. where: names it in the message."""
+    """Return the ids of `text`; raise ModelError if they do not decode to `text`. where: names it in the message."""
     ids = tokenizer.encode_ordinary(text)
     decoded = tokenizer.decode(ids)
     if decoded != text:
@@ -78,7 +78,7 @@ def check_reversible(tokenizer: Encoder, text: str, where: str) -> list[int]:
 
 
 def default_stride(context_tokens: int) -> int:
-    """Return the tokens that each window moves on unless a setting says otherwise: half the context."""
+    """Return the default stride of the windows in tokens: half the context."""
     return max(1, context_tokens // 2)
 
 
@@ -94,9 +94,9 @@ def score_documents(
 ) -> np.ndarray:
     """Return the negative log-likelihood of each document in nats, (documents,) float64.
 
-    documents: token ids without the start id. stride: tokens that each window moves on, at most context_tokens (windows
-    then do not overlap); None: half of it. rows: windows computed at once, which changes speed only. advance: called
-    with the number of tokens scored, as it goes. An empty document gives 0.
+    documents: token ids without the start id. stride: tokens by which each window advances, at most context_tokens
+    (windows then do not overlap); None: half of it. rows: windows computed at once, which only affects speed. advance:
+    called with the number of tokens scored since the last call. An empty document gives 0.
     """
     step = default_stride(context_tokens) if stride is None else stride
     if not 1 <= step <= context_tokens:
@@ -123,7 +123,7 @@ def score_documents(
 
 
 def windows_of(document: int, tokens: int, context_tokens: int, stride: int) -> list[Window]:
-    """Return the windows of a document of `tokens` tokens; their scored parts follow each other without gap."""
+    """Return the windows of a document of `tokens` tokens; their scored parts are contiguous."""
     windows: list[Window] = []
     scored = 0
     while scored < tokens:
@@ -135,7 +135,7 @@ def windows_of(document: int, tokens: int, context_tokens: int, stride: int) -> 
 
 
 def packed(windows: Sequence[Window], capacity: int) -> list[list[Window]]:
-    """Return the windows in rows of at most `capacity` tokens: the longest first, then the longest that fit."""
+    """Pack the windows into rows of at most `capacity` tokens: the longest first, then the longest that fit."""
     waiting = sorted(windows, key=lambda window: window.end - window.start)
     lengths = [window.end - window.start for window in waiting]
     rows: list[list[Window]] = []
@@ -158,20 +158,20 @@ def _score_block(
     rows: int,
     advance: Callable[[int], None] | None,
 ) -> np.ndarray:
-    """Return the nats of each document of a block that fits into memory."""
+    """Return the nats of each document in a block that fits into memory."""
     windows = [w for i, ids in enumerate(documents) for w in windows_of(i, len(ids), context_tokens, stride)]
     grouped = packed(windows, context_tokens)
-    # Rows of one whole window need no mask between documents, and attention is cheaper without one.
+    # Rows with a single window need no mask between documents, and attention is faster without one.
     single = [row for row in grouped if len(row) == 1]
     several = [row for row in grouped if len(row) > 1]
     total = np.zeros(len(documents))
     batches = [kind[first : first + rows] for kind in (single, several) for first in range(0, len(kind), rows)]
 
     def score(batch: Sequence[Sequence[Window]]) -> tuple[np.ndarray, np.ndarray]:
-        with torch.inference_mode():  # a setting of the thread
+        with torch.inference_mode():  # inference mode is set per thread
             return _score_rows(model, batch, documents, start_id)
 
-    # Whole batches side by side, each on one core: operations of a small model are too short to be shared.
+    # Whole batches run in parallel, each on one core: the operations of a small model are too short to split.
     threads = torch.get_num_threads() if model.head_weight.device.type == "cpu" else 1
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for nats, owners in pool.map(score, batches) if threads > 1 else map(score, batches):
@@ -184,7 +184,7 @@ def _score_block(
 def _score_rows(
     model: CausalModel, batch: Sequence[Sequence[Window]], documents: Sequence[np.ndarray], start_id: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (nats of each scored token, its document), both flat, for one batch of rows."""
+    """Return the nats and the document of each scored token, both flat, for one batch of rows."""
     length = max(sum(w.end - w.start for w in row) for row in batch)
     input_ids = np.full((len(batch), length), start_id, dtype=np.int64)  # (B, T)
     positions = np.zeros((len(batch), length), dtype=np.int64)
@@ -197,7 +197,7 @@ def _score_rows(
         for number, window in enumerate(members):
             ids = documents[window.document]
             size = window.end - window.start
-            begins = window.start == 0  # the start id stands before the first token only
+            begins = window.start == 0  # only the first window contains the start id
             input_ids[row, at + begins : at + size] = ids[window.start - 1 + begins : window.end - 1]
             positions[row, at : at + size] = np.arange(size)
             segments[row, at : at + size] = number
@@ -220,6 +220,6 @@ def _score_rows(
 
 
 def softcap_of(model: CausalModel) -> float | None:
-    """Return the bound that the model's configuration puts on its logits, or None."""
+    """Return the softcap of the logits in the model's configuration, or None."""
     value: float | None = getattr(getattr(model, "config", None), "softcap", None)
     return value

@@ -1,7 +1,7 @@
-"""What general compressors make of the same bytes: `gzip -9`, `xz -9e`, and `xz -9e` that has seen the training text.
+"""Sizes under general compressors: `gzip -9`, `xz -9e`, and `xz -9e` primed with the training text.
 
-They are the yardstick for bits per byte: a model that writes a text down in fewer bits has learnt something about it
-that a compressor does not find. The primed row is the fair one, since the model has seen the training text as well.
+They are the baseline for bits per byte: a model that needs fewer bits for a text has learned something that a
+compressor does not find. The primed `xz` is the fair comparison, because the model has seen the training text as well.
 """
 
 import json
@@ -18,11 +18,11 @@ from massivetext.errors import DataError
 from massivetext.storage import TEMPORARY_PREFIX
 
 CHUNK_BYTES = 1 << 20
-XZ_DICTIONARY_BYTES = 1 << 26  # what `xz -9` uses
+XZ_DICTIONARY_BYTES = 1 << 26  # as for `xz -9`
 
 
 def read_chunks(*paths: Path) -> Iterator[bytes]:
-    """Yield the bytes of files, one after the other, in pieces."""
+    """Yield the concatenated bytes of files in pieces."""
     for path in paths:
         with open(path, "rb") as stream:
             while chunk := stream.read(CHUNK_BYTES):
@@ -30,13 +30,13 @@ def read_chunks(*paths: Path) -> Iterator[bytes]:
 
 
 def gzip_bytes(chunks: Iterable[bytes]) -> int:
-    """Return the size of the chunks, put together, under `gzip -9n`."""
-    compressor = zlib.compressobj(9, wbits=31)  # 31: gzip's header and checksum
+    """Return the size of the concatenated chunks under `gzip -9n`."""
+    compressor = zlib.compressobj(9, wbits=31)  # 31: with gzip's header and checksum
     return sum(len(compressor.compress(chunk)) for chunk in chunks) + len(compressor.flush())
 
 
 def xz_bytes(chunks: Iterable[bytes]) -> int:
-    """Return the size of the chunks, put together, under `xz -9e`."""
+    """Return the size of the concatenated chunks under `xz -9e`."""
     compressor = lzma.LZMACompressor(check=lzma.CHECK_CRC64, preset=9 | lzma.PRESET_EXTREME)
     return sum(len(compressor.compress(chunk)) for chunk in chunks) + len(compressor.flush())
 
@@ -45,11 +45,11 @@ def xz_bytes(chunks: Iterable[bytes]) -> int:
 def primed_xz(
     training: Iterable[bytes], parts: Sequence[Sequence[Path]], scratch: Path | None = None
 ) -> Iterator[Callable[[], list[int]]]:
-    """Start the primed `xz` in a process of its own; yield a function that waits for it and returns the sizes in bytes.
+    """Start the primed `xz` in a separate process; yield a function that waits for it and returns the sizes in bytes.
 
-    training: the text that it sees first. parts: for each answer the files that are put together. scratch: the folder
-    that texts are laid in meanwhile; unset, the system's for temporary files. An answer is
-    size(training + part) - size(training), both under `xz -9e`. The process ends with the block at the latest.
+    training: the text that it compresses first. parts: for each size, the files to concatenate. scratch: the folder for
+    temporary copies of the texts; None: the system's temporary folder. Each size is size(training + part) -
+    size(training), both under `xz -9e`. The process ends with the block at the latest.
     """
     with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY_PREFIX}priming-", dir=scratch) as name:
         folder = Path(name)

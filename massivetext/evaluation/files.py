@@ -1,4 +1,4 @@
-"""Scores of a model folder on plain text files: what `massivetext evaluate` prints."""
+"""Scores a model folder on plain text files, for `massivetext evaluate`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,10 +29,10 @@ def evaluate_files(
     stride_tokens: int | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Return `scores`: bits per byte and perplexity of a model on UTF-8 text files, in total and in the order given.
+    """Return `scores`: bits per byte and perplexity of a model on UTF-8 text files, in total and by file in order.
 
-    Each file is one document, scored as it lies on disk. context_tokens: None for what the model's configuration holds.
-    Raises DataError that lists every file that is missing, empty or not UTF-8, before the model is loaded.
+    Each file is one document and is scored unchanged. context_tokens: None takes the model's configuration. Raises
+    DataError before the model is loaded; it lists every file that is missing, empty or not UTF-8.
     """
     from massivetext.models.auto import AutoModelForCausalLM
     from massivetext.tokens.auto import AutoTokenizer
@@ -70,7 +70,7 @@ def evaluate_files(
 
 
 def _read_files(files: Sequence[str | Path]) -> list[str]:
-    """Return the texts of the files as they lie on disk; raise DataError that lists all that cannot be scored."""
+    """Return the unchanged texts of the files; raise DataError that lists all files that cannot be scored."""
     if not files:
         raise DataError("no files to score; name at least one UTF-8 text file")
     problems, texts = [], []
@@ -96,7 +96,7 @@ def _read_files(files: Sequence[str | Path]) -> list[str]:
 
 
 def evaluation_text(found: Mapping[str, Any]) -> str:
-    """Return what `evaluate_files` gave as lines for a terminal: a row a file, then the total of several."""
+    """Return the result of `evaluate_files` as lines for a terminal: a row per file, then the total if several."""
     by_metric = tables(Score(**row) for row in found["scores"])
     total, *parts = by_metric[0].parts
     shown = [*parts, total] if len(parts) > 1 else parts

@@ -1,4 +1,4 @@
-"""Settings of evaluation: the `evaluate:` section of a recipe."""
+"""Settings of evaluation: the `evaluate` section of a recipe."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from massivetext.errors import unknown_name
 from massivetext.settings import Settings
 
 TASKS = {"bits_per_byte": "massivetext.evaluation.splits:score_test_text"}
-"""Every task's name in a recipe, and the function that scores a `splits.Subject` on it; imported when it is scored."""
+"""Each task's name in a recipe, and the function that scores a `splits.Subject` on it, imported on use."""
 
 
 def _known(name: str) -> str:
-    """Return the name of a task; raise ValueError for one that is not in the table."""
+    """Return the name of a task; raise ValueError if it is not in the table."""
     if name not in TASKS:
         raise ValueError(unknown_name("task", name, TASKS))
     return name

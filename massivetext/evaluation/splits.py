@@ -1,4 +1,4 @@
-"""Scores of a model on a split of a run, beside the n-gram model and the compressors on the same bytes."""
+"""Scores a model on a split of a run, and the n-gram model and the compressors on the same bytes."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from massivetext.tokens.store import TokenStore
     from massivetext.tokens.tokenizer import Tokenizer
 
-CHECKED_DOCUMENTS = 64  # of each source, decoded again before anything is scored
+CHECKED_DOCUMENTS = 64  # per source; they must survive encoding and decoding before anything is scored
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a task scores: a model with the text that it is scored on, the training text and the settings."""
+    """The input of a task: a model, the text to score it on, the training text and the settings."""
 
     model: CausalModel
     tokenizer: "Tokenizer"
@@ -57,16 +57,16 @@ class Subject:
         return self.split if source == TOTAL else f"{self.split}/{source}"
 
     def facts(self, **others: object) -> dict[str, object]:
-        """Return what a signature says of any score on this text, after `others`."""
+        """Return the facts that the signature of any score on this text contains, after `others`."""
         return {**others, "corpus": self.corpus.digest[:DIGEST_CHARACTERS]}
 
     def token_facts(self, **others: object) -> dict[str, object]:
-        """Return what a signature says of a score that depends on the tokens as well."""
+        """Return the facts in the signature of a score that also depends on the tokens."""
         return self.facts(**others, tokenizer=self.store.tokenizer_digest[:DIGEST_CHARACTERS])
 
 
 class Likelihoods:
-    """Nats, bytes and tokens of the documents of each source; gives every number by source and in total."""
+    """Nats, bytes and tokens of the documents of each source; computes scores by source and in total."""
 
     def __init__(self) -> None:
         self.nats: dict[str, np.ndarray] = {}
@@ -74,7 +74,7 @@ class Likelihoods:
         self.tokens: dict[str, np.ndarray] = {}
 
     def add(self, source: str, nats: np.ndarray, size_bytes: np.ndarray, tokens: np.ndarray) -> None:
-        """Hold the documents of one source, (documents,) each."""
+        """Add the documents of one source; each array is (documents,)."""
         self.nats[source], self.bytes[source], self.tokens[source] = nats, size_bytes, tokens
 
     def columns(self) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -84,10 +84,11 @@ class Likelihoods:
         return {TOTAL: (everything[0], everything[1], everything[2]), **parts}
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """Return (low, high) of each bits per byte: how far another test text of the same kind would move it (95 %).
+        """Return a 95 % confidence interval (low, high) for each bits per byte.
 
-        The documents are taken as the sample: the standard error of a ratio of sums (Cochran, Sampling Techniques,
-        1977, section 6.4), times 1.96. It says nothing about another training run.
+        It shows how much another test text of the same kind would change the score. The documents are the sample; the
+        half-width is 1.96 times the standard error of a ratio of sums (Cochran, Sampling Techniques, 1977, section
+        6.4). It does not cover the variation between training runs.
         """
         found = {}
         for name, (nats, size_bytes, _) in self.columns().items():
@@ -130,10 +131,10 @@ def evaluate_store(
     split: str = "test",
     quiet: bool = False,
 ) -> list[Score]:
-    """Return the scores of a model on a split, task by task as the settings name them; the main score comes first.
+    """Return the scores of a model on a split, in the order of the tasks in the settings; the main score comes first.
 
-    The task `bits_per_byte` gives the model's bits per byte and perplexity beside an n-gram model fitted on the store's
-    training split, `gzip -9`, `xz -9e` and the primed `xz -9e`, all on the same documents and bytes.
+    The task `bits_per_byte` gives the model's bits per byte and perplexity. For comparison it scores an n-gram model
+    fitted on the store's training split, `gzip -9`, `xz -9e` and the primed `xz -9e` on the same documents and bytes.
     """
     sources = _scored_sources(tokenizer, store, corpus, split)
     subject = Subject(model, tokenizer, store, corpus, settings, context_tokens, split, sources, quiet)
@@ -141,16 +142,16 @@ def evaluate_store(
 
 
 def scorer(task: str) -> Callable[[Subject], list[Score]]:
-    """Return the function that scores a subject on a task of `settings.TASKS`."""
+    """Return the function that scores a subject on a task in `settings.TASKS`."""
     module, _, name = TASKS[task].partition(":")
     found: Callable[[Subject], list[Score]] = getattr(import_module(module), name)
     return found
 
 
 def score_test_text(subject: Subject) -> list[Score]:
-    """Return bits per byte and perplexity of a model on the text of a split, and what the peers need for it."""
+    """Return bits per byte and perplexity of a model on the text of a split, and the bits per byte of the baselines."""
     peers = _score_peers(subject)
-    # The model comes last, when it has the processor for itself: its threads wait for each other.
+    # The model comes last, when nothing else uses the processor, because its threads wait for each other.
     found = _score_model(subject)
     stride = subject.settings.stride_tokens or default_stride(subject.context_tokens)
     facts = subject.token_facts(context_tokens=subject.context_tokens, stride_tokens=stride)
@@ -158,7 +159,7 @@ def score_test_text(subject: Subject) -> list[Score]:
 
 
 def _scored_sources(tokenizer: "Tokenizer", store: "TokenStore", corpus: "Corpus", split: str) -> list[str]:
-    """Return the sources with text in the split, once it is sure that corpus, tokenizer and store belong together."""
+    """Check that corpus, tokenizer and store belong together, and return the sources with text in the split."""
     if store.manifest["corpus"] != corpus.digest:
         raise StoreError(
             f"the token store was built from corpus {store.manifest['corpus']}, this corpus is {corpus.digest}: "
@@ -178,9 +179,9 @@ def _scored_sources(tokenizer: "Tokenizer", store: "TokenStore", corpus: "Corpus
 
 
 def _score_peers(subject: Subject) -> list[Score]:
-    """Return the bits per byte of the n-gram model and the compressors; the primed xz runs beside the others."""
+    """Return the bits per byte of the n-gram model and the compressors; the primed xz runs in parallel."""
     corpus, store, settings, quiet = subject.corpus, subject.store, subject.settings, subject.quiet
-    # In the store's folder: what a killed process leaves there is removed by the next run, and goes with the run.
+    # In the store's folder, because the next run removes temporary files there after a crash.
     with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY_PREFIX}evaluation-", dir=store.folder) as name:
         texts = {source: Path(name) / str(number) for number, source in enumerate(subject.sources)}
         for source, path in texts.items():
@@ -212,9 +213,9 @@ def _score_peers(subject: Subject) -> list[Score]:
 
 
 class SeenText:
-    """The training text that the primed `xz` sees: all of it, or about `limit` bytes of whole documents, by their id.
+    """The training text for the primed `xz`: all of it, or about `limit` bytes of whole documents, selected by id.
 
-    Iterate over it for the UTF-8 bytes; `seen_bytes` and `total_bytes` are counted by then.
+    Iterating over it yields the UTF-8 bytes; afterwards `seen_bytes` and `total_bytes` are known.
     """
 
     def __init__(self, corpus: "Corpus", limit: int) -> None:
@@ -237,7 +238,7 @@ class SeenText:
 
 
 def _write_texts(corpus: "Corpus", split: str, source: str, path: Path, tokenizer: "Tokenizer") -> None:
-    """Write the documents of one source one after the other; the first ones must come back through the tokenizer."""
+    """Write the concatenated documents of one source; check that the tokenizer reproduces the first ones."""
     checked = 0
     with open(path, "wb") as stream:
         for batch in corpus.documents(split, source=source, columns=("id", "text")):
@@ -257,7 +258,7 @@ def _check_size(source: str, corpus_bytes: int, store_bytes: int) -> None:
 
 
 def _score_model(subject: Subject) -> Likelihoods:
-    """Return the likelihoods that the model gives to the documents of the split."""
+    """Return the model's likelihoods of the documents in the split."""
     found, store = Likelihoods(), subject.store
     total = sum(store.counts(subject.split, source)["tokens"] for source in subject.sources)
     with progress(tr("Scoring the test text"), total, tr("tokens"), subject.quiet) as task:
@@ -272,7 +273,7 @@ def _score_model(subject: Subject) -> Likelihoods:
 
 
 def _score_ngram(subject: Subject) -> list[Score]:
-    """Return the bits per byte of a Kneser-Ney model fitted on the whole training split; none for order 0."""
+    """Return the bits per byte of a Kneser-Ney model fitted on the whole training split; empty for order 0."""
     order, store = subject.settings.ngram_order, subject.store
     if not order:
         return []

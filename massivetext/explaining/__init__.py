@@ -1,1 +1,1 @@
-"""Why a model says what it says: attention maps, logit lens, token attribution, and a page that shows them."""
+"""Explain a model's predictions: attention maps, logit lens, token attribution, and a page that shows them."""

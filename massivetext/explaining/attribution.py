@@ -1,4 +1,4 @@
-"""Token attribution: how much each token of a text speaks for or against one prediction, by `captum`.
+"""Token attribution with `captum`: how much each token of a text supports or opposes one prediction.
 
 Legend: N texts, T tokens, D features, V vocabulary.
 """
@@ -21,18 +21,18 @@ from massivetext.models.model import Model
 from massivetext.tokens.tokenizer import Tokenizer
 
 METHODS = ("integrated_gradients", "gradient_times_input")
-ROWS_AT_ONCE = 16  # points of the path from nothing to the text that are run together
+ROWS_AT_ONCE = 16  # points of the path from baseline to text that are computed together
 Score = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """How much each token speaks for (above 0) or against (below 0) `target`, in nats of its log-probability.
+    """How much each token supports (above 0) or opposes (below 0) `target`, in nats of its log-probability.
 
-    pieces: the tokens read; written: of an encoder-decoder also what it had written. values: one number for each, of
-    both in order. score: log-probability of the target (of a regression its value); baseline_score: the same for a text
-    as long that says nothing. Integrated gradients share out the difference (completeness); `unexplained` is what their
-    sum misses.
+    pieces: the tokens read. written: for an encoder-decoder, the tokens written before the target. values: one number
+    per token, first of pieces, then of written. score: log-probability of the target (for a regression, its value).
+    baseline_score: the same for a text of equal length without content. Integrated gradients divide the difference
+    between the two scores among the tokens (completeness); `unexplained` is the part that their sum misses.
     """
 
     pieces: list[TextPiece]
@@ -46,23 +46,24 @@ class Attribution:
 
     @property
     def unexplained(self) -> float:
-        """score - baseline_score - the sum of all values; more steps make it smaller."""
+        """Return score - baseline_score - the sum of all values; more steps make it smaller."""
         return self.score - self.baseline_score - float(self.values.sum())
 
     @property
     def rough(self) -> bool:
-        """Whether more than a tenth of what was to be shared out is missing, so that the values are not to be trusted.
+        """Return whether the values are unreliable: more than a tenth of the difference in scores is unexplained.
 
-        Always False for gradient_times_input, whose values add up to nothing in particular.
+        Always False for gradient_times_input, whose values need not add up to the difference.
         """
         missing = abs(self.unexplained) > 0.1 * abs(self.score - self.baseline_score)
         return missing and self.method == "integrated_gradients"
 
 
 class Question(NamedTuple):
-    """One prediction: the scores of all answers, (N, answers), as a function of embeddings, and the answer asked for.
+    """One prediction to explain: the scores of all answers, as a function of embeddings, and the answer.
 
-    score: function of one (N, T, D) tensor for each entry of ids. ids: (1, T) each. answer: None for the likeliest.
+    score: function from one (N, T, D) tensor per entry of ids to (N, answers). ids: (1, T) each. answer: None for the
+    likeliest one. names: function from an answer to its name.
     """
 
     score: Score
@@ -81,16 +82,17 @@ def attribute_tokens(
     method: str = "integrated_gradients",
     steps: int = 64,
 ) -> Attribution:
-    """Return how much each token of a text speaks for one prediction of `model`.
+    """Return how much each token of a text contributes to one prediction of `model`.
 
-    Causal models: the token behind the text, or at `place` in it. Masked language models: the token under the (first)
-    mask, or at `place`, which is then masked. Encoder-decoders: the token at `place` in what is written (target_text,
-    or what the model writes itself), the first by default. Sequence classifiers: a label. target: the token or label
-    to explain, by id or name; None: the one that stands at `place`, else the likeliest.
+    The prediction depends on the model. Causal models: the token after the text, or at `place` in it. Masked language
+    models: the token under the (first) mask, or at `place`, which is then masked. Encoder-decoders: the token at
+    `place` in the text written (target_text, or the model's own output), by default the first. Sequence classifiers: a
+    label. target: the token or label to explain, by id or name; None: the actual token at `place`, else the likeliest.
 
-    method: integrated_gradients (arXiv:1703.01365) along `steps` points from a text of nothing but masks (where the
-    tokenizer has none: padding, else end signs) to this one; special tokens, and the first one that a causal model
-    reads, stay, so they get nothing. Or gradient_times_input, one pass.
+    method: integrated_gradients (arXiv:1703.01365) with `steps` points on the path from a baseline to this text. In the
+    baseline every token is a mask (if the tokenizer has none: a padding token, else an end token). Special tokens, and
+    the first token that a causal model reads, are not replaced, so they get no attribution. Or gradient_times_input,
+    one pass.
     """
     if method not in METHODS:
         raise ConfigError(unknown_name("method", method, METHODS))
@@ -102,13 +104,13 @@ def attribute_tokens(
 
 
 def _explained(model: Model, tokenizer: Tokenizer, question: Question, method: str, steps: int) -> Attribution:
-    """Return the answer's attribution."""
-    from captum.attr import InputXGradient, IntegratedGradients  # not before it is used: it loads matplotlib
+    """Return the attribution of a question's answer."""
+    from captum.attr import InputXGradient, IntegratedGradients  # imported late: it loads matplotlib
 
     nothing = [_without_words(ids, tokenizer) for ids in question.ids]
     if not model.reads_ahead and not model.reads_source:
-        # Later tokens rest their attention on the first (arXiv:2309.17453): where it moves, the path jumps, and the
-        # gradients along it say little.
+        # Later tokens use the first one as an attention sink (arXiv:2309.17453). If it changed, the path would jump,
+        # and the gradients along it would mean little.
         nothing[0][0, 0] = question.ids[0][0, 0]
     with torch.no_grad():
         inputs, baselines = (tuple(model.look_up(ids) for ids in rows) for rows in (question.ids, nothing))
@@ -136,7 +138,7 @@ def _explained(model: Model, tokenizer: Tokenizer, question: Question, method: s
 def _question(
     model: Model, tokenizer: Tokenizer, given: Given, target: int | str | None, place: int | None
 ) -> Question:
-    """Return what is asked of a model about a text."""
+    """Return the prediction to explain, according to the model's task."""
     if model.task == "sequence-classification":
         if place is not None:
             raise ConfigError("place is for predicted tokens, and a classifier labels the whole text; leave it out")
@@ -172,7 +174,7 @@ def _question(
 
 
 def _label_question(model: Model, given: Given, target: int | str | None) -> Question:
-    """Return the question after a label: its log-probability, or the value of a regression."""
+    """Return the question about a label: its log-probability, or the value of a regression."""
     names = {number: str(name) for number, name in model.config.labels.items()}
     if isinstance(target, str) and target not in names.values():
         raise ConfigError(unknown_name("label", target, names.values()))
@@ -195,17 +197,20 @@ def _label_question(model: Model, given: Given, target: int | str | None) -> Que
 
 
 def _encoding(model: Model, given: Given, place: int | None = None) -> Score:
-    """Return an encoder's logits as a function of its word embeddings (N, T, D), all, or those of one token, (N, V)."""
+    """Return an encoder's logits, as a function of its word embeddings (N, T, D).
+
+    place: give only the logits of this token, (N, V); None: give all.
+    """
     words, reader, kinds = model.get_input_embeddings(), cast(Any, model), given.kinds
 
     def logits(embeddings: Tensor) -> Tensor:
         ids = given.input_ids.expand(len(embeddings), -1)
-        hook = words.register_forward_hook(lambda *_: embeddings)  # stands in for the lookup
+        hook = words.register_forward_hook(lambda *_: embeddings)  # replaces the lookup
         try:
             hidden = reader.hidden(reader.embed(ids, None if kinds is None else kinds.expand(len(embeddings), -1)))
         finally:
             hook.remove()
-        if place is not None:  # a vocabulary's logits for all tokens of all rows would fill the memory
+        if place is not None:  # logits for all tokens of all rows would need too much memory
             return model.project(hidden[:, place])
         return model.predict(hidden, ids)
 
@@ -219,7 +224,7 @@ def _deciding(model: Model, given: Given) -> Score:
 
 
 def _reading_twice(model: Model, given: Given) -> Score:
-    """Return an encoder-decoder classifier's logits (N, labels) as a function of embeddings, which both sides read."""
+    """Return an encoder-decoder classifier's logits (N, labels) as a function of the embeddings both sides read."""
     assert given.decoder_ids is not None
     last, start = int(last_ends(given.input_ids, model.config.eos_token_id)), given.decoder_ids[:, :1]
     reader: Any = model
@@ -239,7 +244,7 @@ def _writing(model: Model) -> Score:
 
 
 def _without_words(ids: Tensor, tokenizer: Tokenizer) -> Tensor:
-    """Return a text as long that says nothing: special tokens stay, the others become a mask, padding or end sign."""
+    """Return ids with every token replaced by a mask, padding, end or unknown token, except special tokens."""
     names = ("mask_token_id", "pad_token_id", "eos_token_id", "unk_token_id")
     filler = next((number for name in names if (number := getattr(tokenizer, name)) is not None), None)
     if filler is None:
@@ -252,7 +257,10 @@ def _without_words(ids: Tensor, tokenizer: Tokenizer) -> Tensor:
 
 
 def _masked(tokenizer: Tokenizer, ids: Tensor, place: int | None) -> tuple[Tensor, int, int | None]:
-    """Return ids with a mask at `place`, the place, and what stood there; None: at the first mask that is there."""
+    """Return ids with a mask at `place`, that position, and the id that the mask replaced, or None if there was none.
+
+    place: None for the position of the first mask in the text.
+    """
     mask = tokenizer.mask_token_id
     if mask is None:
         raise ConfigError("the tokenizer has no mask_token, which a masked language model predicts from; set it")
@@ -271,7 +279,7 @@ def _masked(tokenizer: Tokenizer, ids: Tensor, place: int | None) -> tuple[Tenso
 
 
 def _token(tokenizer: Tokenizer, vocabulary: int, target: int | str) -> int:
-    """Return the id of a target token; raise ConfigError where it is not one token."""
+    """Return the id of a target token; raise ConfigError if it is not one token."""
     if isinstance(target, int):
         if not 0 <= target < vocabulary:
             raise ConfigError(f"target is {target:,}; allowed: 0 to {vocabulary - 1:,}, the ids of the vocabulary")

@@ -1,4 +1,4 @@
-"""`explain`: everything that is known of why a model says what it says of one text, as values and as a page."""
+"""`explain`: explain a model's prediction for one text with all methods, as values and as a page."""
 
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,16 @@ from massivetext.storage import write_text
 from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
 
-MOST_SHOWN = 96  # tokens that a picture has room for
+MOST_SHOWN = 96  # largest number of tokens that fit in a picture
 FILES = (".html", ".svg")
 
 
 def explain(
     model: Model, tokenizer: Tokenizer, text: str, out: str | Path | None = None, **options: Any
 ) -> Explanation:
-    """Return why `model` says what it says of a text: attention maps, logit lens, attribution, as far as it has them.
+    """Return an explanation of `model` on a text: attention maps, logit lens and attribution, if they apply to it.
 
-    out: also write a page (.html) that shows all three, or the one attention map (.svg). options: the fields of
+    out: also write a page (.html) with all three, or a single attention map (.svg). options: the fields of
     `ExplainSettings`. Raises DataError for a text that is empty, too long for the model or for a picture; ConfigError
     for a layer or head that the model does not have.
     """
@@ -58,7 +58,7 @@ def explain(
 
 
 def explanation_text(found: dict[str, Any]) -> str:
-    """Return the result of `Explanation.as_values` as lines to read."""
+    """Return the result of `Explanation.as_values` as text."""
     lines = []
     if found["attribution"] is not None:
         answer = found["attribution"]

@@ -1,4 +1,4 @@
-"""The logit lens: what each layer would predict if it were the last (nostalgebraist, 2020; arXiv:2303.08112).
+"""The logit lens: what each layer would predict if it were the last one (nostalgebraist, 2020; arXiv:2303.08112).
 
 Legend: L layers, T tokens, K likeliest tokens, V vocabulary, D features.
 """
@@ -23,14 +23,13 @@ WITH_HEADS = "a causal or masked language model, or an encoder-decoder"
 
 @dataclass(frozen=True)
 class LogitLens:
-    """What every layer predicts at every place. Row 0 is the embeddings, row L the model's own output.
+    """What every layer predicts at every position. Row 0 is the embeddings, row L the model's own output.
 
-    pieces: the tokens read, T of them. actual: the id to be predicted at each place (of a masked language model the one
-    that stands there, of others the next one), -1 where it is not known: at the end of the text, under a mask;
-    actual_labels: what to write for them, "" where not known. top_ids (L + 1, T, K) int64, top_probabilities
-    (L + 1, T, K): the likeliest tokens, most likely first; labels: what to write for them, by id.
-    actual_probabilities (L + 1, T), NaN where not known; actual_ranks (L + 1, T) int64: 1 for the likeliest of all, 0
-    where not known.
+    pieces: the T tokens read. actual: the id to predict at each position: for a masked language model the token there,
+    for others the next one; -1 if unknown, at the end of the text or under a mask. actual_labels: the text to show for
+    them, "" if unknown. top_ids (L + 1, T, K) int64, top_probabilities (L + 1, T, K): the likeliest tokens, most likely
+    first. labels: the text to show for these, by id. actual_probabilities (L + 1, T): NaN if unknown. actual_ranks
+    (L + 1, T) int64: 1 for the likeliest of all, 0 if unknown.
     """
 
     pieces: list[TextPiece]
@@ -47,10 +46,10 @@ class LogitLens:
 def logit_lens(
     model: Model, tokenizer: Tokenizer, text: str, target_text: str | None = None, top: int = 5
 ) -> LogitLens:
-    """Return what each layer of `model` predicts, by its hidden state through the model's own final norm and head.
+    """Return what each layer of `model` predicts if its hidden state goes through the model's final norm and head.
 
-    top: how many of the likeliest tokens, 1 to the vocabulary. target_text: see `attention_maps`; of an encoder-decoder
-    the decoder is shown. Raises ModelError for models without a language model's head.
+    top: number of likeliest tokens, 1 to the size of the vocabulary. target_text: see `attention_maps`; for an
+    encoder-decoder, the lens shows the decoder. Raises ModelError for models without a language modelling head.
     """
     vocabulary = model.config.vocab_size
     if not 1 <= top <= vocabulary:
@@ -75,7 +74,7 @@ def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) 
         for column, value in zip(rows, shown, strict=True):
             column.append(value)
     ids, values, shares, ranks = (torch.stack(column).cpu().numpy() for column in rows)
-    whole = [pieces[0].id, *(number for number in actual if number >= 0)]  # a text from its first character on
+    whole = [pieces[0].id, *(number for number in actual if number >= 0)]  # starts with the first token of the text
     known_labels = iter([piece.label for piece in pieces_of(tokenizer, whole)][1:])
     actual_labels = [next(known_labels) if number >= 0 else "" for number in actual]
     labels = token_labels(tokenizer, ids.ravel().tolist())
@@ -85,7 +84,7 @@ def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) 
 def _layers(
     model: Model, tokenizer: Tokenizer, given: Given
 ) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[TextPiece], list[int]]:
-    """Return the hidden states, the way from one to logits (told whether it is the last), the tokens, what is right."""
+    """Return hidden states, a function from one of them (and whether it is the last) to logits, tokens, actual ids."""
     if not model.predicts_tokens:
         raise ModelError(f"a {type(model).__name__} predicts no tokens, which the logit lens shows; use {WITH_HEADS}")
     shown = model(**given.inputs(), output_hidden_states=True)
@@ -97,5 +96,5 @@ def _layers(
         actual = given.input_ids.masked_fill(masked, -1)[0].tolist()
     else:
         actual = [*given.input_ids[0, 1:].tolist(), -1]
-    body: Any = model.base_model  # the last hidden state has been through its final norm
+    body: Any = model.base_model  # the last hidden state is already normalised
     return states, lambda hidden, last: model.project(hidden if last else body.leave(hidden)), pieces, actual

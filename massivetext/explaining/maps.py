@@ -1,6 +1,6 @@
-"""Attention maps: how much each token reads of each other, in every layer and head.
+"""Attention maps: how much each token attends to each other token, in every layer and head.
 
-Legend: T tokens that read, S tokens that are read.
+Legend: T tokens that attend (readers), S tokens that are attended to (read).
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from massivetext.tokens.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """The attention of all layers and heads: weights (layers, heads, T, S) float32, each row sums to one.
+    """The attention of all layers and heads.
 
-    readers: the tokens of the rows; read: those of the columns.
+    weights: (layers, heads, T, S) float32; each row sums to one. readers: the tokens of the rows. read: those of the
+    columns.
     """
 
     readers: list[TextPiece]
@@ -32,7 +33,7 @@ class AttentionMap:
     def of(self, layer: int, head: int | None = None) -> NDArray[np.float32]:
         """Return one head's map, (T, S), or the mean over the heads of a layer.
 
-        Both count from 0, negative ones from the end; ConfigError names those there are.
+        layer, head: counted from 0; negative numbers count from the end. Raises ConfigError that names the valid ones.
         """
         layers, heads = self.weights.shape[:2]
         maps = self.weights[chosen("layer", layer, layers)]
@@ -44,12 +45,12 @@ class AttentionMap:
 def attention_maps(
     model: Model, tokenizer: Tokenizer, text: str, target_text: str | None = None
 ) -> dict[str, AttentionMap]:
-    """Return how much each token reads of each other while `model` reads a text.
+    """Return the attention maps of `model` for a text, by kind.
 
-    Under "self" for models with one side; under "encoder", "decoder" and "cross" (the decoder's tokens reading the
-    source) for encoder-decoders, where target_text is what is written, None for what the model writes itself (a
-    classifier's decoder reads the text once more). Any head of the model is left out: attention stands below it.
-    Raises DataError for a text that is empty or too long.
+    The kind is "self" for models with one side. Encoder-decoders have "encoder", "decoder" and "cross" (the decoder's
+    tokens attend to the source). For these, target_text is the decoder's text; None: the model's own output (a
+    classifier's decoder reads the text again). The model's head is not used: attention happens below it. Raises
+    DataError for a text that is empty or too long.
     """
     given = read_text(model, tokenizer, text, target_text)
     with evaluating(model):

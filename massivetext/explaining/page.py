@@ -1,4 +1,4 @@
-"""The page of an explanation: one HTML file that needs nothing but itself."""
+"""Write the page of an explanation: one self-contained HTML file."""
 
 import math
 from typing import Any
@@ -18,12 +18,12 @@ from massivetext.translations import tr
 
 
 def page(explanation: Explanation) -> str:
-    """Return the page in the language in use."""
+    """Return the page as HTML in the current language."""
     return render("explanation.html", "massivetext.explaining", **contents(explanation))
 
 
 def picture(explanation: Explanation) -> str:
-    """Return the one attention map that is drawn large, as an SVG file."""
+    """Return the attention map that is drawn large, as an SVG file."""
     kinds = list(explanation.maps)
     if len(kinds) > 1:
         raise ConfigError(
@@ -34,7 +34,7 @@ def picture(explanation: Explanation) -> str:
 
 
 def contents(explanation: Explanation) -> dict[str, Any]:
-    """Return all that the template places on the page."""
+    """Return the template values for the page."""
     answer, lens = explanation.attribution, explanation.lens
     return {
         "title": explanation.model,
@@ -69,7 +69,7 @@ def answer_words(answer: Attribution) -> dict[str, Any]:
 
 
 def coloured(pieces: list[TextPiece], values: list[float], strongest: float) -> list[dict[str, Any]]:
-    """Return the words of a text with their colours: the tokens of one character share a word, a stripe for each."""
+    """Return the words of a text with their colours; tokens of one character share a word, with one stripe each."""
     words: list[dict[str, Any]] = []
     for piece, value in zip(pieces, values, strict=True):
         if piece.part == 1:
@@ -92,7 +92,7 @@ def coloured(pieces: list[TextPiece], values: list[float], strongest: float) -> 
 
 
 def lens_table(lens: LogitLens) -> dict[str, Any]:
-    """Return the rows of the lens, the model's own output first, and what really stands there."""
+    """Return the tokens read, the rows of the lens (the model's own output first), and the actual tokens."""
     rows = []
     for layer in reversed(range(len(lens.top_ids))):
         cells = []
@@ -118,14 +118,14 @@ def lens_table(lens: LogitLens) -> dict[str, Any]:
 
 
 def explained_column(explanation: Explanation, columns: int) -> int:
-    """Return the column of the lens whose prediction is explained: the page opens with it in sight."""
+    """Return the column of the lens whose prediction is explained: the page opens with it in view."""
     place, answer = explanation.settings.place, explanation.attribution
     behind = len(answer.pieces) - 1 if answer is not None and len(answer.pieces) <= columns else columns - 1
     return min(behind if place is None else min(place, behind), columns - 1)
 
 
 def attention(explanation: Explanation, kind: str) -> dict[str, Any]:
-    """Return the pictures of one kind of attention and what the page's script needs to know of them."""
+    """Return the pictures of one kind of attention, and what the page's script needs to know about them."""
     found, settings = explanation.maps[kind], explanation.settings
     layers, heads, rows, columns = found.weights.shape
     layer = settings.layer % layers
@@ -149,5 +149,5 @@ def attention(explanation: Explanation, kind: str) -> dict[str, Any]:
 
 
 def signed(value: float) -> str:
-    """Return a number with its sign and the digits that matter: +0.52, −7.31."""
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", MINUS)  # adding 0.0 makes -0.0 a plain zero
+    """Return a number with its sign and two decimals: +0.52, −7.31."""
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", MINUS)  # adding 0.0 turns -0.0 into 0.0

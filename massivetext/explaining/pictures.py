@@ -1,4 +1,4 @@
-"""Pictures of attention: one map with its words, and the sheet of all layers and heads. Legend: T readers, S read."""
+"""Draw attention: one map with its words, and a sheet of all layers and heads. Legend: T readers, S read."""
 
 import base64
 import struct
@@ -13,10 +13,10 @@ from massivetext.explaining.pieces import TextPiece
 from massivetext.report.svg import Drawing, text_width, xml_text
 from massivetext.translations import tr
 
-INK = (194, 73, 29)  # seen on light and on dark paper
+INK = (194, 73, 29)  # visible on a light and on a dark background
 LONGEST_LABEL = 16
-LARGE, SMALL, ROW = 30.0, 11.0, 640.0  # a cell's side in pixels: at most, at least, and what a row shares
-TILE, SHEET, TALL = 110.0, 880.0, 1500.0  # a small map's side at most, the width and height that they share
+LARGE, SMALL, ROW = 30.0, 11.0, 640.0  # a cell's side in pixels: maximum, minimum, and the width that a row shares
+TILE, SHEET, TALL = 110.0, 880.0, 1500.0  # a small map's maximum side; the width and height that all share
 
 Weights = NDArray[np.float32]
 
@@ -24,16 +24,16 @@ Weights = NDArray[np.float32]
 def heat_map(
     weights: Weights, readers: Sequence[TextPiece], read: Sequence[TextPiece], title: str, cells: Weights
 ) -> str:
-    """Return one map (T, S) as an SVG picture: a row for each reader, darker where it reads more.
+    """Return one map (T, S) as an SVG picture: a row for each reader, darker where it attends more.
 
-    cells: (T, S), above zero where some head reads, so that a cell is drawn; pass `weights` for a picture on its own.
-    Each cell says its words and its number under the pointer.
+    cells: (T, S), above zero where any head attends: only these cells are drawn; pass `weights` for a single picture.
+    Each cell shows its words and its value under the pointer.
     """
     rows, columns = [short(piece.label) for piece in readers], [short(piece.label) for piece in read]
     side = max(SMALL, min(LARGE, ROW / max(len(rows), len(columns))))
     font = min(13.0, side * 0.85)
     left = max(text_width(name, font * 1.2) for name in rows) + 12  # capitals and brackets are wider than most letters
-    top = max(text_width(name, font * 1.2) for name in columns) * 0.8 + 14  # the words above lean by 53 degrees
+    top = max(text_width(name, font * 1.2) for name in columns) * 0.8 + 14  # the words above are rotated by 53 degrees
     right = text_width(columns[-1], font) * 0.6 + 6
     drawing = Drawing(left + side * len(columns) + right, top + side * len(rows) + 4, title)
     for number, name in enumerate(rows):
@@ -56,7 +56,7 @@ def heat_map(
 def sheet(found: AttentionMap, title: str) -> str:
     """Return the maps of all layers (rows) and heads (columns) as one SVG picture around one embedded image.
 
-    Its data attributes say how the image is laid out, for the page's script: a map's rows and columns, and the gap.
+    Data attributes give each tile's layer and head to the page's script.
     """
     layers, heads, rows, columns = found.weights.shape
     gap = gap_of(rows, columns)
@@ -80,14 +80,14 @@ def sheet(found: AttentionMap, title: str) -> str:
 
 
 def gap_of(rows: int, columns: int) -> int:
-    """Return how many pixels of the sheet's image stand between maps of so many rows and columns."""
+    """Return the number of pixels between maps of this size in the sheet's image."""
     return -(-max(rows, columns) // 10)
 
 
 def png(alpha: NDArray[np.uint8]) -> bytes:
-    """Return a PNG file of one ink, as opaque as `alpha` (rows, columns) says: a palette of 256 shades of it."""
+    """Return a PNG file in one colour with the opacity `alpha` (rows, columns), as a palette of 256 shades."""
     height, width = alpha.shape
-    lines = b"".join(b"\0" + line.tobytes() for line in alpha)  # each begins with its filter: none
+    lines = b"".join(b"\0" + line.tobytes() for line in alpha)  # each line starts with its filter type: none
     parts = {
         b"IHDR": struct.pack(">2I5B", width, height, 8, 3, 0, 0, 0),
         b"PLTE": bytes(INK) * 256,
@@ -101,17 +101,17 @@ def png(alpha: NDArray[np.uint8]) -> bytes:
 
 
 def standalone(picture: str) -> str:
-    """Return an SVG picture as a file of its own, which brings its fonts along."""
+    """Return an SVG picture as a separate file that names its own fonts."""
     style = "<style>text{font-family:system-ui,'Noto Sans','Noto Sans CJK SC',sans-serif}</style>"
     head, rest = picture.split(">", 1)
     return f"{head}>{style}{rest}\n"
 
 
 def ink() -> str:
-    """Return the ink as CSS writes it."""
+    """Return the colour of the ink in CSS notation."""
     return f"rgb({INK[0]},{INK[1]},{INK[2]})"
 
 
 def short(words: str) -> str:
-    """Return words cut to what fits beside a row."""
+    """Return words shortened to fit beside a row."""
     return words if len(words) <= LONGEST_LABEL else words[: LONGEST_LABEL - 1] + "…"

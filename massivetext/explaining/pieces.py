@@ -1,4 +1,4 @@
-"""Tokens as people read them: a byte-level tokenizer cuts Chinese characters into parts, which are shown as such."""
+"""Show tokens as readable text: a byte-level tokenizer may split a Chinese character into parts, which are numbered."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -15,8 +15,8 @@ LONGEST_CHARACTER = 4  # bytes of UTF-8
 class TextPiece(NamedTuple):
     """One token of a text.
 
-    text: what it stands for. Where several tokens make up a character, all of them have the text of the whole and say
-    which part they are, part 1 to parts. special: whether it is a control token, such as [CLS].
+    text: the text of the token. If several tokens form one character, each of them has the text of that character and
+    its number `part`, 1 to `parts`. special: whether it is a control token, such as [CLS].
     """
 
     id: int
@@ -27,13 +27,13 @@ class TextPiece(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What to write beside a row or column: white space made visible, "京 1/2" for a part of a character."""
+        """Return the label of a row or column, with visible white space and "京 1/2" for a part of a character."""
         shown = self.text.translate(SIGNS)
         return shown if self.parts == 1 else f"{shown} {self.part}/{self.parts}"
 
 
 def pieces_of(tokenizer: Tokenizer, ids: Sequence[int]) -> list[TextPiece]:
-    """Return the tokens of a text, in order; tokens that make up a character together have its text."""
+    """Return the tokens of a text in order; all tokens that form one character have its text."""
     special, raw_bytes = set(tokenizer.all_special_ids), bytes_of(tokenizer)
     found: list[TextPiece] = []
     waiting: list[int] = []
@@ -60,7 +60,7 @@ def pieces_of(tokenizer: Tokenizer, ids: Sequence[int]) -> list[TextPiece]:
 
 
 def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> dict[int, str]:
-    """Return what to write for tokens on their own, by id; bytes that are no whole characters as "‹E4 BA›"."""
+    """Return the labels of single tokens by id; bytes that do not form whole characters are written as "‹E4 BA›"."""
     special, raw_bytes = set(tokenizer.all_special_ids), bytes_of(tokenizer)
     found = {}
     for number in set(ids):
@@ -74,7 +74,7 @@ def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> dict[int, str]:
 
 
 def unfinished(raw: bytes) -> bool:
-    """Return whether bytes end inside a character, which more of them could complete."""
+    """Return whether bytes end inside a character that more bytes could complete."""
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -83,7 +83,7 @@ def unfinished(raw: bytes) -> bool:
 
 
 def bytes_of(tokenizer: Tokenizer) -> Callable[[int], bytes]:
-    """Return the function that gives the UTF-8 bytes that a token (by its id) stands for, as far as it says them."""
+    """Return a function from a token's id to its UTF-8 bytes, as far as the tokenizer defines them."""
     decoder = tokenizer.backend.decoder
     kinds = set() if decoder is None else _kinds(json.loads(decoder.__getstate__()))
     added = set(tokenizer.backend.get_added_tokens_decoder())
@@ -91,7 +91,7 @@ def bytes_of(tokenizer: Tokenizer) -> Callable[[int], bytes]:
 
     def raw(number: int) -> bytes:
         token = tokenizer.backend.id_to_token(number)
-        if token is None:  # models may have more rows in their embedding than the tokenizer has tokens
+        if token is None:  # a model's embedding may have more rows than the tokenizer has tokens
             return f"[{number}]".encode()
         if number in added:
             return token.encode()
@@ -105,9 +105,9 @@ def bytes_of(tokenizer: Tokenizer) -> Callable[[int], bytes]:
 
 
 def byte_letters() -> dict[str, int]:
-    """Return the byte that each letter of the byte-level alphabet stands for.
+    """Return the byte that each letter of the byte-level alphabet represents.
 
-    GPT-2's rule: printable Latin-1 bytes are themselves, the other 68 are the letters from U+0100 on, in order.
+    GPT-2's rule: printable Latin-1 bytes represent themselves; the other 68 bytes are the letters from U+0100 on.
     """
     alphabet = set(ByteLevel.alphabet())
     plain = {chr(byte): byte for byte in range(256) if chr(byte) in alphabet}
@@ -116,5 +116,5 @@ def byte_letters() -> dict[str, int]:
 
 
 def _kinds(decoder: dict[str, Any]) -> set[str]:
-    """Return the names of all steps of a decoder, as tokenizer.json has it."""
+    """Return the types of all steps of a decoder, given as in tokenizer.json."""
     return {str(decoder.get("type"))}.union(*map(_kinds, decoder.get("decoders", [])))

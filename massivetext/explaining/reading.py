@@ -1,4 +1,4 @@
-"""What a model is given to read when it is to be explained: one text as tokens, or a source and what is written of it.
+"""Prepare the input of a model to explain: one text as tokens, or a source and the text written from it.
 
 Legend: T tokens, S source tokens.
 """
@@ -20,15 +20,15 @@ from massivetext.models.files.weights import CONFIG_FILE, read_object
 from massivetext.models.model import Model
 from massivetext.tokens.tokenizer import Tokenizer
 
-WRITTEN_TOKENS = 24  # how much an encoder-decoder writes itself where it is not told what to explain
+WRITTEN_TOKENS = 24  # tokens that an encoder-decoder writes if no target text is given
 
 
 class Given(NamedTuple):
     """One text as a model reads it.
 
-    input_ids: (1, T), with pieces for each. kinds: (1, T) token_type_ids, or None. Of an encoder-decoder these are the
-    source, and decoder_ids (1, T) is what the decoder reads, with `written` for each, and `following` the ids that it
-    should give at each place.
+    input_ids: (1, T), with one of pieces for each. kinds: (1, T) token_type_ids, or None. For an encoder-decoder these
+    are the source; decoder_ids (1, T) is what the decoder reads, `written` has a piece for each of them, and
+    `following` the ids that it should predict at each position.
     """
 
     input_ids: Tensor
@@ -39,7 +39,7 @@ class Given(NamedTuple):
     following: tuple[int, ...] = ()
 
     def inputs(self) -> dict[str, Tensor]:
-        """Return what the model's `forward` is given."""
+        """Return the arguments of the model's `forward`."""
         given = {"input_ids": self.input_ids, "token_type_ids": self.kinds, "decoder_input_ids": self.decoder_ids}
         return {name: tensor for name, tensor in given.items() if tensor is not None}
 
@@ -47,8 +47,8 @@ class Given(NamedTuple):
 def read_text(model: Model, tokenizer: Tokenizer, text: str, target_text: str | None = None) -> Given:
     """Return a text as `model` reads it, with the special tokens that its tokenizer adds.
 
-    target_text: for encoder-decoders, what is written of the text; None: what the model writes itself, greedily.
-    Raises DataError for an empty text and one longer than the model reads.
+    target_text: for encoder-decoders, the text written from the source; None: the model's own greedy output. Raises
+    DataError for a text that is empty or longer than the model can read.
     """
     ids, kinds = _checked(model, tokenizer, text, "the text")
     given = Given(ids, pieces_of(tokenizer, ids[0].tolist()), kinds if model.reads_ahead else None)
@@ -81,7 +81,7 @@ def read_text(model: Model, tokenizer: Tokenizer, text: str, target_text: str | 
 
 @contextmanager
 def evaluating(model: Model) -> Iterator[None]:
-    """Hold a model in evaluation mode, so that nothing is dropped."""
+    """Keep a model in evaluation mode, without dropout, while the block runs."""
     was_training = model.training
     model.eval()
     try:
@@ -91,7 +91,7 @@ def evaluating(model: Model) -> Iterator[None]:
 
 
 def open_model(name: str | Path) -> Model:
-    """Return the model of a folder or GGUF file in evaluation mode, with the head that its config.json names."""
+    """Return the model in a folder or GGUF file, in evaluation mode, with the head that its config.json names."""
     found = find_folder(name)
     if found.suffix == ".gguf":
         return cast(Model, AutoModelForCausalLM.from_pretrained(found))
@@ -104,7 +104,7 @@ def open_model(name: str | Path) -> Model:
 
 
 def _checked(model: Model, tokenizer: Tokenizer, text: str, what: str) -> tuple[Tensor, Tensor | None]:
-    """Return ids and kinds of a text, (1, T) each; raise DataError where it cannot be read."""
+    """Return ids and token types of a text, (1, T) each; raise DataError if it is empty or too long."""
     row: Any = tokenizer(text)
     if not text or not row["input_ids"]:
         raise DataError(f"{what} is empty, or no token is left of it; give at least one character to explain")
@@ -119,7 +119,7 @@ def _checked(model: Model, tokenizer: Tokenizer, text: str, what: str) -> tuple[
 
 
 def chosen(what: str, number: int, count: int) -> int:
-    """Return the number of a layer, head or place; a negative one counts from the end. ConfigError if there is none."""
+    """Return a number from 0 for a layer, head or place, which may count from the end; raise ConfigError if invalid."""
     if not -count <= number < count:
         raise ConfigError(f"{what} is {number}; allowed: 0 to {count - 1}, or -1 to -{count} from the end")
     return number % count

@@ -1,4 +1,4 @@
-"""What an explanation of one text holds, and how one is asked for."""
+"""The result of an explanation of one text, and its settings."""
 
 import math
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Explanation:
     settings: ExplainSettings
 
     def as_values(self) -> dict[str, Any]:
-        """Return everything as numbers, texts and lists, for JSON; of the attention what is drawn large."""
+        """Return everything as numbers, texts and lists, for JSON; attention only as the maps that are drawn large."""
         found: dict[str, Any] = {"model": self.model, "text": self.text, "attribution": None, "lens": None}
         if self.attribution is not None:
             names = ("target", "target_id", "score", "baseline_score", "unexplained", "rough", "method")
@@ -79,5 +79,5 @@ class Explanation:
 
 
 def number(value: float) -> float | None:
-    """Return a number as JSON knows it: None for NaN."""
+    """Return a number that JSON can hold: None for NaN."""
     return None if math.isnan(value) else float(value)

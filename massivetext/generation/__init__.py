@@ -1,1 +1,1 @@
-"""The decoding engine."""
+"""Text generation: the decoding engine."""

@@ -1,8 +1,8 @@
-"""Beam search: the texts of highest probability that a search of fixed width finds.
+"""Beam search: find the most probable texts with a search of fixed width.
 
-Legend: P prompts, K beams (num_beams), V vocabulary, N new tokens. Of equal length a beam is worth its log probability;
-texts of different length compare by log probability / length ** length_penalty (arXiv:1609.08144 has the idea, and this
-form is the one of Hugging Face's `generate`, whose ids these are).
+Legend: P prompts, K beams (num_beams), V vocabulary, N new tokens. Texts of equal length are ranked by log probability,
+texts of different length by log probability / length ** length_penalty. The idea is from arXiv:1609.08144. This form is
+that of Hugging Face's `generate`, and gives the same ids.
 """
 
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from torch import Tensor
 from massivetext.generation.choosing import Rules
 from massivetext.generation.settings import GenerationSettings
 
-OUT = 1e9  # taken off the log probability of what must not go on
+OUT = 1e9  # subtracted from the log probability of texts that must not be continued
 
 
 class CacheReader(Protocol):
-    """What a search asks of that which reads tokens into a cache."""
+    """The reader of tokens into a cache that a search needs."""
 
     def read(self, ids: Tensor) -> Tensor:
-        """Return the logits (rows, V) after one more id per row, (rows, 1)."""
+        """Return the logits (rows, V) after reading one more id per row, (rows, 1)."""
 
     def reorder(self, rows: Tensor) -> None:
-        """Put what was read of row rows[i] into row i."""
+        """Move the cache of row rows[i] to row i."""
 
 
 class SearchStart(Protocol):
-    """Prompts that were read, each K times side by side: where a search begins."""
+    """The start of a search: prompts already read, in K adjacent copies each."""
 
     @property
     def reader(self) -> CacheReader: ...  # noqa: D102
@@ -48,7 +48,7 @@ class SearchStart(Protocol):
 class Ended:
     """The best ended texts of each prompt, best first: ids (P, K, N), lengths and scores (P, K).
 
-    A score of minus infinity means that there is none yet. `open`: (P,) whether a better one may still be found.
+    A score of minus infinity marks an empty entry. `open`: (P,) whether a better text may still be found.
     """
 
     texts: Tensor
@@ -57,7 +57,7 @@ class Ended:
     open: Tensor
 
     def add(self, texts: Tensor, length: int, scores: Tensor) -> None:
-        """Take in texts (P, M, N) with scores (P, M), minus infinity for those that have not ended."""
+        """Add texts (P, M, N) with scores (P, M), minus infinity for those that have not ended."""
         scores = torch.cat([self.scores, scores.masked_fill(~self.open[:, None], float("-inf"))], 1)
         lengths = torch.cat([self.lengths, self.lengths.new_full(texts.shape[:2], length)], 1)
         self.scores, order = scores.topk(self.scores.shape[1], dim=1)
@@ -65,9 +65,9 @@ class Ended:
         self.texts = rows_of(torch.cat([self.texts, texts], 1), order)
 
     def close(self, settings: GenerationSettings, best: Tensor, length: int, most: int) -> None:
-        """Close the prompts whose ended texts are enough, given the log probability of their best running text, (P,).
+        """Close the prompts that need no further search. best: (P,) log probability of their best unfinished text.
 
-        length: tokens of the running texts. most: the most that they can reach.
+        length: tokens of the unfinished texts. most: the maximum number of tokens that they can reach.
         """
         full = torch.isfinite(self.scores).all(1)
         if settings.early_stopping is True:
@@ -78,23 +78,23 @@ class Ended:
 
 
 def rows_of(texts: Tensor, order: Tensor) -> Tensor:
-    """Return the texts (P, M, N) of each prompt that `order` (P, K) names, (P, K, N)."""
+    """Select from each prompt's texts (P, M, N) by the indices `order` (P, K); return (P, K, N)."""
     return texts.gather(1, order[:, :, None].expand(-1, -1, texts.shape[2]))
 
 
 def beam_search(start: SearchStart, settings: GenerationSettings) -> Tensor:
     """Return the best continuations of each prompt, best first, (P * num_return_sequences, new tokens) int64.
 
-    start: prompts read, each one K times side by side. A text that ends before the longest is filled up.
+    start: prompts already read, in K adjacent copies each. Texts that end before the longest are padded.
     """
     beams, most, vocabulary = settings.num_beams, start.new_tokens, start.logits.shape[-1]
     prompts, device = len(start.logits) // beams, start.logits.device
     texts = torch.full((prompts, beams, most), start.filler, device=device)
     scores = torch.zeros(prompts, beams, device=device)
-    scores[:, 1:] = -OUT  # the K texts of a prompt are the same yet: only the first one branches
+    scores[:, 1:] = -OUT  # the K texts of a prompt are still equal: only the first one branches
     nothing, some = torch.full_like(scores, float("-inf")), torch.ones(prompts, dtype=torch.bool, device=device)
     ended = Ended(texts, torch.zeros_like(scores, dtype=torch.long), nothing, some)
-    kept = beams * max(2, 1 + len(start.stops))  # so that K can go on even if every beam's likeliest ids are ends
+    kept = beams * max(2, 1 + len(start.stops))  # so that K texts continue even if every beam's likeliest ids are ends
     logits = start.logits
     for length in range(1, most + 1):
         prices = start.rules(logits.log_softmax(-1), last=length == most)
@@ -104,7 +104,7 @@ def beam_search(start: SearchStart, settings: GenerationSettings) -> Tensor:
         grown = rows_of(texts, parents)
         grown[:, :, length - 1] = chosen
         ends = torch.isin(chosen, start.stops) | (length == most)
-        behind = torch.arange(best.shape[1], device=device) >= beams  # spares, only there to go on with
+        behind = torch.arange(best.shape[1], device=device) >= beams  # spare texts: they may continue, but not end
         final = best / length**settings.length_penalty
         ended.add(grown, length, final.masked_fill(~ends | behind, float("-inf")))
         if length == most:

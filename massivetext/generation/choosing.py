@@ -1,4 +1,4 @@
-"""The next token from the logits: rules, temperature, the two cuts, and the draw. Legend: B rows, V vocabulary."""
+"""Choose the next token from the logits: rules, temperature, top_k, top_p, sampling. Legend: B rows, V vocabulary."""
 
 import torch
 import xxhash
@@ -9,9 +9,9 @@ from massivetext.generation.settings import GenerationSettings
 
 
 def penalise(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Return logits (B, V) with those of ids in `seen` made less likely (arXiv:1909.05858).
+    """Return logits (B, V) with ids in `seen` made less likely (arXiv:1909.05858).
 
-    seen: (B, V) boolean. Positive logits are divided by `penalty`, negative ones multiplied.
+    seen: (B, V) boolean. Positive logits are divided by `penalty`, negative ones multiplied by it.
     """
     if penalty == 1.0:
         return logits
@@ -20,22 +20,22 @@ def penalise(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
 
 
 def uniform(seed: int, row: int, step: int) -> float:
-    """Return a number in [0, 1) that is a function of (seed, row, step) alone."""
+    """Return a number in [0, 1) that depends only on seed, row and step."""
     return (xxhash.xxh3_64_intdigest(f"{seed}/generate/{row}/{step}".encode()) >> 11) * 2.0**-53
 
 
 def draw(logits: Tensor, settings: GenerationSettings, numbers: Tensor) -> Tensor:
-    """Return one id per row, (B,) int64, drawn by probability after temperature, top_k and top_p.
+    """Return one id per row, (B,) int64, sampled after temperature, top_k and top_p.
 
-    logits: (B, V). numbers: (B,) in [0, 1), float64: where on the cumulative probability, likeliest token first, each
-    row's draw falls.
+    logits: (B, V). numbers: (B,) float64 in [0, 1): the cumulative probability at which each row's token is taken, with
+    the likeliest token first.
     """
     count = min(settings.top_k or logits.shape[-1], logits.shape[-1])
     values, ids = (logits.float() / settings.temperature).topk(count, dim=-1)  # likeliest first
     probabilities = values.double().softmax(dim=-1)
     if settings.top_p < 1.0:
         before = probabilities.cumsum(dim=-1) - probabilities
-        before[:, 0] = -1.0  # the likeliest token always stays
+        before[:, 0] = -1.0  # always keep the likeliest token
         probabilities = torch.where(before < settings.top_p, probabilities, 0.0)
     cumulative = probabilities.cumsum(dim=-1)
     place = torch.searchsorted(cumulative, (numbers[:, None] * cumulative[:, -1:]), right=True)
@@ -43,7 +43,7 @@ def draw(logits: Tensor, settings: GenerationSettings, numbers: Tensor) -> Tenso
 
 
 def find_repeating(texts: Tensor, size: int, vocabulary: int) -> Tensor:
-    """Return the ids that would end a run of `size` ids which stands in the text already, (B, V) boolean.
+    """Return the ids that would complete a run of `size` ids that is already in the text, (B, V) boolean.
 
     texts: (B, T) ids, -1 for padding (arXiv:1705.04304).
     """
@@ -58,12 +58,12 @@ def find_repeating(texts: Tensor, size: int, vocabulary: int) -> Tensor:
 
 
 class Rules:
-    """What the settings forbid, force or make less likely: of logits and, in a beam search, of log probabilities."""
+    """Rules of the settings that forbid, force or penalise ids in logits or, for a beam search, log probabilities."""
 
     def __init__(
         self, settings: GenerationSettings, prompts: Tensor, readable: Tensor, stops: Tensor, vocabulary: int
     ) -> None:
-        """prompts: (B, T) ids, readable: (B, T) boolean, False where there is padding. stops: ids that end a text."""
+        """Prepare the rules. prompts: (B, T) ids. readable: (B, T) boolean, False at padding. stops: end ids."""
         self.settings, self.step, self.stops = settings, 0, stops
         self.prompt_tokens, self.vocabulary = prompts.shape[1], vocabulary
         self.banned = [word[0] for word in settings.bad_words_ids or []]
@@ -81,7 +81,7 @@ class Rules:
             self.seen = counts.scatter_add_(1, prompts, readable.to(counts.dtype)) > 0
 
     def __call__(self, scores: Tensor, last: bool = False) -> Tensor:
-        """Return the scores (B, V) of the next id as the rules leave them. last: it reaches the length limit."""
+        """Return the scores (B, V) of the next id after applying the rules. last: that id reaches the length limit."""
         settings, never = self.settings, float("-inf")
         if self.seen is not None:
             scores = penalise(scores, self.seen, settings.repetition_penalty)
@@ -103,7 +103,7 @@ class Rules:
         return scores.log_softmax(-1) if settings.renormalize_logits else scores
 
     def note(self, chosen: Tensor, rows: Tensor | None = None) -> None:
-        """Count `chosen` (B,) as the next id of each row. rows: which row each text goes on from; None: its own."""
+        """Record `chosen` (B,) as the next id of each row. rows: the row that each text continues; None: the same."""
         if self.seen is not None:
             self.seen = self.seen if rows is None else self.seen[rows]
             self.seen.scatter_(1, chosen[:, None], True)
@@ -113,7 +113,7 @@ class Rules:
 
 
 class Chooser:
-    """Picks the next id of each row from its logits, step after step: the likeliest, or one drawn."""
+    """Chooses the next id of each row from its logits at every step: the likeliest one, or a sampled one."""
 
     def __init__(self, settings: GenerationSettings, rules: Rules) -> None:
         self.settings, self.rules = settings, rules
@@ -122,7 +122,7 @@ class Chooser:
             self.seed = int(torch.randint(2**62, ()))
 
     def __call__(self, logits: Tensor, last: bool = False) -> Tensor:
-        """Return the next id of each row, (B,) int64, for logits (B, V). last: whether the length limit is reached."""
+        """Return the next id of each row, (B,) int64, for logits (B, V). last: that id reaches the length limit."""
         logits = self.rules(logits, last)
         if self.settings.do_sample:
             assert self.seed is not None

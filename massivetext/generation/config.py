@@ -1,4 +1,4 @@
-"""`GenerationConfig`: how a model writes text, as an object of Hugging Face's kind over a plain dict."""
+"""`GenerationConfig`: generation settings with Hugging Face's interface, stored in a plain dict."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ FILE = "generation_config.json"
 
 
 class GenerationConfig:
-    """Fields of `GenerationSettings`, each set or left to its default; unknown ones are refused."""
+    """Fields of `GenerationSettings`, each set or left at its default; unknown ones are refused."""
 
     values: dict[str, Any]
 
@@ -24,14 +24,14 @@ class GenerationConfig:
 
     @classmethod
     def over(cls, values: dict[str, Any]) -> "GenerationConfig":
-        """Return a view of a dict: what is set on the one is set on the other."""
+        """Return a view of a dict: setting a value on one of them sets it on the other."""
         made = cls.__new__(cls)
         made.__dict__["values"] = values
         return made
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **values: Any) -> "GenerationConfig":
-        """Return what the generation_config.json of a folder (or of a name that is known) says."""
+        """Return the settings in the generation_config.json of a folder, or of a known model name."""
         from massivetext.hub import find_folder
 
         folder = find_folder(name)
@@ -49,7 +49,7 @@ class GenerationConfig:
         return cls(**{name: value for name, value in ids.items() if value is not None})
 
     def update(self, **values: Any) -> dict[str, Any]:
-        """Set fields; return an empty dict, as all are known or refused."""
+        """Set fields; return an empty dict, because unknown ones raise an error."""
         known = {*GenerationSettings.model_fields, *LEFT_OUT, *NEUTRAL}
         for name in checked_options("generate", values, known, "GenerationConfig"):
             self.values[name] = values[name]
@@ -74,7 +74,7 @@ class GenerationConfig:
         write_json(Path(save_directory) / FILE, self.values)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "values":  # a copy that has nothing yet
+        if name.startswith("__") or name == "values":  # a copy that is still empty
             raise AttributeError(name)
         if name in self.values:
             return self.values[name]

@@ -1,7 +1,7 @@
-"""The decoding engine: one pass over the prompts, then one token of every row per step. Legend: B rows, T tokens.
+"""The decoding engine: one pass over the prompts, then one token per row at each step. Legend: B rows, T tokens.
 
-Keys and values are kept in a cache of fixed size. Where prompt and continuation together pass the model's context, the
-older half of what the model reads is let go and the newer half is read again; a longer prompt is refused.
+Keys and values are kept in a cache of fixed size. When prompt and continuation together exceed the model's context, the
+older half of the context is dropped and the newer half is read again. A prompt longer than the context is refused.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,9 +22,10 @@ from massivetext.translations import tr
 
 
 class Decoder(Protocol):
-    """What the engine asks of a model: of a causal one, or of an encoder-decoder that has read a source.
+    """The model that the engine needs: a causal model, or an encoder-decoder that has read its source.
 
-    body: what runs the blocks, with `run`, `new_cache`, and for the fast step `enter` (see `models.decoder.Decoder`).
+    body: the part that runs the blocks. It has `run`, `new_cache` and, for the fast step, `enter` (see
+    `models.decoder.Decoder`).
     """
 
     config: Any
@@ -39,9 +40,9 @@ class Decoder(Protocol):
 
 
 class Reader:
-    """Reads tokens into a cache and gives the logits after the last one.
+    """Reads tokens into a cache and returns the logits after the last one.
 
-    first: (B,) the first column of each row that is not padding. A column of the window is a slot of the cache.
+    first: (B,) the first column of each row that is not padding. Each column corresponds to one slot of the cache.
     """
 
     def __init__(self, model: Decoder, plan: StepPlan | None, first: Tensor, slots: int) -> None:
@@ -54,14 +55,14 @@ class Reader:
 
     @torch.no_grad()
     def read(self, ids: Tensor) -> Tensor:
-        """Return the logits (B, V) float32 after reading ids (B, T) behind what was read before."""
+        """Return the logits (B, V) float32 after reading ids (B, T), which follow those read before."""
         tokens = ids.shape[1]
         if tokens == 1 and self.length and self.plan is not None:
             return self._read_one(ids[:, 0])
         slots = torch.arange(self.length, self.length + tokens, device=ids.device)
         self.length += tokens
         self.cache.used = self.length
-        # Without padding neither a first pass nor a single token needs a mask.
+        # Without padding, neither a first pass nor a single token needs a mask.
         window = self.model.config.attention_window
         needs_mask = self.padded or (tokens > 1 and self.length > tokens) or self.length > (window or self.length)
         mask = slot_mask(slots, self.first, self.length, window) if needs_mask else None
@@ -70,7 +71,7 @@ class Reader:
         return self.model.project(hidden[:, -1]).float()
 
     def _read_one(self, ids: Tensor) -> Tensor:
-        """Return the logits (B, V) float32 after reading one more id per row, (B,), by the fast step."""
+        """Return the logits (B, V) float32 after reading one more id per row, (B,), with the fast step."""
         assert self.plan is not None
         if self.step is None:
             self.step = FastStep(self.plan, self.cache, self.first)
@@ -78,20 +79,20 @@ class Reader:
         return self.step(self.model.body.enter(self.model.embed(ids)), self.length - 1)
 
     def repeat(self, times: int) -> None:
-        """Turn each row into `times` equal rows."""
+        """Replace each row by `times` copies of it."""
         rows = torch.arange(self.first.shape[0], device=self.first.device).repeat_interleave(times)
         self.first = self.first[rows]
         self.cache.select_rows(rows)
 
     def reorder(self, rows: Tensor) -> None:
-        """Put what the cache holds of row rows[i] into row i, (B,) int64; all padding must agree."""
+        """Move the cache of row rows[i] to row i. rows: (B,) int64; all of them must have the same padding."""
         self.cache.reorder_rows(rows, self.length)
 
 
 class Start(NamedTuple):
-    """Prompts that were read, each `copies` times: ids (B, T), the logits behind them (B, V), and how to go on.
+    """Prompts already read: ids (B, T), the logits (B, V) after them, and what is needed to continue them.
 
-    stops: ids that end a text. filler: the id behind an ended text. new_tokens: the most to be added.
+    stops: ids that end a text. filler: the padding id after an ended text. new_tokens: the maximum number to add.
     """
 
     ids: Tensor
@@ -106,7 +107,7 @@ class Start(NamedTuple):
 def _begin(
     model: Decoder, input_ids: Tensor, attention_mask: Tensor | None, settings: GenerationSettings, copies: int
 ) -> Start:
-    """Check the prompts (B, T), read them, and return where their continuations start."""
+    """Check and read the prompts (B, T); return the start of their continuations, with `copies` rows per prompt."""
     ids = input_ids.to(model.device)
     first = _first_columns(ids, attention_mask)
     new_tokens, context = settings.new_tokens(ids.shape[1]), int(model.config.max_position_embeddings)
@@ -135,15 +136,15 @@ def _begin(
 def decode_steps(
     model: Decoder, input_ids: Tensor, attention_mask: Tensor | None, settings: GenerationSettings
 ) -> Iterator[Tensor]:
-    """Yield the next id of every row, (B * num_return_sequences,) int64, step by step, until all ended or the limit.
+    """Yield the next id of every row, (B * num_return_sequences,) int64, until all rows end or reach the limit.
 
-    input_ids: (B, T), padded on the left where attention_mask is 0. A row that ended gives the padding id.
+    input_ids: (B, T), padded on the left where attention_mask is 0. A row that has ended gives the padding id.
     """
     start = _begin(model, input_ids, attention_mask, settings, settings.num_return_sequences)
     choose = Chooser(settings, start.rules)
     reader, logits, stops = start.reader, start.logits, start.stops
     ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
-    columns = [start.ids]  # everything read so far, for the moment when the cache is full
+    columns = [start.ids]  # everything read so far, needed when the cache is full
     for step in range(start.new_tokens):
         chosen = choose(logits, last=step + 1 == start.new_tokens)
         if len(stops):
@@ -177,7 +178,7 @@ def continued(model: Decoder, input_ids: Tensor, attention_mask: Tensor | None, 
 
 
 def _slide(model: Decoder, ids: Tensor, full: Reader) -> tuple[Reader, Tensor]:
-    """Return a reader of the newer half of the context, and the logits behind it."""
+    """Return a reader that has read the newer half of the context, and the logits after it."""
     kept = max(full.slots // 2, 1)
     first = (full.first - (full.length + 1 - kept)).clamp(min=0)
     reader = Reader(model, full.plan, first, full.slots)
@@ -185,13 +186,13 @@ def _slide(model: Decoder, ids: Tensor, full: Reader) -> tuple[Reader, Tensor]:
 
 
 class WithKind:
-    """A model whose every token has one kind more: GPT-2 adds the embedding of the id that token_type_ids holds."""
+    """A model with a token type added to every token: GPT-2 adds the embedding of the id in token_type_ids."""
 
     def __init__(self, model: Decoder, kind: int) -> None:
         self._model, self._kind = model, kind
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Return the embeddings (B, T, D) of ids (B, T), that of the kind added."""
+        """Return the embeddings (B, T, D) of ids (B, T), with that of the token type added."""
         return self._model.embed(input_ids) + self._model.embed(torch.full_like(input_ids[:1, :1], self._kind))
 
     def __getattr__(self, name: str) -> Any:
@@ -199,7 +200,7 @@ class WithKind:
 
 
 def kinds_added(model: Decoder, token_type_ids: Tensor | None) -> Decoder:
-    """Return the model as it reads tokens of one kind; raise ConfigError where there are several."""
+    """Return the model with the type in token_type_ids added; raise ConfigError for several or unsupported types."""
     if token_type_ids is None:
         return model
     kinds = sorted(set(token_type_ids.flatten().tolist()))
@@ -221,8 +222,8 @@ def generate(
     """Return prompts with their continuations, (B * num_return_sequences, T + new tokens) int64.
 
     input_ids: (B, T) int64, padded on the left. attention_mask: (B, T), 0 = padding; None: no padding. options: the
-    fields of `GenerationSettings`, over those of the model's generation_config.json. Greedy by default; rows
-    i * num_return_sequences and following continue prompt i. A tokenizer's output as input_ids is taken apart.
+    fields of `GenerationSettings`, which override the model's generation_config.json. Greedy by default. Rows from
+    i * num_return_sequences on continue prompt i. input_ids may also be a tokenizer's output (a mapping).
     """
     if input_ids is None:
         input_ids = options.pop("inputs", None)
@@ -236,7 +237,7 @@ def generate(
 
 
 def _first_columns(ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """Return the first column of each row that is not padding, (B,) int64; refuse padding anywhere but on the left."""
+    """Return the first column of each row that is not padding, (B,) int64; refuse padding that is not on the left."""
     if ids.ndim != 2 or ids.shape[0] == 0 or ids.dtype not in (torch.int64, torch.int32):
         raise ConfigError(f"input_ids is {tuple(ids.shape)} of {ids.dtype}; it must be (rows, tokens), integers")
     if attention_mask is None:
@@ -273,7 +274,7 @@ def _stop_ids(model: Decoder, settings: GenerationSettings) -> list[int]:
 
 
 def _filler(model: Decoder, settings: GenerationSettings) -> int:
-    """Return the id that fills up rows that have ended."""
+    """Return the id that pads rows that have ended."""
     for candidate in (settings.pad_token_id, model.config.pad_token_id, *_stop_ids(model, settings)):
         if candidate is not None:
             return int(candidate)

@@ -1,7 +1,7 @@
-"""What happens between the matrix products of one decoding step, compiled: PyTorch would spend its time on dispatch.
+"""Compiled kernels for a decoding step, except its matrix products. With PyTorch, dispatch would take most of the time.
 
 Legend: B rows, D features, H query heads, K key and value heads, S slots. All arrays are float32 and C-contiguous.
-Sums may be reordered (`reassoc`), as any BLAS does; on one machine the result is always the same.
+Sums may be reordered (`reassoc`), as in any BLAS; on one machine the result is always the same.
 """
 
 import math
@@ -23,13 +23,13 @@ FAST = {"reassoc", "contract", "nsz"}
 
 
 def step_kernel(function: Function) -> Function:
-    """Return `function` compiled as every kernel is, with sums in any order and division as NumPy does it."""
+    """Return `function` compiled like every kernel: sums in any order, division as in NumPy."""
     return kernel(function, fastmath=FAST, error_model="numpy")
 
 
 @step_kernel
 def times_vector(weight: Floats, bias: Floats, vector: Floats, output: Floats) -> None:
-    """Put vector @ weight^T + bias into `output` (1, outputs), for one row: weight (outputs, inputs)."""
+    """Write vector @ weight^T + bias into `output` (1, outputs) for one row. weight: (outputs, inputs)."""
     for place in range(weight.shape[0]):
         total = np.float32(0.0)
         for feature in range(weight.shape[1]):
@@ -41,9 +41,9 @@ def times_vector(weight: Floats, bias: Floats, vector: Floats, output: Floats) -
 def add_norm(
     hidden: Floats, added: Floats, scale: Floats, shift: Floats, centred: bool, epsilon: float, normed: Floats
 ) -> None:
-    """Add `added` to `hidden` in place and put its norm times `scale` plus `shift` (D,) into `normed`; the rest (B, D).
+    """Add `added` to `hidden` in place; write the normalised sum, times `scale` plus `shift`, into `normed`.
 
-    centred: the mean is taken off first (a layer norm); else the norm is by root mean square.
+    scale, shift: (D,); the other arrays: (B, D). centred: subtract the mean first (layer norm); else use RMS norm.
     """
     rows, features = hidden.shape
     for row in range(rows):
@@ -63,7 +63,7 @@ def add_norm(
 
 @step_kernel
 def norm_vector(vector: Floats, scale: Floats, epsilon: float) -> None:
-    """Bring `vector` to root mean square one, times `scale`, in place."""
+    """Scale `vector` to a root mean square of 1, then multiply it by `scale`, in place."""
     total = np.float32(0.0)
     for place in range(vector.shape[0]):
         total += vector[place] * vector[place]
@@ -82,11 +82,11 @@ def turn_and_store(
     cache: tuple[Floats, Floats],
     slot: int,
 ) -> None:
-    """Norm and rotate queries and keys in place, and write keys and values into the cache at `slot`.
+    """Normalise and rotate queries and keys in place; write keys and values into the cache at `slot`.
 
-    projected: (B, (H + 2 K) * head_dim), queries, keys, values side by side. tables: (2, B, turned features / 2),
-    cosine and sine; a head's features behind those turned stay as they are. scales: (2, head_dim), of the query and
-    the key norm. cache: keys and values, (B, K, S, head_dim) each.
+    projected: (B, (H + 2 K) * head_dim), queries, keys and values side by side. tables: (2, B, rotated features / 2),
+    cosine and sine; the features of a head after the rotated ones are left unchanged. scales: (2, head_dim), of the
+    query norm and the key norm. cache: keys and values, (B, K, S, head_dim) each.
     """
     keys, values = cache
     head_dim = keys.shape[3]
@@ -115,9 +115,9 @@ def turn_and_store(
 def attend_slots(
     projected: Floats, keys: Floats, values: Floats, first: NDArray[np.int64], slot: int, scores: Floats, mixed: Floats
 ) -> None:
-    """Put softmax(q k^T / sqrt(head_dim)) v over slots first[row]..slot into `mixed` (B, H * head_dim).
+    """Write softmax(q k^T / sqrt(head_dim)) v over slots first[row] to `slot` into `mixed` (B, H * head_dim).
 
-    projected: as `turn_and_store` left it. scores: (S,) scratch.
+    projected: as `turn_and_store` leaves it. scores: (S,) scratch space.
     """
     head_dim, key_heads = keys.shape[3], keys.shape[1]
     heads = mixed.shape[1] // head_dim
@@ -161,7 +161,7 @@ def activate_value(value: float, code: int) -> float:
 
 @step_kernel
 def activate(inner: Floats, code: int, output: Floats) -> None:
-    """Put act(inner) into `output` (B, F); where inner is twice as wide (B, 2 F), act(first half) * second half."""
+    """Write act(inner) into `output` (B, F); if inner is (B, 2 F), write act(first half) * second half."""
     features = output.shape[1]
     gated = inner.shape[1] > features
     for row in range(output.shape[0]):

@@ -1,4 +1,4 @@
-"""The plan of the fast decoding step: the weights of a decoder's blocks, asked of the blocks themselves."""
+"""Plan the fast decoding step: collect the weights of a decoder's blocks from the blocks themselves."""
 
 from typing import Any
 
@@ -13,10 +13,11 @@ NORMS = {"none": NO_NORM, "before_rotary": NORM_BEFORE, "after_rotary": NORM_AFT
 
 
 def step_plan(model: Any) -> StepPlan | None:
-    """Return what the fast decoding step needs, or None where it does not apply.
+    """Return what the fast decoding step needs, or None if it does not support the model.
 
-    It knows float32 on a CPU, without a window, fixed rotary frequencies, blocks that norm what they read, and a head
-    that reads what the blocks give. A block says in `order` when it norms; its parts have Llama's names.
+    It supports float32 on a CPU without an attention window, fixed rotary frequencies, blocks that normalise their
+    input, and a head that reads the output of the blocks directly. A block's `order` says when it normalises; its parts
+    have Llama's names.
     """
     body, config = model.body, model.config
     blocks: list[Any] = list(getattr(body, "layers", ()))
@@ -46,7 +47,7 @@ def step_plan(model: Any) -> StepPlan | None:
 
 
 def plain_feedforward(block: Any) -> bool:
-    """Return whether the feed-forward part of a block consists of matrices alone: no router, no experts."""
+    """Return whether the feed-forward part of a block has only linear layers: no router, no experts."""
     return all(isinstance(layer, nn.Linear) for layer in block.mlp.children())
 
 
@@ -60,7 +61,7 @@ def layer_plan(block: Any) -> LayerPlan:
     return LayerPlan(
         [affine_of(projection) for projection in (attention.q_proj, attention.k_proj, attention.v_proj)],
         affine_of(attention.o_proj),
-        layers[:-1],  # gate and up, or up alone: the feed-forward parts declare them first, the way back last
+        layers[:-1],  # gate and up, or up alone: feed-forward parts declare them first, the down projection last
         layers[-1],
         norm_of(block.input_layernorm),
         norm_of(block.post_attention_layernorm),
@@ -76,7 +77,7 @@ def affine_of(linear: nn.Linear) -> Affine:
 
 
 def norm_of(norm: Any) -> Norm:
-    """Return what a norm multiplies by and adds, (D,) each."""
+    """Return the scale and shift of a norm, (D,) each."""
     features = norm.normalized_shape[0] if isinstance(norm, nn.LayerNorm) else norm.features
     shift = getattr(norm, "bias", None)
     return Norm(

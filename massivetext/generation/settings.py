@@ -1,4 +1,4 @@
-"""How text is continued: one settings object, under the names that Hugging Face's `generate` uses."""
+"""The settings of text generation, under the names that Hugging Face's `generate` uses."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -10,7 +10,7 @@ from massivetext.hugging_face import checked_options
 from massivetext.settings import Settings
 
 DEFAULT_NEW_TOKENS = 64
-# Fields of generation_config.json that are not read: they never change the ids (LEFT_OUT), or not at a value (NEUTRAL).
+# Fields of generation_config.json that are not read: LEFT_OUT never change the ids, NEUTRAL do not at the given value.
 LEFT_OUT = {"_from_model_config", "transformers_version", "bos_token_id", "use_cache", "cache_implementation"}
 NEUTRAL: dict[str, Any] = {
     "assistant_early_exit": None, "diversity_penalty": 0.0, "encoder_no_repeat_ngram_size": 0,
@@ -99,7 +99,7 @@ class GenerationSettings(Settings):
         return self
 
     def new_tokens(self, prompt_tokens: int) -> int:
-        """Return how many tokens may be added to a prompt; raise ConfigError when max_length leaves room for none."""
+        """Return how many tokens may be added to a prompt; raise ConfigError if max_length leaves no room."""
         if self.max_new_tokens is not None:
             return self.max_new_tokens
         if self.max_length is None:
@@ -113,11 +113,11 @@ class GenerationSettings(Settings):
 
 
 def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> GenerationSettings:
-    """Return the settings from a folder's generation_config.json (`defaults`) overridden by a caller's `options`.
+    """Return the settings from a folder's generation_config.json (`defaults`), overridden by a caller's `options`.
 
-    An option generation_config (an object of that kind, or a dict) goes before the defaults and behind other options.
-    Options that are not known raise ConfigError, and so do defaults that would change the ids and are not supported,
-    unless an option sets them to the value at which they do not (num_beam_groups=1).
+    The option generation_config (a GenerationConfig or a dict) overrides the defaults; other options override it.
+    Unknown options raise ConfigError. So do unsupported defaults that would change the ids, unless an option sets them
+    to a value that has no effect (num_beam_groups=1).
     """
     config = options.get("generation_config")
     if config is not None:

@@ -1,6 +1,6 @@
-"""One decoding step on the CPU: BLAS for the matrix products, compiled kernels between them, nothing allocated.
+"""One decoding step on the CPU: BLAS for the matrix products, compiled kernels between them, no allocation.
 
-Legend: B rows, D features, V vocabulary. The slow twin is the body's own `run`; a test holds them together.
+Legend: B rows, D features, V vocabulary. The body's own `run` computes the same more slowly; a test compares the two.
 """
 
 from typing import NamedTuple
@@ -13,29 +13,29 @@ from torch import Tensor
 from massivetext.generation import kernels
 from massivetext.layers.cache import StaticCache
 
-# One row times a small model's matrices: the compiled loop reads memory faster than BLAS does (2.0 against 3.3 ms for
-# 23 MB, measured on one EPYC core); large models gain from BLAS's threads.
+# For one row and a small model's matrices, the compiled loop reads memory faster than BLAS does (2.0 instead of 3.3 ms
+# for 23 MB, measured on one EPYC core). Large models gain from BLAS's threads.
 KERNEL_BYTES = 64 * 2**20
 
 
 class Affine(NamedTuple):
-    """A matrix (outputs, inputs) and a bias (outputs,), of zeros where the layer has none."""
+    """A matrix (outputs, inputs) and a bias (outputs,), which is zero if the layer has none."""
 
     weight: Tensor
     bias: Tensor
 
 
 class Norm(NamedTuple):
-    """What a norm multiplies by and adds, (D,) each: ones and zeros where it has no weights."""
+    """The scale and shift of a norm, (D,) each: ones and zeros if it has no weights."""
 
     scale: Tensor
     shift: Tensor
 
 
 class LayerPlan(NamedTuple):
-    """The weights of one block. head_scales: (2, head_dim), of the query and the key norm.
+    """The weights of one block. head_scales: (2, head_dim), of the query norm and the key norm.
 
-    parallel: attention and feed-forward part read the same hidden state and are added together.
+    parallel: attention and feed-forward part read the same hidden state, and their outputs are added.
     """
 
     projections: list[Affine]
@@ -49,10 +49,10 @@ class LayerPlan(NamedTuple):
 
 
 class StepPlan(NamedTuple):
-    """All that a step needs to know of a model.
+    """Everything that a step needs from a model.
 
-    frequencies: of rotary positions; positions: the vectors (places, D) of learned ones; None: not of that kind.
-    centred: norms take the mean off.
+    frequencies: of rotary positions, or None. positions: learned position vectors (positions, D), or None.
+    centred: whether norms subtract the mean.
     """
 
     layers: list[LayerPlan]
@@ -69,10 +69,10 @@ class StepPlan(NamedTuple):
 
 
 class FastStep:
-    """Reads one token per row into the cache and gives the logits behind it."""
+    """Reads one token per row into the cache and returns the logits after it."""
 
     def __init__(self, plan: StepPlan, cache: StaticCache, first: Tensor) -> None:
-        """first: (B,) the first slot of each row that is not padding."""
+        """Allocate all buffers. first: (B,) the first slot of each row that is not padding."""
         self.plan, self.first = plan, first.numpy()
         batch, features = first.shape[0], plan.head.shape[1]
         layer = plan.layers[0]
@@ -94,7 +94,7 @@ class FastStep:
     def __call__(self, embeddings: Tensor, slot: int) -> Tensor:
         """Return logits (B, V) after reading one token per row, given as embeddings (B, D), at `slot`.
 
-        The result is overwritten by the next call.
+        The next call overwrites the result.
         """
         plan, arrays = self.plan, self.arrays
         hidden, places = embeddings.contiguous().numpy().copy(), (slot - self.first).clip(0)
@@ -121,7 +121,7 @@ class FastStep:
         return logits if plan.softcap is None else plan.softcap * torch.tanh(logits / plan.softcap)
 
     def _norm(self, hidden: kernels.Floats, added: kernels.Floats, norm: Norm) -> None:
-        """Add `added` to `hidden` and fill `normed` with its norm."""
+        """Add `added` to `hidden` and write the normalised sum into `normed`."""
         scale, shift = norm.scale.numpy(), norm.shift.numpy()
         kernels.add_norm(hidden, added, scale, shift, self.plan.centred, self.plan.epsilon, self.arrays["normed"])
 
@@ -138,7 +138,7 @@ class FastStep:
             start = columns.stop
 
     def _tables(self, places: NDArray[np.int64]) -> kernels.Floats:
-        """Return cosine and sine of every row's position, (2, B, turned features / 2) float32."""
+        """Return cosine and sine of every row's position, (2, B, rotated features / 2) float32."""
         if self.plan.frequencies is None:
             return np.zeros((2, len(places), 0), dtype=np.float32)
         angles = places[:, None].astype(np.float32) * self.plan.frequencies.numpy()

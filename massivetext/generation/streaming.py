@@ -1,4 +1,4 @@
-"""Text as it is generated, in whole characters: a character whose bytes are not all there yet is held back."""
+"""Stream generated text in whole characters: an incomplete character is held back until all of its bytes are there."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,17 +9,17 @@ from massivetext.errors import ConfigError
 from massivetext.generation.engine import Decoder, decode_steps
 from massivetext.generation.settings import generation_settings
 
-BROKEN = "\ufffd"  # what decoding puts where bytes do not form a character
+BROKEN = "\ufffd"  # what decoding returns for bytes that do not form a character
 
 
 class TextStream:
-    """Turns ids that come one by one into text that comes in whole characters."""
+    """Turns ids that arrive one by one into text in whole characters."""
 
     def __init__(self, tokenizer: Any) -> None:
-        """tokenizer: has `decode(ids, skip_special_tokens=True)`."""
+        """Start with no ids. tokenizer: has `decode(ids, skip_special_tokens=True)`."""
         self.tokenizer = tokenizer
         self.ids: list[int] = []
-        self.shown_ids = 0  # ids whose text was given out; the last of them are decoded again as context
+        self.shown_ids = 0  # ids whose text was returned; the last of them are decoded again as context
         self.context_ids = 0
 
     def push(self, ids: list[int]) -> str:
@@ -32,15 +32,15 @@ class TextStream:
         return text
 
     def finish(self) -> str:
-        """Return what was held back, without an incomplete character at the end."""
+        """Return the text that was held back, without an incomplete character at the end."""
         text = self._fresh().rstrip(BROKEN)
         self.context_ids = self.shown_ids = len(self.ids)
         return text
 
     def _fresh(self) -> str:
-        """Return the text behind what was given out, decoded together with a few ids before it.
+        """Return the text that was not returned yet, decoded together with a few ids before it.
 
-        A tokenizer may treat the first id of a text differently (a leading space), hence the context.
+        These ids are context: a tokenizer may treat the first id of a text differently (a leading space).
         """
         before = self._decode(self.ids[self.context_ids : self.shown_ids])
         return self._decode(self.ids[self.context_ids :])[len(before) :]
@@ -53,8 +53,8 @@ class TextStream:
 def stream_text(model: Decoder, tokenizer: Any, prompt: str | list[int], **options: Any) -> Iterator[str]:
     """Yield the continuation of one prompt piece by piece, in whole characters.
 
-    prompt: a text, or ids as `tokenizer.apply_chat_template` gives them. options: the fields of `GenerationSettings`.
-    The pieces put together are the continuation that `pipeline("text-generation")` gives for the same seed.
+    prompt: a text, or ids as `tokenizer.apply_chat_template` returns them. options: the fields of `GenerationSettings`.
+    Joined together, the pieces are the continuation that `pipeline("text-generation")` returns for the same seed.
     """
     settings = generation_settings(model.generation_defaults, options)
     if settings.num_beams > 1:

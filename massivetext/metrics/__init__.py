@@ -1,1 +1,1 @@
-"""Scores: what one is, how each metric and system is declared, how they are put into tables."""
+"""Scores of models: their format, the declared metrics and systems, and tables of scores."""

@@ -1,7 +1,8 @@
-"""What is known of each metric and of each system that is scored: the one place that holds names, units and directions.
+"""Declarations of every metric and scored system: names, units, directions and captions, defined only here.
 
-A metric or system that is not declared here is shown under the name that its scores carry. Captions are English and go
-through `tr`; `{name}` fields are filled by the code that shows them, notes from the facts of a signature.
+A metric or system that is not declared here is shown under the name in its scores. Captions are in English and are
+translated with `tr`. The code that shows a caption fills its `{name}` fields; in notes they come from the facts of a
+signature.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,72 +16,72 @@ BYTES = "{count} bytes"
 
 @dataclass(frozen=True)
 class Captions:
-    """Sentences about a metric's values; the defaults fit every metric."""
+    """Hold the sentences about a metric's values; the defaults suit any metric."""
 
     value: str = "{metric} {value}"
-    """A value with its name, in a line of several."""
+    """A value with its name, for a line that lists several values."""
     headline: str = "is the result of {task}, over {items}."
     """The sentence after the main number of a report."""
     introduction: str = ""
-    """The sentences before the picture; empty: metric, unit and direction are named."""
+    """The sentences before the chart; if empty, the report names metric, unit and direction."""
     ahead: str = "It does better than {others}."
     """Which peers the model beats."""
     behind: str = "It does worse than {others}."
     """Which peers beat the model."""
     lower: str = "{name} ({percent} lower)"
-    """By how much the model's value is lower than a peer's."""
+    """How much lower the model's value is than a peer's."""
     higher: str = "{name} ({percent} higher)"
-    """By how much it is higher."""
+    """How much higher the model's value is than a peer's."""
     best: str = "best"
-    """Head of the column that names the best system."""
+    """Heading of the column that names the best system."""
     note: str = ""
-    """How the number was made; empty: nothing is said."""
+    """How the number was computed; empty for no note."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: its name in scores, what it is called, its scale, and which end of it is the good one."""
+    """Declare one metric: its name in scores, its label, its scale, and whether lower values are better."""
 
     name: str
     label: str
     unit: str = ""
     lower_is_better: bool | None = None
-    """None: no direction is known, and no value is marked as the best."""
+    """None if the direction is unknown; then no value is marked as the best."""
     version: int = 1
-    """Raised when the same input gives other values."""
+    """Incremented when the same input would give different values."""
     digits: int = 3
-    """Digits after the point where a value is shown."""
+    """Number of decimals in a displayed value."""
     items: str = "{count} items"
     """What a score's `items` counts."""
     captions: Captions = Captions()
 
     def write(self, value: float) -> str:
-        """Return a value as it is shown."""
+        """Return a value as text with `digits` decimals."""
         return f"{value:,.{self.digits}f}"
 
     def named(self, value: float) -> str:
-        """Return a value, one digit more of it, with the metric's name in the language in use."""
+        """Return a value with one more decimal and the metric's name, in the current language."""
         return tr(self.captions.value, metric=tr(self.label), value=f"{value:,.{self.digits + 1}f}")
 
     def counted(self, count: str) -> str:
-        """Return a written number of items with their noun, in the language in use."""
+        """Return a formatted number of items with their noun, in the current language."""
         return tr(self.items, count=count)
 
     def better(self, one: float, other: float) -> bool:
-        """Return whether the value `one` is better than `other`; False where no direction is known."""
+        """Return whether the value `one` is better than `other`; False if the direction is unknown."""
         if self.lower_is_better is None:
             return False
         return one < other if self.lower_is_better else one > other
 
     def best(self, values: Mapping[str, float]) -> list[str]:
-        """Return the names of values, the best first; as given where no direction is known."""
+        """Return the names of values, best first; in the given order if the direction is unknown."""
         if self.lower_is_better is None:
             return list(values)
         return sorted(values, key=lambda name: values[name], reverse=not self.lower_is_better)
 
     @property
     def arrow(self) -> str:
-        """A sign for the good direction: ↓ or ↑; empty where none is known."""
+        """Return an arrow in the direction of better values, ↓ or ↑; empty if the direction is unknown."""
         return "" if self.lower_is_better is None else "↓" if self.lower_is_better else "↑"
 
     def score(
@@ -93,9 +94,10 @@ class Metric:
         interval: Sequence[float] | None = None,
         facts: Mapping[str, object] = {},
     ) -> Score:
-        """Return a score of this metric. interval: (low, high) at 95 %. facts: how it was measured, for its signature.
+        """Return a score of this metric.
 
-        task: the task, and after a slash its part; see `Score`.
+        task: the task, with an optional part after a slash; see `Score`. interval: (low, high) at 95 %. facts: how the
+        value was measured, for the signature.
         """
         low, high = interval or (None, None)
         return Score(task, self.name, value, self.unit, low, high, items, describe(system, self.version, facts))
@@ -103,22 +105,22 @@ class Metric:
 
 @dataclass(frozen=True)
 class System:
-    """One system that is scored: the model, or a peer that stands beside it."""
+    """Declare one scored system: the model, or a peer that it is compared with."""
 
     name: str
     label: str
-    """Short name for tables and pictures."""
+    """Short name for tables and charts."""
     title: str = ""
-    """Longer name for a terminal; empty: the label."""
+    """Longer name for the terminal; if empty, the label is used."""
     phrase: str = ""
-    """Name inside a sentence; empty: the label."""
+    """Name inside a sentence; if empty, the label is used."""
     trained: bool = True
-    """Whether it has read the training text; if not, it starts from nothing."""
+    """Whether the system has read the training text."""
     note: str = ""
-    """How it was made, in a sentence; empty: nothing is said."""
+    """How the system was built, in one sentence; empty for no note."""
 
     def named(self, score: Score, caption: str = "") -> str:
-        """Return the label, or another caption of this system, with the facts of a score filled in."""
+        """Return the label or the given caption, with the facts of a score filled in."""
         return tr(caption or self.label, **score.facts)
 
 
@@ -184,12 +186,12 @@ SYSTEMS = {
 
 
 def metric_of(score: Score) -> Metric:
-    """Return the declaration of a score's metric; one made of its name and unit where there is none."""
+    """Return the declaration of a score's metric; if there is none, build one from its name and unit."""
     name = score.metric
     return METRICS.get(name) or Metric(name, name.replace("_", " "), unit=score.unit)
 
 
 def system_of(score: Score) -> System:
-    """Return the declaration of a score's system; one made of its name where there is none."""
+    """Return the declaration of a score's system; if there is none, build one from its name."""
     name = score.system
     return SYSTEMS.get(name) or System(name, name.replace("{", "{{").replace("}", "}}"))

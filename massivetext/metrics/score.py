@@ -1,4 +1,4 @@
-"""One score: the only form in which a measured number of a model is stored or shown."""
+"""The `Score` record: every measurement of a model is stored and shown in this form."""
 
 import math
 from collections.abc import Mapping
@@ -6,17 +6,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 MODEL = "model"
-"""The system that a run or a command is about; other systems are shown beside it."""
+"""Name of the system that a run or command evaluates; other systems are compared with it."""
 DIGEST_CHARACTERS = 16
-"""The first characters of a digest, as signatures hold them."""
+"""Number of leading characters of a digest that signatures keep."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number, what it measures, how certain it is, and how it was made."""
+    """Hold one measured value, what it measures, its confidence interval, and how it was computed."""
 
     task: str
-    """What was done, such as "test" for a run's test split; after a slash the part of it, such as a source's name."""
+    """The task, such as "test" for a run's test split; after a slash, a part of it, such as a source's name."""
     metric: str
     """Name of the metric, as declared in `declarations.METRICS`."""
     value: float
@@ -24,32 +24,35 @@ class Score:
     unit: str
     """The metric's unit."""
     low: float | None
-    """Lower end of the 95 % interval; None where none is known."""
+    """Lower end of the 95 % interval; None if unknown."""
     high: float | None
-    """Upper end of the 95 % interval."""
+    """Upper end of the 95 % interval; None if unknown."""
     items: int
-    """Number of items that the value is a mean over: bytes, tokens, questions; the metric's declaration says which."""
+    """Number of items that the value is averaged over, such as bytes or tokens; the metric declares the kind."""
     signature: str
-    """What was measured and how, as `describe` writes it. Scores of two systems compare if all else in it agrees."""
+    """What was measured and how, as written by `describe`.
+
+    The scores of two systems are comparable if their signatures agree in everything except the system.
+    """
 
     @property
     def group(self) -> str:
-        """The task without its part."""
+        """Return the task without its part."""
         return self.task.partition("/")[0]
 
     @property
     def part(self) -> str:
-        """The part of the task; empty for the whole task."""
+        """Return the part of the task; empty for the whole task."""
         return self.task.partition("/")[2]
 
     @property
     def facts(self) -> dict[str, str]:
-        """The signature as a mapping."""
+        """Return the signature as a dict."""
         return dict(fact.partition(":")[::2] for fact in self.signature.split("|") if fact)
 
     @property
     def system(self) -> str:
-        """Name of what was scored, as declared in `declarations.SYSTEMS`: the model, or a peer beside it."""
+        """Return the name of the scored system, as declared in `declarations.SYSTEMS`."""
         return self.facts.get("system", MODEL)
 
     def row(self) -> dict[str, Any]:
@@ -58,12 +61,15 @@ class Score:
 
 
 def describe(system: str, version: int, facts: Mapping[str, object]) -> str:
-    """Return a signature: "system:model|version:1|context_tokens:256". version: the metric's. facts: its settings."""
+    """Return a signature such as "system:model|version:1|context_tokens:256".
+
+    version: version of the metric. facts: settings of the measurement.
+    """
     parts = {"system": system, "version": version, **facts}
     return "|".join(f"{name}:{str(value).replace('|', '/')}" for name, value in parts.items())
 
 
 def change(own: float, other: float) -> float | None:
-    """Return by which fraction of `other` the value `own` is higher; None where that has no meaning."""
+    """Return the relative change from `other` to `own`, positive if `own` is higher; None if it is undefined."""
     found = own / other - 1 if other > 0 else math.nan
     return found if math.isfinite(found) else None

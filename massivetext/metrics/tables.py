@@ -1,4 +1,4 @@
-"""Lists of scores as tables: one for each task and metric, a row for each system, a column for each part."""
+"""Tables of scores: one table for each task and metric, one row for each system, one column for each part."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ NAME_COLUMNS, NUMBER_COLUMNS = 40, 12  # widths in a terminal
 
 @dataclass
 class Table:
-    """The scores of one metric on one task; cells by system and part, both in the order of the scores."""
+    """Hold the scores of one metric on one task by system and part, both in the order of the scores."""
 
     task: str
     metric: Metric
@@ -20,27 +20,27 @@ class Table:
 
     @property
     def parts(self) -> list[str]:
-        """The parts that any system was scored on; the empty one is the whole task."""
+        """Return every part that some system was scored on; the empty string is the whole task."""
         return list(dict.fromkeys(part for cells in self.systems.values() for part in cells))
 
     @property
     def own(self) -> dict[str, Score]:
-        """The scores of the first system, beside which the others stand."""
+        """Return the scores of the first system, which the others are compared with."""
         return next(iter(self.systems.values()))
 
     @property
     def peers(self) -> list[dict[str, Score]]:
-        """The scores of the other systems."""
+        """Return the scores of the other systems."""
         return list(self.systems.values())[1:]
 
     @property
     def title(self) -> str:
-        """Metric and task in the language in use."""
+        """Return metric and task in the current language."""
         return tr("{metric} ({task})", metric=tr(self.metric.label), task=tr(self.task))
 
     @property
     def head(self) -> str:
-        """The title, and an arrow in the direction of better values."""
+        """Return the title with an arrow in the direction of better values."""
         return f"{self.title} {self.metric.arrow}".rstrip()
 
     def column(self, part: str) -> dict[str, Score]:
@@ -49,7 +49,7 @@ class Table:
 
 
 def tables(scores: Iterable[Score]) -> list[Table]:
-    """Return the tables of a list of scores, in the order in which their tasks and metrics first come up."""
+    """Return one table for each task and metric, in the order of their first score."""
     found: dict[tuple[str, str], Table] = {}
     for score in scores:
         table = found.setdefault((score.group, score.metric), Table(score.group, metric_of(score)))
@@ -58,7 +58,7 @@ def tables(scores: Iterable[Score]) -> list[Table]:
 
 
 def by_task(scores: Iterable[Score]) -> list[list[Table]]:
-    """Return the tables of each task; the first of a task is its main metric."""
+    """Return the tables grouped by task; the first table of a task holds its main metric."""
     found: dict[str, list[Table]] = {}
     for table in tables(scores):
         found.setdefault(table.task, []).append(table)
@@ -66,14 +66,14 @@ def by_task(scores: Iterable[Score]) -> list[list[Table]]:
 
 
 def part_name(part: str) -> str:
-    """Return what a part of a task is called in a table."""
+    """Return the heading of a part of a task, "total" for the whole task."""
     return part or tr("total")
 
 
 def scores_text(scores: Iterable[Score]) -> list[str]:
-    """Return the lines that show scores in a terminal: a table for each task and metric, an empty line after each.
+    """Return the lines that show scores in a terminal: a table for each task and metric, then an empty line.
 
-    The first system comes last, next to the prompt. An arrow in the head says which values are better.
+    The first system comes last, next to the prompt. An arrow in the heading shows which values are better.
     """
     lines = []
     for table in tables(scores):
@@ -88,6 +88,6 @@ def scores_text(scores: Iterable[Score]) -> list[str]:
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
-    """Return one line of a table; a Han character is two columns wide on a terminal."""
+    """Return one line of a table, padded for Han characters, which are two columns wide in a terminal."""
     width = sum(2 if ord(character) >= 0x2E80 else 1 for character in name)
     return name + " " * max(1, NAME_COLUMNS - width) + "".join(f"{cell:>{NUMBER_COLUMNS}}" for cell in cells)

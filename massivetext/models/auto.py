@@ -1,4 +1,4 @@
-"""The Auto classes: the model's own configuration says which family it is."""
+"""The Auto classes, which choose the model family by the model's own configuration."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,13 +17,13 @@ from massivetext.models.published_sizes import PUBLISHED_SIZES
 
 
 class AutoConfig:
-    """Makes configurations: of a model folder, or of a family with your own values."""
+    """Makes configurations, from a model folder, a preset or your own values."""
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **changes: Any) -> Any:
-        """Return the configuration of a model folder or GGUF file (or a name that `hub.find_folder` knows).
+        """Return the configuration of a model folder or GGUF file (or of a name that `hub.find_folder` knows).
 
-        changes: fields to have otherwise, e.g. num_labels.
+        changes: fields to change, e.g. num_labels. Raises ModelError for an unsupported family.
         """
         found = find_folder(name)
         if found.suffix == ".gguf":
@@ -40,7 +40,7 @@ class AutoConfig:
     def for_model(family: str, **values: Any) -> Any:
         """Return a configuration of `family` (llama, qwen3, ...) with Hugging Face's field names.
 
-        Unknown families and fields raise ConfigError with the nearest name.
+        Raises ConfigError for an unknown family or field, with the most similar known name.
         """
         if family not in FAMILIES:
             raise ConfigError(unknown_name("model family", family, FAMILIES))
@@ -50,7 +50,8 @@ class AutoConfig:
     def from_preset(name: str, **changes: Any) -> Any:
         """Return the configuration of a published size (gpt2-medium, bert-base-uncased, ...), to train from scratch.
 
-        changes: fields to have otherwise, e.g. vocab_size. Unknown names and fields raise ConfigError with the nearest.
+        changes: fields to change, e.g. vocab_size. Raises ConfigError for an unknown preset or field, with the most
+        similar known name.
         """
         if name in PUBLISHED_SIZES:
             preset = PUBLISHED_SIZES[name]
@@ -61,20 +62,20 @@ class AutoConfig:
 
 
 class AutoClass:
-    """Base of the Auto classes: makes models for one task, from a folder with weights or fresh."""
+    """Base of the Auto classes: makes models for one task, from a model folder or with fresh weights."""
 
     task: ClassVar[str]
 
     def __init_subclass__(cls, task: str) -> None:
-        """Note which task of the table of classes it makes models for."""
+        """Store the task that the class makes models for."""
         cls.task = task
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *arguments: Any, **options: Any) -> Any:
-        """Return the model of a folder (or of a name that `hub.find_folder` knows), in evaluation mode.
+        """Return the model in a folder (or of a name that `hub.find_folder` knows), in evaluation mode.
 
-        A causal model may also be a GGUF file. options: verify, dtype, device, and fields of the configuration such as
-        num_labels; see `Model.from_pretrained`.
+        AutoModelForCausalLM also opens GGUF files. options: verify, dtype, device, and fields of the configuration such
+        as num_labels; see `Model.from_pretrained`. Raises ModelError for a family that is not supported for the task.
         """
         if arguments:
             raise ConfigError("from_pretrained takes one name; pass everything else by its own name")
@@ -90,7 +91,7 @@ class AutoClass:
 
     @classmethod
     def from_config(cls, config: Any, seed: int = 0, **options: Any) -> Any:
-        """Return a model with fresh weights, a function of `config` and `seed` alone, in training mode."""
+        """Return a model in training mode with fresh weights, which are determined by `config` and `seed` alone."""
         checked_options("model.from_config", options, (), f"{cls.__name__}.from_config")
         family = getattr(config, "model_type", None)
         if family is None:
@@ -101,7 +102,10 @@ class AutoClass:
 
     @classmethod
     def class_of(cls, family: str, where: str) -> type[Model]:
-        """Return the family's class for this task; raise ModelError that says which families have one."""
+        """Return the family's class for this task; if it has none, raise ModelError that lists the supported families.
+
+        where: what named the family, for the message.
+        """
         classes = CLASSES[cls.task]
         if family in classes:
             return classes[family]
@@ -125,7 +129,7 @@ class AutoModel(AutoClass, task="base"):
 
 
 class AutoModelForCausalLM(AutoClass, task="causal-lm"):
-    """Causal language models, which predict each next token."""
+    """Causal language models, which predict the next token."""
 
 
 class AutoModelForMaskedLM(AutoClass, task="masked-lm"):

@@ -1,4 +1,4 @@
-"""Configurations: the base of all, with one reader of config.json, and what decoders and encoder-decoders add."""
+"""Base classes of the configurations, with one reader of config.json for all families."""
 
 import math
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from massivetext.models.files.config_json import effective, renamed
 
 LAYERS = ("num_hidden_layers", "num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers")
 MOST_LAYERS = 10_000
-NOT_NEGATIVE = ("init_std", "initializer_range", "initializer_factor")  # ends of fields' names
+NOT_NEGATIVE = ("init_std", "initializer_range", "initializer_factor")  # matched at the end of a field's name
 ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
-# Fields that only some families have; where they have a value it is above zero.
+# Fields of some families only; a value other than None must be above zero.
 POSITIVE = (
     *("intermediate_size", "num_key_value_heads", "head_dim", "word_embed_proj_dim"),
     *("rope_theta", "rms_norm_eps", "layer_norm_eps"),
 )
 
-MOST_HEAD_FEATURES = 65536  # the rotary frequencies are made before the weights are looked at
+MOST_HEAD_FEATURES = 65536  # limits the rotary frequencies, which are made before the weights are checked
 
 
 class ModelConfig(ConfigMethods):
-    """What every configuration has: the fields of classifiers, checks, one reader of config.json."""
+    """Base of all configurations: classifier fields, checks and the reader of config.json."""
 
     required: ClassVar[tuple[str, ...]] = ()
     """What a config.json has to say."""
@@ -50,7 +50,7 @@ class ModelConfig(ConfigMethods):
 
     @model_validator(mode="after")
     def _finite_layers(self) -> Self:
-        """Return the configuration if its layers can be made one after the other in a bearable time."""
+        """Return the configuration; raise ValueError for more layers than can be made in reasonable time."""
         for name in LAYERS:
             if (getattr(self, name, None) or 0) > MOST_LAYERS:
                 raise ValueError(
@@ -61,7 +61,7 @@ class ModelConfig(ConfigMethods):
     @model_validator(mode="after")
     def _check_ids(self) -> Self:
         rows = getattr(self, "vocab_size", 0)
-        for name, value in self if rows > 0 else ():  # a size below 1 is another fault
+        for name, value in self if rows > 0 else ():  # another check reports a size below 1
             ids = value if isinstance(value, list) else [value]
             if not name.endswith("_token_id") or value in (None, type(self).model_fields[name].default):
                 continue
@@ -89,27 +89,27 @@ class ModelConfig(ConfigMethods):
 
     @property
     def labels(self) -> dict[int, str]:
-        """The labels' names by number."""
+        """The names of the labels by number."""
         return self.id2label or {number: f"LABEL_{number}" for number in range(self.num_labels)}
 
     @property
     def most_tokens(self) -> int | None:
-        """The most tokens that the model can read at once; None: it knows no limit."""
+        """The maximum number of tokens that the model can read at once; None: no limit."""
         return None
 
     @property
     def context_tokens(self) -> int | None:
-        """The most tokens that the model is meant to read at once; None: there is no limit."""
+        """The maximum number of tokens that the model is meant to read at once; None: no limit."""
         return self.most_tokens
 
     def labels_to_hugging_face(self) -> dict[str, Any]:
-        """Return what config.json says of labels; it tells their number by naming them."""
+        """Return the label fields of config.json; the number of names there is the number of labels."""
         named = {"id2label": {str(number): name for number, name in self.labels.items()}}
         return {**named, "label2id": {name: number for number, name in self.labels.items()}}
 
     @staticmethod
     def read_labels(values: dict[str, Any], where: str) -> None:
-        """Put what a config.json says of labels into the form of the fields; ModelError where it contradicts itself."""
+        """Convert the label fields of a config.json to ours, in place; raise ModelError if they are contradictory."""
         names = values.get("id2label")
         if isinstance(names, Mapping):
             if values.setdefault("num_labels", len(names)) != len(names):
@@ -121,7 +121,7 @@ class ModelConfig(ConfigMethods):
                 values["id2label"] = None
 
     def changed(self, **values: Any) -> Self:
-        """Return the configuration with some fields replaced; unknown ones raise ConfigError with the nearest name."""
+        """Return a copy with some fields replaced; an unknown field raises ConfigError with the most similar name."""
         if "num_labels" in values and "id2label" not in values and values["num_labels"] != self.num_labels:
             values["id2label"] = None
         if values.get("id2label") is not None:
@@ -130,22 +130,22 @@ class ModelConfig(ConfigMethods):
         return type(self).parse({**self.model_dump(), **values}, where="config")
 
     def ids_of_generation(self) -> dict[str, Any]:
-        """Return the ids that generation_config.json has of the configuration, those that are set."""
+        """Return the configuration's ids that generation_config.json stores, without those that are None."""
         ids = {name: getattr(self, name) for name in self.generation_ids}
         return {name: value for name, value in ids.items() if value is not None}
 
     def dropout_before(self, task: str) -> float:
-        """Return the share of features that training drops before the head for a task."""
+        """Return the dropout probability before the head for a task."""
         if task == "question-answering":
             return 0.0
         return self.head_dropout if self.classifier_dropout is None else self.classifier_dropout
 
     @classmethod
     def from_hugging_face(cls, values: Mapping[str, Any], where: str = "config.json") -> Self:
-        """Return the configuration in the content of a config.json.
+        """Return the configuration from the content of a config.json.
 
-        A field that this package does not know, or knows not to support at that value, raises ModelError by name: what
-        would change the numbers is never skipped. Missing fields have the values that transformers assumes.
+        Missing fields get the defaults of transformers. Raises ModelError for an unknown field or an unsupported value:
+        fields that would change the model's results are never ignored.
         """
         kept = effective(values, cls, where)
         cls.read_labels(kept, where)
@@ -166,12 +166,12 @@ class ModelConfig(ConfigMethods):
 
     @classmethod
     def read_own_fields(cls, values: dict[str, Any], where: str) -> dict[str, Any]:
-        """Return the fields of a config.json, under our names, with what the family writes in its own way put right."""
+        """Return the fields of a config.json, already under our names, with the family's own notation converted."""
         return values
 
     @classmethod
     def published_defaults(cls) -> dict[str, Any]:
-        """Return the values that transformers assumes for fields missing in a config.json, where they are not ours."""
+        """Return the defaults of transformers for fields missing in a config.json, if they differ from ours."""
         return {}
 
 
@@ -190,7 +190,7 @@ class PublishedConfig(ModelConfig):
     """Whether the head uses the embedding's weights."""
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the content of config.json without `architectures`, which the model class adds."""
+        """Return the content of config.json without `architectures`; the model class adds that field."""
         values = self.model_dump(exclude={"num_labels"})
         return {"model_type": self.model_type, **values, **self.labels_to_hugging_face()}
 
@@ -213,7 +213,7 @@ class EncoderDecoderConfig(PublishedConfig):
     """Share of features that training drops before a classifier; None: nothing."""
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the content of config.json without `architectures`, which the model class adds."""
+        """Return the content of config.json without `architectures`; the model class adds that field."""
         return {**super().to_hugging_face(), "is_encoder_decoder": True}
 
 
@@ -221,7 +221,7 @@ LABEL_FIELDS = set(ModelConfig.model_fields)
 
 
 class Dropouts(NamedTuple):
-    """The probability, in training, that a number becomes zero: after the embedding, in attention, after each part."""
+    """Dropout probabilities: after the embedding, in attention, and after each attention and feed-forward part."""
 
     embedding: float = 0.0
     attention: float = 0.0
@@ -327,12 +327,12 @@ class DecoderConfig(ModelConfig):
 
     @property
     def softcap(self) -> float | None:
-        """The bound that logits are bent into, or None."""
+        """The bound of the logits, which soft-capping enforces; None: no bound."""
         return None
 
     @property
     def dropouts(self) -> Dropouts:
-        """What is dropped in training; nothing, unless the family's configuration has fields for it."""
+        """The dropout probabilities in training; 0 unless the family's configuration has fields for them."""
         return Dropouts()
 
     @property
@@ -347,17 +347,17 @@ class DecoderConfig(ModelConfig):
 
     @property
     def rotary_features(self) -> int:
-        """How many features of a head the rotary positions turn; 0: positions are learned."""
+        """Number of features of a head that rotary positions rotate; 0: positions are learned."""
         return 0
 
     @property
     def attention_window(self) -> int | None:
-        """How many tokens, itself included, a token reads at most; None: all before it."""
+        """The maximum number of tokens that a token attends to, including itself; None: all before it."""
         return None
 
     @property
     def most_tokens(self) -> int | None:
-        """The most tokens that the model can read at once: the rows of a table of positions; None: they are rotary."""
+        """The maximum number of tokens that the model can read at once; None: no limit, as positions are rotary."""
         return None if self.rotary_features else self.max_position_embeddings
 
     @property
@@ -389,7 +389,7 @@ class DecoderConfig(ModelConfig):
         )
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """Return the content of config.json, which transformers 4 and 5 and this package read alike."""
+        """Return the content of config.json, in a form that transformers 4, transformers 5 and this package read."""
         values = {**self.model_dump(exclude=LABEL_FIELDS), "intermediate_size": self.feedforward_features}
         own = renamed(values, self.field_names)
         if any(getattr(self, name) != type(self).model_fields[name].default for name in LABEL_FIELDS):
@@ -399,9 +399,9 @@ class DecoderConfig(ModelConfig):
 
     @classmethod
     def from_hugging_face(cls, values: Mapping[str, Any], where: str = "config.json") -> Self:
-        """Return the configuration in the content of a config.json; see `ModelConfig.from_hugging_face`."""
+        """Return the configuration from the content of a config.json; see `ModelConfig.from_hugging_face`."""
         values = dict(values)
-        if values.get("use_sliding_window") is False:  # Qwen writes a window and, beside it, that it is not used
+        if values.get("use_sliding_window") is False:  # Qwen stores a window together with a flag that it is unused
             values.pop("sliding_window", None)
         if "layer_types" not in cls.model_fields and set(values.get("layer_types") or []) <= {"full_attention"}:
             values.pop("layer_types", None)

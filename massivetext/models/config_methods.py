@@ -1,4 +1,4 @@
-"""What every configuration has under Hugging Face's names: as a dict or JSON, changed, saved, fields by other names."""
+"""Methods of all configurations under Hugging Face's names: conversion, changes, saving, alternative field names."""
 
 import json
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from massivetext.models.files.weights import CONFIG_FILE, read_object
 from massivetext.settings import Settings
 from massivetext.storage import write_json
 
-# Fields that change nothing in what a model computes here, with the value that reading them gives.
+# Fields without effect on what a model computes here, with the value that reading them returns.
 CONSTANT: dict[str, Any] = {
     "_attn_implementation": "sdpa", "_name_or_path": "", "attn_implementation": "sdpa", "name_or_path": "",
     "is_decoder": False, "is_encoder_decoder": False, "output_attentions": False, "output_hidden_states": False,
     "pretraining_tp": 1, "return_dict": True, "torchscript": False, "transformers_version": None, "use_cache": True,
     "use_return_dict": True,
 }  # fmt: skip
-# Constant fields that may be set, as programs do, because nothing follows from them.
+# Constant fields that programs set; setting them is allowed because it has no effect.
 SETTABLE = (
     "_attn_implementation",
     "_name_or_path",
@@ -29,7 +29,7 @@ SETTABLE = (
     "pretraining_tp",
     "use_cache",
 )
-# Fields that may change when the model is made already.
+# Fields that may change after the model was made.
 LATER = (
     "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "forced_bos_token_id",
     "forced_eos_token_id", "id2label", "problem_type",
@@ -46,7 +46,7 @@ class ConfigMethods(Settings):
 
     @classmethod
     def accepted_names(cls) -> list[str]:
-        """Return the names of all fields, this package's and the family's own."""
+        """Return the names of all fields, those of this package and those of the family."""
         return [*cls.model_fields, *cls.field_names.values()]
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class ConfigMethods(Settings):
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
     def to_diff_dict(self) -> dict[str, Any]:
-        """Return the fields that do not have their default."""
+        """Return the fields whose values are not the defaults, with `architectures` and `model_type`."""
         plain = type(self)().model_dump() if not any(f.is_required() for f in type(self).model_fields.values()) else {}
         own = self.model_dump()
         return {**self._header(), **{name: value for name, value in own.items() if value != plain.get(name)}}
@@ -69,13 +69,13 @@ class ConfigMethods(Settings):
 
     @classmethod
     def from_dict(cls, config_dict: Mapping[str, Any], **changes: Any) -> Self:
-        """Return the configuration in the content of a config.json."""
+        """Return the configuration from the content of a config.json, with `changes` applied."""
         found: Self = cls.from_hugging_face(config_dict)  # type: ignore[attr-defined]
         return found.changed(**changes) if changes else found
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **changes: Any) -> Self:
-        """Return the configuration of a model folder or GGUF file; ConfigError where it is of another family."""
+        """Return the configuration of a model folder or GGUF file; raise ConfigError if it is of another family."""
         found = find_folder(name)
         told = gguf_family(found) if found.suffix == ".gguf" else read_object(found / CONFIG_FILE).get("model_type")
         if told != cls.model_type:
@@ -84,7 +84,7 @@ class ConfigMethods(Settings):
 
     @classmethod
     def of_file(cls, found: Path) -> Self:
-        """Return the configuration in a model folder or GGUF file of the family."""
+        """Return the configuration from a model folder or GGUF file of this family."""
         if found.suffix == ".gguf":
             return cast(Self, read_gguf(found, cls)[0])
         path = found / CONFIG_FILE
@@ -92,7 +92,7 @@ class ConfigMethods(Settings):
         return own
 
     def with_options(self, changes: Mapping[str, Any], shown: str) -> Self:
-        """Return the configuration with the fields that a call of `from_pretrained` changes."""
+        """Return the configuration with the changes passed to `from_pretrained`; `shown` names the call in errors."""
         names = [*self.accepted_names(), "label2id"]
         kept = checked_options("config.from_pretrained", changes, names, shown)
         return self.changed(**kept) if kept else self
@@ -108,7 +108,7 @@ class ConfigMethods(Settings):
             setattr(self, name, value)
 
     def get_text_config(self, **options: Any) -> Self:
-        """Return the configuration itself: models of this package read texts only."""
+        """Return the configuration itself, because all models of this package read only text."""
         return self
 
     @property
@@ -117,7 +117,7 @@ class ConfigMethods(Settings):
         return {name: number for number, name in self.labels.items()}
 
     def __getattr__(self, name: str) -> Any:
-        """Return a field by the family's own name (n_embd), or one that changes nothing."""
+        """Return a field by the family's own name (n_embd), or a field without effect by its constant value."""
         ours = {theirs: own for own, theirs in type(self).field_names.items()}.get(name)
         if ours is not None:
             return getattr(self, ours)
@@ -130,7 +130,7 @@ class ConfigMethods(Settings):
         raise AttributeError(unknown_attribute(type(self).__name__, name, self.accepted_names()))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a field, checked; once a model is made of the configuration, only what changes no weight."""
+        """Check and set a field; after a model was made from the configuration, only fields in `LATER` may change."""
         own = {theirs: ours for ours, theirs in type(self).field_names.items()}.get(name, name)
         if own in SETTABLE or (own in CONSTANT and value == CONSTANT[own]):
             self.__dict__[f"set {own}"] = value

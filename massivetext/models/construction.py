@@ -1,4 +1,4 @@
-"""The model of a recipe: its configuration, and the model itself with its first weights."""
+"""Make the configuration and the initial model that a recipe describes."""
 
 from massivetext.errors import ConfigError
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
@@ -9,10 +9,10 @@ from massivetext.models.settings import ModelSettings
 
 
 def new_config(settings: ModelSettings, context_tokens: int, vocab_size: int, start_id: int = 0) -> DecoderConfig:
-    """Return the configuration that a `model` section describes, for rows of `context_tokens`.
+    """Return the configuration that a `model` section describes, for training rows of `context_tokens` tokens.
 
-    The model's context is `context_tokens` unless the section says more. start_id: the id before each document.
-    Raises ConfigError for a model that cannot be trained on next tokens, or that reads less than a training row.
+    The model's context is `context_tokens` unless the section sets a longer one. start_id: the id before each document.
+    Raises ConfigError for a model that does not predict next tokens, or whose context is shorter than a training row.
     """
     config = _config(settings, context_tokens, vocab_size, start_id)
     if config.model_type not in CLASSES["causal-lm"]:
@@ -30,7 +30,7 @@ def new_config(settings: ModelSettings, context_tokens: int, vocab_size: int, st
 
 
 def _config(settings: ModelSettings, context_tokens: int, vocab_size: int, start_id: int) -> DecoderConfig:
-    """Return the configuration of the folder, the preset or the family."""
+    """Return the configuration from the section's folder, preset or family."""
     if settings.from_:
         return AutoConfig.from_pretrained(settings.from_)
     ids = {"bos_token_id": start_id, "eos_token_id": start_id, "pad_token_id": start_id, "vocab_size": vocab_size}
@@ -53,9 +53,9 @@ def _config(settings: ModelSettings, context_tokens: int, vocab_size: int, start
 def new_model(
     settings: ModelSettings, context_tokens: int, vocab_size: int, *, start_id: int = 0, seed: int = 0
 ) -> CausalLM:
-    """Return the model of a `model` section with its first weights: fresh from configuration and seed, or a folder's.
+    """Return the model of a `model` section, with fresh weights from `seed` or with the weights of a folder.
 
-    Parameters as in `new_config`, which says what is refused.
+    The other parameters are those of `new_config`, whose errors apply to fresh models.
     """
     if settings.from_:
         model = AutoModelForCausalLM.from_pretrained(settings.from_)

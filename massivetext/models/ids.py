@@ -1,4 +1,4 @@
-"""Checks of the ids that models are given, and where in them a text ends."""
+"""Errors for invalid input ids, and positions at which texts end. Legend: B rows."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ INTEGERS = (torch.int64, torch.int32)
 
 
 def refuse_length(tokens: int, most_tokens: int) -> None:
-    """Raise ModelError for rows longer than the table of learned positions."""
+    """Raise ModelError for rows that are longer than the table of learned positions."""
     raise ModelError(
         f"a row has {tokens} tokens and the model has positions for {most_tokens} (max_position_embeddings); cut "
         f"it, for example input_ids[:, :{most_tokens}], read it in pieces, or make a model with a longer context"
@@ -17,7 +17,7 @@ def refuse_length(tokens: int, most_tokens: int) -> None:
 
 
 def refuse_rows(input_ids: Tensor, vocabulary: int, most_tokens: int | None) -> None:
-    """Raise ModelError that says what is wrong with ids for a decoder: form, length, or the first one out of range."""
+    """Raise ModelError that says why a decoder's ids are invalid: shape, dtype, length or the first wrong id."""
     if input_ids.ndim != 2 or input_ids.dtype not in INTEGERS:
         raise ModelError(
             f"input_ids is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (rows, tokens), integers"
@@ -32,7 +32,7 @@ def refuse_rows(input_ids: Tensor, vocabulary: int, most_tokens: int | None) -> 
 
 
 def refuse_ids(input_ids: Tensor, vocab_size: int, most_tokens: int | None, what: str = "input_ids") -> None:
-    """Raise ModelError that says what is wrong with ids: form, length, or an id outside the vocabulary."""
+    """Raise ModelError that says why ids are invalid: shape, dtype, length, or an id outside the vocabulary."""
     if input_ids.ndim != 2 or not input_ids.numel() or input_ids.dtype not in INTEGERS:
         raise ModelError(
             f"{what} is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (rows, tokens), integers, with at "
@@ -53,7 +53,10 @@ def refuse_ids(input_ids: Tensor, vocab_size: int, most_tokens: int | None, what
 
 
 def last_tokens(input_ids: Tensor, padding: int | None) -> Tensor:
-    """Return the place of each row's last token that is not the padding id, (B,), whichever side is padded."""
+    """Return the position of each row's last token that is not padding, (B,), whichever side is padded.
+
+    Raises ModelError for several rows without a padding id.
+    """
     batch, tokens = input_ids.shape
     if padding is None and batch > 1:
         raise ModelError(
@@ -66,7 +69,10 @@ def last_tokens(input_ids: Tensor, padding: int | None) -> Tensor:
 
 
 def last_ends(input_ids: Tensor, end: int | list[int] | None) -> Tensor:
-    """Return the place of each row's last end of text, (B,); ModelError unless all have as many, at least 1."""
+    """Return the position of each row's last end-of-text id, (B,).
+
+    Raises ModelError unless every row has the same number of them, at least 1.
+    """
     if end is None:
         raise ModelError("a text is labelled where it ends, and the configuration has no eos_token_id; set it")
     ends = torch.isin(input_ids, torch.tensor(end, device=input_ids.device))

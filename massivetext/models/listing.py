@@ -1,4 +1,4 @@
-"""The list of presets beside a machine's memory: what can be trained here, what can run here, what each is fit for."""
+"""List the presets: which of them this machine has the memory to train or run, and what each is suited for."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ USABLE_SHARE = 0.8  # of the memory; the rest is for activations, the data and t
 
 
 def preset_rows(memory_bytes: int, run_bytes: int = 4) -> list[dict[str, Any]]:
-    """Return one row for each preset: its shape, parameters, memory in bytes, and whether this machine has that much.
+    """Return one row for each preset: its shape, parameters, memory in bytes, and whether it fits this machine.
 
-    memory_bytes: of the machine, or of its GPU. run_bytes: of one weight when running, 4 (float32) or 2 (bfloat16).
-    Memory to train leaves activations out; memory to run includes the keys and values of one row of 2,048 tokens, or of
-    the model's context where that is shorter.
+    memory_bytes: memory of the machine or its GPU. run_bytes: bytes of one weight when running, 4 (float32) or 2
+    (bfloat16). The memory to train excludes activations. The memory to run includes the keys and values of one row of
+    2,048 tokens, or of the model's context if that is shorter.
     """
     rows = []
     for name, preset in PRESETS.items():
@@ -36,7 +36,7 @@ def preset_rows(memory_bytes: int, run_bytes: int = 4) -> list[dict[str, Any]]:
 
 
 def fit_for(family: str) -> str:
-    """Return in a few words what a family is chosen for."""
+    """Return a short text about what a family is suited for."""
     texts = {
         "gemma3_text": tr("generation in many languages; most blocks read a short window of the past"),
         "gpt2": tr("generation and fine-tuning; the baseline that most papers compare with"),
@@ -59,7 +59,7 @@ def listing(memory_bytes: int, run_bytes: int, machine: str) -> dict[str, Any]:
 
 
 def listing_text(found: dict[str, Any]) -> str:
-    """Return the list as a table, sizes in GiB, with what does not fit this machine's memory marked."""
+    """Return the list as a table with sizes in GiB; sizes above this machine's memory are marked with !."""
     head = (tr("preset"), tr("family"), tr("parameters"), tr("context"), tr("to train"), tr("to run"), tr("fit for"))
     table = [head]
     for row in found["presets"]:

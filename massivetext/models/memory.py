@@ -1,4 +1,4 @@
-"""What a model needs in memory, computed from its configuration before anything is allocated."""
+"""Estimate a model's memory from its configuration, before anything is allocated."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 from massivetext.errors import ConfigError
 
 WEIGHT_BYTES = 4
-"""A fresh weight is float32."""
+"""Bytes of a fresh weight, which is float32."""
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 SIZES = (
     ("vocab_size",),
@@ -18,22 +18,22 @@ SIZES = (
     ("intermediate_size", "d_ff", "encoder_ffn_dim"),
     ("max_position_embeddings",),
 )
-"""The fields that decide the size of a model, by the names that the families give them."""
+"""The fields that determine the size of a model, under the names that families use."""
 
 
 def memory_bytes() -> int:
-    """Return the machine's physical memory, or the container's limit where that is lower."""
+    """Return the bytes of the machine's physical memory, or the container's limit if that is lower."""
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in CONTAINER_LIMITS:
-        with suppress(OSError, ValueError):  # there is no such limit, or it is the word "max"
+        with suppress(OSError, ValueError):  # there is no limit, or the file says "max"
             found.append(int(Path(path).read_text(encoding="utf-8")))
     return min(found)
 
 
 def least_weights(config: Any) -> dict[str, int]:
-    """Return a lower bound of the weights of a model, by the field of its configuration that they grow with.
+    """Return a lower bound of the number of weights of a model, by the configuration field that they grow with.
 
-    The embedding (with the head where it is not tied), the blocks' matrices, and learned positions.
+    It counts the embedding (and the head if it is not tied), the matrices of the blocks, and learned positions.
     """
     vocabulary, hidden, layers, inner, positions = (_size(config, names) for names in SIZES)
     width = getattr(config, "word_embed_proj_dim", None) or hidden
@@ -49,7 +49,7 @@ def least_weights(config: Any) -> dict[str, int]:
 
 
 def check_size(config: Any) -> None:
-    """Raise ConfigError, before anything is allocated, if the weights of a new model do not fit into memory."""
+    """Raise ConfigError, before anything is allocated, if the weights of a new model do not fit in memory."""
     hidden = _field(config, SIZES[1])
     parts = {f"{name} or {hidden}": WEIGHT_BYTES * weights for name, weights in least_weights(config).items()}
     sizes = {_field(config, names): _size(config, names) for names in SIZES if _size(config, names)}
@@ -58,7 +58,7 @@ def check_size(config: Any) -> None:
 
 
 def check_memory(what: str, parts: Mapping[str, int], available: int) -> None:
-    """Raise ConfigError if parts, in bytes by the keys that they grow with, do not fit into the available bytes."""
+    """Raise ConfigError if the parts do not fit in `available` bytes; parts: bytes by the key that they grow with."""
     needed = sum(parts.values())
     if needed > available:
         largest = max(parts, key=lambda name: parts[name])
@@ -69,7 +69,7 @@ def check_memory(what: str, parts: Mapping[str, int], available: int) -> None:
 
 
 def gibibytes(size: int) -> str:
-    """Return a size for a message."""
+    """Return a size in bytes as text for a message: in GiB, or in bytes from 10**24 on."""
     return f"{size / 2**30:,.1f} GiB" if size < 10**24 else f"{size:.1e} bytes"
 
 

@@ -1,4 +1,4 @@
-"""What every model has under Hugging Face's names beside its own way of computing."""
+"""Methods of all models under Hugging Face's names, except those that compute."""
 
 import inspect
 import math
@@ -14,22 +14,22 @@ from massivetext.hugging_face import ATTRIBUTES_INSTEAD, checked_options, unknow
 
 
 class ModelMethods(nn.Module):
-    """Base of all models: calls with Hugging Face's arguments, embeddings, counts."""
+    """Base of all models: calls with Hugging Face's arguments, embeddings and parameter counts."""
 
     main_input_name: ClassVar[str] = "input_ids"
     is_gradient_checkpointing: ClassVar[bool] = False
     config: Any
     generation_defaults: dict[str, Any]
     forward_names: frozenset[str]
-    """What `forward` takes."""
+    """Names of the arguments of `forward`."""
     task: ClassVar[str | None] = None
-    """What the head is for, as the Auto classes call it: "causal-lm", "token-classification", ...; None: no head."""
+    """The task of the head, as the Auto classes name it: "causal-lm", "token-classification", ...; None: no head."""
     body_name: ClassVar[str]
-    """The attribute that holds the body; "": the model is derived from it."""
+    """The attribute that holds the body; "": the model class is derived from the body class."""
 
     @property
     def predicts_tokens(self) -> bool:
-        """Whether the head is a language model's."""
+        """Whether the model has a language modelling head."""
         return (self.task or "").endswith("-lm")
 
     def names_of_inputs(self) -> frozenset[str]:
@@ -37,14 +37,15 @@ class ModelMethods(nn.Module):
         return frozenset(inspect.signature(self.forward).parameters)
 
     def call_with(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Call the model with arguments of which `forward` does not take some.
+        """Call the model, also with arguments of Hugging Face's that `forward` does not take.
 
-        return_dict=False gives a tuple. What asks for nothing is dropped; other arguments are refused by name.
+        return_dict=False returns a tuple. Arguments without effect are dropped. Other unknown arguments raise
+        ConfigError.
         """
         return_dict = options.pop("return_dict", None)
         kinds = options.get("token_type_ids")
         known = "token_type_ids" in self.forward_names
-        if not known and isinstance(kinds, Tensor) and not bool(kinds.any()):  # a tokenizer's column, and one kind
+        if not known and isinstance(kinds, Tensor) and not bool(kinds.any()):  # from the tokenizer, and all 0
             del options["token_type_ids"]
         taken = checked_options("model.forward", options, self.forward_names, type(self).__name__)
         outputs = nn.Module.__call__(self, *arguments, **taken)
@@ -54,7 +55,7 @@ class ModelMethods(nn.Module):
 
     @property
     def name_or_path(self) -> str:
-        """The folder that the model was read from, "" for a fresh one."""
+        """The folder that the model was loaded from, "" for a fresh model."""
         return str(getattr(self, "tokenizer_folder", None) or "")
 
     @property
@@ -64,7 +65,7 @@ class ModelMethods(nn.Module):
 
     @property
     def generation_config(self) -> GenerationConfig:
-        """How the model writes text unless a call says otherwise; its fields may be set."""
+        """The default settings of `generate`; setting its fields changes the model's defaults."""
         return GenerationConfig.over(self.generation_defaults)
 
     @generation_config.setter
@@ -73,7 +74,7 @@ class ModelMethods(nn.Module):
         self.generation_defaults = GenerationConfig(**values).to_dict()
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
-        """Return the number of weights, each counted once."""
+        """Return the number of weights; tied weights count once."""
         left_out = set()
         if exclude_embeddings:
             embeddings = [module for module in self.modules() if isinstance(module, nn.Embedding)]
@@ -82,18 +83,18 @@ class ModelMethods(nn.Module):
         return sum(weight.numel() for weight in counted if weight.requires_grad or not only_trainable)
 
     def get_memory_footprint(self, return_buffers: bool = True) -> int:
-        """Return the bytes of the weights, and of the buffers."""
+        """Return the bytes of the weights and, with `return_buffers`, of the buffers."""
         tensors: Iterable[Tensor] = [*self.parameters(), *(self.buffers() if return_buffers else ())]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def tie_weights(self) -> None:
-        """Do nothing: weights that are tied are one tensor."""
+        """Do nothing: tied weights are always a single tensor."""
 
     def gradient_checkpointing_disable(self) -> None:
         """Do nothing: activations are always kept."""
 
     def gradient_checkpointing_enable(self, *arguments: Any, **options: Any) -> None:
-        """Refuse: activations are always kept."""
+        """Raise ConfigError: activations are always kept."""
         raise ConfigError(
             "gradient_checkpointing_enable is not supported; lower per_device_train_batch_size and raise "
             "gradient_accumulation_steps, or train on shorter rows"
@@ -109,14 +110,14 @@ class ModelMethods(nn.Module):
         raise ModelError(f"{type(self).__name__} has no word embedding")
 
     def get_output_embeddings(self) -> nn.Module | None:
-        """Return the module whose weight makes the logits, the word embedding where they are tied; None without one."""
+        """Return the module whose weight computes the logits (the word embedding if tied); None without a head."""
         if not self.predicts_tokens:
             return None
         head = getattr(self, "lm_head", None)
         return head if isinstance(head, nn.Linear) else self.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Take over the weight of another word embedding of the same shape; what is tied to it follows."""
+        """Copy the weight of another word embedding of the same shape, also into weights tied to it."""
         weight = cast(Tensor, value.weight)
         old = self.get_input_embeddings().weight
         if weight.shape != old.shape:
@@ -129,10 +130,10 @@ class ModelMethods(nn.Module):
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
     ) -> nn.Embedding:
-        """Give the vocabulary another size and return the word embedding; call it before an optimiser is made.
+        """Change the size of the vocabulary and return the word embedding; call this before making an optimiser.
 
-        Rows that are added to the embedding and the head are the mean of the old ones, those of a bias 0. None leaves
-        the size as it is. pad_to_multiple_of: the size is rounded up.
+        New rows of the embedding and the head are the mean of the old rows; new values of a bias are 0. new_num_tokens:
+        None keeps the size. pad_to_multiple_of: round the size up to a multiple of it.
         """
         old = int(self.config.vocab_size)
         size = old if new_num_tokens is None else int(new_num_tokens)
@@ -155,7 +156,7 @@ class ModelMethods(nn.Module):
         return self.get_input_embeddings()
 
     def _replace(self, replaced: Mapping[int, Tensor]) -> None:
-        """Put other tensors in the place of parameters and buffers, by id; a tied one everywhere."""
+        """Replace parameters and buffers, given by id, wherever they are used."""
         for module in self.modules():
             for table in (module._parameters, module._buffers):
                 for name, tensor in list(table.items()):
@@ -168,7 +169,7 @@ class ModelMethods(nn.Module):
 
 
 def _resized(tensor: Tensor, old: int, size: int) -> Tensor:
-    """Return a tensor with its vocabulary's dimension cut or filled up."""
+    """Return a tensor with its vocabulary dimension cut or extended from `old` to `size`."""
     dimension = tensor.shape.index(old)
     kept = tensor.detach().narrow(dimension, 0, min(old, size))
     if size > old:
@@ -197,9 +198,9 @@ for _name in ATTRIBUTES_INSTEAD["model"]:
 
 
 def loading_options(options: Mapping[str, Any], allowed: Iterable[str], shown: str) -> dict[str, Any]:
-    """Return the arguments of from_pretrained under this package's names; refuse those that are not supported.
+    """Return the arguments of from_pretrained under this package's names; refuse unsupported ones.
 
-    torch_dtype is dtype; device_map is device, where it names one.
+    torch_dtype becomes dtype. device_map becomes device if it names a single device, else raises ConfigError.
     """
     found = dict(options)
     if "torch_dtype" in found:
@@ -216,7 +217,7 @@ def loading_options(options: Mapping[str, Any], allowed: Iterable[str], shown: s
 
 
 def mapped_device(device_map: Any, shown: str) -> str:
-    """Return the one device that a device_map means."""
+    """Return the single device that a device_map means; raise ConfigError if it means several."""
     if isinstance(device_map, Mapping):
         devices = {str(device) for device in device_map.values()}
         if len(devices) != 1:

@@ -1,7 +1,7 @@
 """The base of all models: fresh weights, weights from files, model folders.
 
-Every tensor of a file is accounted for: taken, or known by name as derived, as a tied copy (compared first) or as
-another head's (said); what is left over, missing or misshaped is an error that names it.
+No tensor of a file is ignored silently. It is loaded, or recognised as derived, as a tied copy (after a comparison) or
+as part of another head (which is logged). Unknown, missing and misshaped tensors are errors that name them.
 """
 
 import re
@@ -27,41 +27,45 @@ from massivetext.models.outputs import Output
 from massivetext.progress import log
 from massivetext.translations import tr
 
-OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # what the first BERT files call a norm's scale and shift
-SHOWN = 6  # names of tensors in one message
+OLD_NAMES = {".gamma": ".weight", ".beta": ".bias"}  # names of a norm's scale and shift in the first BERT files
+SHOWN = 6  # tensor names listed in one message
 WRITING = ("causal-lm", "seq2seq-lm")
 
 
 class Model(ModelMethods):
-    """A body with a head, or without one; `transformers` knows each class under the same name.
+    """A body with or without a head; each class has the same name as in `transformers`.
 
-    A kind of body gives `read` and `forward` (decoder.py, encoder.py, encoder_decoder.py), a head the rest (heads/);
-    the classes themselves are made from the table of families.
+    The kind of body defines `read` and `forward` (decoder.py, encoder.py, encoder_decoder.py), the head defines the
+    rest (heads/). The concrete classes are made from the table of families.
     """
 
     config_class: ClassVar[Any]
     body_class: ClassVar[Any]
     """The family's `Body`."""
     stored_prefix: ClassVar[str]
-    """How the names of the body's tensors begin in files of this class."""
+    """Prefix of the names of the body's tensors in files of this class."""
     architecture: ClassVar[str]
-    """The name of the class, which config.json carries."""
+    """The name of the class, which config.json contains."""
     reads_ahead: ClassVar[bool] = False
-    """Whether a token reads those behind it, too, so that kinds of tokens (token_type_ids) tell two texts apart."""
+    """Whether tokens also attend to later tokens; token_type_ids then distinguish two texts."""
     whole: ClassVar[bool] = False
-    """Whether files have to hold the head; otherwise it is made fresh where they do not."""
+    """Whether files must contain the head; otherwise a missing head is made fresh."""
 
     def __init__(self, config: Any, seed: int | None = 0) -> None:
-        """Make a model with fresh weights, a function of `config` and `seed`; None: without weights, to load some."""
-        nn.Module.__init__(self)  # alone: a body that the class is derived from is built below
+        """Make a model with fresh weights, determined by `config` and `seed`.
+
+        seed: None makes the model without weights, which must then be loaded. Raises ConfigError if fresh weights do
+        not fit in memory.
+        """
+        nn.Module.__init__(self)  # not super(): a body that the class derives from is built below
         if seed is not None:
             check_size(config)
         self.config = config
         config.__dict__["built"] = True
-        self.tokenizer_folder: str | None = None  # where the model was read from, for those who need its tokenizer
+        self.tokenizer_folder: str | None = None  # where the model was loaded from, to find its tokenizer
         self.generation_defaults: dict[str, Any] = {}  # the folder's generation_config.json
         self.forward_names = self.names_of_inputs()
-        with torch.device("meta"):  # no memory and no random numbers are spent before the weights are known
+        with torch.device("meta"):  # the real weights come later, so allocate nothing and draw no random numbers
             self.build_body(config)
             self.build_head(config)
         if seed is not None:
@@ -75,31 +79,31 @@ class Model(ModelMethods):
             self.body_class.build(cast(Any, self), config)
 
     def build_head(self, config: Any) -> None:
-        """Make the head, on the meta device; there is none unless a class says so."""
+        """Make the head, on the meta device; the base class has none."""
 
     # ---- what the model can do ---------------------------------------------------------------------------------------
 
     @property
     def most_tokens(self) -> int | None:
-        """The most tokens that the model reads at once; None: it knows no limit."""
+        """The maximum number of tokens that the model can read at once; None: no limit."""
         return cast("int | None", self.config.most_tokens)
 
     @property
     def width(self) -> int:
-        """Features of what the head reads."""
+        """Number of features of the head's input."""
         raise NotImplementedError
 
     @property
     def reads_source(self) -> bool:
-        """Whether the model reads one text and has a decoder that reads or writes another."""
+        """Whether the model has an encoder for a source text and a decoder for another text."""
         return "decoder_input_ids" in self.forward_names
 
     def look_up(self, input_ids: Tensor) -> Tensor:
-        """Return the embeddings (B, T, D) of ids alone, without positions or kinds of tokens."""
+        """Return the word embeddings (B, T, D) of ids (B, T), without positions or token types."""
         return self.embed(input_ids)
 
     def embed(self, input_ids: Tensor) -> Tensor:
-        """Return what the body reads, (B, T, D), of ids (B, T)."""
+        """Return the body's input (B, T, D) for ids (B, T)."""
         raise NotImplementedError
 
     def can_generate(self) -> bool:
@@ -107,39 +111,39 @@ class Model(ModelMethods):
         return self.task in WRITING
 
     def summary(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
-        """Return what a whole text is labelled by, (B, D), of the hidden states (B, T, D) of ids (B, T)."""
+        """Return the vector (B, D) that represents each whole text, from the hidden states (B, T, D) of ids (B, T)."""
         raise NotImplementedError
 
     def ended(self, input_ids: Tensor) -> Tensor:
-        """Return ids (B, T) as `summary` takes them for a whole text."""
+        """Return ids (B, T) in the form that `summary` requires of a complete text."""
         return input_ids
 
     def predict(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
-        """Return the logits that the labels of a batch are compared with: of every token, unless a head says else."""
+        """Return the logits that labels are compared with: those of every token, unless a head overrides this."""
         return self.project(hidden)
 
     def project(self, hidden: Tensor) -> Tensor:
-        """Return what the head gives, (..., outputs), for hidden states (..., D)."""
+        """Return the head's outputs (..., outputs) for hidden states (..., D)."""
         raise NotImplementedError
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of labels."""
+        """Return the mean loss of logits against labels."""
         raise NotImplementedError
 
     # ---- fresh weights -----------------------------------------------------------------------------------------------
 
     @classmethod
     def from_config(cls, config: Any, seed: int = 0) -> Self:
-        """Return a model with fresh weights, a function of `config` and `seed` alone, in training mode."""
+        """Return a model in training mode with fresh weights, which are determined by `config` and `seed` alone."""
         return cls(config, seed)
 
     def initialise(self, seed: int) -> Self:
-        """Give every parameter its first value and return the model; each is a function of (seed, its name) alone."""
+        """Initialise every parameter and return the model; values are determined by `seed` and the parameter's name."""
         self.load_weights(self.fresh(seed, self.state_dict(keep_vars=True)))
         return self.train()
 
     def fresh(self, seed: int, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return first values for some parameters, by name; norm scales one, other vectors zero, the rest normal."""
+        """Return initial values of parameters, by name: `first_scale` for norms, 0 for other vectors, else normal."""
         weights = {}
         for name, parameter in parameters.items():
             if name.lower().endswith("norm.weight"):
@@ -158,7 +162,7 @@ class Model(ModelMethods):
 
     @classmethod
     def own_name(cls, name: str) -> str:
-        """Return what files of this class call a tensor that a file of any class of the family holds."""
+        """Return the name, in files of this class, of a tensor from a file of any class of the family."""
         if name.startswith(cls.body_class.heads):
             return name
         prefix = next((prefix for prefix in cls.body_class.prefixes if name.startswith(prefix)), "")
@@ -166,7 +170,7 @@ class Model(ModelMethods):
 
     @classmethod
     def tied_copies(cls) -> dict[str, str]:
-        """Return the names of copies that files may hold, with the names of the originals."""
+        """Return the names of tied copies that files may hold, mapped to the names of the originals."""
         return cls.body_class.tied
 
     @classmethod
@@ -175,7 +179,8 @@ class Model(ModelMethods):
     ) -> tuple[dict[str, Tensor], Any]:
         """Return a file's tensors under the names of this class's files, without derived buffers and tied copies.
 
-        Second comes the configuration, with what only the weights tell.
+        Also returns the configuration, with fields that only the weights reveal. Raises ModelError if a tied copy
+        differs from its original.
         """
         found: dict[str, Tensor] = {}
         for name, tensor in weights.items():
@@ -199,20 +204,20 @@ class Model(ModelMethods):
 
     @classmethod
     def head_and_table(cls, config: Any) -> tuple[str, str]:
-        """Return what files of this class call a language model's matrix, and the embedding."""
+        """Return the names of the language modelling head and of the embedding in files of this class."""
         rules = cls.body_class.stored_names(config)
         table = next((rule.stored for rule in rules if rule.inside == ("embed_tokens",)), "embed_tokens")
         return f"{cls.body_class.head_names.get('lm_head', 'lm_head')}.weight", f"{cls.stored_prefix}{table}.weight"
 
     def stored_name(self, name: str) -> str:
-        """Return what files of this class call a tensor that they lay out as the model does."""
+        """Return the name, in files of this class, of a tensor that they store in the model's layout."""
         if name.startswith(self.body_class.heads):
             part, _, kind = name.rpartition(".")
             return f"{self.body_class.head_names.get(part, part)}.{kind}" if part else name
         return self.stored_prefix + name.removeprefix(f"{self.body_name}.")
 
     def places(self) -> dict[str, Place]:
-        """Return every tensor of this class's files by name, with the parts of the model that it holds."""
+        """Return a `Place` for every tensor in files of this class, by its stored name."""
         inside = f"{self.body_name}." if self.body_name else ""
         rules = [rule.under(self.stored_prefix, inside) for rule in self.body_class.stored_names(self.config)]
         return layout(self.state_dict(keep_vars=True), rules, self.stored_name)
@@ -222,9 +227,10 @@ class Model(ModelMethods):
         return to_stored(self.state_dict(), self.places())
 
     def take(self, weights: Mapping[str, Tensor], where: str = "the weights", seed: int = 0) -> None:
-        """Take over the tensors of a file that was tidied.
+        """Load a file's tensors, as returned by `tidy`.
 
-        Heads that only the file has are left out, heads that it lacks made fresh, and said.
+        Heads that only the file has are ignored and heads that it lacks are made fresh; both are logged. Raises
+        ModelError if other tensors do not fit or are not finite.
         """
         weights, places = dict(weights), self.places()
         blank = {name: tensor.to("meta") for name, tensor in self.state_dict().items()}
@@ -244,7 +250,7 @@ class Model(ModelMethods):
         self.load_state_dict(to_inside(weights, places, blank), strict=True, assign=True)
 
     def load_weights(self, weights: Mapping[str, Tensor], where: str = "the weights") -> None:
-        """Take over the model's own tensors, as a checkpoint has them; ModelError where they do not fit."""
+        """Load tensors under the model's own names, as in checkpoints; raise ModelError if they do not fit."""
         check_fit(self.state_dict(keep_vars=True), weights, where, type(self).__name__)
         self.load_state_dict(dict(weights), strict=True, assign=True)
 
@@ -252,7 +258,7 @@ class Model(ModelMethods):
 
     @classmethod
     def changeable(cls) -> tuple[str, ...]:
-        """Return the fields of the configuration that `from_pretrained` may be told otherwise."""
+        """Return the fields of the configuration that `from_pretrained` may change."""
         return LATER if cls.whole else ("label2id", *cls.config_class.accepted_names())
 
     @classmethod
@@ -266,11 +272,11 @@ class Model(ModelMethods):
     ) -> Self:
         """Return the model in a folder (or of a name that `hub.find_folder` knows), in evaluation mode.
 
-        A head that the folder does not have is made fresh, and the log says so. verify: also run the probe texts stored
-        with the model. ignore_mismatched_sizes: a head of another size than the configuration's is made fresh, too.
-        options: dtype (torch_dtype), the number format in memory, "auto" keeps the file's, unset float32; device
-        (device_map), one device; fields of the configuration, such as num_labels, or a whole one as config. Raises
-        ModelError where the folder is incomplete or altered.
+        A head that the folder lacks is made fresh and logged. verify: also compare the outputs for the probe texts
+        stored with the model. ignore_mismatched_sizes: also make a head fresh if its size differs from the
+        configuration's. options: dtype (or torch_dtype), the number format in memory, float32 by default, "auto" for
+        the file's; device (or device_map), a single device; fields of the configuration, such as num_labels, or a whole
+        configuration as config. Raises ModelError if the folder is incomplete or was changed.
         """
         if arguments:
             raise ConfigError(f"{cls.__name__}.from_pretrained takes one name; pass everything else by its own name")
@@ -283,7 +289,7 @@ class Model(ModelMethods):
             model = load_gguf(found, cls, dtype)
         else:
             model = cls._of_folder(found, dtype, own, given, ignore_mismatched_sizes)
-        if cls.whole:  # the shape is the file's; what may change later may change now
+        if cls.whole:  # the file decides the shape; only fields in LATER may differ
             own = {} if own is None else own.model_dump()
             model.config.update(own | {name: given[name] for name in given if name in type(model.config).model_fields})
         model.to(device)
@@ -297,7 +303,7 @@ class Model(ModelMethods):
     def _of_folder(
         cls, folder: Path, dtype: torch.dtype | None, own: Any, changes: Mapping[str, Any], ignore_sizes: bool
     ) -> Self:
-        """Return the model of a folder; see `from_pretrained`. dtype: None keeps the file's."""
+        """Return the model in a folder; see `from_pretrained`. dtype: None keeps the file's dtype."""
         config, weights = check_folder(folder, cls.config_class, cls.__name__)
         weights, config = cls.tidy(weights, config, str(folder))
         if not cls.whole:
@@ -312,7 +318,7 @@ class Model(ModelMethods):
         return model
 
     def _without_other_heads(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the tensors of a file without those of heads that have another size than this model's."""
+        """Return a file's tensors without the heads whose sizes differ from this model's."""
         shapes = {name: tensor.shape for name, tensor in self.stored_weights().items()}
         wrong = [name for name, tensor in weights.items() if name in shapes and tensor.shape != shapes[name]]
         heads = [head for head in self.body_class.heads if any(name.startswith(head) for name in wrong)]
@@ -324,12 +330,12 @@ class Model(ModelMethods):
         save_model_folder(self, tokenizer, Path(save_directory))
 
     def generation_record(self) -> dict[str, Any] | None:
-        """Return the content of generation_config.json; None for a model that does not generate."""
+        """Return the content of generation_config.json; None for a model that cannot generate."""
         return self.config.ids_of_generation() if self.can_generate() else None
 
     @torch.no_grad()
     def probe(self, ids: list[int]) -> Tensor:
-        """Return numbers that vouch for the model: its first output for `ids`, at the last position, 1-D float32."""
+        """Return the model's first output at the last position of `ids`, as a 1-D float32 tensor on the CPU."""
         was_training = self.training
         output: Output = self.eval()(**self.probe_inputs(torch.tensor([ids], device=self.device)))
         self.train(was_training)
@@ -337,14 +343,14 @@ class Model(ModelMethods):
         return cast(Tensor, first[-1] if first.ndim == 2 else first).float().cpu()
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
-        """Return what `forward` is given for the probe."""
+        """Return the arguments of `forward` for the probe ids (1, T)."""
         return {"input_ids": input_ids}
 
     # ---- parameters --------------------------------------------------------------------------------------------------
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return next(self.parameters()).device
 
     @property
@@ -355,7 +361,7 @@ class Model(ModelMethods):
     def parameter_groups(self) -> dict[str, list[str]]:
         """Return the names of all parameters by kind: `matrices` (inside blocks), `embedding`, `head`, `vectors`.
 
-        `head` is empty where it is tied. Muon is meant for `matrices` (arXiv:2502.16982), AdamW for the others.
+        `head` is empty if it is tied. Muon is meant for `matrices` (arXiv:2502.16982), AdamW for the others.
         """
         groups: dict[str, list[str]] = {"matrices": [], "embedding": [], "head": [], "vectors": []}
         for name, parameter in self.named_parameters():
@@ -369,6 +375,6 @@ class Model(ModelMethods):
 
 
 def shown(names: Collection[str]) -> str:
-    """Return the first names of a list, and how many more there are."""
+    """Return the first names as text, with the number of those left out."""
     first, more = list(names)[:SHOWN], len(names) - SHOWN
     return ", ".join(first) + (f", ... (+{more})" if more > 0 else "")

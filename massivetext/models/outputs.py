@@ -1,9 +1,9 @@
-"""What the models return: fields by name, or by place among those present (loss first), as Hugging Face's outputs.
+"""Outputs of the models: fields by name, or by position among those present (loss first), as in Hugging Face.
 
-Legend: B rows, T tokens, S tokens that are read, H heads, D features, V vocabulary, L labels.
+Legend: B rows, T tokens, S tokens attended to, H heads, D features, V vocabulary, L labels.
 
-Only where asked for: `hidden_states` (B, T, D), what the first layer reads, then what each gives, the last as the head
-reads it; `attentions` (B, H, T, S) of every layer, each row the shares in which a token reads the others.
+Two fields are returned on request. `hidden_states` are (B, T, D) each: the input of the first layer, then the output of
+every layer, the last one as the head reads it. `attentions` are the attention weights of every layer, (B, H, T, S).
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ Attentions = tuple[Tensor, ...]
 
 
 class Record(NamedTuple):
-    """What a pass leaves behind for those who ask: its hidden states and, unless None, its attention weights."""
+    """The hidden states and, unless None, the attention weights recorded in one forward pass."""
 
     states: list[Tensor]
     weights: list[Tensor] | None = None
 
     def shown(self, last: Tensor, hidden_states: bool) -> tuple[HiddenStates | None, Attentions | None]:
-        """Return hidden_states and attentions of an output. last: the hidden states as the head reads them."""
+        """Return the output's hidden_states and attentions. last: the hidden states as the head reads them."""
         states = (*self.states[:-1], last) if hidden_states else None
         return states, None if self.weights is None else tuple(self.weights)
 
@@ -33,11 +33,11 @@ class Output:
     """Base of the outputs."""
 
     def __getitem__(self, key: str | int | slice) -> Any:
-        """Return a field by name, or by its place among those that are not None."""
+        """Return a field by name, or by its position among those that are not None."""
         return getattr(self, key) if isinstance(key, str) else self.to_tuple()[key]
 
     def __getattr__(self, name: str) -> Any:
-        """Say what replaces a field that Hugging Face's outputs have and these do not."""
+        """Raise AttributeError; for a field that only Hugging Face's outputs have, say what to use instead."""
         if name == "past_key_values":
             raise AttributeError("past_key_values is not kept; call generate(), which has its own cache")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -49,7 +49,7 @@ class Output:
         return len(self.to_tuple())
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the names, as Hugging Face's outputs do."""
+        """Iterate over the names of the fields, as Hugging Face's outputs do."""
         return iter(self.keys())
 
     def keys(self) -> list[str]:
@@ -57,19 +57,19 @@ class Output:
         return [field.name for field in fields(self) if getattr(self, field.name) is not None]
 
     def values(self) -> list[Any]:
-        """Return the fields that are not None."""
+        """Return the values of the fields that are not None."""
         return list(self.to_tuple())
 
     def items(self) -> list[tuple[str, Any]]:
-        """Return names and fields that are not None."""
+        """Return the names and values of the fields that are not None."""
         return list(zip(self.keys(), self.to_tuple(), strict=True))
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return a field by name, `default` where it is None."""
+        """Return a field by name, or `default` if it is None or unknown."""
         return getattr(self, key) if key in self.keys() else default
 
     def to_tuple(self) -> tuple[Any, ...]:
-        """Return the fields that are not None."""
+        """Return the values of the fields that are not None."""
         values = (getattr(self, field.name) for field in fields(self))
         return tuple(value for value in values if value is not None)
 
@@ -86,7 +86,7 @@ class EncoderOutput(Output):
 
 @dataclass
 class HeadOutput(Output):
-    """Logits: (B, T, V) language models, (B, T, L) tokens, (B, L) texts, (B, choices) multiple choice; the loss."""
+    """The loss and the logits: (B, T, V) for language models, (B, T, L) tokens, (B, L) texts, (B, choices) choices."""
 
     loss: Tensor | None
     logits: Tensor
@@ -107,7 +107,7 @@ class SpanOutput(Output):
 
 @dataclass
 class SequenceOutput(Output):
-    """Logits (B, T, V), or (B, L) of a classifier; the encoder's last hidden states; what each side's layers did."""
+    """Logits (B, T, V), or (B, L) of a classifier; hidden states and attention weights of encoder and decoder."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None
@@ -121,7 +121,7 @@ class SequenceOutput(Output):
 
 @dataclass
 class SequenceSpanOutput(Output):
-    """Logits of the answer's first and last token, (B, T) each; otherwise as `SequenceOutput`."""
+    """Logits of the answer's first and last token, (B, T) each; the other fields are those of `SequenceOutput`."""
 
     loss: Tensor | None = None
     start_logits: Tensor | None = None
@@ -136,7 +136,7 @@ class SequenceSpanOutput(Output):
 
 @dataclass
 class SequenceModelOutput(Output):
-    """Hidden states (B, T, D) of the decoder, the encoder's (B, S, D); those of every layer, where asked."""
+    """Last hidden states of the decoder (B, T, D) and the encoder (B, S, D); those of every layer on request."""
 
     last_hidden_state: Tensor
     encoder_last_hidden_state: Tensor | None = None

@@ -1,7 +1,7 @@
-"""Published sizes by name, to be trained from scratch: `mt.AutoConfig.from_preset("gpt2-medium")`.
+"""Published sizes by name, to train from scratch: `mt.AutoConfig.from_preset("gpt2-medium")`.
 
-The numbers are those of the papers, and of the configurations published with the weights; parameter counts follow from
-them and are checked against the published totals in the tests.
+The numbers are from the papers and from the configurations published with the weights. Parameter counts follow from
+them; the tests compare the counts with the published totals.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from massivetext.models.families.table import CLASSES, FAMILIES
 
 
 class Preset(NamedTuple):
-    """A published size: the family, the fields of its configuration, and where they are from."""
+    """A published size: the family, the fields of its configuration, and their source."""
 
     family: str
     fields: dict[str, Any]
@@ -20,7 +20,7 @@ class Preset(NamedTuple):
 
 
 def sizes(layers: int, hidden: int, heads: int, **more: Any) -> dict[str, Any]:
-    """Return the fields that every table has: blocks, features, query heads."""
+    """Return the fields for the columns of every published table: blocks, features, query heads."""
     return {"num_hidden_layers": layers, "hidden_size": hidden, "num_attention_heads": heads, **more}
 
 
@@ -30,10 +30,10 @@ def gpt2(*table: int) -> Preset:
 
 
 def gpt3(*table: int) -> Preset:
-    """Return a size of GPT-3, table 2.1, in the shape of GPT-2.
+    """Return a size of GPT-3, table 2.1, with GPT-2's architecture.
 
-    Two of its rows do not divide: 1.3B has 24 heads of 128 beside 2048 features (here 32 of 64, as OPT has them), 13B
-    has 5140 features beside 40 heads of 128 (here 5120).
+    In two rows of the table, heads and features do not agree. 1.3B has 24 heads of 128 with 2048 features (here 32 of
+    64, as in OPT), and 13B has 40 heads of 128 with 5140 features (here 5120).
     """
     return Preset("gpt2", sizes(*table, vocab_size=50257, max_position_embeddings=2048), "arXiv:2005.14165, table 2.1")
 
@@ -51,7 +51,7 @@ def pythia(*table: int, vocab_size: int = 50304) -> Preset:
 
 
 def llama(*table: int, **more: Any) -> Preset:
-    """Return a size of Llama's format: blocks, features, heads, key and value heads, feed-forward features."""
+    """Return a size in Llama's format. table: blocks, features, heads, key and value heads, feed-forward features."""
     fields = sizes(*table[:3], num_key_value_heads=table[3], intermediate_size=table[4], **more)
     return Preset("llama", {"rms_norm_eps": 1e-5, **fields}, "")
 
@@ -62,7 +62,7 @@ def llama2(*table: int) -> Preset:
 
 
 def llama3(*table: int, factor: float | None = None, **more: Any) -> Preset:
-    """Return a size of Llama 3; factor: how much 3.1 and 3.2 stretch the context of 8,192."""
+    """Return a size of Llama 3. factor: how far 3.1 and 3.2 extend the context of 8,192 tokens."""
     fields: dict[str, Any] = {"vocab_size": 128256, "rope_theta": 500000.0, "max_position_embeddings": 8192, **more}
     if factor is not None:
         scaling = {"factor": factor, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
@@ -102,13 +102,13 @@ def qwen3(*table: int, tied: bool = True) -> Preset:
 
 
 def gemma3(*table: int) -> Preset:
-    """Return a size of Gemma 3 that reads text alone: 32,768 tokens, 512 in blocks with a window."""
+    """Return a text-only size of Gemma 3, with a context of 32,768 tokens and 512 in blocks with a window."""
     more = {"vocab_size": 262144, "max_position_embeddings": 32768, "head_dim": 256, "rms_norm_eps": 1e-6}
     return llama(*table, **more)._replace(family="gemma3_text", source="arXiv:2503.19786")
 
 
 def qwen3_moe(*table: int, features: int) -> Preset:
-    """Return a size of Qwen3 with 128 experts, 8 for each token; features: those inside one expert."""
+    """Return a size of Qwen3 with 128 experts, 8 of them for each token. features: width inside one expert."""
     preset = qwen3(*table, tied=False)
     experts = {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": features}
     return preset._replace(family="qwen3_moe", fields={**preset.fields, **experts})
@@ -188,9 +188,9 @@ PRESETS: dict[str, Preset] = {
 
 
 def preset_config(name: str, **changes: Any) -> Any:
-    """Return the configuration of a published size; changes: fields to have otherwise, e.g. vocab_size.
+    """Return the configuration of a published size. changes: fields to change, e.g. vocab_size.
 
-    An unknown name or field raises ConfigError with the nearest.
+    Raises ConfigError for an unknown name or field, with the most similar known one.
     """
     if name not in PRESETS:
         raise ConfigError(unknown_name("model preset", name, PRESETS))
@@ -199,7 +199,7 @@ def preset_config(name: str, **changes: Any) -> Any:
 
 
 def parameter_count(config: DecoderConfig) -> int:
-    """Return how many numbers a model of this configuration learns; nothing is allocated."""
+    """Return the number of parameters of a model with this configuration, without allocating it."""
     if not config.alike:
         return _counted(config)
     one, two = (_counted(config.model_copy(update={"num_hidden_layers": layers})) for layers in (1, 2))
@@ -212,7 +212,7 @@ def _counted(config: DecoderConfig) -> int:
 
 
 def cache_bytes(config: DecoderConfig, bytes_per_number: int) -> int:
-    """Return the memory of keys and values of one row of the model's whole context."""
+    """Return the bytes of the keys and values of one row as long as the model's context or attention window."""
     tokens = min(config.max_position_embeddings, config.attention_window or config.max_position_embeddings)
     per_token = 2 * config.num_hidden_layers * config.key_value_heads * config.head_features
     return per_token * tokens * bytes_per_number

@@ -1,7 +1,7 @@
 """Published sizes of encoders and encoder-decoders by name: `mt.AutoConfig.from_preset("bert-base-uncased")`.
 
-The numbers are those of the configurations published with the weights; the tests compare parameter counts with the
-published totals and with transformers' classes.
+The numbers are from the configurations published with the weights. The tests compare parameter counts with the
+published totals and with the classes of transformers.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from massivetext.models.presets import Preset
 
 
 def bert(layers: int, hidden: int, heads: int, vocab_size: int = 30522) -> Preset:
-    """Return a size of BERT; the feed-forward part is four times as wide."""
+    """Return a size of BERT; the feed-forward part is four times as wide as the hidden states."""
     fields = {"num_hidden_layers": layers, "hidden_size": hidden, "num_attention_heads": heads}
     return Preset(
         "bert", {**fields, "intermediate_size": 4 * hidden, "vocab_size": vocab_size}, "arXiv:1810.04805, 1908.08962"
@@ -18,7 +18,7 @@ def bert(layers: int, hidden: int, heads: int, vocab_size: int = 30522) -> Prese
 
 
 def roberta(layers: int, hidden: int, heads: int, family: str = "roberta", vocab_size: int = 50265) -> Preset:
-    """Return a size of RoBERTa or XLM-R: BERT's shapes, two more rows of positions, one kind of tokens."""
+    """Return a size of RoBERTa or XLM-R: BERT's shapes with two more positions and one token type."""
     fields = bert(layers, hidden, heads, vocab_size).fields
     own = {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
     source = "arXiv:1907.11692" if family == "roberta" else "arXiv:1911.02116"
@@ -37,14 +37,14 @@ def t5(layers: int, hidden: int, wide: int, heads: int, d_kv: int = 64, **more: 
 
 
 def gated(family: str, layers: int, hidden: int, wide: int, heads: int) -> Preset:
-    """Return a size of T5 v1.1, which Flan-T5 shares, or of mT5: gated feed-forward parts, the head apart."""
+    """Return a size of T5 v1.1 (also used by Flan-T5) or mT5: gated feed-forward parts and an untied head."""
     more: dict[str, Any] = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
     source = "arXiv:2010.11934" if family == "mt5" else "arXiv:2002.05202, 2210.11416"
     return t5(layers, hidden, wide, heads, **more)._replace(family=family, source=source)
 
 
 def bart(layers: int, hidden: int, heads: int) -> Preset:
-    """Return a size of BART, as many blocks on either side."""
+    """Return a size of BART, with the same number of blocks in encoder and decoder."""
     sides: dict[str, Any] = {}
     for side in ("encoder", "decoder"):
         sides |= {f"{side}_layers": layers, f"{side}_ffn_dim": 4 * hidden, f"{side}_attention_heads": heads}
@@ -52,7 +52,7 @@ def bart(layers: int, hidden: int, heads: int) -> Preset:
 
 
 def marian(vocab_size: int) -> Preset:
-    """Return the size of the OPUS-MT models, with the vocabulary of one of their pairs of languages."""
+    """Return the size of the OPUS-MT models, with the vocabulary of one language pair."""
     fields = {**bart(6, 512, 8).fields, "max_position_embeddings": 512, "activation_function": "swish"}
     ends = {"pad_token_id": vocab_size - 1, "decoder_start_token_id": vocab_size - 1, "scale_embedding": True}
     return Preset("marian", {**fields, **ends, "vocab_size": vocab_size}, "OPUS-MT (EAMT 2020)")

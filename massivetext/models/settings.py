@@ -1,4 +1,4 @@
-"""The settings of a model to train: the `model` section of a recipe."""
+"""Settings of the model to train: the `model` section of a recipe."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Pictures and the HTML report of a run."""
+"""The HTML report of a run or corpus, and its pictures."""

@@ -1,4 +1,4 @@
-"""Clusters of duplicates as the page shows them: how many there are of each size, and the largest with their texts."""
+"""Clusters of duplicates as the page shows them: the number of each size, and the texts of the largest ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ from massivetext.report.sampling import BATCH_ROWS, RowPlace, Sample, id_hashes,
 
 LARGEST = 8
 MEMBERS = 3
-"""Duplicates shown of a cluster, beside its first document."""
+"""Number of duplicates shown per cluster, besides its first document."""
 SIZES = (2, 3, 4, 5, 10, 100, 1000)
-"""Least sizes of the rows of the table, in documents."""
+"""Minimum cluster size, in documents, of each row of the table."""
 SIMILARITIES = np.linspace(0.5, 1.0, 21)
 
 
@@ -35,29 +35,32 @@ class Cluster:
 
 @dataclass
 class Clusters:
-    """What is known of all clusters."""
+    """What is known about all clusters."""
 
     sizes: dict[int, int] = field(default_factory=dict)
-    """Least size -> clusters of at least that size and less than the next."""
+    """Minimum size -> number of clusters of at least that size and below the next one."""
     clusters: int = 0
     duplicates: int = 0
     similarities: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(SIMILARITIES) - 1, np.int64))
-    """Near-duplicates by their similarity, in the bins of SIMILARITIES."""
+    """Number of near-duplicates in each bin of SIMILARITIES."""
     largest: list[Cluster] = field(default_factory=list)
     _wanted: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     _found: dict[int, RowPlace] = field(default_factory=dict)
 
     def note(self, hashes: npt.NDArray[np.uint64], path: Path, place: tuple[int, int]) -> None:
-        """Remember where the documents lie whose texts are shown, from the rows of a file."""
+        """Record the positions of the documents to be shown, from the ids of consecutive rows of a file.
+
+        place: row group, and number of the first of these rows in it.
+        """
         for row in np.flatnonzero(np.isin(hashes, self._wanted)).tolist() if len(self._wanted) else ():
             self._found[int(hashes[row])] = RowPlace(path, place[0], place[1] + row)
 
     def places(self) -> list[RowPlace]:
-        """Return the places of the documents that are shown."""
+        """Return the positions of the documents that are shown."""
         return list(self._found.values())
 
     def show(self, texts: Mapping[RowPlace, Sample]) -> None:
-        """Take the texts of the documents that are shown; what was taken down has none."""
+        """Set the texts of the documents that are shown; documents removed on request have none."""
         for cluster in self.largest:
             if cluster.key in self._found:
                 cluster.first = texts[self._found[cluster.key]]
@@ -67,7 +70,7 @@ class Clusters:
 
 
 def read_clusters(corpus: Corpus, seed: int) -> Clusters:
-    """Return the clusters of a corpus; memory: 8 bytes for each duplicate."""
+    """Return the clusters of a corpus, with 8 bytes of memory per duplicate."""
     keys, found = [np.zeros(0, np.uint64)], Clusters()
     for batch in _batches(corpus, ["cluster", "similarity", "reason"]):
         keys.append(id_hashes(batch.column("cluster")))

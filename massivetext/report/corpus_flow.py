@@ -1,7 +1,7 @@
-"""What came into a corpus, what left at which step, and why, as one picture: two rivers that fall from step to step.
+"""Draw one picture of what entered a corpus and what each step dropped, and why: two rivers that flow down the page.
 
-On the left documents, on the right their bytes, each to its own scale; between them, in words, what each step took. A
-band has its source's colour. What is dropped turns grey, what edits took away keeps a pale colour.
+The left river shows documents, the right one their bytes, each to its own scale. Between them are the changes of each
+step in words. A band has its source's colour. Dropped text turns grey; text removed by edits has a pale colour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ RIVER = 250.0
 NARROW_RIVER = 96.0
 WIDE_WIDTH, NARROW_WIDTH = 940.0, 400.0
 REACH = 26.0
-"""How far beside the river the bands end that leave it."""
+"""Distance from the river at which the bands that leave it end."""
 LINE, ROW, SPACE = 15.0, 34.0, 26.0
 SHOWN_REASONS = 4
 Amounts = dict[str, float]
@@ -24,7 +24,7 @@ Amounts = dict[str, float]
 
 @dataclass
 class Stage:
-    """What one step took, by source."""
+    """What one step removed, by source."""
 
     name: str
     documents: Amounts = field(default_factory=dict)
@@ -32,19 +32,19 @@ class Stage:
     dropped: Amounts = field(default_factory=dict)
     """Bytes dropped."""
     edited: Amounts = field(default_factory=dict)
-    """Bytes that its edits took away; below zero where texts grew."""
+    """Bytes removed by its edits; negative if texts grew."""
     edited_documents: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
-    """Reason -> documents."""
+    """Reason -> documents dropped."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing happened here."""
+        """Return whether the step dropped and edited nothing."""
         return not self.reasons and not self.edited_documents
 
 
 def stages_of(manifest: Mapping[str, Any]) -> list[Stage]:
-    """Return the steps at which something left, in their order, `read` first."""
+    """Return the steps that dropped or edited something, in order, `read` first."""
     orders = [[step["name"] for step in steps] for steps in manifest.get("versions", {}).get("steps", {}).values()]
     stages = {name: Stage(name) for name in merged_order([["read"], *orders])}
     for source, counts in manifest["sources"].items():
@@ -63,11 +63,11 @@ def stages_of(manifest: Mapping[str, Any]) -> list[Stage]:
 
 
 def merged_order(orders: Sequence[Sequence[str]]) -> list[str]:
-    """Return all names once, each list's order kept where the lists agree."""
+    """Return all names once, in the order of the lists where these agree, with `read` first."""
     merged: list[str] = []
     for order in sorted(orders, key=len, reverse=True):
         at = 0
-        # A measure that is taken again stands in a list twice.
+        # A list holds the name of a repeated measure twice.
         for name in dict.fromkeys(order):
             if name in merged:
                 at = max(at, merged.index(name) + 1)
@@ -80,9 +80,9 @@ def merged_order(orders: Sequence[Sequence[str]]) -> list[str]:
 
 
 def corpus_flow(manifest: Mapping[str, Any], colours: Mapping[str, str], narrow: bool = False) -> str:
-    """Return the picture; for small screens only the documents' half. Nothing for a corpus that read nothing.
+    """Return the picture, or an empty string for a corpus that read nothing.
 
-    colours: a style class for each source.
+    colours: a style class for each source. narrow: for small screens, with the documents only.
     """
     sources = manifest["sources"]
     documents = {name: float(counts["read"]["records"]) for name, counts in sources.items()}
@@ -106,7 +106,7 @@ def corpus_flow(manifest: Mapping[str, Any], colours: Mapping[str, str], narrow:
 
 
 class _River:
-    """One quantity on its way down; bands lie side by side, in the order of the sources."""
+    """One quantity (documents or bytes) that flows down; its bands are side by side, in the order of the sources."""
 
     def __init__(
         self, drawing: Drawing, amounts: Amounts, colours: Mapping[str, str], width: float, *, mirrored: bool
@@ -117,11 +117,11 @@ class _River:
         self.top = 0.0
 
     def x(self, value: float) -> float:
-        """Return where a place lies that is so far from the river's outer edge."""
+        """Return the x coordinate of a point at distance `value` from the river's outer edge."""
         return self.drawing.width - value if self.mirrored else value
 
     def places(self) -> dict[str, tuple[float, float]]:
-        """Return where each band begins and ends now, from the outer edge."""
+        """Return the current start and end of each band, as distances from the outer edge."""
         found, at = {}, 0.0
         for name, amount in self.amounts.items():
             found[name] = (at, at + amount * self.scale)
@@ -129,7 +129,7 @@ class _River:
         return found
 
     def draw_line(self, y: float) -> None:
-        """Draw the bar across the river at which bands begin."""
+        """Draw the bar across the river where bands begin."""
         for name, (start, end) in self.places().items():
             if end - start > 0.05:
                 x = min(self.x(start), self.x(end))
@@ -137,9 +137,9 @@ class _River:
         self.top = y + 3
 
     def fall_to(self, y: float, shifted: Mapping[str, tuple[float, float]] | None = None) -> None:
-        """Draw the bands down to `y`, where they lie side by side again.
+        """Draw the bands down to `y`, where they are side by side again.
 
-        shifted: where the bands begin above, where some of each has left; unset, all of them.
+        shifted: start and end of each band at the top, if part of it has left; None: no part has left.
         """
         now = self.places()
         for name, (start, end) in (shifted or now).items():
@@ -149,8 +149,10 @@ class _River:
         self.draw_line(y)
 
     def leave(self, leaving: Amounts, y: float, class_: str) -> tuple[dict[str, tuple[float, float]], float]:
-        """Draw what leaves from the line above, ending beside the river from `y` down; return where the rest begins,
-        and how high the end is."""
+        """Draw what leaves at the line above, ending beside the river from `y` down.
+
+        Returns the start and end of what remains of each band, and the height of the end.
+        """
         shifted, end = {}, y
         for name, (low, high) in self.places().items():
             amount = min(max(leaving.get(name, 0.0), 0.0), self.amounts[name])
@@ -183,7 +185,7 @@ class _River:
         self.drawing.add("path", d=path, class_=class_, title=title)
 
     def _turn(self, start: float, end: float, y: float, height: float, class_: str, title: str) -> None:
-        """Draw a band that leaves the line between two places and ends upright beside the river, from `y` down."""
+        """Draw a band that leaves the line between `start` and `end`, and ends beside the river from `y` down."""
         x1, x2, x3 = self.x(start), self.x(end), self.x(self.width + REACH)
         path = (
             f"M{number(x1)} {number(self.top)}Q{number(x1)} {number(y + height)} {number(x3)} {number(y + height)}"
@@ -193,7 +195,7 @@ class _River:
 
 
 def _write_heads(drawing: Drawing, rivers: Sequence[_River]) -> float:
-    """Write what came in above the rivers; return where the words of the first step begin."""
+    """Write the amounts read above the rivers; return the y coordinate for the words of the first step."""
     for river in rivers:
         size = bytes_text(river.total) if river.mirrored else count_text(river.total)
         words = [(size, "value strong"), (tr("read") if river.mirrored else tr("records read"), "small muted")]
@@ -203,7 +205,7 @@ def _write_heads(drawing: Drawing, rivers: Sequence[_River]) -> float:
 
 
 def _draw_stage(drawing: Drawing, rivers: Sequence[_River], stage: Stage, y: float) -> float:
-    """Draw one step from `y` down, and the bands into their new places; return where the next begins."""
+    """Draw one step from `y` down, with the bands moving to their new positions; return where the next step begins."""
     left = rivers[0].width + REACH + 16
     heights = []
     for river in rivers:
@@ -224,7 +226,7 @@ def _draw_stage(drawing: Drawing, rivers: Sequence[_River], stage: Stage, y: flo
 
 
 def _write_stage(drawing: Drawing, stage: Stage, read: float, left: float, y: float) -> float:
-    """Write a step's name, what left there and why; return where the words end."""
+    """Write a step's name, what it dropped and edited, and why; return where the words end."""
     dropped = int(sum(stage.documents.values()))
     drawing.text(left, y + 6, tr("reading") if stage.name == "read" else stage.name, "label strong")
     y += 6
@@ -257,7 +259,7 @@ def _write_stage(drawing: Drawing, stage: Stage, read: float, left: float, y: fl
 
 
 def _write_ends(drawing: Drawing, rivers: Sequence[_River], manifest: Mapping[str, Any], y: float) -> None:
-    """Write what is left below the rivers, and how it is split between them."""
+    """Write what is left below the rivers, and its splits between them."""
     for river in rivers:
         amount = sum(river.amounts.values())
         size = bytes_text(amount) if river.mirrored else count_text(amount)

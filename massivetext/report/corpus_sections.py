@@ -1,4 +1,4 @@
-"""The contents of a corpus's page, section by section: words and numbers in the language in use, and its pictures."""
+"""The contents of a corpus's page, section by section: words and numbers in the current language, and pictures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,13 +23,13 @@ from massivetext.translations import tr
 REMEDY = "Restore it from a copy, or build the corpus again"
 SHOWN_ROWS = 12
 SHOWN_RULES = 60
-"""Those that dropped most; a step of the user's own may give any number of reasons."""
+"""Maximum number of rules shown, largest first: a user's own step may give any number of reasons."""
 SHOWN_SET_ASIDE = 20
 CHART, CHART_HEIGHT = 300.0, 132.0
 
 
 def corpus_part(facts: RunFacts, colours: Mapping[str, str]) -> dict[str, Any]:
-    """Return all that the corpus part of a page shows; nothing where the documents are not there (any more)."""
+    """Return everything that the corpus part of a page shows; empty if the documents do not exist (any more)."""
     if not (facts.corpus and (facts.corpus_folder / "documents").is_dir()):
         return {}
     corpus = load_corpus(facts.corpus_folder)
@@ -60,7 +60,7 @@ def corpus_part(facts: RunFacts, colours: Mapping[str, str]) -> dict[str, Any]:
 
 
 def corpus_headline(facts: RunFacts) -> dict[str, Any]:
-    """Return the main number of a corpus's own page, the sentences beside it, and the small numbers."""
+    """Return the main number of a corpus's own page, the sentences next to it, and the small numbers."""
     flows = facts.flows
     documents = sum(flow.kept.documents for flow in flows)
     size = sum(flow.kept.size_bytes for flow in flows)
@@ -84,7 +84,7 @@ def corpus_headline(facts: RunFacts) -> dict[str, Any]:
 
 
 def corpus_commands(facts: RunFacts) -> list[tuple[str, str]]:
-    """Return what a reader can do next with a corpus."""
+    """Return next steps for a corpus, each with its command."""
     folder = facts.folder
     return [
         (tr("See any document, its measures and its edits"), f"massivetext corpus inspect {folder} --id ID --replay"),
@@ -94,13 +94,13 @@ def corpus_commands(facts: RunFacts) -> list[tuple[str, str]]:
 
 
 def _other_limits(rule: Rule, rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Return the sources of a rule that is held against others with another limit; nothing for other rules."""
+    """Return the sources of a rule if other sources have another limit for it; else nothing."""
     same = [other for other in rules if (other.step, other.name) == (rule.step, rule.name)]
     return tuple(sorted(rule.sources)) if len(same) > 1 else ()
 
 
 def rule_card(rule: Rule, *sources: str) -> dict[str, Any]:
-    """Return a rule as the page shows it: what it dropped, its picture, its samples; sources: if it is only theirs."""
+    """Return a rule as the page shows it: what it dropped, its picture, its samples. sources: if only they have it."""
     words = reason_words(f"{rule.step}: {rule.name}").removeprefix(f"{rule.step}: ")
     picture = ""
     if rule.histogram is not None and rule.histogram.counts.any():
@@ -131,7 +131,7 @@ def _sample(sample: Any, rule: Rule) -> dict[str, str]:
 
 
 def cluster_section(clusters: Clusters) -> dict[str, Any]:
-    """Return what is shown of duplicates: numbers, sizes, similarities, the largest clusters with their texts."""
+    """Return what is shown about duplicates: numbers, sizes, similarities, the largest clusters with their texts."""
     if not clusters.clusters:
         return {}
     sizes = []
@@ -170,7 +170,7 @@ def _similarity_picture(histogram: Histogram) -> str:
 
 
 def language_rows(found: Survey) -> list[dict[str, Any]]:
-    """Return the languages by how much was kept of them, the rest summed up; nothing where none is known."""
+    """Return the languages with the most kept text first and the rest summed up; empty if none is known."""
     known = {name: tallies for name, tallies in found.languages.items() if name}
     if not known:
         return []
@@ -217,7 +217,7 @@ def _sum(tallies: Any) -> Tally:
 
 
 def length_charts(found: Survey, colours: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Return (source, colour, picture) of the lengths of the kept documents."""
+    """Return (source, colour, picture) for the lengths of the kept documents."""
     charts = []
     for source, histogram in found.lengths.items():
         picture = histogram_picture(
@@ -229,7 +229,7 @@ def length_charts(found: Survey, colours: Mapping[str, str]) -> list[tuple[str, 
 
 
 def mixture_rows(facts: RunFacts, colours: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what each source is of the training text: documents, bytes, share; in a run also weight and epochs."""
+    """Return each source's part of the training text: documents, bytes, share; in a run also weight and epochs."""
     held = facts.corpus.get("splits", {}).get("train", {}).get("sources", {})
     total = max(sum(entry["bytes"] for entry in held.values()), 1)
     sizes = {name: entry["bytes"] for name, entry in held.items()}
@@ -240,7 +240,7 @@ def mixture_rows(facts: RunFacts, colours: Mapping[str, str]) -> list[dict[str, 
             mixture = MixtureSettings.parse(facts.recipe["mixture"], "mixture")
             planned = {share.source: share for share in planned_shares(mixture, sizes, tokens)}
         except MassiveTextError:
-            planned = {}  # a run whose mixture names what its corpus lacks has said so already
+            planned = {}  # a run has already reported a mixture that names missing sources
     rows = []
     for name, entry in held.items():
         share = planned.get(name)
@@ -261,7 +261,7 @@ def mixture_rows(facts: RunFacts, colours: Mapping[str, str]) -> list[dict[str, 
 
 
 def contamination_rows(corpus: Corpus) -> list[tuple[str, str, str, str]]:
-    """Return (benchmark, items looked for, items touched, documents that touch them), all builds together."""
+    """Return (benchmark, items searched for, items found, documents that contain them), for all builds together."""
     totals: dict[str, np.ndarray[Any, Any]] = {}
     for path in sorted((corpus.folder / "contamination").glob("build-*.json")):
         if int(path.stem.split("-")[1]) > corpus.manifest["build"]:
@@ -275,7 +275,7 @@ def contamination_rows(corpus: Corpus) -> list[tuple[str, str, str, str]]:
 
 
 def unread_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    """Return (source, suffix, files, size, names) of files of formats that are not read."""
+    """Return (source, suffix, files, size, names) of files in formats that are not read."""
     return [
         (source, suffix or tr("without a suffix"), f"{entry['files']:,}", bytes_text(entry["bytes"]),
          ", ".join(entry["names"]) + (", ..." if entry["files"] > len(entry["names"]) else ""))
@@ -285,5 +285,5 @@ def unread_rows(manifest: Mapping[str, Any]) -> list[tuple[str, str, str, str, s
 
 
 def set_aside_words(entries: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
-    """Return (place, reason) of records that were set aside."""
+    """Return (location, reason) of skipped records."""
     return [(f"{entry['source']}  {entry['uri']} @{entry['record']}", entry["reason"]) for entry in entries]

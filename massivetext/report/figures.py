@@ -1,4 +1,4 @@
-"""Charts of the report as SVG: lines over training, and bars of scores."""
+"""Draw the charts of the report as SVG: lines over training, and bars of scores."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from massivetext.translations import tr
 
 WIDE, NARROW = 940.0, 400.0  # widths of a chart on a large and on a small screen, in pixels
 BUCKETS = 260  # points of a drawn line: finer than the eye, small on disk
-HOVERS = 48  # places of a line that show their numbers under the pointer
+HOVERS = 48  # points of a line that show their values under the pointer
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Series:
     kind: str = "line"
     """line, faint (thin and pale) or dots."""
     labelled: bool = True
-    """Whether the name stands at the end of the line."""
+    """Whether the name is written at the end of the line."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis: what it counts, and how its numbers are written."""
+    """An axis: its label, and how its numbers are written."""
 
     label: str
     write: Callable[[float], str] = tick_text
@@ -37,7 +37,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of scores. group: 0 for what has read the training text, 1 for what has read nothing."""
+    """One bar of scores. group: 0 for systems that were trained on the training text, 1 for the others."""
 
     name: str
     value: float
@@ -45,7 +45,7 @@ class Bar:
     group: int
     interval: Sequence[float] = field(default=())
     change: float | None = None
-    """By how much this model's value is higher (or, below zero, lower) than this row's, as a fraction of the row's."""
+    """Relative change from this bar's value to this model's: above zero if this model's value is higher."""
 
 
 def thinned(points: Sequence[Point], buckets: int = BUCKETS) -> list[Point]:
@@ -58,7 +58,10 @@ def thinned(points: Sequence[Point], buckets: int = BUCKETS) -> list[Point]:
 
 
 def below(points: Sequence[Point], limit: float) -> list[Point]:
-    """Return the points from where they first come under `limit`, beginning on it; all, where they begin under it."""
+    """Return the points from the first crossing below `limit` on; all of them if they start below it.
+
+    Points above `limit` are lowered to it.
+    """
     first = next((i for i, (_, y) in enumerate(points) if y <= limit), 0)
     if not first:
         return [(x, min(y, limit)) for x, y in points]
@@ -68,9 +71,10 @@ def below(points: Sequence[Point], limit: float) -> list[Point]:
 
 
 def smoothed(points: Sequence[Point], fraction: float = 0.03) -> list[Point]:
-    """Return a running mean over `fraction` of the points, centred, so that a falling curve is not shown late.
+    """Return a running mean over `fraction` of the points, centred so that a falling curve is not delayed.
 
-    At the end, where nothing follows, the mean is of the points before: a single noisy value would look like a cliff.
+    Near the end, where fewer points follow, it still includes all points before: a noisy last value would otherwise
+    look like a cliff.
     """
     half = round(len(points) * fraction / 2)
     sums = [0.0]
@@ -86,8 +90,8 @@ def smoothed(points: Sequence[Point], fraction: float = 0.03) -> list[Point]:
 def line_chart(series: Sequence[Series], x_axis: Axis, y_axis: Axis, *, width: float, height: float, name: str) -> str:
     """Return a chart of lines over a shared x axis, each labelled at its end.
 
-    The y axis spans the lines after their first twentieth: where a curve starts far above, it is cut, and a note says
-    where it starts.
+    The y axis covers the range of the lines after their first twentieth. A curve that starts far above is cut, and a
+    note says where it starts.
     """
     drawing = Drawing(width, height, name)
     shown = [one for one in series if one.points]
@@ -126,7 +130,7 @@ def line_chart(series: Sequence[Series], x_axis: Axis, y_axis: Axis, *, width: f
 
 
 def _y_range(shown: Sequence[Series], zero: bool) -> tuple[float, float]:
-    """Return the lowest and highest value that the y axis shows."""
+    """Return the lowest and highest values of the y axis."""
     settled = [y for one in shown for _, y in one.points[len(one.points) // 20 :]]
     low, high = (0.0 if zero else min(settled)), max(settled)
     margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
@@ -141,7 +145,7 @@ def _draw_series(
     x_axis: Axis,
     y_axis: Axis,
 ) -> None:
-    """Draw lines first and dots above them, with what they say under the pointer."""
+    """Draw lines, then dots on top of them, with the values that appear under the pointer."""
     for one in sorted(shown, key=lambda one: ("faint", "line", "dots").index(one.kind)):
         values = below(one.points, high_y)
         points = [place(*point) for point in values]
@@ -174,13 +178,13 @@ def bar_chart(
 ) -> str:
     """Return bars from zero to `highest`, in groups with a heading each (none for a small chart).
 
-    A bar carries its interval, where it has one; at its end are its value, as `write` gives it, and for the others how
-    much higher or lower this model's is. A group whose heading is empty has none.
+    Each bar has its interval, if there is one. At its end are its value, as `write` formats it, and, for other systems,
+    how much higher or lower this model's value is. A group with an empty heading has none.
     """
     headed = bool(groups)
     row, thick = (30.0, 16.0) if headed else (21.0, 11.0)
     size = 13.0 if headed else 12.0
-    above = headed and width < 560  # labels stand above the bars where the picture is narrow
+    above = headed and width < 560  # in a narrow picture, labels are above the bars
     left = 0.0 if above else 12 + max(text_width(bar.name, size + 0.5) for bar in bars)
     right = (68.0 if headed else 56.0) + max(text_width(write(bar.value), size + 2) for bar in bars)
     row += 18 if above else 0

@@ -1,6 +1,6 @@
-"""The journey as one picture: text flows from the sources through cleaning and the splits into the model and its score.
+"""Draw the pipeline as one picture: text flows from the sources through cleaning and splits to the model and its score.
 
-The height of every band is its number of bytes, on one scale; only bands too thin to see are drawn one pixel high.
+The height of every band shows its number of bytes, all on one scale. Bands too thin to see are drawn one pixel high.
 """
 
 from collections.abc import Sequence
@@ -26,24 +26,24 @@ SHOWN_REASONS = 3
 
 @dataclass
 class Band:
-    """Part of a column: one source's bytes at a place, in pixels."""
+    """Part of a column: one source's bytes at one stage, in pixels."""
 
     top: float
     height: float
 
     @property
     def middle(self) -> float:
-        """Half way down."""
+        """Return the y coordinate of the middle."""
         return self.top + self.height / 2
 
     @property
     def bottom(self) -> float:
-        """Lower edge."""
+        """Return the y coordinate of the lower edge."""
         return self.top + self.height
 
 
-def journey_picture(facts: RunFacts, colours: dict[str, str], columns: Sequence[float] = WIDE) -> str:
-    """Return the picture of a run's bytes; nothing while there is no corpus.
+def pipeline_picture(facts: RunFacts, colours: dict[str, str], columns: Sequence[float] = WIDE) -> str:
+    """Return the picture of a run's bytes; an empty string while there is no corpus.
 
     colours: a style class for each source. columns: left edges, WIDE or NARROW.
     """
@@ -51,7 +51,7 @@ def journey_picture(facts: RunFacts, colours: dict[str, str], columns: Sequence[
 
 
 class River:
-    """One picture in the making."""
+    """Draws one picture."""
 
     def __init__(self, facts: RunFacts, colours: dict[str, str], columns: Sequence[float]) -> None:
         self.facts, self.colours, self.columns = facts, colours, columns
@@ -64,7 +64,7 @@ class River:
         self.splits: dict[str, Band] = {}
 
     def _stacked(self, sizes: Sequence[int], gap: float, line: float) -> dict[str, Band]:
-        """Return a band for each source, one below the other: apart by `gap`, their middles by `line` at least."""
+        """Return a band for each source, stacked at least `gap` apart, with middles at least `line` apart."""
         bands: dict[str, Band] = {}
         top, middle = TOP, -line
         for flow, size in zip(self.flows, sizes):
@@ -74,7 +74,7 @@ class River:
         return bands
 
     def picture(self) -> str:
-        """Draw everything, from what lies below to what lies above, and return the picture."""
+        """Draw everything, from the bottom layer to the top, and return the picture."""
         self.draw_splits()
         lowest = max(band.bottom for band in [*self.kept.values(), *self.splits.values()])
         end = self.draw_dropped(lowest + 22)
@@ -85,11 +85,11 @@ class River:
         return self.drawing.finish("river")
 
     def draw_node(self, x: float, band: Band, colour: str) -> None:
-        """Draw the upright bar at which bands begin and end."""
+        """Draw the vertical bar where bands begin or end."""
         self.drawing.add("rect", x=x, y=band.top, width=NODE, height=band.height, class_=f"node {colour}")
 
     def draw_sources(self) -> None:
-        """Draw what was read, what was kept, the bands between them, and the names."""
+        """Draw the text read, the text kept, the bands between them, and the names."""
         left, right = self.columns[:2]
         for flow in self.flows:
             read, kept, colour = self.read[flow.name], self.kept[flow.name], self.colours[flow.name]
@@ -107,7 +107,7 @@ class River:
             self.drawing.phrase(left + NODE + 8, y + 4, words)
 
     def draw_dropped(self, top: float) -> float:
-        """Draw what was left out, with its largest reasons; return how far down the words reach."""
+        """Draw the dropped text with the main reasons; return the lowest y coordinate used."""
         left, right = self.columns[:2]
         reasons: dict[str, tuple[int, int]] = {}  # bytes and documents, by reason
         y = top
@@ -132,7 +132,7 @@ class River:
         return max(y, top + 12 + 15 * len(largest))
 
     def draw_splits(self) -> None:
-        """Draw how the kept documents fall into the splits."""
+        """Draw how the kept documents are divided into splits."""
         left, right = self.columns[1:3]
         leaving = {name: band.top for name, band in self.kept.items()}
         y = TOP
@@ -157,7 +157,7 @@ class River:
             y = max(y, start + 14) + (24 if len(self.columns) == len(WIDE) else 30)
 
     def name_split(self, split: str) -> None:
-        """Write a split's name and tokens beside it: on one line where there is room, else below each other."""
+        """Write a split's name and number of tokens beside it: on one line if there is room, else on two."""
         x, middle = self.columns[2] + NODE + 8, self.splits[split].middle
         tokens = tr("{count} tokens", count=count_text(self.facts.split_count(split, "tokens")))
         if split == "train" or len(self.columns) < len(WIDE):
@@ -178,7 +178,7 @@ class River:
         passes = read / max(self.facts.split_count("train", "tokens"), 1)
         title = tr("the model has read {count} tokens: {passes} passes over the training text",
                    count=count_text(read), passes=f"{passes:.2f}")  # fmt: skip
-        # Only what was read flows into the model; what was read again flows there once.
+        # Only the text that was read flows into the model, and text read several times flows there once.
         share = min(passes, 1.0) if read else 1.0
         start, end = (tokens + NODE, train.middle - share * train.height / 2), (model, middle - MODEL / 2)
         self.drawing.ribbon(start, end, share * train.height, MODEL, f"flow learning{waiting}", title)
@@ -202,7 +202,7 @@ class River:
             self.draw_test_path(middle + 38)
 
     def draw_test_path(self, end_y: float) -> None:
-        """Draw the way of the test text, past the model, to the score."""
+        """Draw the path of the test text, past the model, to the score."""
         words = f"{tr('test')} {tr('{count} tokens', count=count_text(self.facts.split_count('test', 'tokens')))}"
         start = self.columns[2] + NODE + 26 + text_width(words, 13)
         x, y = self.columns[4] + 42, self.splits["test"].middle

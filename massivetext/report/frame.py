@@ -1,4 +1,4 @@
-"""The frame that all pages share: `frame.html`, its style, and how templates are filled in."""
+"""Render pages: all share `frame.html` and its style."""
 
 from importlib.resources import files
 from typing import Any
@@ -10,10 +10,10 @@ ROOM = "massivetext.report"
 
 
 def render(template: str, *rooms: str, **values: Any) -> str:
-    """Return a page with what it shows, in the language in use.
+    """Return a page: a template filled in with `values`, in the current language.
 
-    template: the name of a file that extends `frame.html`, from this room or from `rooms`, packages whose style.css is
-    added to the frame's.
+    template: name of a file that extends `frame.html`, in this package or in one of `rooms`. rooms: names of packages
+    whose style.css is added to the frame's.
     """
     from jinja2 import DictLoader, Environment, StrictUndefined
     from markupsafe import Markup, escape
@@ -30,11 +30,11 @@ def render(template: str, *rooms: str, **values: Any) -> str:
         finalize=printable,
     )  # fmt: skip
     environment.filters["breakable"] = lambda words: escape(words).replace("_", Markup("_<wbr>"))
-    environment.filters["picture"] = Markup  # pictures are made here, with every word in them escaped
+    environment.filters["picture"] = Markup  # pictures are made by this package, which escapes all text in them
     style = "\n".join(folder.joinpath("style.css").read_text(encoding="utf-8") for folder in packaged)
     return environment.get_template(template).render(tr=tr, language=language(), style=Markup(style), **values)
 
 
 def printable(value: Any) -> Any:
-    """Return what a template is about to write, with the control characters of texts and names made visible."""
+    """Return a value that a template writes, with control characters in texts and names made visible."""
     return type(value)(visible(value)) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What a report needs from a run folder, read once; what is not there yet is listed: unfinished runs report too."""
+"""Read what a report needs from a run folder, once. Missing parts are listed, so unfinished runs have reports too."""
 
 import json
 import math
@@ -15,14 +15,14 @@ from massivetext.metrics.tables import Table, tables
 from massivetext.state import check_recorded, read_json, read_object, read_sealed, read_state
 
 MOST_HEADER_BYTES = 10**8
-"""What safetensors allows."""
+"""Largest header that safetensors allows."""
 SPLITS = ("train", "validation", "test")
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Documents that were left out for one reason."""
+    """Number and bytes of documents, such as those dropped for one reason."""
 
     documents: int
     size_bytes: int
@@ -30,27 +30,27 @@ class Drop:
 
 @dataclass
 class SourceFlow:
-    """Where one source's documents went: read = kept + dropped + what edits took away."""
+    """What happened to one source's documents: bytes read = kept + dropped + removed by edits."""
 
     name: str
     read: Drop
     kept: Drop
     dropped: dict[str, Drop] = field(default_factory=dict)
-    """By `step: reason`; records that could not be read stand under the step `read`, with no bytes of text."""
+    """By `step: reason`; records that could not be read are under the step `read`, with no bytes of text."""
     edited_bytes: int = 0
-    """Bytes that edits took away; below zero where they made texts longer."""
+    """Bytes removed by edits; negative if edits made texts longer."""
     invalid_records: int = 0
-    """Records with bytes that did not fit their encoding and became U+FFFD."""
+    """Records with bytes that were invalid in their encoding and became U+FFFD."""
 
     @property
     def dropped_bytes(self) -> int:
-        """Bytes of all dropped documents."""
+        """Return the bytes of all dropped documents."""
         return sum(drop.size_bytes for drop in self.dropped.values())
 
 
 @dataclass
 class RunFacts:
-    """All that is known of a run. A part that is not there yet is empty, and its file is named in `missing`."""
+    """Everything known about a run. A part that does not exist yet is empty, and its file is listed in `missing`."""
 
     folder: Path
     corpus_folder: Path
@@ -70,24 +70,24 @@ class RunFacts:
 
     @property
     def sources(self) -> list[str]:
-        """Names of the sources in the recipe's order; their colours follow it."""
+        """Return the names of the sources in the recipe's order, which also sets their colours."""
         named = [source.name for source in self.flows]
         return named or sorted({name for row in self.training for name in row.get("losses", {})})
 
     @property
     def flows(self) -> list[SourceFlow]:
-        """Where the documents of each source went, in the recipe's order."""
+        """Return what happened to each source's documents, in the recipe's order."""
         return [source_flow(name, counts) for name, counts in self.corpus.get("sources", {}).items()]
 
     @property
     def corpus_digest(self) -> str:
-        """The corpus digest, or nothing while there is no corpus."""
+        """Return the corpus digest, or an empty string while there is no corpus."""
         found: str = self.corpus.get("digest") or self.run.get("corpus_digest") or ""
         return found
 
     @property
     def main_table(self) -> Table | None:
-        """The table of the run's main metric, whose score on the whole task is the headline; None: not scored yet."""
+        """Return the table of the run's main metric, whose overall score is the headline; None if not scored yet."""
         return next((table for table in tables(self.scores) if "" in table.own), None)
 
     def split_bytes(self) -> dict[str, dict[str, int]]:
@@ -100,12 +100,12 @@ class RunFacts:
         }
 
     def split_count(self, split: str, key: str) -> int:
-        """Return `documents`, `tokens` or `text_bytes` of a split, all sources together; 0 where there is none."""
+        """Return `documents`, `tokens` or `text_bytes` of a split, summed over sources; 0 if there is no such split."""
         return sum(int(entry[key]) for entry in self.tokens.get("splits", {}).get(split, {}).values())
 
 
 def source_flow(name: str, counts: Mapping[str, Any]) -> SourceFlow:
-    """Return where one source's documents went, from its part of the corpus manifest."""
+    """Return what happened to one source's documents, from its part of the corpus manifest."""
     read, kept = counts["read"], counts["kept"]
     return SourceFlow(
         name,
@@ -118,7 +118,7 @@ def source_flow(name: str, counts: Mapping[str, Any]) -> SourceFlow:
 
 
 def _read_part(run: Path, name: str, path: Path) -> Any:
-    """Return one of a run's state files; raise StoreError that says how to make it again."""
+    """Return the content of one of a run's state files; raise StoreError that says how to recreate it."""
     again = "Delete it and give the same `massivetext run` again: it is made again from what the run holds"
     if name == "corpus" and (path.parent / "documents").is_dir():
         return load_corpus(path.parent).manifest
@@ -136,7 +136,7 @@ def _read_part(run: Path, name: str, path: Path) -> Any:
 
 
 def count_parameters(weights: Path) -> int:
-    """Return the number of parameters in a safetensors file, from its header alone."""
+    """Return the number of parameters in a safetensors file, reading only its header."""
     try:
         with open(weights, "rb") as stream:
             header = json.loads(stream.read(min(int.from_bytes(stream.read(8), "little"), MOST_HEADER_BYTES)))
@@ -147,18 +147,18 @@ def count_parameters(weights: Path) -> int:
 
 
 def is_corpus(folder: str | Path) -> bool:
-    """Return whether a folder holds a corpus and no run."""
+    """Return whether a folder holds a corpus but no run."""
     return (Path(folder) / "manifest.json").is_file() and not (Path(folder) / "recipe.yaml").is_file()
 
 
 def read_corpus(folder: str | Path) -> RunFacts:
-    """Return what is known of a corpus alone; raise StoreError if the folder holds none."""
+    """Return what is known about a corpus without a run; raise StoreError if the folder holds none."""
     folder = Path(folder)
     return RunFacts(folder, folder, corpus=load_corpus(folder).manifest)
 
 
 def read_run(folder: str | Path) -> RunFacts:
-    """Return what a run folder holds so far; raise DataError if it is no run folder."""
+    """Return what a run folder holds so far; raise DataError if it is not a run folder."""
     import yaml  # type: ignore[import-untyped, unused-ignore]
 
     from massivetext.training.folder import TrainingFolder

@@ -1,4 +1,4 @@
-"""Histograms as SVG: how many documents measure how much, and the limit of the rule that looks at it."""
+"""Draw histograms as SVG: the number of documents by measured value, and the limit of the rule for this measure."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ def histogram_picture(
     name: str,
     write: Callable[[float], str] = tick_text,
 ) -> str:
-    """Return bars of documents over a measure, their heights logarithmic; those beyond the limit are grey.
+    """Return bars of documents over a measure, with logarithmic heights; bars beyond the limit are grey.
 
-    write: writes the measure's numbers.
+    write: formats values of the measure.
     """
     first, last = _shown(histogram)
     counts, broken = histogram.counts[first:last].tolist(), histogram.broken()[first:last].tolist()
     edges = histogram.edges[first : last + 1].tolist()
-    # Where only the first bin lies below 0 it holds the zeros.
+    # If only the first bin is below 0, it holds the zeros.
     least = 0.0 if histogram.edges[0] < 0 <= histogram.edges[1] else -math.inf
     drawing = Drawing(width, height, name)
     most = math.log10(max(counts) + 1)
@@ -37,7 +37,7 @@ def histogram_picture(
     inside = width - left - 4
     floor = height - BOTTOM
 
-    # Bins of one proportion are of one width on a logarithmic axis. What lies outside is drawn at the end of the axis.
+    # Bins of equal ratio have equal width on a logarithmic axis. Values outside are drawn at the end of the axis.
     marks = edges if histogram.even else list(range(len(edges)))
     places = left + (np.array(marks) - marks[0]) / (marks[-1] - marks[0]) * inside
 
@@ -69,7 +69,7 @@ def _draw_ticks(
     drawing: Drawing, ends: Sequence[float], limit: float | None, across: Callable[[float], float],
     write: Callable[[float], str],
 ) -> None:  # fmt: skip
-    """Write the ends of the axis, and draw the limit."""
+    """Write the numbers at the ends of the axis, and draw the limit."""
     taken, floor = None, drawing.height - BOTTOM
     if limit is not None:
         x = across(limit)
@@ -85,12 +85,12 @@ def _draw_ticks(
 
 
 def _shown(histogram: Histogram) -> tuple[int, int]:
-    """Return the first bin to show and the one after the last: those with documents, and the limit."""
+    """Return the first bin to show and the one after the last: the range includes all documents and the limit."""
     occupied = histogram.counts.nonzero()[0].tolist()
     if histogram.limit is not None:
         limit = int(abs(histogram.edges - histogram.limit).argmin())
         occupied += [max(limit - 1, 0), min(limit, len(histogram.counts) - 1)]
     if histogram.even or histogram.edges[0] < 0:
-        # From the start, so that pictures of fractions can be compared at a glance.
+        # Start at the first bin, so that pictures of fractions are easy to compare.
         return 0, min(max(occupied) + 2, len(histogram.counts))
     return max(min(occupied) - 1, 0), min(max(occupied) + 2, len(histogram.counts))

@@ -1,4 +1,4 @@
-"""The numbers of a report as Markdown, to paste into an issue, a notebook or a model card; no text of documents."""
+"""Write the numbers of a report as Markdown for an issue, a notebook or a model card, without text of documents."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from massivetext.visible import visible
 
 
 def markdown(values: Mapping[str, Any], kind: str) -> str:
-    """Return a page's numbers as Markdown. values: what the HTML template places; kind: what the page is called."""
+    """Return a page's numbers as Markdown. values: the values of the HTML template. kind: the title of the page."""
     headline, space = values["headline"], "" if language() == "zh" else " "
     parts = [f"# {_cell(values['title'])}: {kind}", f"**{headline['figure']} {headline['unit']}** " +
              space.join(headline["sentences"])]  # fmt: skip
@@ -62,5 +62,5 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(value: str) -> str:
-    """Return a value without what would end its cell or begin markup."""
+    """Return a value without characters that would end its cell or start markup."""
     return str(value).replace("\n", " ").replace("|", "\\|").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""The report of a run, or of a corpus alone: one HTML page that needs nothing but itself, and a copy in Markdown."""
+"""Write the report of a run or a corpus: one self-contained HTML page, and its numbers in Markdown."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from massivetext import __version__
 from massivetext.progress import duration_text
 from massivetext.report import scores, sections
 from massivetext.report.corpus_sections import corpus_commands, corpus_headline, corpus_part
-from massivetext.report.flow import NARROW, journey_picture
+from massivetext.report.flow import NARROW, pipeline_picture
 from massivetext.report.frame import render
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
 from massivetext.report.markdown import markdown
@@ -21,15 +21,15 @@ from massivetext.translations import set_language, tr
 
 REPORT, REPORT_MARKDOWN = "report.html", "report.md"
 COMMENT = ("<!--", "-->")
-"""What the last line of a page, which holds its digest, begins and ends with."""
+"""Start and end of the last line of a page, which holds its digest."""
 WAIT_SECONDS = 20.0
 
 
 def write_report(run_folder: str | Path, language: str | None = None) -> Path:
-    """Write `report.html` and `report.md` into a run or corpus folder and return the page; a run may be unfinished.
+    """Write `report.html` and `report.md` into a run or corpus folder and return the page's path.
 
-    language: "en" or "zh"; None for the one in use. Raises DataError if the folder holds neither, BusyError while its
-    corpus is being written.
+    The run may be unfinished. language: "en" or "zh"; None: the current one. Raises DataError if the folder holds
+    neither, BusyError while its corpus is being written.
     """
     before = language_in_use()
     set_language(language or before)
@@ -49,7 +49,7 @@ def write_report(run_folder: str | Path, language: str | None = None) -> Path:
 
 @contextmanager
 def _still_corpus(folder: Path) -> Iterator[None]:
-    """Hold the corpus's lock while a page shows its texts; wait a little for a build or takedown that has it."""
+    """Hold the corpus's lock while its texts are read for a page; wait briefly for a build or takedown to finish."""
     corpus = folder if is_corpus(folder) else folder / "corpus"
     if not corpus.is_dir():
         yield
@@ -59,7 +59,7 @@ def _still_corpus(folder: Path) -> Iterator[None]:
 
 
 def corpus_contents(facts: RunFacts) -> dict[str, Any]:
-    """Return all that the template places on the page of a corpus alone."""
+    """Return the template values for the page of a corpus without a run."""
     colours = sections.source_colours(facts)
     return {
         **corpus_headline(facts),
@@ -84,7 +84,7 @@ def _yaml(value: object) -> str:
 
 
 def contents(facts: RunFacts) -> dict[str, Any]:
-    """Return all that the template places on the page."""
+    """Return the template values for the page of a run."""
     colours = sections.source_colours(facts)
     trained = facts.training[-1] if facts.training else {}
     seconds = facts.run.get("elapsed_seconds")
@@ -100,7 +100,7 @@ def contents(facts: RunFacts) -> dict[str, Any]:
         "aside": [(name, value) for name, value in aside if value],
         "digest": sections.digest_line(facts),
         "missing": facts.missing,
-        "river": {"wide": journey_picture(facts, colours), "narrow": journey_picture(facts, colours, NARROW)},
+        "river": {"wide": pipeline_picture(facts, colours), "narrow": pipeline_picture(facts, colours, NARROW)},
         "stations": sections.stations(facts),
         "colours": colours,
         "dropped": sections.dropped_rows(facts),

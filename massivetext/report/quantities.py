@@ -1,16 +1,16 @@
-"""Quantities as a reader likes them: bytes, counts, durations, shares, in English and in Chinese."""
+"""Format quantities for readers: bytes, counts, durations, shares, in English and in Chinese."""
 
 import math
 from collections.abc import Sequence
 
 from massivetext.translations import language, tr
 
-NARROW = "\u202f"  # narrow space that does not break, between a number and its unit
+NARROW = "\u202f"  # narrow non-breaking space between a number and its unit
 MINUS = "\u2212"
 
 
 def bytes_text(size_bytes: float) -> str:
-    """Return a size in decimal units, three digits: 20.3 MB."""
+    """Return a size in decimal units with three digits: 20.3 MB."""
     for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size_bytes >= scale * 0.9995:
             return f"{three_digits(size_bytes / scale)}{NARROW}{unit}"
@@ -18,7 +18,7 @@ def bytes_text(size_bytes: float) -> str:
 
 
 def count_text(count: float) -> str:
-    """Return a count, three digits where it is large: 8,412, 5.12 M; in Chinese 512 万."""
+    """Return a count, with three digits if it is large: 8,412, 5.12 M; in Chinese 512 万."""
     chinese = (("亿", 1e8), ("万", 1e4))
     english = (("T", 1e12), ("B", 1e9), ("M", 1e6))
     for unit, scale in chinese if language() == "zh" else english:
@@ -28,7 +28,7 @@ def count_text(count: float) -> str:
 
 
 def share_text(fraction: float) -> str:
-    """Return a fraction as a percentage with the digits that matter: 0.03 %, 4.2 %, 97.9 %."""
+    """Return a fraction as a percentage with its significant digits: 0.03 %, 4.2 %, 97.9 %."""
     percent = 100 * fraction
     digits = 2 if 0 < percent < 0.995 else 0 if percent in (0, 100) else 1
     return f"{percent:.{digits}f}{NARROW}%"
@@ -49,7 +49,7 @@ def three_digits(value: float) -> str:
 
 
 def tick_text(value: float) -> str:
-    """Return an axis number without needless zeros; large and small ones with a unit or a power of ten."""
+    """Return an axis number without trailing zeros; large and small ones with a unit or a power of ten."""
     if value == 0:
         return "0"
     if abs(value) >= 1e4:
@@ -71,12 +71,12 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def short_digest(digest: str) -> str:
-    """Return the first twelve characters of a digest, enough to tell two apart."""
+    """Return the first twelve characters of a digest, which are enough to distinguish two."""
     return digest.removeprefix("sha256:")[:12]
 
 
 def reason_words(reason: str) -> str:
-    """Return why documents were dropped, from the corpus's `step: reason`; a step's limit keeps its setting's name."""
+    """Return the words for a corpus's `step: reason` of dropped documents; limits keep their setting's name."""
     step, _, rest = reason.partition(": ")
     name, colon, detail = rest.partition(": ")
     if step in ("read", "deduplicate"):

@@ -1,7 +1,7 @@
-"""Samples of a corpus that anyone can draw again, and what is shown of their texts.
+"""Draw reproducible samples of a corpus, and prepare their texts for the page.
 
-A sample holds the documents whose ids, mixed with a key, give the smallest numbers. What is shown of a text has its
-personal data replaced, whatever the corpus's own steps did.
+A sample holds the documents whose ids, mixed with a key, give the smallest numbers. Personal data is replaced in every
+text shown, whatever the corpus's own steps did.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ from massivetext.corpus.steps.pii_patterns import TYPES
 from massivetext.parquet import OwnParquet
 
 SHOWN_CHARACTERS = 240
-BATCH_ROWS = 2**16  # rows of a corpus that are read at once
+BATCH_ROWS = 2**16  # rows of a corpus read at once
 MARGIN_CHARACTERS = 200
-"""Read beyond what is shown, so that an address at the end is seen whole before it is replaced."""
+"""Extra characters read, so that an address at the end of the shown text is complete before it is replaced."""
 Values = npt.NDArray[np.float64]
 
 
@@ -32,14 +32,14 @@ class Sample:
     id: str
     source: str
     text: str
-    """Its beginning, redacted; where it has none, where it lies."""
+    """Beginning of its text, redacted; its location if it has no text."""
     reason: str = ""
     value: float | None = None
 
 
 @dataclass(frozen=True)
 class RowPlace:
-    """Where a row is."""
+    """Position of a row: file, row group, row."""
 
     path: Path
     group: int
@@ -47,7 +47,7 @@ class RowPlace:
 
 
 class Draw:
-    """Keeps the rows with the smallest keys of all that it is offered."""
+    """Keeps the rows with the smallest keys among all rows offered."""
 
     def __init__(self, key: str, size: int) -> None:
         self.salt = np.uint64(xxhash.xxh3_64_intdigest(key.encode()))
@@ -56,7 +56,7 @@ class Draw:
 
     def offer(self, hashes: npt.NDArray[np.uint64], rows: Sequence[int] | npt.NDArray[np.int64], path: Path,
               group: int, values: Values | None = None) -> None:  # fmt: skip
-        """Consider rows: their ids' hashes, their numbers in the row group, and what to show beside them."""
+        """Consider rows. hashes: of their ids. rows: numbers in the row group. values: shown next to the texts."""
         keys = mixed(hashes ^ self.salt)
         order = np.argpartition(keys, self.size)[: self.size] if len(keys) > self.size else np.arange(len(keys))
         for at in order.tolist():
@@ -67,7 +67,7 @@ class Draw:
 
 
 def mixed(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Return numbers spread evenly, one for each (the finaliser of MurmurHash3)."""
+    """Return a uniformly distributed number for each key (the finaliser of MurmurHash3)."""
     with np.errstate(over="ignore"):
         keys = (keys ^ (keys >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
         keys = (keys ^ (keys >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
@@ -80,12 +80,12 @@ def id_hashes(ids: pa.Array) -> npt.NDArray[np.uint64]:
 
 
 def read_rows(path: Path, group: int, rows: list[int]) -> list[Sample]:
-    """Return some rows of a row group, their texts cut and redacted."""
+    """Return some rows of a row group, with their texts cut and redacted."""
     with OwnParquet(path) as opened:
         names = opened.schema_arrow.names
         text = "text" if "text" in names else "excerpt"
         columns = [name for name in ("id", "source", "uri", "record", text, "reason", "value") if name in names]
-        # The text comes alone and in batches: a row group holds much more of it than the samples need.
+        # Texts are read separately and in batches: a row group holds much more text than the samples need.
         table = opened.read_row_group(group, [name for name in columns if name != text])
         table = table.take(pa.array(rows))
         cut = [words for part in _cut_texts(opened, group, text, np.array(rows)) for words in part.to_pylist()]
@@ -96,12 +96,12 @@ def read_rows(path: Path, group: int, rows: list[int]) -> list[Sample]:
 
 
 def _place(row: Mapping[str, str]) -> str:
-    """Return where a record without text lies."""
+    """Return the location of a record without text."""
     return f"{row['uri']} @{row['record']}"
 
 
 def _cut_texts(opened: OwnParquet, group: int, name: str, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]:
-    """Yield the beginnings of the texts of some rows, which are in ascending order."""
+    """Yield the beginnings of the texts of some rows. rows: in ascending order."""
     start = 0
     for batch in opened.iter_batches(1024, [group], [name]):
         here = rows[(rows >= start) & (rows < start + len(batch))] - start
@@ -110,5 +110,5 @@ def _cut_texts(opened: OwnParquet, group: int, name: str, rows: npt.NDArray[np.i
 
 
 def redacted(text: str | None) -> str:
-    """Return the beginning of a text without personal data, control characters shown as U+FFFD."""
+    """Return the beginning of a text, with personal data replaced and control characters shown as U+FFFD."""
     return replaced(text or "", TYPES)[:SHOWN_CHARACTERS]

@@ -1,4 +1,4 @@
-"""The scores of a run in words, pictures and tables: for each task its main metric with all peers, then the others."""
+"""Present the scores of a run in words, pictures and tables: each task's main metric with all peers comes first."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from massivetext.translations import language, tr
 
 
 def items_text(score: Score) -> str:
-    """Return how many items a score is a mean over: 1.14 MB, 20,000 questions."""
+    """Return the number of items that a score averages over: 1.14 MB, 20,000 questions."""
     metric = metric_of(score)
     return bytes_text(score.items) if metric.items == BYTES else metric.counted(count_text(score.items))
 
@@ -27,7 +27,7 @@ def headline(table: Table) -> list[str]:
 
 
 def verdict(table: Table) -> list[str]:
-    """Return which peers the model beats, which beat it, and by how much, in whole sentences."""
+    """Return which peers the model beats, which beat it, and by how much, in full sentences."""
     own, metric, captions = table.own[""], table.metric, table.metric.captions
     if metric.lower_is_better is None:
         return []
@@ -45,7 +45,7 @@ def verdict(table: Table) -> list[str]:
 
 
 def score_blocks(facts: RunFacts) -> list[dict[str, Any]]:
-    """Return for each task what the template places: introduction, pictures, table and notes."""
+    """Return the template values for each task: introduction, pictures, table and notes."""
     tasks = by_task(facts.scores)
     return [
         {
@@ -60,7 +60,7 @@ def score_blocks(facts: RunFacts) -> list[dict[str, Any]]:
 
 
 def _introduction(table: Table) -> str:
-    """Return the sentence before a task's picture: what is measured, which end is better, what stands beside it."""
+    """Return the introduction to a task's picture: what is measured, which end is better, what it is compared to."""
     metric = table.metric
     if metric.captions.introduction:
         return tr(metric.captions.introduction)
@@ -74,7 +74,7 @@ def _introduction(table: Table) -> str:
 
 
 def score_charts(table: Table) -> dict[str, Any]:
-    """Return the bars of a table: for the whole task, and one small picture for each part."""
+    """Return the charts of a table: one for the whole task, and a small one for each part."""
     values = [score.value for cells in table.systems.values() for part, score in cells.items() if part]
     found: dict[str, Any] = {"parts": []}
     if bars := _bars(table, ""):
@@ -93,7 +93,7 @@ def score_charts(table: Table) -> dict[str, Any]:
 
 
 def _bars(table: Table, part: str) -> list[Bar]:
-    """Return a bar for each system that was scored on a part, the first system's marked."""
+    """Return a bar for each system that was scored on a part, with the first system's marked."""
     own, bars = table.own.get(part), []
     for score in table.column(part).values():
         system = system_of(score)
@@ -109,7 +109,7 @@ def score_table(group: Sequence[Table]) -> dict[str, Any]:
     main, others = group[0], _further_columns(group[1:])
     firsts = [next(iter(cells.values())) for cells in main.systems.values()]
     names = [system_of(score).named(score) for score in firsts]
-    if not main.peers:  # the only system needs no name, its metric does
+    if not main.peers:  # a single system is named by its metric
         names = [tr(main.metric.label)]
     ranked = bool(main.peers) and main.metric.lower_is_better is not None
     return {
@@ -122,7 +122,7 @@ def score_table(group: Sequence[Table]) -> dict[str, Any]:
 
 
 def _further_columns(group: Sequence[Table]) -> list[tuple[str, Metric, dict[str, Score]]]:
-    """Return name, metric and scores by part of each system under the further metrics of a task."""
+    """Return name, metric and scores by part, for each system and further metric of a task."""
     found = []
     for table in group:
         for cells in table.systems.values():
@@ -135,7 +135,7 @@ def _further_columns(group: Sequence[Table]) -> list[tuple[str, Metric, dict[str
 def _row(
     main: Table, part: str, others: Sequence[tuple[str, Metric, dict[str, Score]]], ranked: bool
 ) -> dict[str, Any]:
-    """Return the row of one part: the systems' values with the best marked, by how much it leads, further metrics."""
+    """Return the row of one part: the systems' values with the best marked, its lead, and further metrics."""
     metric, scores = main.metric, main.column(part)
     names = {system: system_of(score).named(score) for system, score in scores.items()}
     ranked = ranked and len(scores) > 1
@@ -166,7 +166,7 @@ def _row(
 
 
 def _margin(metric: Metric, ordered: Sequence[tuple[str, float]]) -> str:
-    """Return by how much the best value is away from the second best, in words."""
+    """Return the difference between the best value and the second best, in words."""
     by = change(ordered[0][1], ordered[1][1]) if len(ordered) > 1 else None
     if by is None:
         return ""
@@ -175,7 +175,7 @@ def _margin(metric: Metric, ordered: Sequence[tuple[str, float]]) -> str:
 
 
 def score_notes(group: Sequence[Table]) -> list[str]:
-    """Return how the numbers of a task were made, in sentences: the metric's, the interval's, the systems' notes."""
+    """Return notes on how the numbers of a task were computed: on the metric, the interval and the systems."""
     main, notes = group[0], []
     score = next(iter(main.own.values()))
     if main.metric.captions.note:
@@ -195,5 +195,5 @@ def score_notes(group: Sequence[Table]) -> list[str]:
 
 
 def _shown(score: Score) -> dict[str, str]:
-    """Return the facts of a score as a reader likes them: sizes with a unit."""
+    """Return the facts of a score formatted for readers, with sizes in units."""
     return {name: bytes_text(float(value)) if name.endswith("_bytes") else value for name, value in score.facts.items()}

@@ -1,4 +1,4 @@
-"""The contents of a report, section by section: words and numbers, in the language in use. The template places them."""
+"""The contents of a report, section by section: words and numbers in the current language, laid out by the template."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,12 +25,12 @@ MOST_REASONS = 4
 
 
 def source_colours(facts: RunFacts) -> dict[str, str]:
-    """Return the style class of each source's colour; after eight sources the colours begin again."""
+    """Return the style class of each source's colour; after eight sources the colours repeat."""
     return {name: f"c{i % COLOURS}" for i, name in enumerate(facts.sources)}
 
 
 def headline(facts: RunFacts) -> dict[str, Any]:
-    """Return the main number and the sentences that say what it means and who won."""
+    """Return the main number, and sentences on what it means and which system is best."""
     trained = facts.training[-1] if facts.training else {}
     found: dict[str, Any] = {"figure": "", "unit": "", "sentences": []}
     if table := facts.main_table:
@@ -47,7 +47,7 @@ def headline(facts: RunFacts) -> dict[str, Any]:
 
 
 def stations(facts: RunFacts) -> list[dict[str, str]]:
-    """Return the stages of the journey, each with its number, what it means, and the time it took."""
+    """Return the stages of the run, each with its number, what it means, and the time it took."""
     seconds: Mapping[str, float] = facts.run.get("stages", {})
     flows = facts.flows
     read, kept = sum(f.read.size_bytes for f in flows), sum(f.kept.size_bytes for f in flows)
@@ -81,7 +81,7 @@ def stations(facts: RunFacts) -> list[dict[str, str]]:
 
 
 def _score_station(facts: RunFacts) -> tuple[str, str]:
-    """Return the main score and what it is, with the best peer that has not read the training text beside it."""
+    """Return the main score and its name, compared with the best peer that was not trained on the training text."""
     if (table := facts.main_table) is None:
         return "", ""
     metric, label = table.metric, tr(table.metric.label)
@@ -95,7 +95,7 @@ def _score_station(facts: RunFacts) -> tuple[str, str]:
 
 
 def dropped_rows(facts: RunFacts) -> list[dict[str, Any]]:
-    """Return for each source what was read, kept, dropped by which reason, taken away by edits and set aside."""
+    """Return for each source what was read, kept, dropped (by reason), removed by edits and skipped."""
     rows = []
     for flow in facts.flows:
         read = max(flow.read.size_bytes, 1)
@@ -125,13 +125,13 @@ def dropped_rows(facts: RunFacts) -> list[dict[str, Any]]:
 
 
 def shown_reasons(dropped: Mapping[str, Drop]) -> dict[str, Drop]:
-    """Return what was dropped by reason; where there are many, by step."""
+    """Return what was dropped by reason, or by step if there are many reasons."""
     if len(dropped) <= MOST_REASONS:
         return dict(dropped)
     steps: dict[str, Drop] = {}
     for reason, drop in dropped.items():
         step, _, rest = reason.partition(": ")
-        # What could not be read is told reason by reason all the same, but for its details.
+        # Unreadable and duplicate documents are still listed by reason, without details.
         name = f"{step}: {rest.partition(': ')[0]}" if step in ("read", "deduplicate") else step
         known = steps.get(name, Drop(0, 0))
         steps[name] = Drop(known.documents + drop.documents, known.size_bytes + drop.size_bytes)
@@ -185,7 +185,7 @@ def training_charts(facts: RunFacts) -> dict[str, Any]:
 
 
 def training_notes(facts: RunFacts) -> list[str]:
-    """Return the sentences under the curves: how long, how fast, where validation stands."""
+    """Return the sentences under the curves: training time, speed and validation loss."""
     notes = []
     if facts.timing:
         last = facts.timing[-1]
@@ -207,7 +207,7 @@ def training_notes(facts: RunFacts) -> list[str]:
 
 
 def sample_cards(facts: RunFacts) -> list[dict[str, str]]:
-    """Return the samples: source, prompt, and what the model wrote after it."""
+    """Return the samples: source, prompt, and the model's continuation."""
     cards = []
     for sample in facts.samples:
         prompt, text = str(sample["prompt"]), str(sample["text"])
@@ -217,7 +217,7 @@ def sample_cards(facts: RunFacts) -> list[dict[str, str]]:
 
 
 def setting_groups(facts: RunFacts) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the settings that matter most, in groups of (name, value); the whole recipe stands below them."""
+    """Return the most important settings in groups of (name, value); the page shows the whole recipe below them."""
     recipe, model, machine = facts.recipe, facts.model, facts.run.get("machine", {})
     model_fields = ("model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
                     "num_key_value_heads", "vocab_size", "tie_word_embeddings")  # fmt: skip
@@ -254,7 +254,7 @@ def _value(value: object) -> str:
 
 
 def digest_rows(facts: RunFacts) -> list[tuple[str, str]]:
-    """Return the digests that say which corpus, store and tokenizer the numbers belong to."""
+    """Return the digests of the corpus, store and tokenizer that the numbers belong to."""
     found = [
         (tr("corpus"), facts.corpus_digest),
         (tr("token store"), facts.tokens.get("digest", "")),
@@ -264,7 +264,7 @@ def digest_rows(facts: RunFacts) -> list[tuple[str, str]]:
 
 
 def commands(facts: RunFacts) -> list[tuple[str, str]]:
-    """Return what a reader can do next: a sentence and the command line."""
+    """Return next steps for the reader: a sentence and the command line each."""
     folder = str(facts.folder)
     step = facts.training[-1]["step"] if facts.training else 1000
     talk = [
@@ -280,11 +280,11 @@ def commands(facts: RunFacts) -> list[tuple[str, str]]:
 
 
 def page_title(facts: RunFacts) -> str:
-    """Return the name of the run or corpus: its folder's; a run's corpus has the run's name before its own."""
+    """Return the name of the run or corpus: its folder's name, with the run's name first for a run's corpus."""
     folder = facts.folder.resolve()
     return f"{folder.parent.name}/{folder.name}" if folder.name == "corpus" else folder.name
 
 
 def digest_line(facts: RunFacts) -> str:
-    """Return the corpus digest in short, to stand beside numbers."""
+    """Return the corpus digest in short form, for display next to numbers."""
     return short_digest(facts.corpus_digest)

@@ -1,6 +1,6 @@
-"""What the corpus page tells of a corpus's files, found in one pass over their columns, batch by batch.
+"""Collect what the corpus page shows about a corpus's files, in one pass over their columns, batch by batch.
 
-No text is read but those of the samples, which depend on seed, rule and ids alone.
+Only the texts of the samples are read. The samples depend only on seed, rule and ids.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Rule:
     name: str
     limit: float | None = None
     sources: set[str] = field(default_factory=set)
-    """Whose documents it was held against, or dropped."""
+    """Sources whose documents it checked or dropped."""
     dropped: Tally = field(default_factory=Tally)
     histogram: Histogram | None = None
     dropped_samples: list[Sample] = field(default_factory=list)
@@ -46,33 +46,33 @@ class Rule:
 
     @property
     def key(self) -> RuleKey:
-        """What tells it from other rules."""
+        """Return what identifies the rule."""
         return self.step, self.name, self.limit
 
 
 @dataclass
 class Survey:
-    """What was found."""
+    """The results of a survey."""
 
     rules: list[Rule] = field(default_factory=list)
-    """In the order of the steps; those of a step by how much they dropped."""
+    """In the order of the steps; within a step, those that dropped the most documents first."""
     languages: dict[str, tuple[Tally, Tally]] = field(default_factory=dict)
     """Language -> kept, dropped."""
     licenses: dict[str, Tally] = field(default_factory=dict)
     lengths: dict[str, Histogram] = field(default_factory=dict)
-    """Source -> bytes of its documents."""
+    """Source -> histogram of document sizes in bytes."""
     placeholders: dict[str, int] = field(default_factory=dict)
-    """Type of personal data -> how often it stood in the kept documents."""
+    """Type of personal data -> how often it occurred in the kept documents."""
     clusters: Clusters = field(default_factory=Clusters)
 
 
 def survey(corpus: Corpus) -> Survey:
-    """Return what the page tells of a corpus; a batch of columns and one row group of samples are in memory."""
+    """Return what the page shows about a corpus. One batch of columns and one row group of samples are in memory."""
     return _Surveyor(corpus).found()
 
 
 class _Surveyor:
-    """One survey in the making."""
+    """Runs one survey."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus, self.seed = corpus, int(corpus.manifest["seed"])
@@ -80,7 +80,7 @@ class _Surveyor:
         self.survey = Survey(clusters=read_clusters(corpus, self.seed))
         self.rules: dict[RuleKey, Rule] = {}
         self.draws: dict[RuleKey, Draw] = {}
-        """Of dropped rows, by step, reason without what follows a colon, and limit."""
+        """Samples of dropped rows by step, reason (up to a colon) and limit."""
         self.kept_draws: dict[RuleKey, Draw] = {}
 
     def found(self) -> Survey:
@@ -100,7 +100,7 @@ class _Surveyor:
     def _batches(
         self, paths: Sequence[Path], more: Sequence[str]
     ) -> Iterator[tuple[Path, tuple[int, int], pa.RecordBatch]]:
-        """Yield (path, (row group, first row in it), batch) of the columns that are looked at, all of one source."""
+        """Yield (path, (row group, first row in it), batch) with the columns needed; a batch is from one source."""
         for path in paths:
             with OwnParquet(path) as opened:
                 names = opened.schema_arrow.names
@@ -115,7 +115,7 @@ class _Surveyor:
         return self.rules.setdefault((step, name, limit), Rule(step, name, limit))
 
     def _take_dropped(self, path: Path, place: tuple[int, int], batch: pa.RecordBatch) -> None:
-        """Count dropped rows, and draw samples of them."""
+        """Count dropped documents and draw samples of them."""
         hashes = id_hashes(batch.column("id"))
         self.survey.clusters.note(hashes, path, place)
         self._count_languages(batch, 1)
@@ -136,7 +136,7 @@ class _Surveyor:
         self._measure(batch)
 
     def _take_kept(self, path: Path, place: tuple[int, int], batch: pa.RecordBatch) -> None:
-        """Count kept documents, and draw samples of those that went through a rule that dropped others."""
+        """Count kept documents, and draw samples of those that passed a rule that dropped others."""
         hashes = id_hashes(batch.column("id"))
         self.survey.clusters.note(hashes, path, place)
         self._count_languages(batch, 0)
@@ -155,7 +155,7 @@ class _Surveyor:
         rows = np.arange(len(batch)) + place[1]
         for key in self.draws:
             step = own.get(key[0])
-            # Sources may hold the same rule with other limits.
+            # Sources may have the same rule with other limits.
             if step is not None and (not isinstance(step, LimitDecide) or step.limits.get(key[1]) == key[2]):
                 draw = self.kept_draws.setdefault(key, Draw(f"{self.seed}\0kept\0{key}", SAMPLES))
                 draw.offer(hashes, rows, path, place[0], measured.get(key[:2]))
@@ -166,7 +166,7 @@ class _Surveyor:
             tallies[which].add(entry["count"], entry["bytes"])
 
     def _measure(self, batch: pa.RecordBatch) -> dict[tuple[str, str], Values]:
-        """Return (step, rule) -> what the rows measure, where it is known without their text, after counting it."""
+        """Return (step, rule) -> values of the rows, for measures that do not need the text; add them to histograms."""
         found: dict[tuple[str, str], Values] = {}
         key = (batch.column("build")[0].as_py(), batch.column("source")[0].as_py())
         blind = batch.append_column("text", pa.nulls(len(batch), pa.string()))
@@ -205,12 +205,12 @@ class _Surveyor:
 
 
 def with_value(sample: Sample, value: float | None) -> Sample:
-    """Return a sample with the value that is shown beside it."""
+    """Return a sample with the value that is shown next to it."""
     return sample if value is None else Sample(sample.id, sample.source, sample.text, sample.reason, value)
 
 
 def steps_by_source(corpus: Corpus) -> dict[tuple[int, str], list[Step]]:
-    """Return the steps of each (build, source); none where a step of the user's own cannot be imported here."""
+    """Return the steps of each (build, source); none if a user's own step cannot be imported here."""
     found = {}
     for build in corpus.manifest.get("builds", ()):
         settings = CorpusSettings.parse(build["settings"], "corpus")
@@ -223,12 +223,12 @@ def steps_by_source(corpus: Corpus) -> dict[tuple[int, str], list[Step]]:
 
 
 def _sums(batch: pa.RecordBatch, column: str) -> list[Mapping[str, Any]]:
-    """Return each value of a column with the number and the bytes of its rows."""
+    """Return each value of a column with the number of its rows and their bytes."""
     table = pa.table([batch.column(column), batch.column("text_bytes")], [column, "bytes"])
     rows = table.group_by(column, use_threads=False).aggregate([("bytes", "count"), ("bytes", "sum")]).to_pylist()
     return [{column: row[column], "count": row["bytes_count"], "bytes": row["bytes_sum"]} for row in rows]
 
 
 def _has(batch: pa.RecordBatch, needs: Sequence[str]) -> bool:
-    """Return whether the columns of some measures are there."""
+    """Return whether a batch has the columns that some measures need."""
     return all(any(name.startswith(f"{needed}__") for name in batch.schema.names) for needed in needs)

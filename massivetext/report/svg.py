@@ -1,4 +1,4 @@
-"""A few SVG shapes, as text. Colours and fonts come from the page's style sheet: pictures follow light and dark."""
+"""Write a few SVG shapes as text. Colours and fonts come from the page's style sheet, so pictures follow dark mode."""
 
 import math
 import re
@@ -17,7 +17,7 @@ class Drawing:
         self._parts: list[str] = []
 
     def add(self, tag: str, content: str = "", title: str = "", **attributes: object) -> None:
-        """Add any element; attribute names with `_` for `-` and `class_` for `class`; None leaves an attribute out."""
+        """Add any element. Attribute names have `_` for `-`, and `class_` for `class`; None omits the attribute."""
         written = "".join(
             f' {key.rstrip("_").replace("_", "-")}="{xml_text(number(value))}"'
             for key, value in attributes.items()
@@ -33,7 +33,7 @@ class Drawing:
     def phrase(
         self, x: float, y: float, parts: Sequence[tuple[str, str]], class_: str = "", anchor: str = "start"
     ) -> None:
-        """Write (words, class) one after the other on one line, a space apart."""
+        """Write pairs of (words, class) on one line, separated by spaces."""
         written = [
             f'<tspan class="{kind}">{xml_text(words)}</tspan>' if kind else xml_text(words) for words, kind in parts
         ]
@@ -45,11 +45,11 @@ class Drawing:
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
     def curve(self, points: Iterable[Point], class_: str, title: str = "") -> None:
-        """Draw straight pieces through points."""
+        """Draw straight segments through points."""
         self.add("path", d=path_through(points), class_=class_, title=title)
 
     def ribbon(self, start: Point, end: Point, width_start: float, width_end: float, class_: str, title: str) -> None:
-        """Draw a band that flows from (x, top) to (x, top)."""
+        """Draw a band from `start` to `end`, each (x, top)."""
         (x1, y1), (x2, y2) = start, end
         middle = (x1 + x2) / 2
         path = (
@@ -70,29 +70,29 @@ class Drawing:
 
 
 def xml_text(words: str) -> str:
-    """Return words as XML holds them: control characters as the signs that Unicode has for them, others as U+FFFD."""
+    """Return words escaped for XML: control characters as Unicode control pictures, other invalid ones as U+FFFD."""
     return escape(FORBIDDEN.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "\ufffd", words))
 
 
 def number(value: object) -> str:
-    """Return an attribute's value; floats with one decimal, which is enough for the eye and keeps the page small."""
+    """Return an attribute's value; floats have one decimal, which is precise enough and keeps the page small."""
     if isinstance(value, float):
         return f"{value:.1f}".removesuffix(".0")
     return str(value)
 
 
 def path_through(points: Iterable[Point]) -> str:
-    """Return the path data of straight pieces through points."""
+    """Return the path data of straight segments through points."""
     return "".join(f"{'L' if i else 'M'}{number(x)} {number(y)}" for i, (x, y) in enumerate(points))
 
 
 def text_width(words: str, size: float = 12.0) -> float:
-    """Return about how wide words are in a proportional font: a Han character is one em, a Latin letter about half."""
+    """Return the approximate width of words in a proportional font: one em per Han character, about half per letter."""
     return sum(size if ord(character) >= 0x2E80 else size * 0.54 for character in words)
 
 
 def nice_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Return round numbers inside [low, high], about `wanted` of them, steps 1, 2 or 5 times a power of ten."""
+    """Return about `wanted` round numbers in [low, high], in steps of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
     rough = (high - low) / max(wanted, 1)
@@ -103,7 +103,7 @@ def nice_ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def spread(wanted: Sequence[float], distance: float, low: float, high: float) -> list[float]:
-    """Return places near the wanted ones, in order, at least `distance` apart and inside [low, high] if they fit."""
+    """Return positions near the wanted ones, in order, at least `distance` apart and inside [low, high] if they fit."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     placed = [0.0] * len(wanted)
     last = low - distance

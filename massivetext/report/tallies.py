@@ -1,4 +1,4 @@
-"""Counts that grow batch by batch: documents and bytes, and histograms whose bins are fixed before anything is seen."""
+"""Counts that grow batch by batch: documents and bytes, and histograms with bins fixed in advance."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ FRACTION_BINS = 40
 DECADE_BINS = 6
 DECADES = 6
 LEAST_MIDDLE, MOST_MIDDLE = 1e-200, 1e200
-"""Limits beyond these would have edges that are no numbers."""
+"""Limits beyond these would give bin edges that are not finite numbers."""
 
 
 @dataclass
@@ -21,24 +21,24 @@ class Tally:
     size_bytes: int = 0
 
     def add(self, documents: int, size_bytes: int) -> None:
-        """Count more."""
+        """Add documents and their bytes to the counts."""
         self.documents += documents
         self.size_bytes += size_bytes
 
 
 def logarithmic(middle: float, decades: float = DECADES, per_decade: int = DECADE_BINS) -> npt.NDArray[np.float64]:
-    """Return edges in equal proportions, `middle` among them."""
+    """Return bin edges in equal ratios over `decades` on each side of `middle`, which is one of them."""
     steps = round(decades * per_decade)
     return middle * 10.0 ** (np.arange(-steps, steps + 1) / per_decade)
 
 
 LENGTHS = logarithmic(1000.0, 3, 4)
 LENGTHS = np.concatenate([LENGTHS, LENGTHS[-1] * 10.0 ** (np.arange(1, 13) / 4)])
-"""Edges for bytes of documents: from one to a thousand million."""
+"""Edges for bytes of documents: from one to a billion."""
 
 
 class Histogram:
-    """How many values lie between each two edges; those outside count in the outermost bins."""
+    """Number of values between each two edges; values outside count in the outermost bins."""
 
     def __init__(
         self,
@@ -48,15 +48,15 @@ class Histogram:
         even: bool = False,
     ) -> None:
         self.edges, self.limit, self.above, self.even = edges, limit, above, even
-        """even: the bins are (nearly) of one width, not of one proportion."""
+        """even: the bins have (nearly) equal width, not an equal ratio."""
         self.counts = np.zeros(len(edges) - 1, np.int64)
 
     @classmethod
     def for_limit(cls, name: str, limit: float) -> "Histogram":
-        """Return an empty histogram for a rule `min_...` (rejects below) or other (rejects above), the limit an edge.
+        """Return an empty histogram for a rule with a bin edge at its limit. `min_...` rejects below, others above.
 
-        Fractions have even bins from 0 to 1, other measures bins of even proportions; a limit below 0 has even bins
-        around 0. A limit at the end of the scale has one more bin beyond it, so that both of its sides can be seen.
+        Fractions have bins of equal width from 0 to 1, other measures bins of equal ratio. A limit below 0 has bins of
+        equal width around 0. A limit at the end of the scale has an extra bin beyond it, so both sides are visible.
         """
         above = not name.startswith("min_")
         if not math.isfinite(limit):
@@ -78,13 +78,13 @@ class Histogram:
         return cls(logarithmic(min(max(limit, LEAST_MIDDLE), MOST_MIDDLE)), limit, above)
 
     def add(self, values: npt.NDArray[np.float64]) -> None:
-        """Count values; nan is none. What lies on the limit counts on the side that is kept."""
+        """Count values except NaN. A value equal to the limit counts on the side that is kept."""
         values = values[~np.isnan(values)]
         places = np.searchsorted(self.edges, values, "left" if self.above else "right") - 1
         self.counts += np.bincount(np.clip(places, 0, len(self.counts) - 1), minlength=len(self.counts))
 
     def broken(self) -> npt.NDArray[np.bool_]:
-        """Return which bins lie beyond the limit."""
+        """Return which bins are beyond the limit."""
         if self.limit is None:
             return np.zeros(len(self.counts), bool)
         middles = (self.edges[1:] + self.edges[:-1]) / 2

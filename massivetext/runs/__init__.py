@@ -1,1 +1,1 @@
-"""Runs of recipes: the stages, the run folder, the checks before and after, takedowns."""
+"""Runs of recipes: stages, the run folder, checks before and after a run, and takedowns."""

@@ -1,6 +1,6 @@
-"""Checks of a recipe before the first byte of input is read, shared by `run` and `doctor`.
+"""Checks a recipe before any input is read; shared by `run` and `doctor`.
 
-Each check raises the error that its stage would raise later, after corpus, tokenizer or training had cost their time.
+Each check raises the error that its stage would raise later, after time was spent on corpus, tokenizer or training.
 """
 
 import os
@@ -23,46 +23,46 @@ if TYPE_CHECKING:
 
 FLOAT_BYTES = 4
 KEPT_HIDDEN, KEPT_INNER = 4, 1
-"""Activations that the backward pass of a block keeps for each token, at least: hidden and feed-forward features."""
+"""Minimum activations that a block keeps per token for its backward pass, in hidden and in feed-forward vectors."""
 BATCH_BYTES = 28
-"""Ids, labels, positions and segments of a token."""
+"""Bytes for the id, label, position and segment of one token."""
 ENTRY_BYTES = 64
-"""What one entry of a vocabulary takes while it is learned, at least."""
+"""Minimum bytes per vocabulary entry while the vocabulary is trained."""
 
 
 class Fault(NamedTuple):
-    """Something in a recipe that will fail: what it concerns, and the message."""
+    """Something in a recipe that will fail: its subject and the message."""
 
     subject: str
     message: str
 
 
 class Plan(NamedTuple):
-    """What is about to be done."""
+    """The run that is checked."""
 
     recipe: CorpusRecipe
     out: Path
     stages: Collection[str]
-    """Names of the stages that are to be done; what only others use is not looked at."""
+    """Names of the stages to run; settings that only other stages use are not checked."""
 
     @property
     def whole(self) -> Recipe:
-        """The recipe with its model and its training."""
+        """The recipe, including its model and training."""
         assert isinstance(self.recipe, Recipe)
         return self.recipe
 
 
 def check_recipe(recipe: CorpusRecipe, out: Path, stages: Collection[str]) -> None:
-    """Raise ConfigError with everything in a recipe that will fail in one of these stages, or in writing `out`."""
+    """Raise ConfigError that lists everything in a recipe that will fail in these stages or when writing `out`."""
     faults = _faults(Plan(recipe, out, stages))
     if faults:
         raise ConfigError("\n".join(dict.fromkeys(fault.message for fault in faults)))
 
 
 def recipe_faults(recipe: CorpusRecipe, out: Path, until: str | None = None) -> list[Fault]:
-    """Return what will fail in a run of the recipe in the folder `out`, without reading an input.
+    """Return what will fail in a run of the recipe in the folder `out`, without reading any input.
 
-    until: the last stage of the run; what only later stages use is not looked at. None: all stages.
+    until: the last stage of the run; settings that only later stages use are not checked. None: all stages.
     """
     return _faults(Plan(recipe, out, [stage.name for stage in GRAPH.up_to(until)]))
 
@@ -87,7 +87,7 @@ def _check_out(plan: Plan) -> None:
 
 
 def _check_corpus(plan: Plan) -> None:
-    """Check that the steps can be made and the files that they name are there, or that the built corpus is there."""
+    """Check that the steps can be created and their files exist, or that the built corpus exists."""
     from massivetext.corpus.planning import check_steps
 
     recipe = plan.recipe
@@ -98,7 +98,7 @@ def _check_corpus(plan: Plan) -> None:
 
 
 def _check_tokenizer(plan: Plan) -> None:
-    """Check that the recipe's tokenizer is there, or that its vocabulary can be learned in this memory."""
+    """Check that the recipe's tokenizer exists, or that this machine has enough memory to train its vocabulary."""
     from massivetext.models.memory import check_memory, memory_bytes
 
     recipe = plan.recipe
@@ -109,7 +109,7 @@ def _check_tokenizer(plan: Plan) -> None:
 
 
 def _check_reversible(plan: Plan) -> None:
-    """Check that the vocabulary loses no text."""
+    """Check that encoding loses no text."""
     recipe = plan.recipe
     if recipe.tokenizer.kind == "wordpiece":
         raise ConfigError(
@@ -119,7 +119,7 @@ def _check_reversible(plan: Plan) -> None:
 
 
 def _check_mixture(plan: Plan) -> None:
-    """Check that the mixture names sources of the recipe."""
+    """Check that the mixture names only sources of the recipe."""
     from massivetext.tokens.mixture import epochs_of
 
     recipe = plan.recipe
@@ -138,7 +138,7 @@ def _check_model(plan: Plan) -> None:
 
 
 def training_bytes(recipe: Recipe, config: "DecoderConfig") -> dict[str, int]:
-    """Return a lower bound of the bytes that training takes, by the keys of the recipe that they grow with."""
+    """Return a lower bound of the memory for training in bytes, by the recipe keys that each part grows with."""
     from massivetext.models.memory import least_weights
 
     settings, hidden = recipe.train, config.hidden_size
@@ -157,7 +157,7 @@ def training_bytes(recipe: Recipe, config: "DecoderConfig") -> dict[str, int]:
 
 
 def _check_training(plan: Plan) -> None:
-    """Check that the checkpoint, the folder and the compiler that training uses are there."""
+    """Check that the checkpoint, the folder and the compiler that training needs are available."""
     import torch
 
     from massivetext.training.checkpoints import locate_checkpoint
@@ -176,7 +176,7 @@ def _check_training(plan: Plan) -> None:
 
 
 def _check_prompts(plan: Plan) -> None:
-    """Check that the prompts are for sources of the recipe and that the model can read them."""
+    """Check that the prompts name only sources of the recipe and that they fit the model's context."""
     recipe = plan.whole
     given, sources = recipe.generate.prompts, _sources(recipe)
     for name in given if isinstance(given, dict) else ():
@@ -188,7 +188,7 @@ def _check_prompts(plan: Plan) -> None:
 
 
 def _check_evaluation(plan: Plan) -> None:
-    """Check that there is a test split, and that the windows of scoring overlap or touch."""
+    """Check that there is a test split, and that the scoring windows leave no gap."""
     recipe = plan.whole
     splits = _corpus_parts(recipe)[1]
     if "test" not in splits:
@@ -215,7 +215,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[Plan], None]], ...] = (
     ("samples", ("train", "samples"), _check_prompts),
     ("evaluate", ("evaluate",), _check_evaluation),
 )
-"""What is checked: what it concerns, the stages that need it (none: each), and the check."""
+"""Each check: its subject, the stages that need it (none: every stage), and the function."""
 
 
 def _sources(recipe: CorpusRecipe) -> Sequence[str]:
@@ -234,7 +234,7 @@ def _corpus_parts(recipe: CorpusRecipe) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _given_tokenizer(recipe: CorpusRecipe) -> "Tokenizer | None":
-    """Return the tokenizer that the recipe names; None where one is trained."""
+    """Return the tokenizer that the recipe names, or None if the run trains one."""
     from massivetext.tokens.auto import AutoTokenizer
 
     origin = recipe.tokenizer.from_ or (recipe.model and recipe.model.from_)
@@ -245,17 +245,17 @@ def _given_tokenizer(recipe: CorpusRecipe) -> "Tokenizer | None":
 
 
 def _known_tokenizer(plan: Plan) -> "Tokenizer | None":
-    """Return the run's tokenizer where that stage is done, else the one that the recipe names; None: neither."""
+    """Return the run's tokenizer if that stage is finished, else the one that the recipe names, else None."""
     if "tokenizer" in plan.stages:
         return _given_tokenizer(plan.recipe)
     try:
         return open_tokenizer(RecipeRun(plan.out, plan.recipe))
-    except StoreError:  # whichever stage reads it says what is damaged
+    except StoreError:  # the stage that reads it reports the damage
         return None
 
 
 def _check_folder(folder: Path, what: str, remedy: str) -> None:
-    """Raise ConfigError if a folder cannot be made or written."""
+    """Raise ConfigError if a folder cannot be created or written."""
     existing = folder.absolute()
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent

@@ -1,4 +1,4 @@
-"""What a run folder holds, opened: corpus, tokenizer, token store and model, each as its stage left it."""
+"""Opens the contents of a run folder: corpus, tokenizer, token store and model, as their stages wrote them."""
 
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def open_corpus(run: RecipeRun) -> "Corpus":
-    """Return the run's corpus, or the built one that the recipe names."""
+    """Return the run's corpus, or the existing one that the recipe names."""
     from massivetext.corpus.reading import load_corpus
 
     return load_corpus(run.path("corpus"))
 
 
 def open_tokenizer(run: RecipeRun) -> "Tokenizer":
-    """Return the run's tokenizer; its files must be those that the stage left."""
+    """Return the run's tokenizer. Its files must be unchanged since its stage wrote them."""
     from massivetext.tokens.auto import AutoTokenizer
 
     folder = run.path("tokenizer")
@@ -31,7 +31,7 @@ def open_tokenizer(run: RecipeRun) -> "Tokenizer":
 
 
 def open_store(run: RecipeRun) -> "TokenStore":
-    """Return the run's token store, all of it verified once in this process unless the recipe says no."""
+    """Return the run's token store, fully verified once per process unless the recipe sets `verify: false`."""
     from massivetext.tokens import store
 
     found = store.open_store(run.path("tokens"))
@@ -54,7 +54,7 @@ def corpus_digest(run: RecipeRun) -> str:
 
 
 def store_digest(run: RecipeRun) -> str:
-    """Return the digest of the run's token store, whose shards are not read."""
+    """Return the digest of the run's token store without reading its shards."""
     from massivetext.tokens.store import open_store
 
     return open_store(run.path("tokens")).digest

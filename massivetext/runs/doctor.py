@@ -1,4 +1,4 @@
-"""Checks everything before a long run: machine, packages, recipe, data, model, memory, time, disk; with remedies."""
+"""Checks machine, packages, recipe, data, model, memory, time and disk before a long run, and suggests remedies."""
 
 import importlib.metadata
 import os
@@ -22,7 +22,7 @@ from massivetext.translations import tr
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked: its level, what was found, and what to do about it."""
+    """The result of one check: its level, what was found, and what to do about it."""
 
     level: Literal["ok", "warning", "error"]
     subject: str
@@ -31,7 +31,7 @@ class Finding:
 
 
 def examine(recipe: str | Path | None = None, overrides: Sequence[str] = (), out: Path | None = None) -> list[Finding]:
-    """Return the findings on this machine and, where a recipe is given, on its data, model, memory, time and disk."""
+    """Return findings on this machine and, if a recipe is given, on its data, model, memory, time and disk."""
     findings = [*_machine(), *_packages()]
     if recipe is not None:
         try:
@@ -50,13 +50,13 @@ def examine(recipe: str | Path | None = None, overrides: Sequence[str] = (), out
 
 
 def as_values(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return the findings as one JSON object with the counts of each level."""
+    """Return the findings as one JSON object, with the number of findings at each level."""
     counts = {level: sum(finding.level == level for finding in findings) for level in ("ok", "warning", "error")}
     return {**counts, "findings": [asdict(finding) for finding in findings]}
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """Return the findings as lines for a terminal, remedies indented below."""
+    """Return the findings as lines for a terminal, each remedy indented below its finding."""
     marks = {"ok": "ok  ", "warning": "warn", "error": "FAIL"}
     lines = []
     for finding in findings:
@@ -89,7 +89,7 @@ def _machine() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """Yield a finding for each required package: there, too old, or missing."""
+    """Yield a finding for each required package: installed, too old, or missing."""
     try:
         requirements = importlib.metadata.requires("massivetext") or []
     except importlib.metadata.PackageNotFoundError:
@@ -146,7 +146,7 @@ def _sources(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _text_bytes(recipe: Recipe) -> int:
-    """Return the bytes of the files of those sources that can be read."""
+    """Return the total size in bytes of the sources that can be read."""
     from massivetext.corpus.readers.finding import input_files
 
     total = 0
@@ -157,7 +157,7 @@ def _text_bytes(recipe: Recipe) -> int:
 
 
 def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
-    """Yield findings on the size of the model, the memory and the time its training needs, and the data beside it."""
+    """Yield findings on the model's size, the memory and time to train it, and the ratio of data to parameters."""
     import torch
 
     from massivetext.models.construction import new_config
@@ -168,7 +168,7 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
 
     config = new_config(recipe.model, recipe.train.context_tokens, recipe.tokenizer.vocab_size)
     parameters = parameter_count(config)
-    model = CLASSES["causal-lm"][config.model_type](config, None)  # without weights: nothing is allocated
+    model = CLASSES["causal-lm"][config.model_type](config, None)  # without weights, so nothing is allocated
     needed = parameters * TRAINED_BYTES
     enough = needed < USABLE_SHARE * memory_bytes()
     yield Finding(

@@ -1,4 +1,4 @@
-"""`run`: does the stages of a recipe (stages.py) that are not done yet; an interrupted one resumes where it stopped."""
+"""`run`: performs the unfinished stages of a recipe (stages.py). An interrupted stage resumes where it stopped."""
 
 import os
 import platform
@@ -30,7 +30,7 @@ from massivetext.translations import language as language_in_use
 from massivetext.translations import set_language, tr
 
 REPORTED_PACKAGES = ("torch", "numpy", "pyarrow", "tokenizers", "numba")
-"""Their versions stand in run.json and in the report."""
+"""Packages whose versions are recorded in run.json and in the report."""
 RUN_KEYS = ("elapsed_seconds", "peak_memory_bytes", "corpus_digest")
 
 
@@ -45,13 +45,13 @@ def run(
     quiet: bool = False,
     stages: Sequence[Stage] = (),
 ) -> dict[str, Any]:
-    """Return what a recipe's run gave: scores, paths, digests, times; the run folder holds the rest.
+    """Run a recipe and return its scores, paths, digests and times; everything else is in the run folder.
 
     recipe: a built-in name ("quickstart"), a YAML file, or the recipe itself as a mapping. out: the run folder
-    (default: runs/NAME). overrides: "train.steps=200", as with `--set`. until: the last stage to do; None: all.
-    language: "en" or "zh" for messages and report; unset: the recipe's, else the locale's. overwrite: start over where
-    the folder holds a training with other settings. stages: stages of your own, each done as soon as its inputs are
-    there. Raises ConfigError, DataError, BusyError and the stages' own errors.
+    (default: runs/NAME). overrides: "train.steps=200", as with `--set`. until: the last stage to run; None: all.
+    language: "en" or "zh" for messages and report; unset: the recipe's, else the locale's. overwrite: start over if
+    the folder holds a training with other settings. stages: your custom stages, each run as soon as its inputs
+    exist. Raises ConfigError, DataError, BusyError and the errors of the stages.
     """
     graph = Graph([*stages, *STAGES]) if stages else GRAPH
     names = {stage.name for stage in graph.up_to(until)}
@@ -66,11 +66,11 @@ def run(
 
 
 def execute(current: RecipeRun, graph: Graph = GRAPH, until: str | None = None) -> None:
-    """Do the stages up to `until` that are not done. Raises as `run` does."""
+    """Perform the unfinished stages up to `until`. Raises the same errors as `run`."""
     folder, started_at = current.folder, time.monotonic()
     wanted = [stage.name for stage in graph.up_to(until)]
     is_new = not folder.is_dir()
-    check_recipe(current.recipe, folder, wanted if is_new else ())  # a recipe that will fail leaves no new folder
+    check_recipe(current.recipe, folder, wanted if is_new else ())  # a recipe that will fail creates no folder
     with full_disk_named(folder), locked_folder(folder, nested=True):
         clear_temporary(folder)
         finish_takedown(current)
@@ -81,14 +81,14 @@ def execute(current: RecipeRun, graph: Graph = GRAPH, until: str | None = None) 
             graph.perform(current, stage)
         if current.performed:
             note_run(current, graph, time.monotonic() - started_at)
-            if "report" in wanted:  # once more, now that the report's own time and memory are known
+            if "report" in wanted:  # again, because the time and memory of the report itself are only known now
                 make_report(current)
         else:
             current.say(tr("Nothing was left to do."))
 
 
 def finish_takedown(current: RecipeRun) -> None:
-    """Finish a takedown in the run's corpus that was interrupted; its samples and report are then made anew."""
+    """Finish an interrupted takedown in the run's corpus; the samples and the report are then rewritten."""
     from massivetext.corpus.takedowns import REMOVED
 
     if not (current.folder / "corpus" / REMOVED).is_dir():
@@ -103,7 +103,7 @@ def finish_takedown(current: RecipeRun) -> None:
 
 
 def note_run(current: RecipeRun, graph: Graph, elapsed_seconds: float) -> None:
-    """Add this process's time to run.json, with the stages' times, the peak memory, the machine and the digests."""
+    """Add this process's time to run.json, and record stage times, peak memory, machine and digests."""
     path = current.folder / RUN
     before = _times_so_far(path)
     # ru_maxrss counts KiB on Linux, bytes on macOS
@@ -125,11 +125,11 @@ def note_run(current: RecipeRun, graph: Graph, elapsed_seconds: float) -> None:
 
 
 def commit() -> str | None:
-    """Return the commit of the Git repository in whose folder the run was started, with `+` where files differ."""
+    """Return the commit of the Git repository that contains the current folder, with `+` if files differ from it."""
     commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"])
     try:
         done = [subprocess.run(words, capture_output=True, text=True, timeout=10) for words in commands]
-    except (OSError, subprocess.TimeoutExpired):  # no Git, or a repository that is too slow to ask
+    except (OSError, subprocess.TimeoutExpired):  # Git is missing, or too slow in this repository
         return None
     if any(one.returncode for one in done):
         return None
@@ -137,7 +137,7 @@ def commit() -> str | None:
 
 
 def _times_so_far(path: Path) -> dict[str, Any]:
-    """Return the content of run.json; a damaged one is replaced, which the log says: it holds times and no results."""
+    """Return the content of run.json. A damaged one is logged and replaced, because it holds times and no results."""
     if not path.is_file():
         return {}
     try:
@@ -148,7 +148,7 @@ def _times_so_far(path: Path) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what this machine is: processor, cores, memory, system, Python."""
+    """Return a description of this machine: processor, cores, memory, system, Python."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -159,7 +159,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Return the processor's name as the system tells it."""
+    """Return the processor's name as the system reports it."""
     information = Path("/proc/cpuinfo")
     if information.is_file():
         for line in information.read_text(encoding="utf-8").splitlines():
@@ -169,7 +169,7 @@ def _processor() -> str:
 
 
 def result(current: RecipeRun) -> dict[str, Any]:
-    """Return what a run gave so far: scores, tokens, times, paths, digests, and the stages that this call did."""
+    """Return a run's results so far: scores, tokens, times, paths, digests, and the stages that this call performed."""
     folder = current.folder
     found: dict[str, Any] = {}
     if (folder / "evaluation.json").is_file():
@@ -179,7 +179,7 @@ def result(current: RecipeRun) -> dict[str, Any]:
     if current.marker(PRETRAINING.name).get("finished") and metrics.is_file():
         found["tokens"] = _trained_tokens(metrics)
     if noted := _times_so_far(folder / RUN):
-        # A takedown or an append has changed the corpus since, if it came after the last stage.
+        # A takedown or an append after the last stage may have changed the corpus.
         found |= {name: noted[name] for name in RUN_KEYS} | {"corpus_digest": corpus_digest(current)}
     for name, path in (("model", folder / "model"), ("report", folder / "report.html")):
         if path.exists():
@@ -193,7 +193,7 @@ def _trained_tokens(metrics: Path) -> int:
 
 
 def result_text(found: Mapping[str, Any]) -> str:
-    """Return a run's result as lines for a terminal: the tables of scores, then where things are."""
+    """Return a run's result as lines for a terminal: tables of scores, then paths."""
     lines = scores_text(Score(**row) for row in found.get("scores", ()))
     if found.get("corpus_digest"):
         lines.append(tr("corpus {digest}", digest=found["corpus_digest"][:16]))

@@ -1,4 +1,4 @@
-"""The folder of a run: its resolved recipe, and the markers that say which stages are done, on what."""
+"""The folder of a run: its resolved recipe, and markers that record the finished stages and their inputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,47 +15,47 @@ from massivetext.translations import tr
 RECIPE = "recipe.yaml"
 RUN = "run.json"
 OWN = (STAGES, RECIPE, RUN)
-"""What the run folder holds beside the outputs of the stages."""
+"""Entries of the run folder that are not outputs of stages."""
 
 
 @dataclass
 class RecipeRun:
-    """One run of a recipe: its folder, and which stages this process did."""
+    """One run of a recipe: its folder, and the stages that this process performed."""
 
     folder: Path
     recipe: CorpusRecipe
     overwrite: bool = False
-    """Whether a training that was made with other settings or inputs may be cleared."""
+    """Whether a training with other settings or inputs may be deleted."""
     quiet: bool = False
     performed: list[str] = field(default_factory=list)
     verified: set[str] = field(default_factory=set)
-    """What this process has compared with its digests."""
+    """Outputs that this process has already compared with their digests."""
 
     @property
     def whole(self) -> Recipe:
-        """The recipe with its model and its training, which all stages after the tokenizer have."""
+        """The recipe, including its model and training; every stage after the tokenizer needs both."""
         assert isinstance(self.recipe, Recipe)
         return self.recipe
 
     def path(self, output: str) -> Path:
-        """Return where an output of a stage is: in the run folder, or where the recipe says that the corpus is."""
+        """Return the path of a stage's output: in the run folder, or the existing corpus that the recipe names."""
         built = self.recipe.corpus.from_ if output == "corpus" else None
         return built or self.folder / output
 
     def say(self, text: str) -> None:
-        """Print one line for the user unless they asked for quiet."""
+        """Print one line for the user, unless the run is quiet."""
         if not self.quiet:
             log(text)
 
     def marker(self, name: str) -> dict[str, Any]:
-        """Return what is known of a stage: fingerprint, finished, and what it noted; empty if unknown or damaged."""
+        """Return a stage's marker: fingerprint, `finished` and its notes; empty if it is missing or damaged."""
         try:
             return self._read_marker(name)
         except StoreError:
             return {}
 
     def drop_damaged_marker(self, name: str) -> None:
-        """Remove the marker of a stage if it is damaged: the stage is looked at again, and finds most of its work."""
+        """Remove a stage's marker if it is damaged. The stage then runs again and reuses most of its earlier work."""
         try:
             self._read_marker(name)
         except StoreError as error:
@@ -64,7 +64,7 @@ class RecipeRun:
             self.forget(name)
 
     def note(self, name: str, values: Mapping[str, Any]) -> None:
-        """Store what is known of a stage."""
+        """Write the marker of a stage."""
         write_state(self.marker_path(name), values)
 
     def forget(self, name: str) -> None:
@@ -79,7 +79,7 @@ class RecipeRun:
         return settings if fixed is None else settings.model_copy(update={**dict.fromkeys(LENGTHS), **fixed})
 
     def resolved(self) -> CorpusRecipe:
-        """Return the recipe, its trainings measured in steps where a calibration fixed them."""
+        """Return the recipe, with the steps of each training that a calibration fixed."""
         trainings = [name for name, section in self.recipe if isinstance(section, TrainSettings)]
         return self.recipe.model_copy(update={name: self.train_settings(name) for name in trainings})
 
@@ -88,7 +88,7 @@ class RecipeRun:
         write_sealed(self.folder / RECIPE, recipe_yaml(self.resolved()))
 
     def marker_path(self, name: str) -> Path:
-        """Return where what is known of a stage is stored."""
+        """Return the path of a stage's marker."""
         return self.folder / STAGES / f"{name}.json"
 
     def _read_marker(self, name: str) -> dict[str, Any]:

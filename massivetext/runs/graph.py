@@ -1,8 +1,8 @@
-"""Stages and their graph: what a stage reads of the others decides the order of a run, and what a change does again.
+"""Stages and their graph. The inputs of each stage decide the order of a run and what must be redone after a change.
 
 A stage has a fingerprint: the digest of the settings and inputs that its `reads` returns. `stages/NAME.json` holds
-both, first with `finished: false`, then with a digest of each file that the stage left. A finished stage whose
-fingerprint is unchanged is skipped. Where it changed, the stage and all that depend on it are cleared and done again.
+both, first with `finished: false`, then with a digest of each file that the stage wrote. A finished stage is skipped
+if its fingerprint is unchanged. Otherwise, the stage and all stages that depend on it are cleared and run again.
 """
 
 import json
@@ -26,7 +26,7 @@ DIGEST_CHARACTERS = 64 + 2
 
 
 def remove_output(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -35,54 +35,54 @@ def remove_output(path: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One part of a run: what it reads, what it leaves in the run folder, and the work in between."""
+    """One part of a run: its inputs, its outputs in the run folder, and the work that makes them."""
 
     name: str
-    """Name in messages, in `until` and of the marker `stages/NAME.json`."""
+    """Name used in messages, in `until` and for the marker `stages/NAME.json`."""
     inputs: tuple[str, ...]
     """Outputs of other stages that the work reads."""
     outputs: tuple[str, ...]
-    """Files and folders that the work leaves, relative to the run folder."""
+    """Files and folders that the work writes, relative to the run folder."""
     reads: Callable[[RecipeRun], Mapping[str, Any]]
-    """Returns settings and digests of inputs by name, as JSON values. It is called once all inputs are there, and
+    """Returns settings and digests of inputs by name, as JSON values. It is called once all inputs exist, and
     changes nothing."""
     work: Callable[[RecipeRun], object]
-    """Makes the outputs. An interrupted one is called again and finds what it left."""
+    """Makes the outputs. After an interruption it is called again and finds its earlier outputs."""
     needed: str | None = ""
-    """The file, relative to the first output, without which a finished stage is done again; None: it never is."""
+    """The file, relative to the first output, whose absence makes a finished stage run again; None: nothing does."""
     sealed: bool = False
-    """Whether the outputs carry digests of their own, so that the marker records none."""
+    """Whether the outputs contain their own digests, so that the marker records none."""
     guard: Callable[[RecipeRun, str, str], None] | None = None
-    """Raises ConfigError where the outputs must not be cleared unasked. It is called with the run, the name of the
-    changed stage, and what changed."""
+    """Raises ConfigError if the outputs must not be deleted without the user's consent. It is called with the run, the
+    name of the changed stage, and what changed."""
     clear: Callable[[Path], None] = remove_output
     """Removes one output."""
 
     def reads_now(self, run: RecipeRun) -> dict[str, Any]:
-        """Return what the fingerprint is made of: `reads`, and the version of MassiveText."""
+        """Return the values behind the fingerprint: those of `reads`, and the version of MassiveText."""
         return {**self.reads(run), "massivetext": __version__}
 
     def fingerprint(self, reads: Mapping[str, Any]) -> str:
-        """Return the digest of what `reads_now` returned."""
+        """Return the digest of the values that `reads_now` returned."""
         return value_digest([self.name, reads])
 
     def missing(self, run: RecipeRun) -> Path | None:
-        """Return the needed file if it is gone."""
+        """Return the path of the needed file if it is missing, else None."""
         path = None if self.needed is None else run.path(self.outputs[0]) / self.needed
         return None if path is None or path.exists() else path
 
     def is_done(self, run: RecipeRun) -> bool:
-        """Return whether the stage is finished, its inputs and settings unchanged and its output there."""
+        """Return whether the stage is finished, its inputs and settings are unchanged and its output exists."""
         known = run.marker(self.name)
         if not known.get("finished"):
             return False
         try:
             return known["fingerprint"] == self.fingerprint(self.reads_now(run)) and self.missing(run) is None
-        except (MassiveTextError, OSError):  # the stage itself says what is wrong
+        except (MassiveTextError, OSError):  # the stage itself reports the error
             return False
 
     def do(self, run: RecipeRun, reads: Mapping[str, Any]) -> None:
-        """Do the work and note it in the marker."""
+        """Do the work and record it in the marker."""
         started_at = time.monotonic()
         known = {"fingerprint": self.fingerprint(reads), "finished": False, "reads": reads}
         run.note(self.name, run.marker(self.name) | known)
@@ -97,10 +97,10 @@ class Stage:
 
 
 class Graph:
-    """Stages in an order in which each comes after those whose outputs it reads.
+    """Stages in order: each comes after the stages whose outputs it reads.
 
-    Among stages that could come next, the one that was given first does. Raises ConfigError for two stages of one
-    name, an output with two writers or outside the run folder, an input that no stage writes, and a circle.
+    If several stages could come next, the order given decides. Raises ConfigError for two stages with the same name,
+    an output with two writers or outside the run folder, an input that no stage writes, and a cycle.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
@@ -109,7 +109,7 @@ class Graph:
         self._named = {stage.name: stage for stage in self.order}
 
     def __getitem__(self, name: str) -> Stage:
-        """Return the stage of that name; raise ConfigError that names the nearest for an unknown one."""
+        """Return the stage with that name; raise ConfigError that suggests the nearest name if it is unknown."""
         if name not in self._named:
             raise ConfigError(unknown_name("stage", name, self._named))
         return self._named[name]
@@ -127,7 +127,7 @@ class Graph:
         return found
 
     def unfinished(self, run: RecipeRun, until: str | None = None) -> list[Stage]:
-        """Return the stages up to `until` that are not done, or that depend on one that is not. Changes nothing."""
+        """Return the stages up to `until` that are unfinished or depend on an unfinished one. Changes nothing."""
         found: list[Stage] = []
         for stage in self.up_to(until):
             if any(writer in found for writer in self._read_by(stage)) or not stage.is_done(run):
@@ -135,7 +135,7 @@ class Graph:
         return found
 
     def perform(self, run: RecipeRun, stage: Stage) -> None:
-        """Do a stage unless it is done; where its fingerprint changed, first clear what depends on it."""
+        """Run a stage unless it is finished. If its fingerprint changed, first clear it and its dependents."""
         run.drop_damaged_marker(stage.name)
         reads = stage.reads_now(run)
         known = run.marker(stage.name)
@@ -150,7 +150,7 @@ class Graph:
         stage.do(run, reads)
 
     def _clear(self, run: RecipeRun, stage: Stage, changed: str) -> None:
-        """Remove what a stage and those that depend on it left, so that they are done again."""
+        """Remove the outputs of a stage and of its dependents, so that they run again."""
         later = self.with_dependents(stage)
         for one in later:
             if one.guard is not None and not run.overwrite:
@@ -165,7 +165,7 @@ class Graph:
         return [self._writers[name] for name in stage.inputs]
 
     def _ordered(self, stages: Sequence[Stage]) -> tuple[Stage, ...]:
-        """Return the stages, each after those that it reads."""
+        """Return the stages, each after those whose outputs it reads."""
         for stage in stages:
             for name in stage.inputs:
                 if name not in self._writers:
@@ -182,7 +182,7 @@ class Graph:
 
 
 def _writers(stages: Sequence[Stage]) -> dict[str, Stage]:
-    """Return the stage that writes each output."""
+    """Return the stage that writes each output, by output."""
     found: dict[str, Stage] = {}
     names: set[str] = set()
     for stage in stages:
@@ -213,7 +213,7 @@ def _writers(stages: Sequence[Stage]) -> dict[str, Stage]:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return in words which values that a stage reads are others than before: key, old value, new value."""
+    """Describe which values that a stage reads have changed: key, old value, new value."""
     from massivetext.corpus.comparing import differences
 
     found = differences("", json.loads(json.dumps(before)), json.loads(json.dumps(now)))
@@ -222,6 +222,6 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a value for a message: digests and long texts cut."""
+    """Return a value as text for a message, with digests and long texts shortened."""
     text = json.dumps(value, ensure_ascii=False)
     return f"{text[:13]}..." if len(text) == DIGEST_CHARACTERS else text if len(text) <= 80 else f"{text[:80]}..."

@@ -1,4 +1,4 @@
-"""The stages of a recipe's run: what each reads, and the work between. `graph.py` says when which of them is done."""
+"""The stages of a recipe's run: their inputs and their work. `graph.py` decides which of them run, and when."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def corpus_inputs(run: RecipeRun) -> dict[str, Any]:
-    """Return the corpus settings, and digests of the input files. Files that are gone count as unchanged."""
+    """Return the corpus settings, and digests of the input files. Missing files count as unchanged."""
     from massivetext.corpus.inputs import inputs_digests
 
     inputs, known = inputs_digests(run.recipe.corpus, run.folder / "corpus"), run.marker("corpus")
@@ -34,7 +34,7 @@ def corpus_inputs(run: RecipeRun) -> dict[str, Any]:
 
 
 def make_corpus(run: RecipeRun) -> None:
-    """Build the corpus with its page, or check the finished one that the recipe names."""
+    """Build the corpus and its report, or check the existing corpus that the recipe names."""
     from massivetext.corpus.building import build_corpus
     from massivetext.report.page import write_report
 
@@ -45,14 +45,14 @@ def make_corpus(run: RecipeRun) -> None:
 
 
 def clear_corpus(path: Path) -> None:
-    """Remove a corpus, except the list of what was taken down."""
+    """Remove a corpus, but keep the list of documents removed on request."""
     from massivetext.corpus.takedowns import clear_corpus
 
     clear_corpus(path)
 
 
 def tokenizer_inputs(run: RecipeRun) -> dict[str, Any]:
-    """Return the tokenizer's settings, the corpus it is trained on, and a model folder that brings one."""
+    """Return the tokenizer's settings, the digest of the corpus, and the model folder if a tokenizer comes from one."""
     values = recipe_values(run.recipe)
     reads = {"tokenizer": values["tokenizer"], "corpus digest": corpus_digest(run)}
     origin = values.get("model", {}).get("from")
@@ -74,13 +74,13 @@ def make_tokenizer(run: RecipeRun) -> None:
 
 
 def store_inputs(run: RecipeRun) -> dict[str, Any]:
-    """Return corpus and tokenizer, and the seed of the order."""
+    """Return the digests of corpus and tokenizer, and the seed of the document order."""
     tokenizer = run.marker("tokenizer")["fingerprint"]
     return {"corpus digest": corpus_digest(run), "seed": run.recipe.seed, "tokenizer": tokenizer}
 
 
 def make_store(run: RecipeRun) -> None:
-    """Turn the corpus into a token store, once the vocabulary shows that the prompts fit."""
+    """Check that the prompts fit the context, then turn the corpus into a token store."""
     from massivetext.tasks.prompts import check_prompts
     from massivetext.tokens.store import build_store
 
@@ -90,7 +90,7 @@ def make_store(run: RecipeRun) -> None:
 
 
 def pretraining_inputs(run: RecipeRun) -> dict[str, Any]:
-    """Return the settings that change the numbers of a training, and the token store."""
+    """Return the settings that affect the result of a training, and the token store."""
     values = recipe_values(run.whole)
     settings = {key: value for key, value in values["train"].items() if key not in MAY_CHANGE}
     sections = {"train": settings, "model": values["model"], "mixture": values["mixture"], "seed": run.recipe.seed}
@@ -98,7 +98,7 @@ def pretraining_inputs(run: RecipeRun) -> dict[str, Any]:
 
 
 def first_model(run: RecipeRun) -> "CausalLM":
-    """Return the recipe's model with its first weights."""
+    """Return the recipe's model with its initial weights."""
     from massivetext.models.construction import new_model
 
     recipe, store = run.whole, open_store(run)
@@ -107,7 +107,7 @@ def first_model(run: RecipeRun) -> "CausalLM":
 
 
 def pretraining_material(run: RecipeRun, model: "CausalLM", settings: TrainSettings) -> Material:
-    """Return the mixture's rows with the loss of each next token, and the validation split between steps."""
+    """Return the batches of the mixture, the next-token loss, and scoring on the validation split."""
     from massivetext.tasks.prompts import check_prompts
     from massivetext.tokens.order import TrainingOrder
     from massivetext.training.objectives.table import make_objective
@@ -134,7 +134,7 @@ def evaluation_inputs(run: RecipeRun) -> dict[str, Any]:
 
 
 def make_evaluation(run: RecipeRun) -> None:
-    """Score the model on the test split beside the n-gram model and the compressors."""
+    """Score the model on the test split, with the n-gram model and the compressors for comparison."""
     from massivetext.evaluation.splits import evaluate_store
 
     recipe, store = run.whole, open_store(run)
@@ -175,7 +175,7 @@ def make_samples(run: RecipeRun) -> None:
 
 
 def report_inputs(run: RecipeRun) -> Mapping[str, Any]:
-    """Return scores and samples, and the language in use."""
+    """Return the scores, the samples and the language in use."""
     reads = {name: run.marker(name)["fingerprint"] for name in ("evaluate", "samples")}
     return {**reads, "language": language_in_use()}
 
@@ -204,5 +204,5 @@ STAGES = (
 )  # fmt: skip
 GRAPH = Graph(STAGES)
 NO_TRAINING = frozenset({"corpus", "tokenizer"})
-"""Stages for which a recipe needs neither `model` nor `train`."""
+"""Stages that run without the recipe's `model` and `train` sections."""
 TRAININGS = (PRETRAINING,)

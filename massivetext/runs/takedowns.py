@@ -1,7 +1,7 @@
-"""`take_down`: a takedown together with the run that the corpus belongs to: pages, samples, what still holds the text.
+"""`take_down`: removes documents on request, and updates the run that the corpus belongs to.
 
-`massivetext.corpus.removing` changes the corpus. This module writes pages and samples anew, and names what still holds
-something of the removed text: pieces of the vocabulary, the token store, checkpoints and models.
+`massivetext.corpus.removing` changes the corpus. This module rewrites reports and samples, and lists everything that
+still holds parts of the removed text: vocabulary pieces, the token store, checkpoints and models.
 """
 
 import re
@@ -30,25 +30,25 @@ MADE = (
     *((what, training.output(what)) for training in TRAININGS for what in (CHECKPOINTS, MODEL)),
     ("export", "*.gguf"),
 )
-"""What a run folder may hold that was made from the corpus, and where."""
+"""Everything in a run folder that may have been made from the corpus, and its path."""
 TELLING = re.compile(r"[^\W\d_]{4}|[\u3400-\u9fff]{2}")
-"""A piece of the vocabulary that says something by itself."""
+"""Matches a piece of the vocabulary that is meaningful by itself."""
 SHOWN_PIECES = 20
 
 
 def take_down(folder: str | Path, reason: str, **criteria: Any) -> dict[str, Any]:
-    """Return what a takedown did; pages and samples of the corpus and its run are written anew.
+    """Remove documents on request, rewrite the reports and samples of the corpus and its run, and return what was done.
 
-    Criteria and errors are those of `massivetext.corpus.removing.remove_documents`. Where the corpus belongs to a run,
-    the result has also: `made` (path, what, why: what still holds the text), `rebuild` (the command that makes it
-    anew), `vocabulary` (pieces of the tokenizer's vocabulary that no remaining document holds), `samples` (whether
-    samples were written anew).
+    Criteria and errors are those of `massivetext.corpus.removing.remove_documents`. If the corpus belongs to a run, the
+    result also has: `made` (path, what and why of everything that still holds the text), `rebuild` (the command that
+    makes it again), `vocabulary` (pieces of the tokenizer's vocabulary that occur in no remaining document), `samples`
+    (whether samples were rewritten).
     """
     return remove_documents(folder, reason, **criteria, dependents=RunDependents(Path(folder)))
 
 
 def finish(folder: str | Path) -> dict[str, Any]:
-    """Return what an interrupted takedown did, once it is finished; raise ConfigError where there is none."""
+    """Finish an interrupted takedown and return what was done; raise ConfigError if there is none."""
     folder = Path(folder)
     load_corpus(folder, unfinished=True)
     with locked_corpus(folder):
@@ -59,10 +59,10 @@ def finish(folder: str | Path) -> dict[str, Any]:
 
 
 class RunDependents(Dependents):
-    """The pages of a corpus and of its run, its samples, and what was made from the corpus and stays as it is."""
+    """Everything that depends on a corpus: reports and samples are rewritten; what stays unchanged is listed."""
 
     def note(self, texts: Iterable[str]) -> dict[str, Any]:
-        """Return what is there, and which pieces of the vocabulary the texts hold."""
+        """Return what exists, and which pieces of the vocabulary occur in the texts."""
         if self.run is None:
             return {}
         tokenizer = self._own_tokenizer()
@@ -73,7 +73,7 @@ class RunDependents(Dependents):
         return {**there, "pieces": sorted(pieces)}
 
     def renew(self, noted: dict[str, Any]) -> dict[str, Any]:
-        """Write pages and samples anew; return what there is to report."""
+        """Rewrite reports and samples; return the values to report."""
         write_report(self.folder, language())
         if self.run is None:
             return {}
@@ -95,7 +95,7 @@ class RunDependents(Dependents):
         }
 
     def _recipe(self) -> Recipe | None:
-        """Return the run's recipe, None where it has no model."""
+        """Return the run's recipe, or None if it has no model."""
         assert self.run is not None
         path = self.run / "recipe.yaml"
         try:
@@ -105,7 +105,7 @@ class RunDependents(Dependents):
             return None
 
     def _own_tokenizer(self) -> "Tokenizer | None":
-        """Return the run's tokenizer if its vocabulary was learnt from this corpus."""
+        """Return the run's tokenizer if it was trained on this corpus."""
         assert self.run is not None
         if not (self.run / "tokenizer" / "tokenizer.json").is_file():
             return None
@@ -117,19 +117,19 @@ class RunDependents(Dependents):
         return AutoTokenizer.from_pretrained(self.run / "tokenizer")
 
     def _renewed_samples(self) -> bool:
-        """Return whether samples were written anew: their prompts may have been openings of what was removed."""
+        """Rewrite the samples, whose prompts may be openings of removed documents; return whether it was done."""
         assert self.run is not None
         recipe = self._recipe()
         if recipe is None or not (self.run / "model").is_dir():
             return False
         try:
             GRAPH.perform(RecipeRun(self.run, recipe, quiet=True), GRAPH["samples"])
-        except MassiveTextError:  # a damaged model; whoever runs the recipe next is told
+        except MassiveTextError:  # a damaged model; the next run of the recipe reports it
             return False
         return True
 
     def _pieces_left(self, pieces: Sequence[int]) -> list[str]:
-        """Return the pieces of the vocabulary, among these, that no remaining document holds."""
+        """Return those of these vocabulary pieces that occur in no remaining document."""
         tokenizer = self._own_tokenizer() if pieces else None
         if tokenizer is None:
             return []
@@ -146,7 +146,7 @@ class RunDependents(Dependents):
 
 
 def _reasons() -> dict[str, str]:
-    """Return what of a removed text is left in each of MADE."""
+    """Return what each entry of MADE still holds of a removed text."""
     return {
         "tokenizer": tr("tokenizer: its vocabulary was learnt from the removed text too"),
         "tokens": tr("token store: its shards decode to the removed text"),
@@ -157,7 +157,7 @@ def _reasons() -> dict[str, str]:
 
 
 def takedown_text(values: dict[str, Any]) -> str:
-    """Return what `take_down` gave as text for a terminal."""
+    """Return the result of `take_down` as text for a terminal."""
     gone = ", ".join(f"{split} {count:,}" for split, count in values["documents"].items())
     rows = f"{values['dropped_rows']:,}"
     lines = [

@@ -1,7 +1,7 @@
-"""A training as a part of a run: its stage, its own folder, and the stage that writes its model folder.
+"""A training as part of a run: its stage, its folder, and the stage that writes its model folder.
 
-The pretraining of a recipe has the run folder itself (`checkpoints/`, `metrics.jsonl`, ...). A training that follows it
-has a folder of its own below the run folder, with the same files.
+Pretraining writes into the run folder itself (`checkpoints/`, `metrics.jsonl`, ...). Every later training has its own
+folder below the run folder, with the same files.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from massivetext.training.objectives.protocol import Batches, Objective
 
 MODEL = "model"
-"""The model folder of a training, beside its checkpoints."""
+"""Name of a training's model folder, which is next to its checkpoints."""
 FIXED = ("steps", "checkpoint_every_steps")
-"""What a calibration fixes."""
+"""Settings that a calibration fixes."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a training learns from."""
+    """The data and the objective of a training."""
 
     batches: "Batches"
     objective: "Objective"
     evaluate: "Evaluate | None"
     """Called between steps; see `massivetext.training.loop.train`."""
     identity: Mapping[str, str]
-    """Digests of the data and of the tokenizer; a checkpoint made from others is refused."""
+    """Digests of the data and of the tokenizer; checkpoints with other digests are refused."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Training:
     place: str
     """Its folder below the run folder; empty: the run folder itself."""
     inputs: tuple[str, ...]
-    """Outputs of other stages that it reads."""
+    """Outputs of other stages that the training reads."""
     reads: Callable[[RecipeRun], Mapping[str, Any]]
-    """As `Stage.reads`."""
+    """Same as `Stage.reads`."""
     model: Callable[[RecipeRun], "CausalLM"]
     """Returns the model with the weights that the training starts from."""
     material: Callable[[RecipeRun, "CausalLM", TrainSettings], Material]
-    """Returns what is learned from. The settings may lack `steps`, which a calibration fixes afterwards."""
+    """Returns the material to train on. The settings may lack `steps`, which a calibration fixes later."""
 
     def output(self, name: str) -> str:
         """Return the path of a file or folder of this training, relative to the run folder."""
@@ -71,12 +71,12 @@ class Training:
 
     @property
     def stage(self) -> Stage:
-        """The stage that trains. What it left is never cleared unasked, and never missed."""
+        """The stage that trains. Its outputs are never deleted without consent, and a missing one never reruns it."""
         outputs = tuple(self.output(name) for name in OUTPUTS)
         return Stage(self.name, self.inputs, outputs, self.reads, self._train, needed=None, guard=self._guard)
 
     def model_stage(self, name: str) -> Stage:
-        """Return the stage that writes the model folder, `model/` beside the checkpoints, from the last of them."""
+        """Return the stage that writes the last checkpoint as a model folder, `model/` next to the checkpoints."""
         output = self.output(MODEL)
 
         def reads(run: RecipeRun) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Training:
         return Stage(name, inputs, (output,), reads, work, needed="massivetext.json")
 
     def last_checkpoint(self, run: RecipeRun) -> "Checkpoint":
-        """Return the checkpoint that the training ended with; where it is damaged, train the missing steps again."""
+        """Return the last checkpoint of the training; if it is damaged, train the missing steps again."""
         from massivetext.training.checkpoints import newest_checkpoint
 
         folder = self.folder(run.folder)
@@ -119,7 +119,7 @@ class Training:
         return self.last_checkpoint(run)
 
     def _train(self, run: RecipeRun) -> None:
-        """Train; minutes, tokens or epochs first become steps, which recipe.yaml then holds."""
+        """Train. Minutes, tokens or epochs are first converted to steps, which are written to recipe.yaml."""
         from massivetext.training.calibration import resolve_steps
         from massivetext.training.loop import Parts, train
 
@@ -139,7 +139,7 @@ class Training:
         run.note(self.name, run.marker(self.name) | {"step": done.step})
 
     def _recover_steps(self, run: RecipeRun) -> None:
-        """Note the steps of a calibration again where the marker that held them is lost: every checkpoint has them."""
+        """Restore the steps of a calibration from a checkpoint if the marker that held them is lost."""
         from massivetext.training.checkpoints import newest_checkpoint
 
         marker = run.marker(self.name)
@@ -149,7 +149,7 @@ class Training:
             run.note(self.name, marker | {"fixed": {name: newest.state["settings"][name] for name in FIXED}})
 
     def _guard(self, run: RecipeRun, stage: str, changed: str) -> None:
-        """Raise ConfigError if there are checkpoints: a training is never thrown away unasked."""
+        """Raise ConfigError if there are checkpoints: a training is never deleted without consent."""
         if not self.folder(run.folder).has_checkpoints():
             return
         if stage != "corpus":

@@ -1,8 +1,8 @@
-"""`massivetext doctor FOLDER`: compares every file of a run or a corpus with the digest that was recorded for it.
+"""`massivetext doctor FOLDER`: compares every file of a run or a corpus with its recorded digest.
 
-Something vouches for each part of a run: the manifests for corpus and token store, `COMPLETE` for a checkpoint,
-`massivetext.json` for the model, the markers in `stages/` for what the stages left, and a digest of its own for each
-marker, `run.json`, `evaluation.json`, `recipe.yaml` and the reports.
+The digests are recorded in: the manifests for corpus and token store, `COMPLETE` for a checkpoint, `massivetext.json`
+for the model, and the markers in `stages/` for the outputs of the stages. Each marker, `run.json`, `evaluation.json`,
+`recipe.yaml` and the reports contain their own digest.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ AGAIN = "Restore it from a copy, or delete it and give the same `massivetext run
 
 
 def examine_folder(folder: Path) -> list[Finding]:
-    """Return a finding for each part of a run or corpus folder: intact, or what is damaged and what to do about it.
+    """Return a finding for each part of a run or corpus folder: intact, or the damage and its remedy.
 
     Raises DataError if the folder is neither. Reads every byte.
     """
@@ -43,7 +43,7 @@ def examine_folder(folder: Path) -> list[Finding]:
 
 
 def corpus_faults(folder: Path) -> list[str]:
-    """Return what is wrong with a corpus, one sentence each, after reading every byte of it; an empty list: nothing."""
+    """Read every byte of a corpus and return its faults, one sentence each; an empty list if it is intact."""
     try:
         manifest = open_manifest(folder)
     except MassiveTextError as error:
@@ -52,7 +52,7 @@ def corpus_faults(folder: Path) -> list[str]:
 
 
 def _checked(subject: str, faults: Callable[[], list[str]], remedy: str) -> Iterator[Finding]:
-    """Yield a finding for each fault that a check returns or raises, or one that says that there is none."""
+    """Yield a finding for each fault that a check returns or raises, or a single "ok" if there is none."""
     try:
         found = faults()
     except MassiveTextError as error:
@@ -71,7 +71,7 @@ def _corpus(run: Path) -> Iterator[Finding]:
 
 
 def _page(folder: Path) -> Iterator[Finding]:
-    """Yield a finding on each form of a folder's report that is there."""
+    """Yield a finding for each format of a folder's report that exists."""
     for path in (folder / REPORT, folder / REPORT_MARKDOWN):
         if path.is_file():
             remedy = tr("write it again with `massivetext report {folder}`", folder=folder)
@@ -109,7 +109,7 @@ def _model_faults(folder: Path) -> list[str]:
 
 
 def _stages(run: Path) -> Iterator[Finding]:
-    """Yield a finding for each stage: its marker, and the files that the marker vouches for."""
+    """Yield a finding for each stage: its marker, and the files whose digests the marker records."""
     for name in (stage.name for stage in GRAPH.order):
         marker = run / STAGES / f"{name}.json"
         if marker.is_file():
@@ -117,7 +117,7 @@ def _stages(run: Path) -> Iterator[Finding]:
 
 
 def _files(run: Path) -> Iterator[Finding]:
-    """Yield a finding for each of the run's own files that carries a digest."""
+    """Yield a finding for each of the run's own files that contains its digest."""
     if (run / RECIPE).is_file():
         same = tr("give the same command again: it is written again")
         yield from _checked(RECIPE, lambda: _none(read_sealed(run / RECIPE, same)), same)
@@ -133,5 +133,5 @@ def _report_faults(path: Path, remedy: str) -> list[str]:
 
 
 def _none(_: object) -> list[str]:
-    """Return no fault: the check raises where there is one."""
+    """Return no fault; the check itself raises if there is one."""
     return []

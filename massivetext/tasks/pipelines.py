@@ -1,4 +1,4 @@
-"""`pipeline(task, model=...)`: the task's object by the task's name."""
+"""`pipeline(task, model=...)`: creates the object for a task by name."""
 
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
@@ -13,7 +13,7 @@ from massivetext.tokens.tokenizer import Tokenizer
 
 
 class Task(NamedTuple):
-    """What does a task, and what opens the models for it."""
+    """The class that does a task, and the class that opens its models."""
 
     pipeline: type[Any]
     opener: type[AutoClass]
@@ -60,11 +60,11 @@ def pipeline(
     device: str = "cpu",
     **options: Any,
 ) -> Any:
-    """Return the object that does `task` with `model`: call it with texts.
+    """Return a callable that does `task` with `model` on texts.
 
-    task: text-generation, or text-classification (also called sentiment-analysis). model: a folder, a name that
-    `hub.find_folder` knows, or a loaded model. tokenizer: likewise; None: the one in the model's folder. options: those
-    of a call, as its defaults. Unknown tasks raise ConfigError with the nearest name.
+    task: text-generation, or text-classification (alias sentiment-analysis). model: a folder, a name that
+    `hub.find_folder` knows, or a loaded model. tokenizer: likewise; None: the one in the model's folder. options:
+    defaults for the options of a call. Unknown tasks raise ConfigError with the nearest name.
     """
     name = ALIASES.get(task, task)
     if name not in TASKS:

@@ -1,4 +1,4 @@
-"""The prompts of a run's samples: those of the recipe, or openings of test documents."""
+"""The prompts of a run's samples: from the recipe, or openings of test documents."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from massivetext.tokens.tokenizer import Tokenizer
 
 Prompts = tuple[str, ...] | Mapping[str, tuple[str, ...]]
-"""Prompts, or prompts for each source by name."""
+"""Prompts for all sources, or for each source by name."""
 
 OPENING_TOKENS = 12
-"""The most tokens of an opening; in a short context it is a quarter of the context."""
+"""Maximum tokens of an opening; less if a quarter of the context is shorter."""
 
 
 def prompts_by_source(
     given: Prompts, corpus: "Corpus", tokenizer: "Tokenizer", context_tokens: int
 ) -> dict[str, list[str]]:
-    """Return prompts by source: those given, else the first words of a test document of the source."""
+    """Return prompts by source: the given ones, else the first words of a test document of that source."""
     if not isinstance(given, Mapping) and given:
         return {"": list(given)}
     prompts = {source: list(texts) for source, texts in given.items()} if isinstance(given, Mapping) else {}
@@ -33,14 +33,14 @@ def prompts_by_source(
 
 
 def opening(text: str, tokenizer: "Tokenizer", tokens: int) -> str:
-    """Return the first tokens of a text as text, without a character that is cut in two at the end."""
+    """Return the first tokens of a text as text, without an incomplete character at the end."""
     return tokenizer.decode(tokenizer.encode_ordinary(text.lstrip())[:tokens]).rstrip("\ufffd")
 
 
 def check_prompts(given: Prompts, context_tokens: int, tokenizer: "Tokenizer | None") -> None:
-    """Raise ConfigError for a prompt that a model with rows of `context_tokens` could not read.
+    """Raise ConfigError for a prompt that is longer than `context_tokens`.
 
-    tokenizer: None where it is not made yet; tokens are then bytes.
+    tokenizer: None if it does not exist yet; bytes are then counted as tokens.
     """
     for prompt in [prompt for group in given.values() for prompt in group] if isinstance(given, Mapping) else given:
         length = len(tokenizer.encode(prompt)) if tokenizer else 1 + len(prompt.encode())

@@ -1,4 +1,4 @@
-"""The task text-classification: texts in, labels with their scores out, in Hugging Face's shapes."""
+"""The task text-classification: returns labels with scores for texts, in Hugging Face's format."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -24,17 +24,17 @@ class TextClassification:
     """Labels texts with a sequence classifier; made by `pipeline("text-classification", model=...)`."""
 
     def __init__(self, model: Model, tokenizer: Tokenizer, **defaults: Any) -> None:
-        """defaults: options of a call, used where the call does not give them."""
+        """Keep the model in evaluation mode, and `defaults`: values for options that a call does not give."""
         self.model, self.tokenizer, self.defaults = model.eval(), tokenizer, checked(defaults)
 
     def __call__(self, inputs: Any, **options: Any) -> list[Any]:
-        """Return `[{"label": ..., "score": ...}]` for one text, a list of such entries for several.
+        """Return `[{"label": ..., "score": ...}]` for one text, or a list of such entries for several.
 
-        inputs: a text, `{"text": ..., "text_pair": ...}`, or several of either. top_k: how many labels of each text,
+        inputs: a text, `{"text": ..., "text_pair": ...}`, or several of either. top_k: the number of labels per text,
         best first, None for all; each text then has a list of entries. function_to_apply: "sigmoid", "softmax" or
-        "none"; None follows the configuration: nothing for a regression, sigmoid for several labels at once or a single
-        one, else softmax. batch_size: texts in one pass, 1 as in Hugging Face. truncation, max_length, padding,
-        add_special_tokens, pad_to_multiple_of: as in a call of the tokenizer.
+        "none"; None follows the configuration: nothing for regression, sigmoid for multi-label models or a single
+        label, else softmax. batch_size: texts per forward pass, 1 by default as in Hugging Face. truncation,
+        max_length, padding, add_special_tokens, pad_to_multiple_of: as in a call of the tokenizer.
         """
         asked = {**self.defaults, **checked(options)}
         single = isinstance(inputs, str | Mapping)
@@ -54,20 +54,20 @@ class TextClassification:
 
     @torch.inference_mode()
     def logits(self, rows: list[dict[str, str]], cutting: Mapping[str, Any]) -> Tensor:
-        """Return the logits (B, L) in float32 of texts, or of pairs of texts where all rows are pairs."""
+        """Return the logits of texts or pairs of texts, (B rows, L labels) float32 on the CPU."""
         pairs = [row["text_pair"] for row in rows if "text_pair" in row]
         if pairs and len(pairs) < len(rows):
             parts = [self.logits([row], cutting) for row in rows]
             return torch.cat(parts)
         texts = [row["text"] for row in rows]
         encoded = self.tokenizer(texts, pairs or None, return_tensors="pt", **cutting)
-        taken = inspect.signature(self.model.forward).parameters  # DistilBERT, for one, knows no kinds of tokens
+        taken = inspect.signature(self.model.forward).parameters  # e.g. DistilBERT takes no token_type_ids
         columns = {name: column.to(self.model.device) for name, column in encoded.items() if name in taken}
         output: Tensor = self.model(**columns).logits
         return output.float().cpu()
 
     def usual_function(self) -> str:
-        """Return the function that the configuration implies."""
+        """Return the name of the function that the configuration implies."""
         config = self.model.config
         if config.problem_type == "regression":
             return "none"
@@ -75,7 +75,7 @@ class TextClassification:
         return "sigmoid" if several or config.num_labels == 1 else "softmax"
 
     def labelled(self, scores: Tensor, asked: Mapping[str, Any]) -> Any:
-        """Return the best entry of one text, or its list of entries where top_k is given."""
+        """Return the best entry of one text, or its list of entries if top_k is given."""
         names, values = self.model.config.labels, scores.tolist()
         order = sorted(range(len(values)), key=lambda number: -values[number])
         found = [{"label": names[number], "score": values[number]} for number in order]
@@ -83,7 +83,7 @@ class TextClassification:
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a call; raise ConfigError for an unknown one or a value that is not allowed."""
+    """Return the options of a call; raise ConfigError for an unknown option or a value that is not allowed."""
     for name in options:
         if name not in OPTIONS:
             raise ConfigError(unknown_name("option of text-classification:", name, OPTIONS))
@@ -102,7 +102,7 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def entries(inputs: Any) -> list[Any]:
-    """Return several inputs as a list; raise ConfigError where there is nothing to go through."""
+    """Return several inputs as a list; raise ConfigError if they are not iterable."""
     if not isinstance(inputs, Iterable):
         raise ConfigError(f"text-classification takes a text or a list of texts; found {inputs!r:.200}")
     return list(inputs)

@@ -1,4 +1,4 @@
-"""The task text-generation: prompts in, prompts with their continuations out."""
+"""The task text-generation: continues prompts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +16,13 @@ class TextGeneration:
     """Continues texts with a causal model; made by `pipeline("text-generation", model=...)`."""
 
     def __init__(self, model: CausalLM, tokenizer: Tokenizer, **defaults: Any) -> None:
-        """defaults: options of a call, used where the call does not give them."""
+        """Keep the model in evaluation mode, and `defaults`: values for options that a call does not give."""
         self.model, self.tokenizer, self.defaults = model.eval(), tokenizer, defaults
 
     def __call__(self, prompts: str | Sequence[str], return_full_text: bool | None = None, **options: Any) -> list[Any]:
-        """Return `[{"generated_text": ...}, ...]` for one prompt, a list of such lists for several.
+        """Return `[{"generated_text": ...}, ...]` for one prompt, or a list of such lists for several.
 
-        One entry per continuation (num_return_sequences). return_full_text: with the prompt before it, the default.
+        One entry per continuation (num_return_sequences). return_full_text: include the prompt; True by default.
         options: the fields of `GenerationSettings` (max_new_tokens, do_sample, temperature, top_k, top_p, seed, ...).
         """
         options = {**self.defaults, **options}
@@ -48,6 +48,6 @@ class TextGeneration:
         return results[0] if isinstance(prompts, str) else results
 
     def _text(self, ids: list[int]) -> str:
-        """Return the continuation in whole characters: one cut off by the length limit is left out."""
+        """Return the continuation without an incomplete character at the end, which the length limit may cause."""
         stream = TextStream(self.tokenizer)
         return stream.push(ids) + stream.finish()

@@ -1,1 +1,1 @@
-"""What a character, word, sentence and line is, in English and Chinese, and the kernels that apply it."""
+"""Characters, words, sentences and lines of English and Chinese text, and the kernels that find and count them."""

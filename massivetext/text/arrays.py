@@ -1,4 +1,4 @@
-"""Arrow string arrays as the NumPy arrays that kernels read, and back, without copying; batches with other columns."""
+"""Conversion between Arrow string arrays and the NumPy buffers of kernels without copying; edits of batch columns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,14 +34,14 @@ def string_buffers(array: pa.Array) -> tuple[Bytes, Offsets]:
 
 
 def count_byte(array: pa.Array, byte: int) -> Offsets:
-    """Return how often each text of a string or large_string array holds an ASCII character; a null holds none."""
+    """Return how often each text of a string or large_string array contains an ASCII character; 0 for a null."""
     data, offsets = string_buffers(array)
     places = offsets[0] + np.flatnonzero(data[offsets[0] : offsets[-1]] == byte)
     return np.diff(np.searchsorted(places, offsets))
 
 
 def first_bytes(array: pa.Array) -> Bytes:
-    """Return the first byte of each text of a string or large_string array, 0 for an empty one or a null."""
+    """Return the first byte of each text of a string or large_string array, 0 for an empty text or a null."""
     data, offsets = string_buffers(array)
     found, begun = np.zeros(len(array), np.uint8), offsets[1:] > offsets[:-1]
     found[begun] = data[offsets[:-1][begun]]
@@ -49,7 +49,7 @@ def first_bytes(array: pa.Array) -> Bytes:
 
 
 def array_from_buffers(data: Bytes, offsets: Offsets, like: pa.Array) -> pa.Array:
-    """Return the string array with these bytes and offsets, of the type of `like` and null where `like` is."""
+    """Return a string array with these bytes and offsets, with the type and the nulls of `like`."""
     validity = None
     if like.null_count:
         validity = pa.array(like.is_valid().to_numpy(zero_copy_only=False)).buffers()[1]
@@ -59,7 +59,7 @@ def array_from_buffers(data: Bytes, offsets: Offsets, like: pa.Array) -> pa.Arra
 
 
 def replaced(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
-    """Return the batch with one column replaced, or added at the end."""
+    """Return the batch with one column replaced, or appended if the batch lacks it."""
     index = batch.schema.get_field_index(name)
     if index < 0:
         return batch.append_column(name, values)
@@ -67,7 +67,10 @@ def replaced(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBat
 
 
 def conformed(batch: pa.RecordBatch, schema: pa.Schema, columns: Mapping[str, pa.Array] = NO_COLUMNS) -> pa.RecordBatch:
-    """Return the batch with exactly the schema's columns, null where it has none; columns: those that are given."""
+    """Return the batch with exactly the schema's columns, cast to its types; missing columns are null.
+
+    columns: values that replace or add to those of the batch.
+    """
     present = {**dict(zip(batch.schema.names, batch.columns)), **columns}
     arrays = [
         pa.nulls(len(batch), entry.type) if (found := present.get(entry.name)) is None

@@ -1,9 +1,9 @@
-"""The characters of a document, and what each of them is part of: the first passes of the kernels that count and hash.
+"""Decoding of a document and classification of its characters: the first passes of the counting and hashing kernels.
 
-A document is decoded once into int32 of `class << CODE_BITS | code point`. Then each character is marked as part of a
-word, of a symbol, as a Han word of its own, or of neither, as `massivetext.text.statistics` defines them. Where nothing
-extends what it follows (no combining mark, no invisible format character: nearly everywhere), a mark depends on the two
-neighbours alone, and the compiler turns the loop into vectors.
+A document is decoded once into int32 values of `class << CODE_BITS | code point`. Then each character is marked as part
+of a word, part of a symbol, a Han word by itself, or a gap, as defined in `massivetext.text.statistics`. Most documents
+have no combining marks and no invisible format characters. There a mark depends only on the two neighbours of the
+character, and the compiler vectorises the loop.
 """
 
 from typing import Any
@@ -29,21 +29,21 @@ from massivetext.text.unicode_table import (
 CLASS_MASK = 0xFF & ~UNSETTLED
 APOSTROPHE, COMMA, FULL_STOP, UNDERSCORE, CURLY_APOSTROPHE = (ord(character) for character in "',._’")
 GAP, WORD, SYMBOL, HAN_WORD = 0, 1, 2, 3
-"""What a character is part of; white space is a gap."""
+"""The possible marks of a character; white space is a gap."""
 BORDER = SPACE << CODE_BITS | ord("\n")
-"""What stands before the first and after the last character of a document: nothing joins across it."""
+"""Placed before the first and after the last character of a document; no word extends across it."""
 ASCII = np.array([int(class_table()[code] & CLASS_MASK) << CODE_BITS | code for code in range(0x80)], np.int32)
 BLOCK = 32
 
 Characters = npt.NDArray[np.int32]
 Positions = npt.NDArray[np.int32]
 At = np.uint64
-"""An index as unsigned: Numba then leaves out its test for negative ones, which costs half of a tight loop's time."""
+"""Unsigned index type: Numba omits its check for negative indices, which takes half the time of a tight loop."""
 
 
 @kernel
 def longest_document(offsets: Offsets) -> int:
-    """Return the size of the longest document, at least 1."""
+    """Return the size of the longest document in bytes, at least 1."""
     longest = 1
     for document in range(len(offsets) - 1):
         longest = max(longest, offsets[document + 1] - offsets[document])
@@ -52,7 +52,7 @@ def longest_document(offsets: Offsets) -> int:
 
 @kernel
 def decode_document(data: Bytes, start: int, end: int, table: Bytes, characters: Characters) -> int:
-    """Write the characters of data[start:end] to `characters` and return how many they are."""
+    """Write the characters of data[start:end] to `characters` and return their number."""
     text = data[start:end]
     at, count = 0, 0
     while at < len(text):
@@ -72,7 +72,7 @@ def decode_document(data: Bytes, start: int, end: int, table: Bytes, characters:
             code, size = np.int32(text[At(at)]), 1
             if 0xE1 <= code < 0xF0 and at + 2 < len(text):
                 second, third = text[At(at + 1)] ^ 0x80, text[At(at + 2)] ^ 0x80
-                if second | third < 0x40:  # both go on with a character of three bytes, as most of Chinese has
+                if second | third < 0x40:  # both are continuation bytes of a three-byte character, like most of Chinese
                     code, size = (code & 0x0F) << 12 | np.int32(second) << 6 | np.int32(third), 3
             if code >= 0x80 and size == 1:
                 code, size = decode_at(text, at, len(text))
@@ -83,10 +83,10 @@ def decode_document(data: Bytes, start: int, end: int, table: Bytes, characters:
 
 @kernel
 def mark_parts(characters: Characters, count: int, parts: Bytes, places: Positions) -> int:
-    """Write what each character of a document is part of to `parts`, and return how many characters there are.
+    """Write the mark of each character of a document to `parts`, and return the number of characters.
 
-    characters: (count + 2,), the document begins at index 1. Marks and invisible characters are taken out, but for
-    marks inside words; then there are fewer characters than before, and `places` says where each of them stood.
+    characters: (count + 2,); the document begins at index 1. Invisible characters and combining marks outside words are
+    removed. If any are removed, `places` receives the original position of each remaining character.
     """
     characters[0], characters[count + 1] = BORDER, BORDER
     classes = np.int32(0)
@@ -112,13 +112,13 @@ def mark_parts(characters: Characters, count: int, parts: Bytes, places: Positio
 
 @kernel
 def _is_word(kind: int) -> bool:
-    """Return whether a character of this class is part of a word for certain."""
+    """Return whether a character of this class is part of a word regardless of its neighbours."""
     return (kind & WORD_CLASSES != 0) & (kind & HAN == 0)
 
 
 @kernel
 def _joins(character: int, before: int, after: int) -> bool:
-    """Return whether a character between two classes belongs to the word before it because of what comes next."""
+    """Return whether a character joins the word before it to the character after it; before, after: their classes."""
     apostrophe = ((character == APOSTROPHE) | (character == CURLY_APOSTROPHE)) & (after & LETTER != 0)
     point = ((character == FULL_STOP) | (character == COMMA)) & (before & after & DIGIT != 0)
     return (apostrophe | point | (character == UNDERSCORE)) & _is_word(after)
@@ -126,14 +126,14 @@ def _joins(character: int, before: int, after: int) -> bool:
 
 @kernel
 def _mark_extended(characters: Characters, count: int, parts: Bytes, places: Positions) -> int:
-    """Do as `mark_parts` for a document with characters that extend what they follow."""
+    """Do the same as `mark_parts` for a document with combining marks or invisible characters."""
     kept, part = 0, GAP
     before = characters[0]
     for at in range(count):
         character = characters[at + 1]
         kind = character >> CODE_BITS
         if kind & (MARK | IGNORED):
-            # Extends a word or a symbol, and starts nothing.
+            # Extends a word or a symbol but starts neither.
             part = GAP if part == HAN_WORD else part
             keep = part == WORD and kind & MARK != 0
         else:
@@ -156,10 +156,10 @@ def _mark_extended(characters: Characters, count: int, parts: Bytes, places: Pos
 
 @kernel
 def word_borders(parts: Bytes, count: int, borders: Positions) -> int:
-    """Write where each word (a Han word is none) starts and ends, in turn, and return how many words there are.
+    """Write the start and end of each word in turn, without Han words, and return the number of words.
 
-    borders: (count + 2,). A place is written for every character, and stays where a word starts or ends: a branch
-    would be guessed wrong at every word.
+    borders: (count + 2,). A position is written for every character and overwritten unless a word starts or ends there.
+    A branch would be mispredicted at every word.
     """
     found, inside = 0, False
     for at in range(count):

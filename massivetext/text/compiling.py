@@ -1,4 +1,4 @@
-"""How the package's Numba kernels are compiled: free of the interpreter's lock, and kept on disk where possible."""
+"""Compilation of the package's Numba kernels: they release the GIL and are cached on disk where possible."""
 
 from collections.abc import Callable
 from functools import cache
@@ -10,15 +10,15 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 SHARED_FOLDERS = ("text", "generation")
-"""Folders of the package with kernels that kernels in other files call."""
+"""Folders of the package whose kernels are called by kernels in other files."""
 
 
 def kernel(function: Function, **options: Any) -> Function:
-    """Return `function` compiled on first use, running without the interpreter's lock.
+    """Return `function`, compiled on first use and running without the GIL.
 
-    options: further arguments of Numba's `njit`, such as fastmath. The machine code is kept in `$NUMBA_CACHE_DIR`, else
-    beside the source, else in the user's cache folder. Where none of these can be written (a read-only installation
-    without a home) each process compiles anew: slower to start, the same results.
+    options: further arguments of Numba's `njit`, such as fastmath. The machine code is cached in `$NUMBA_CACHE_DIR`, or
+    else beside the source, or else in the user's cache folder. If none of these is writable (a read-only installation
+    without a home folder), each process compiles again: it starts more slowly and gives the same results.
     """
     try:
         compiled = njit(nogil=True, cache=True, **options)(function)
@@ -26,7 +26,7 @@ def kernel(function: Function, **options: Any) -> Function:
         if "no locator available" not in str(error):
             raise
         return cast(Function, njit(nogil=True, **options)(function))
-    # Numba asks whether the kernel's own file has changed, and would go on with old code of the kernels it calls.
+    # Numba only checks whether the kernel's own file has changed, so it would reuse old code of the kernels it calls.
     index = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if index is not None:
         index._source_stamp = (index._source_stamp, shared_stamp())
@@ -35,7 +35,7 @@ def kernel(function: Function, **options: Any) -> Function:
 
 @cache
 def shared_stamp() -> tuple[tuple[str, int, int], ...]:
-    """Return name, size and time of change of each file whose kernels others call."""
+    """Return name, size and modification time of each file whose kernels are called from other files."""
     package = Path(__file__).parents[1]
     files = sorted(path for folder in SHARED_FOLDERS for path in (package / folder).glob("*.py"))
     return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)

@@ -1,7 +1,7 @@
-"""Kernels that count words, symbols, lines and repeated lines in one document after another.
+"""Kernels that count the words, symbols, lines and repeated lines of documents.
 
-What is counted is defined in `massivetext.text.statistics`. A document is decoded once (`massivetext.text.characters`);
-then one loop after the other counts from that, each so plain that it has few branches or becomes vectors.
+The units are defined in `massivetext.text.statistics`. A document is decoded once (`massivetext.text.characters`), then
+several loops count from the decoded characters. Each loop is simple enough to be vectorised or to have few branches.
 """
 
 import numpy as np
@@ -52,7 +52,7 @@ COUNTS = (
     "duplicate_paragraphs",
     "duplicate_paragraph_characters",
 )
-"""What the columns of the counts are, in order."""
+"""Names of the columns of the counts, in order."""
 (
     CHARACTERS, WORDS, WORD_CHARACTERS, SYMBOLS, ALPHABETIC_WORDS, STOP_WORDS, HASHES, ELLIPSES, DIGITS, SPACES, HANS,
     LINES, LONGEST_LINE, BULLET_LINES, ELLIPSIS_LINES, DUPLICATE_LINES, DUPLICATE_LINE_CHARACTERS,
@@ -67,7 +67,7 @@ NEW_LINE, HASH, HYPHEN, BULLET, ELLIPSIS = (ord(character) for character in "\n#
 LINE_FACTORS = np.array([pow(int(SPREAD), power, 2**64) for power in (1, 2, 3, 4)], dtype=np.uint64)
 STOP_SHIFT, ALL_STOP_WORDS = 58, (1 << len(STOP_WORD_LIST)) - 1
 STOP_KEYS, STOP_BITS = np.zeros(64, np.uint64), np.zeros(64, np.int64)
-"""Stop words, 16 bits a character, at their own places: the upper bits of key * SPREAD, different for all."""
+"""Hash table of the stop words, 16 bits per character. The slot is the upper bits of key * SPREAD; none collide."""
 for _index, _word in enumerate(STOP_WORD_LIST):
     _key = sum(ord(_character) << 16 * _at for _at, _character in enumerate(_word))
     _place = _key * int(SPREAD) % 2**64 >> STOP_SHIFT
@@ -79,9 +79,9 @@ Counts = npt.NDArray[np.int64]
 
 @kernel
 def count_marks(characters: Characters, count: int, out: Counts) -> None:
-    """Add hash signs and ellipses of one document, as it was decoded, to its row of counts.
+    """Write the numbers of hash signs and ellipses of one decoded document to its row of counts.
 
-    characters: one more than the document's, and this one no full stop.
+    characters: (count + 1,) or longer; the character after the document is not a full stop.
     """
     hashes, ellipses, pairs = np.int32(0), np.int32(0), np.int32(0)
     for at in range(count):
@@ -98,9 +98,10 @@ def count_marks(characters: Characters, count: int, out: Counts) -> None:
 
 @kernel
 def count_words(characters: Characters, parts: Bytes, count: int, borders: Positions, out: Counts) -> None:
-    """Add words, symbols and single characters of one document to its row of counts.
+    """Write the numbers of words, symbols and kinds of characters of one document to its row of counts.
 
-    characters, parts: of `mark_parts`, without what stands before the first. borders: (count + 2,), room to work in.
+    characters, parts: from `mark_parts`, without the border before the first character. borders: (count + 2,) scratch
+    array.
     """
     digits, spaces, hans, han_letters = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
     for at in range(count):
@@ -131,9 +132,10 @@ def count_words(characters: Characters, parts: Bytes, count: int, borders: Posit
 
 @kernel
 def count_stop_words(characters: Characters, borders: Positions, words: int) -> int:
-    """Return how many different stop words there are among words; characters: 3 more than the last word has.
+    """Return the number of different stop words among the words.
 
-    Each word is looked up in a table that gives every stop word a place of its own, without a branch.
+    characters: at least 3 more than the end of the last word. Each word is looked up without a branch in a hash table
+    that has no collisions.
     """
     found = 0
     for word in range(words):
@@ -155,7 +157,7 @@ def count_stop_words(characters: Characters, borders: Positions, words: int) -> 
 
 @kernel
 def count_repeated(hashes: Hashes, lengths: Counts, count: int) -> tuple[int, int]:
-    """Return how many of the first `count` hashes occurred before in the document, and the sum of their lengths."""
+    """Return how many of the first `count` hashes are repeats of an earlier one, and the sum of their lengths."""
     if count < 2:
         return 0, 0
     size = 1
@@ -177,7 +179,7 @@ def count_repeated(hashes: Hashes, lengths: Counts, count: int) -> tuple[int, in
 
 @kernel
 def count_line(characters: Characters, start: int, end: int, out: Counts) -> np.uint64:
-    """Return the hash of the line characters[start:end], which has no space at its ends; add it to the counts."""
+    """Add the line characters[start:end], already trimmed, to the counts, and return its hash."""
     first, last = characters[start] & CODE_MASK, characters[end - 1] & CODE_MASK
     out[LINES] += 1
     out[LONGEST_LINE] = max(out[LONGEST_LINE], end - start)
@@ -191,7 +193,7 @@ def count_line(characters: Characters, start: int, end: int, out: Counts) -> np.
 
 @kernel
 def hash_line(characters: Characters, start: int, end: int) -> np.uint64:
-    """Return a hash of characters[start:end], four at a time: a polynomial in LINE_FACTOR."""
+    """Return a hash of characters[start:end], computed four characters at a time as a polynomial."""
     value, at = HASH_START, start
     while at + 4 <= end:
         four = (
@@ -210,7 +212,7 @@ def hash_line(characters: Characters, start: int, end: int) -> np.uint64:
 
 @kernel
 def find_lines(characters: Characters, count: int, breaks: Positions) -> int:
-    """Write where each line of one document ends, and return how many line feeds there are."""
+    """Write the end of each line of one document, and return the number of line feeds."""
     found = 0
     for start in range(0, count, BLOCK):
         block = characters[start : min(start + BLOCK, count)]
@@ -218,7 +220,7 @@ def find_lines(characters: Characters, count: int, breaks: Positions) -> int:
         for inside in range(len(block)):
             feeds |= np.int32(block[inside] & CODE_MASK == NEW_LINE)
         for inside in range(len(block) if feeds else 0):
-            # Written everywhere, and kept where a line ends: no branch that is guessed wrong.
+            # Write always and advance only where a line ends: this avoids a branch that would be mispredicted.
             breaks[At(found)] = start + inside
             found += block[inside] & CODE_MASK == NEW_LINE
     breaks[At(found)] = count
@@ -227,9 +229,9 @@ def find_lines(characters: Characters, count: int, breaks: Positions) -> int:
 
 @kernel
 def count_lines(characters: Characters, count: int, breaks: Positions, out: Counts) -> None:
-    """Add lines, paragraphs and their repetitions of one document to its row of counts.
+    """Add the lines, paragraphs and their repetitions of one document to its row of counts.
 
-    breaks: (count + 1,), room to work in.
+    breaks: (count + 1,) scratch array.
     """
     found = find_lines(characters, count, breaks)
     lines, line_lengths = np.empty(found + 1, dtype=np.uint64), np.empty(found + 1, dtype=np.int64)
@@ -263,7 +265,7 @@ def count_lines(characters: Characters, count: int, breaks: Positions, out: Coun
 
 @kernel
 def count_documents(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts) -> None:
-    """Write the counts of each document to its row of `counts`, (documents, len(COUNTS)) int64, zeros before."""
+    """Write the counts of each document to its row of `counts`, a zeroed (documents, len(COUNTS)) int64 array."""
     longest = longest_document(offsets)
     characters, parts = np.zeros(longest + 2 + LONGEST_STOP_WORD, np.int32), np.empty(longest, np.uint8)
     places, room = np.empty(longest, np.int32), np.empty(longest + 2, np.int32)
@@ -280,7 +282,7 @@ def count_documents(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts)
 
 @kernel
 def count_units(data: Bytes, offsets: Offsets, table: Bytes, counts: Counts) -> None:
-    """Write how many words and symbols each document has to `counts`, (documents,)."""
+    """Write the number of words and symbols of each document to `counts`, (documents,)."""
     longest = longest_document(offsets)
     characters, parts = np.empty(longest + 2, np.int32), np.empty(longest, np.uint8)
     places = np.empty(longest, np.int32)

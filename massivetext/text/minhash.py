@@ -1,12 +1,12 @@
-"""Shingles of texts, their MinHash signatures, and the keys under which near-duplicates meet.
+"""Shingles of texts, their MinHash signatures, and the band keys that near-duplicates share.
 
-A shingle is `ngram` words in a row, or `han_ngram` where the first of them is a Han character, because a Han character
-says less than an English word; a text with fewer words than either is one shingle of all of them. The share of
-shingles that two texts have in common, of those that either has, is their Jaccard similarity.
+A shingle is a run of `ngram` words, or of `han_ngram` words if the first is a Han character, because a Han character
+carries less information than an English word. A text too short for any shingle is one shingle of all its words. The
+Jaccard similarity of two texts is the number of shingles that they share, divided by the number that either has.
 
-A. Broder, "On the resemblance and containment of documents" (1997): the smallest value of a hash function over a set is
-equal for two sets with a probability of about their similarity. Here the functions are `a * x + b` modulo 2**32 on 32
-well mixed bits of each shingle's hash, `a` odd; a and b come from a fixed generator and belong to the version.
+A. Broder, "On the resemblance and containment of documents" (1997): the minimum of a hash function over a set is equal
+for two sets with a probability of about their similarity. The functions here are `a * x + b` modulo 2**32 with odd `a`,
+on 32 well-mixed bits of each shingle's hash. a and b come from a fixed generator and are part of the version.
 """
 
 import numpy as np
@@ -18,24 +18,24 @@ from massivetext.text.compiling import kernel
 from massivetext.text.words import HAN_BIT, HASH_START, Hashes, Words, mix
 
 MINHASH_VERSION = 2
-"""Grows whenever the same text could give other shingles or signatures."""
+"""Incremented when the same text could give different shingles or signatures."""
 MOST = np.uint32(0xFFFFFFFF)
 SHINGLE_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 UPPER_HALF = np.uint64(32)
 TOGETHER = 4
-"""Hash functions for which the shingles are read once."""
+"""Number of hash functions computed in one pass over the shingles."""
 
 Signatures = npt.NDArray[np.uint32]
 
 
 def hash_functions(count: int) -> tuple[Signatures, Signatures]:
-    """Return the factors (odd) and summands of the first `count` hash functions; more begin with the same ones."""
+    """Return the odd factors and the summands of the first `count` hash functions; a larger count only adds more."""
     numbers = np.random.Generator(np.random.PCG64(1)).integers(0, 2**32, (count, 2), dtype=np.uint32)
     return numbers[:, 0] | np.uint32(1), numbers[:, 1].copy()
 
 
 def signatures(words: Words, hashes: int, ngram: int, han_ngram: int) -> tuple[Signatures, Offsets]:
-    """Return (texts, hashes) MinHash signatures, and how many shingles each text has; one without words has 0."""
+    """Return (texts, hashes) MinHash signatures, and each text's number of shingles (0 for a text without words)."""
     factors, summands = hash_functions(-(-hashes // TOGETHER) * TOGETHER)
     texts = len(words.offsets) - 1
     found, counts = np.empty((texts, len(factors)), np.uint32), np.zeros(texts, np.int64)
@@ -44,16 +44,16 @@ def signatures(words: Words, hashes: int, ngram: int, han_ngram: int) -> tuple[S
 
 
 def shingle_sets(words: Words, ngram: int, han_ngram: int) -> tuple[Hashes, Offsets]:
-    """Return the 64-bit hashes of each text's different shingles, ascending, and the texts' offsets in them."""
+    """Return the sorted 64-bit hashes of each text's distinct shingles, and the offsets of the texts in them."""
     found, offsets = np.empty(len(words.hashes), np.uint64), np.zeros(len(words.offsets), np.int64)
     _collect(words.hashes, words.offsets, ngram, han_ngram, found, offsets)
     return found[: offsets[-1]], offsets
 
 
 def band_keys(signed: Signatures, bands: int, rows: int) -> Hashes:
-    """Return (bands, texts) keys, the 64-bit hash of each band's `rows` values of a signature.
+    """Return (bands, texts) keys; each key is the 64-bit hash of the `rows` signature values of a band.
 
-    Two texts with equal keys in one band are candidates; of similarity s they are so with probability
+    Two texts with an equal key in any band are candidates. Texts of similarity s are candidates with probability
     1 - (1 - s**rows)**bands.
     """
     keys = np.empty((bands, len(signed)), np.uint64)
@@ -63,7 +63,7 @@ def band_keys(signed: Signatures, bands: int, rows: int) -> Hashes:
 
 @kernel
 def shingle(hashes: Hashes, start: int, end: int) -> np.uint64:
-    """Return the hash of the words start to end, in their order: the polynomial of their hashes, mixed."""
+    """Return the hash of the word sequence hashes[start:end], a mixed polynomial of the word hashes."""
     value = np.uint64(0)
     for at in range(start, end):
         value = value * SHINGLE_FACTOR + hashes[at]
@@ -72,7 +72,7 @@ def shingle(hashes: Hashes, start: int, end: int) -> np.uint64:
 
 @kernel
 def powers(most: int) -> Hashes:
-    """Return SHINGLE_FACTOR to the powers 0 to `most`."""
+    """Return the powers of SHINGLE_FACTOR from 0 to `most`."""
     found = np.ones(most + 1, np.uint64)
     for power in range(most):
         found[power + 1] = found[power] * SHINGLE_FACTOR
@@ -83,10 +83,10 @@ def powers(most: int) -> Hashes:
 def shingle_document(
     hashes: Hashes, start: int, end: int, ngram: int, han_ngram: int, factors: Hashes, sums: Hashes, out: Hashes
 ) -> int:
-    """Write the hashes of the shingles of the words start to end and return how many they are.
+    """Write the hashes of the shingles of hashes[start:end] and return their number.
 
-    Each is that of `shingle`, from the difference of two sums from the document's beginning, so that its length costs
-    nothing. sums: (words + 1,), room to work in; factors: `powers` of the longer length.
+    The hashes equal those of `shingle`. Each is the difference of two prefix sums, so its cost does not depend on the
+    length of the shingle. sums: (words + 1,) scratch array. factors: `powers` of the longer shingle length.
     """
     words = end - start
     total = np.uint64(0)
@@ -116,7 +116,7 @@ def _sign(
     found: Signatures,
     counts: Offsets,
 ) -> None:
-    """Write signatures and numbers of shingles."""
+    """Write the signature and the number of shingles of each document."""
     longest = longest_document(offsets)
     sums, shingles, values = (
         np.empty(longest + 1, np.uint64),
@@ -137,7 +137,7 @@ def _sign(
 
 @kernel
 def write_smallest(values: Signatures, factors: Signatures, summands: Signatures, found: Signatures) -> None:
-    """Write the smallest value of each of TOGETHER hash functions; the compiler turns the loop into vectors."""
+    """Write the smallest value of each of TOGETHER hash functions; the compiler vectorises the loop."""
     least_0, least_1, least_2, least_3 = MOST, MOST, MOST, MOST
     for at in range(len(values)):
         value = values[at]
@@ -150,7 +150,7 @@ def write_smallest(values: Signatures, factors: Signatures, summands: Signatures
 
 @kernel
 def _collect(hashes: Hashes, offsets: Offsets, ngram: int, han_ngram: int, found: Hashes, set_offsets: Offsets) -> None:
-    """Write each document's different shingles, sorted."""
+    """Write each document's distinct shingles in ascending order."""
     out = 0
     longest = longest_document(offsets)
     sums, shingles = np.empty(longest + 1, np.uint64), np.empty(longest, np.uint64)
@@ -173,10 +173,10 @@ def _collect(hashes: Hashes, offsets: Offsets, ngram: int, han_ngram: int, found
 
 @kernel
 def sort_hashes(values: Hashes, count: int, starts: Positions, out: Hashes) -> None:
-    """Write the first `count` values, which are hashes, to `out` in ascending order.
+    """Write the first `count` values, which must be hashes, to `out` in ascending order.
 
-    Each goes to about its place by its upper bits, one value a place, and then past the few that it came before; so the
-    time grows with the count alone. starts: (2 * count + 2,), room to work in.
+    A bucket sort by the upper bits, with about one value per bucket, is followed by an insertion sort. The time grows
+    linearly with the count. starts: (2 * count + 2,) scratch array.
     """
     bits = 1
     while 1 << bits < count:
@@ -202,7 +202,7 @@ def sort_hashes(values: Hashes, count: int, starts: Positions, out: Hashes) -> N
 
 @kernel
 def _key_bands(signed: Signatures, rows: int, keys: Hashes) -> None:
-    """Write the keys of all bands."""
+    """Write the keys of all bands for all documents."""
     for band in range(len(keys)):
         for document in range(len(signed)):
             value = HASH_START
@@ -214,7 +214,7 @@ def _key_bands(signed: Signatures, rows: int, keys: Hashes) -> None:
 
 @kernel
 def common(left: Hashes, right: Hashes) -> int:
-    """Return how many numbers two ascending arrays without repetitions have in common."""
+    """Return the number of values that two ascending arrays without repetitions have in common."""
     found, i, j = 0, 0, 0
     while i < len(left) and j < len(right):
         if left[i] == right[j]:
@@ -230,8 +230,10 @@ def common(left: Hashes, right: Hashes) -> int:
 
 @kernel
 def jaccard(left: Hashes, right: Hashes, least: float) -> float:
-    """Return the Jaccard similarity of two ascending arrays without repetitions, or 0 where their sizes alone put it
-    below `least`."""
+    """Return the Jaccard similarity of two ascending arrays without repetitions.
+
+    Returns 0 if their sizes alone imply a similarity below `least`.
+    """
     if min(len(left), len(right)) < least * max(len(left), len(right)):
         return 0.0
     shared = common(left, right)

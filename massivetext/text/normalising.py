@@ -1,4 +1,4 @@
-"""The normal form of all stored text."""
+"""Conversion of text to the normal form in which all text is stored."""
 
 import numpy as np
 import pyarrow as pa
@@ -21,11 +21,11 @@ LONG_RUN_OF_MARKS, MARKS_IN_A_ROW = f"{MARK}{{{LONG_RUN}}}", f"({MARK}{{30}})"
 
 
 def normalise_text(array: pa.Array) -> pa.Array:
-    """Return the texts in normal form: "\\n" ends lines, no controls but tab, no byte order marks, NFC.
+    """Return the texts in normal form: "\\n" ends lines, no controls except tab, no byte order marks, NFC.
 
-    array: string or large_string; the result has its type, and is `array` itself where all of it is normal already.
-    "\\r\\n" and a lone "\\r" become "\\n"; other controls (category Cc, so also U+0085 and DEL) and U+FEFF anywhere are
-    removed first, so that what they held apart can compose. Doing it twice changes nothing more.
+    array: string or large_string. The result has the same type, and is `array` itself if all of it is already normal.
+    "\\r\\n" and a single "\\r" become "\\n". Other controls (category Cc, so also U+0085 and DEL) and U+FEFF anywhere
+    are removed before NFC, so that the characters around them can compose. The function is idempotent.
     """
     data, offsets = string_buffers(array)
     found = np.zeros(len(array), dtype=np.uint8)
@@ -40,7 +40,7 @@ def normalise_text(array: pa.Array) -> pa.Array:
 
 
 def compose_text(array: pa.Array) -> pa.Array:
-    """Return the texts in NFC and otherwise as they are; `array` itself where all of it is NFC already."""
+    """Return the texts in NFC, otherwise unchanged; `array` itself if all of it is already in NFC."""
     data, offsets = string_buffers(array)
     found = np.zeros(len(array), dtype=np.uint8)
     find_unsettled(data, offsets, class_table(), found)
@@ -48,7 +48,7 @@ def compose_text(array: pa.Array) -> pa.Array:
 
 
 def _composed(array: pa.Array, found: Bytes) -> pa.Array:
-    """Return the texts of which `find_unsettled` found that NFC may change them in NFC, the others as they are."""
+    """Return the texts with NFC applied where NFC may change them; found: the flags from `find_unsettled`."""
     unsettled = pa.array((found & HAS_UNSETTLED).astype(bool))
     if not unsettled.true_count:
         return array
@@ -60,10 +60,10 @@ def _composed(array: pa.Array, found: Bytes) -> pa.Array:
 
 
 def _with_joiners(texts: pa.Array) -> pa.Array:
-    """Return the texts with a joiner after every 30 marks of a run that is too long to be of any language.
+    """Return the texts with a joiner after every 30 combining marks in runs of LONG_RUN marks or more.
 
-    Sorting the marks of a run takes time with the square of its length. This is Unicode's stream-safe text (UAX #15,
-    section 13), for runs of LONG_RUN marks or more only: shorter ones stay as they are.
+    No language has such runs, and sorting the marks of a run takes time quadratic in its length. This is Unicode's
+    Stream-Safe Text Format (UAX #15, section 13), but shorter runs are left unchanged.
     """
     long = pc.fill_null(pc.match_substring_regex(texts, LONG_RUN_OF_MARKS), False)
     safe = pc.replace_substring_regex(texts.filter(long), MARKS_IN_A_ROW, "\\1\u034f")

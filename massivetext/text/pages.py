@@ -1,10 +1,10 @@
-"""What web pages and code files look like: ends of lines, kinds of characters, their variety.
+"""Statistics of the layout of web pages and code files: line ends, kinds of characters, variety of characters.
 
-- A *line* is what stands between two line feeds, without the white space around it; blank lines are not counted.
-- A line *ends* where its last character, closing quotation marks and brackets left out, ends a sentence in English,
-  Chinese or another script (`massivetext.text.terminals`).
-- A *sentence end* is such a mark before white space, the end of the text or a closing mark; a Chinese one needs none,
-  except that a wide full stop inside a number or an abbreviation ends nothing.
+- A *line* is the text between two line feeds, without the white space around it; blank lines are not counted.
+- An *ended line* is a line whose last character, closing quotation marks and brackets ignored, ends a sentence in
+  English, Chinese or another script (`massivetext.text.terminals`).
+- A *sentence end* is such a mark before white space, the end of the text or a closing mark. A Chinese mark ends a
+  sentence whatever follows, except for a wide full stop inside a number or an abbreviation.
 """
 
 import threading
@@ -30,20 +30,20 @@ from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WOR
 from massivetext.text.words import HASH_FACTOR, HASH_START, Hashes, fold_table
 
 PAGE_VERSION = 4
-"""Grows whenever the same text could give other statistics."""
+"""Incremented when the same text could give different statistics."""
 SHORT_CHARACTERS = 30
 REMEMBERED = 64
-"""Characters that occur less often share what is computed of their number."""
+"""The entropy terms of characters that occur fewer times than this are cached by number of occurrences."""
 FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0x4E00, 0x9FA5
-"""What the rules for Chinese web pages count as Chinese: the ideographs of Unicode 1.1."""
+"""The characters that the rules for Chinese web pages count as Chinese: the ideographs of Unicode 1.1."""
 OPEN_BRACKET, CLOSED_BRACKET = ord("【"), ord("】")
 IS_PLAIN = np.arange(256) < 0x80
-"""Characters of one byte that neither part lines nor end sentences."""
+"""One-byte characters that neither end lines nor sentences."""
 IS_PLAIN[[NEW_LINE, *(code for code in SENTENCE_ENDS if code < 0x80)]] = False
 MORE_ENDS = ("readmore", "read more", "展开", "更多", "。。。")
 MORE = np.array([[ord(c) for c in reversed(text)] + [0] * (9 - len(text)) for text in MORE_ENDS], dtype=np.int32)
 IS_MORE_LAST = np.zeros(256, np.bool_)
-"""The lowest bytes of their last characters."""
+"""Whether a byte is the lowest byte of the last character of one of MORE_ENDS."""
 IS_MORE_LAST[MORE[:, 0] & 0xFF] = True
 
 COUNTED = (
@@ -67,7 +67,7 @@ SHARES = {
     "bracketed_fraction": ("bracketed", "characters"),
     "unique_character_fraction": ("unique", "characters"),
 }
-"""Each fraction (and the mean): what is counted, and of how many."""
+"""The numerator and denominator of each fraction and of the mean."""
 PAGES: dict[str, pa.DataType] = {
     **{name: pa.int64() for name in ("characters", "line_feeds", "sentences", "punctuation")},
     **{name: pa.float64() for name in SHARES},
@@ -76,14 +76,14 @@ PAGES: dict[str, pa.DataType] = {
 }
 """The name and type of every statistic, in order.
 
-short lines have at most 30 characters; more lines end in readmore, 展开, 更多 or 。。。; ideographs U+4E00 to U+9FA5;
-bracketed characters stand between 【 and 】. With nothing to divide by, 0. line_feeds_per_word: per word or symbol, as
-`massivetext.text.statistics` defines them; a text without any counts as one.
+Short lines have at most 30 characters. "More" lines end in readmore, read more, 展开, 更多 or 。。。. Ideographs are
+U+4E00 to U+9FA5. Bracketed characters are between 【 and 】. A fraction with denominator 0 is 0. line_feeds_per_word
+is per word or symbol, as defined in `massivetext.text.statistics`; a text without either counts as having one.
 """
 
 
 class _Seen(threading.local):
-    """How often each code point occurs in the text at hand: a zero for all between texts, an array for each thread."""
+    """Hold the occurrences of each code point in the current text, for each thread; all zero between texts."""
 
     def __init__(self) -> None:
         self.counts = np.zeros(0x110000, np.int32)
@@ -93,7 +93,7 @@ _seen = _Seen()
 
 
 def page_statistics(array: pa.Array) -> dict[str, pa.Array]:
-    """Return every statistic of `PAGES` for each text of a string or large_string array; null where it is null."""
+    """Return every statistic of `PAGES` for each text of a string or large_string array; null for a null text."""
     data, offsets = string_buffers(array)
     counts, entropy = np.zeros((len(array), len(COUNTED)), np.int64), np.zeros(len(array))
     _count_pages(data, offsets, class_table(), fold_table(), _seen.counts, counts, entropy)
@@ -102,7 +102,7 @@ def page_statistics(array: pa.Array) -> dict[str, pa.Array]:
     column["characters_without_punctuation"] = column["characters"] - column["punctuation"]
     column["character_entropy_nats"] = entropy
     column["line_feeds_per_word"], parted = np.zeros(len(array)), counts[:, LINE_FEEDS] > 0
-    # Words are counted only where there is something to divide by them.
+    # Words are counted only for texts with line feeds; for the others the ratio is 0.
     words = words_and_symbols(array.filter(pa.array(parted)))
     column["line_feeds_per_word"][parted] = counts[parted, LINE_FEEDS] / np.maximum(words, 1)
     for name, (part, whole) in SHARES.items():
@@ -114,7 +114,7 @@ def page_statistics(array: pa.Array) -> dict[str, pa.Array]:
 
 @kernel
 def _trim(data: Bytes, start: int, end: int, table: Bytes) -> tuple[int, int, int]:
-    """Return where data[start:end] starts and ends without white space around it, and the characters left out."""
+    """Return start and end of data[start:end] without surrounding white space, and the number of characters removed."""
     cut = 0
     while start < end:
         code, size = decode_at(data, start, end)
@@ -131,7 +131,7 @@ def _trim(data: Bytes, start: int, end: int, table: Bytes) -> tuple[int, int, in
 
 @kernel
 def _ends(data: Bytes, start: int, end: int) -> bool:
-    """Return whether the line ends as a sentence does."""
+    """Return whether the last character of the line, closing marks ignored, ends a sentence."""
     while end > start:
         code, size = last_character(data, start, end)
         mark = mark_of(code)
@@ -143,7 +143,7 @@ def _ends(data: Bytes, start: int, end: int) -> bool:
 
 @kernel
 def _ends_with_more(data: Bytes, start: int, end: int, folds: Positions) -> bool:
-    """Return whether the line ends in one of MORE."""
+    """Return whether the line ends with one of MORE_ENDS, in any case."""
     for row in range(len(MORE)):
         at, stop = 0, end
         while at < MORE.shape[1] and MORE[row, at] and stop > start:
@@ -158,7 +158,7 @@ def _ends_with_more(data: Bytes, start: int, end: int, folds: Positions) -> bool
 
 @kernel
 def _hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
-    """Return a hash of data[start:end], eight bytes at a time."""
+    """Return a hash of data[start:end], computed eight bytes at a time."""
     value, at = HASH_START, start
     while at + 8 <= end:
         eight = np.uint64(0)
@@ -185,7 +185,7 @@ def _count_line(
     lengths: Counts,
     out: Counts,
 ) -> None:
-    """Add a line of so many characters, and write its hash and length; blank ones are nothing."""
+    """Add a line of `characters` characters to the counts, and write its hash and length; ignore a blank line."""
     start, end, cut = _trim(data, start, end, table)
     if start < end:
         length = characters - cut
@@ -204,10 +204,11 @@ def _count_line(
 def _count_kinds(
     kinds: Positions, seen: Positions, table: Bytes, terms: npt.NDArray[np.float64], entropy: float, out: Counts
 ) -> float:
-    """Add what is counted by character, and return the entropy in nats with these characters added.
+    """Add the counts of kinds of characters, and return `entropy` plus the entropy terms of these characters, in nats.
 
-    kinds: the characters; seen: how often each occurs, which is 0 again afterwards. terms: what was added for the first
-    numbers of occurrences, 0 where it was not: many characters are as frequent. What a character is is no branch.
+    kinds: the distinct characters. seen: the number of occurrences of each code point, reset to 0 here. terms: cache of
+    entropy terms by number of occurrences, 0 if not yet computed; many characters are equally frequent. The class of a
+    character is tested without a branch.
     """
     alphanumerics, digits, hans, punctuation = 0, 0, 0, 0
     for code in kinds:
@@ -249,10 +250,10 @@ def _count_page(
 ) -> float:
     """Write the counts of the text data[start:end], and return the entropy of its characters in nats.
 
-    seen: a zero for each code point, which it is again afterwards. kinds, hashes, lengths: room for the different
-    characters (those of ASCII come first) and for the lines.
+    seen: zero for each code point, before and after the call. kinds: scratch array for the distinct characters, ASCII
+    first. hashes, lengths: scratch arrays for the lines.
     """
-    # A character's place in the text is that of its first byte without the further bytes of those before it.
+    # A character's position is that of its first byte, less the number of continuation bytes before it.
     at, further, foreign, sentences, bracketed, open_at = start, start, 0x80, 0, 0, -1
     line, line_further = start, start
     while at < end:
@@ -263,7 +264,7 @@ def _count_page(
             break
         code, size = ideograph_at(data, at, end), 3
         if code:
-            # Whether a character is new is as good as chance: no branch.
+            # Whether a character is new is unpredictable, so this is not a branch.
             kinds[foreign] = code
             foreign += seen[code] == 0
             seen[code] += 1
@@ -314,7 +315,7 @@ def _count_pages(
     counts: Counts,
     entropy: npt.NDArray[np.float64],
 ) -> None:
-    """Write the counts of each document to its row, and its entropy."""
+    """Write the counts and the entropy of each document to its row."""
     longest = longest_document(offsets)
     kinds = np.empty(0x80 + longest // 2 + 2, np.int32)
     hashes, lengths = np.empty(longest // 2 + 1, np.uint64), np.empty(longest // 2 + 1, np.int64)

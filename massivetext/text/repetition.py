@@ -1,15 +1,16 @@
-"""How much of a text stands in word sequences that it repeats: Gopher's rules for n-grams.
+"""Fraction of a text inside repeated word n-grams: the repetition rules of Gopher.
 
 J. Rae et al., "Scaling Language Models: Methods, Analysis & Insights from Training Gopher", arXiv:2112.11446, table A1.
-Read as the paper words it; where the rule's usual code (datatrove's) differs, the paper is followed:
+Where the paper and the usual implementation (datatrove's) differ, the paper is followed:
 
-- The fraction is of the text's characters that stand between the first and last character of an n-gram, each counted
-  once. The code multiplies length by count, so overlaps count twice and a fraction may exceed 1 (top n-grams), or jumps
-  over n words after each find and leaves out the spaces (duplicate n-grams).
-- Words are those of `massivetext.text.words`, punctuation and case left out. The code takes the marks a word splitter
-  gives and keeps case.
-- An n-gram that occurs once repeats nothing: a text without repetition has 0. The code gives the length of some n-gram.
-- A duplicate is any occurrence after the first, in paper and code alike.
+- The fraction is the share of the text's characters from the first to the last character of an n-gram, each counted
+  once. datatrove multiplies length by count for top n-grams, so overlaps count twice and a fraction may exceed 1. For
+  duplicate n-grams it skips n words after each match and does not count spaces.
+- Words are those of `massivetext.text.words`, without punctuation and case. datatrove includes the punctuation from its
+  word splitter and keeps case.
+- An n-gram that occurs once is not a repetition, so a text without repetition has 0. datatrove returns the length of
+  some n-gram.
+- A duplicate is any occurrence after the first, in both.
 """
 
 import numpy as np
@@ -22,7 +23,7 @@ from massivetext.text.compiling import kernel
 from massivetext.text.words import Hashes, Words, mix
 
 REPETITION_VERSION = 1
-"""Grows whenever the same text could give other fractions."""
+"""Incremented when the same text could give different fractions."""
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, from the golden ratio: near numbers differ in the upper bits of products
 TOP_ORDERS = (2, 3, 4)
 DUPLICATE_ORDERS = (5, 6, 7, 8, 9, 10)
@@ -34,13 +35,13 @@ REPETITIONS: dict[str, pa.DataType] = {
 }
 """The name and type of every fraction, in order.
 
-top: characters inside the n-gram that occurs most often (of several, the one that begins first). duplicate: characters
-inside n-grams that occurred before.
+top: characters inside the most frequent n-gram (of equally frequent ones, the one that begins first). duplicate:
+characters inside n-grams that occurred earlier in the text.
 """
 
 
 def repetition_statistics(words: Words, like: pa.Array) -> dict[str, pa.Array]:
-    """Return every fraction of `REPETITIONS` for each text of `like`, whose words are given; null where it is null."""
+    """Return every fraction of `REPETITIONS` for each text; words: of the texts; like: the texts, for their nulls."""
     covered = np.zeros((len(like), len(REPETITIONS)), dtype=np.int64)
     _cover(words.hashes, words.starts, words.ends, words.offsets, covered)
     fractions = covered / np.maximum(words.characters, 1)[:, None]
@@ -55,7 +56,7 @@ def repetition_statistics(words: Words, like: pa.Array) -> dict[str, pa.Array]:
 def group_equal(
     keys: Hashes, count: int, positions: Positions, groups: Positions, slots: Positions, sizes: Positions
 ) -> None:
-    """Set groups[i] to the position of the first equal key, and sizes[position] to how many there are."""
+    """Set groups[i] to the position of the first key that equals key i, and sizes[position] to the number of them."""
     size = 1
     while size < 2 * count:
         size *= 2
@@ -78,10 +79,10 @@ def group_equal(
 
 @kernel
 def keep_repeated(keys: Hashes, count: int, positions: Positions, seen: Bytes) -> int:
-    """Move the keys that may occur more than once to the front, with their positions, and return how many they are.
+    """Move the keys that may occur more than once to the front, with their positions, and return their number.
 
-    All that do are among them, and about one in ten of the others. seen: (16 * count,), room to work in. No branch
-    depends on a key, as it does in a table of the keys themselves, which then holds few.
+    These are all repeated keys and about one in ten of the others. This filter has no branch that depends on a key,
+    unlike the hash table of `group_equal`, which then has to hold only a few keys. seen: (16 * count,) scratch array.
     """
     bits = 3
     while 1 << bits < 8 * count:
@@ -102,7 +103,7 @@ def keep_repeated(keys: Hashes, count: int, positions: Positions, seen: Bytes) -
 
 @kernel
 def _keep_grouped(count: int, positions: Positions, groups: Positions, sizes: Positions) -> int:
-    """Move the positions whose group has more than one member to the front and return how many they are."""
+    """Move the positions whose group has more than one member to the front and return their number."""
     kept = 0
     for index in range(count):
         position, group = positions[index], groups[index]
@@ -115,9 +116,10 @@ def _keep_grouped(count: int, positions: Positions, groups: Positions, sizes: Po
 def _covered_characters(
     count: int, positions: Positions, groups: Positions, wanted: int, order: int, starts: Positions, ends: Positions
 ) -> int:
-    """Return the characters inside n-grams of the group `wanted`; for -1, inside all but the first of each group.
+    """Return the number of characters inside n-grams of a group.
 
-    starts, ends: of the document's words.
+    wanted: the group; -1 for all groups, without the first occurrence of each. starts, ends: positions of the
+    document's words.
     """
     characters, until = 0, 0
     for index in range(count):
@@ -133,10 +135,11 @@ def _covered_characters(
 def _cover(
     hashes: Hashes, starts: Positions, ends: Positions, offsets: Offsets, covered: npt.NDArray[np.int64]
 ) -> None:
-    """Write the characters covered, (documents, len(REPETITIONS)).
+    """Write the number of characters covered by repetitions, (documents, len(REPETITIONS)).
 
-    An n-gram can only be repeated where both (n-1)-grams in it are, so each order looks at what the one before left.
-    A pair of words is known by their hashes, a longer n-gram by the positions at which the two first occurred.
+    An n-gram can only be repeated if both of its (n-1)-grams are, so each order examines only what the previous order
+    left. The key of a word pair combines the two hashes. The key of a longer n-gram combines the positions at which its
+    two (n-1)-grams first occurred.
     """
     longest = longest_document(offsets)
     keys, seen = np.empty(longest, np.uint64), np.empty(16 * longest, np.uint8)

@@ -1,7 +1,7 @@
-"""The words of the segmenter jieba, counted and hashed: the second of the package's two units for Chinese.
+"""Counts and hashes of the words found by the segmenter jieba, the second of the package's two word units for Chinese.
 
-A token of the segmenter with a letter, number or Han character is a word, one of other characters a symbol, white space
-and what is invisible neither. Two words are the same where they are equal as written.
+A segmenter token with a letter, number or Han character is a word. Another token with a visible character is a symbol.
+White space and invisible characters are neither. Two words are equal if they are written identically.
 """
 
 from itertools import chain
@@ -19,20 +19,20 @@ from massivetext.text.unicode_table import HAN, IGNORED, LETTER, MARK, SPACE, WO
 from massivetext.text.words import HASH_FACTOR, HASH_START, Hashes, Words, mix
 
 SEGMENTS_VERSION = 1
-"""Grows whenever the same text could give other words or counts."""
+"""Incremented when the same text could give different words or counts."""
 STOP_WORDS = "的年在月是和日了於·為有被人中为他與後也而由"
 STOP_CODES = np.array(sorted(map(ord, STOP_WORDS)), np.int32)
 COUNTED = ("words", "symbols", "stop_words", "word_characters", "alphabetic_words")
-"""What the columns of the counts are: stop_words how many different ones, of STOP_WORDS."""
+"""Names of the columns of the counts; stop_words is the number of different words of STOP_WORDS in the text."""
 
 
 def segment(array: pa.Array) -> tuple[Words, Counts]:
-    """Return the words of each text of a string or large_string array, and its counts (texts, len(COUNTED))."""
+    """Return the words of each text of a string or large_string array, and the (texts, len(COUNTED)) counts."""
     import rjieba
 
     tokens = [rjieba.cut(text) if text else [] for text in array.to_pylist()]
     token_offsets = np.cumsum([0, *map(len, tokens)])
-    # The tokens of a text are all of it, so their lengths say where they are.
+    # The tokens of a text add up to the whole text, so their lengths give their positions.
     lengths = np.fromiter(map(len, chain.from_iterable(tokens)), np.int32, token_offsets[-1])
     data, offsets = string_buffers(array)
     hashes, positions = np.empty(len(lengths), np.uint64), np.empty((2, len(lengths)), np.int32)
@@ -60,7 +60,7 @@ def _segment(
     text_characters: Offsets,
     counts: Counts,
 ) -> None:
-    """Write words and counts of all documents."""
+    """Write the words and counts of all documents."""
     longest = longest_document(offsets)
     characters = np.empty(longest, np.int32)
     word = 0

@@ -1,16 +1,16 @@
-"""What the package means by a character, a word, a symbol, a line and a paragraph, in English and Chinese, counted.
+"""Text statistics, and the package's definitions of character, word, symbol, line and paragraph in English and Chinese.
 
 - *character*: a Unicode code point.
 - *word*: one Han character; or a run of other letters and numbers. An apostrophe (' or ’) before a letter, an
   underscore before a letter or number, and a full stop or comma between digits do not end a run: "don't", "max_x" and
   "3.14" are one word each. A hyphen does.
 - *symbol*: a run of characters that are neither words nor white space, such as "," or "...)".
-  Combining marks and invisible format characters extend what they follow and start neither a word nor a symbol.
-- *line*: what stands between two line feeds, without the white space around it; blank lines are not counted.
-- *paragraph*: lines with no blank line between them.
+  Combining marks and invisible format characters extend the word or symbol before them and start neither.
+- *line*: the text between two line feeds, without the white space around it; blank lines are not counted.
+- *paragraph*: consecutive lines with no blank line between them.
 - *duplicate* line or paragraph: one that equals an earlier one of the same document.
 
-Classes of characters are those of the pinned table (`unicode_table`).
+The classes of characters are those of the pinned table (`unicode_table`).
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from massivetext.text.counting import COUNTS, Counts, count_documents, count_uni
 from massivetext.text.unicode_table import class_table
 
 STATISTICS_VERSION = 1
-"""Grows whenever the same text could give other statistics."""
+"""Incremented when the same text could give different statistics."""
 
 COUNTED = ("characters", "words", "symbols", "hashes", "ellipses", "stop_words", "lines", "paragraphs")
 SHARES = {
@@ -39,7 +39,7 @@ SHARES = {
     "duplicate_paragraph_fraction": ("duplicate_paragraphs", "paragraphs"),
     "duplicate_paragraph_character_fraction": ("duplicate_paragraph_characters", "characters"),
 }
-"""Each fraction: what is counted, and of how many."""
+"""The numerator and denominator of each fraction."""
 
 STATISTICS: dict[str, pa.DataType] = {
     **{name: pa.int64() for name in COUNTED},
@@ -49,14 +49,15 @@ STATISTICS: dict[str, pa.DataType] = {
 }
 """The name and type of every statistic, in order.
 
-hashes, ellipses: how often "#" stands; how often "…" or three full stops in a row. stop_words: how many different ones
-of the, be, to, of, and, that, have, with (as written here). alphabetic_word_fraction: words with a letter, of words and
-symbols. bullet lines begin with "•" or "-", ellipsis lines end with "..." or "…". With nothing to divide by, 0.
+hashes: number of "#". ellipses: number of "…" and of three full stops in a row. stop_words: number of different words
+among the, be, to, of, and, that, have, with, in exactly this spelling. alphabetic_word_fraction: words with a letter,
+divided by words and symbols. Bullet lines begin with "•" or "-"; ellipsis lines end with "..." or "…". A fraction with
+the denominator 0 is 0.
 """
 
 
 def text_statistics(array: pa.Array) -> dict[str, pa.Array]:
-    """Return every statistic of `STATISTICS` for each text of a string or large_string array; null where it is null."""
+    """Return every statistic of `STATISTICS` for each text of a string or large_string array; null for a null text."""
     data, offsets = string_buffers(array)
     counts = np.zeros((len(array), len(COUNTS)), dtype=np.int64)
     count_documents(data, offsets, class_table(), counts)
@@ -70,7 +71,7 @@ def text_statistics(array: pa.Array) -> dict[str, pa.Array]:
 
 
 def words_and_symbols(array: pa.Array) -> Counts:
-    """Return how many words and symbols each text of a string or large_string array has; a null has none."""
+    """Return the number of words and symbols of each text of a string or large_string array, 0 for a null."""
     data, offsets = string_buffers(array)
     counts = np.zeros(len(array), np.int64)
     count_units(data, offsets, class_table(), counts)

@@ -1,7 +1,7 @@
-"""Punctuation that ends a sentence, in every script, and the marks that may close behind it.
+"""Sentence-ending punctuation of every script, and the closing marks that may follow it.
 
-SENTENCE_ENDS are the characters with Unicode's property Sentence_Terminal (PropList.txt, version 17), and what is used
-like them: the ellipses … and ‥, and the Khmer signs ៖ ៙ ៚, as in datatrove's list of terminal punctuation.
+SENTENCE_ENDS are the characters with Unicode's property Sentence_Terminal (PropList.txt, version 17) and those used in
+the same way: the ellipses … and ‥, and the Khmer signs ៖ ៙ ៚, as in datatrove's list of terminal punctuation.
 """
 
 import numpy as np
@@ -21,11 +21,11 @@ WIDE_END_RANGES = (
     "11A42-11A43 11A9B-11A9C 11C41-11C42 11EF7-11EF8 11F43-11F44 16A6E-16A6F 16AF5 16B37-16B38 16B44 16D6E-16D6F "
     "16E98 1BC9F 1DA88"
 )
-"""Code points, in hexadecimal. A sentence may go on directly behind these; behind the ASCII ones only after a space."""
+"""Code points in hexadecimal. The next sentence may follow these without a space; ASCII marks need a space."""
 
 
 def _codes(ranges: str) -> frozenset[int]:
-    """Return the code points that ranges such as "0589 061D-061F" name."""
+    """Return the code points in ranges such as "0589 061D-061F"."""
     ends = [[int(code, 16) for code in part.split("-")] for part in ranges.split()]
     return frozenset(code for end in ends for code in range(end[0], end[-1] + 1))
 
@@ -33,11 +33,11 @@ def _codes(ranges: str) -> frozenset[int]:
 WIDE_ENDS = _codes(WIDE_END_RANGES)
 SENTENCE_ENDS = frozenset(map(ord, ".?!")) | WIDE_ENDS
 FULL_STOPS = frozenset(map(ord, "．﹒․"))
-"""Wide full stops that also stand in numbers and abbreviations, as in １．５: before those they end no sentence."""
+"""Wide full stops that also occur inside numbers and abbreviations, as in １．５, where they end no sentence."""
 CLOSING = frozenset(map(ord, "\"'”’」』｣﹂﹄）﹚)]】》〉»›*"))
 IS_END, IS_WIDE_END, IS_CLOSING, IS_FULL_STOP = 1, 2, 4, 8
 MARKS = np.zeros(max(SENTENCE_ENDS | CLOSING) + 1, np.uint8)
-"""What each punctuation mark is, by its code point; those above are none of these."""
+"""The IS_... bits of each punctuation mark by code point; higher code points have none."""
 for _bit, _part in (
     (IS_END, SENTENCE_ENDS),
     (IS_WIDE_END, WIDE_ENDS),
@@ -49,15 +49,16 @@ for _bit, _part in (
 
 @kernel
 def mark_of(code: int) -> int:
-    """Return what punctuation mark a character is: bits IS_..., or 0."""
+    """Return the IS_... bits of a character, 0 for none."""
     return int(MARKS[code]) if code < len(MARKS) else 0
 
 
 @kernel
 def is_sentence_end(data: Bytes, after: int, end: int, mark: int, table: Bytes, space: int) -> bool:
-    """Return whether a sentence ends with a mark IS_END, after which the text goes on at `after`.
+    """Return whether a sentence-ending mark really ends a sentence.
 
-    table: the classes of characters; space: the bit of white space in it.
+    after: the position after the mark. mark: its IS_... bits. table: the classes of characters. space: the bit of white
+    space in the table.
     """
     if after >= end:
         return True
@@ -74,7 +75,7 @@ def is_sentence_end(data: Bytes, after: int, end: int, mark: int, table: Bytes, 
 
 @kernel
 def last_character(data: Bytes, start: int, end: int) -> tuple[int, int]:
-    """Return the last character of data[start:end], which is not empty, and how many bytes it takes."""
+    """Return the last character of data[start:end], which must not be empty, and its size in bytes."""
     if data[end - 1] >= 0x80:
         for back in range(2, min(4, end - start) + 1):
             code, size = decode_at(data, end - back, end)

@@ -1,10 +1,10 @@
-"""C4's rules for the lines of a web page: which are kept, straight on the bytes of Arrow string arrays.
+"""C4's rules for the lines of a web page, applied directly to the bytes of Arrow string arrays.
 
 C. Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", arXiv:1910.10683,
-section 2.2. Lines are kept that end as a sentence does and have words enough; those that speak of javascript or of
-policies go, and so do marks of citation inside a line. The paper is about English; here the punctuation that ends a
-sentence in Chinese and other scripts (`massivetext.text.terminals`) and closing quotation marks are ends too, and each
-Han character counts as a word. Punctuation alone is no word.
+section 2.2. A line is kept if it ends like a sentence and has enough words. Lines that mention JavaScript or policies
+are dropped, and citation marks are removed from the others. The paper is about English. Here the sentence-ending
+punctuation of Chinese and other scripts (`massivetext.text.terminals`) and closing quotation marks also count as ends,
+and each Han character counts as a word. Punctuation alone is not a word.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from massivetext.text.compiling import kernel
 from massivetext.text.terminals import IS_END, last_character, mark_of
 
 LINES_VERSION = 2
-"""Grows whenever the same text could give other lines."""
+"""Incremented when the same text could give different lines."""
 POLICIES = (
     "javascript", "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies",
 )  # fmt: skip
@@ -23,15 +23,15 @@ CITATIONS = ("[edit]", "[citation needed]")
 QUOTES = tuple(map(ord, "\"'”’」』｣"))
 """Closing quotation marks; a line may end with one, whatever comes before it."""
 ELLIPSES = tuple(map(ord, "…‥"))
-"""Lines that end with an ellipsis were cut off, so they do not end as a sentence does."""
+"""Lines that end with an ellipsis were cut off, so they do not end like a sentence."""
 LINE_FEED, SPACE, OPEN, CLOSED, ZERO, NINE, DOT, UPPER_A, UPPER_Z = (ord(c) for c in "\n []09.AZ")
 TAB, RETURN = 9, 13
 FIRST_HAN, LAST_HAN = 0xE4, 0xE9
-"""With these bytes U+4000 to U+9FFF begin."""
+"""The first bytes of U+4000 to U+9FFF in UTF-8."""
 
 
 def _table(texts: tuple[str, ...]) -> tuple[Bytes, Bytes]:
-    """Return texts as rows of UTF-8 bytes, and how long each is."""
+    """Return texts as rows of UTF-8 bytes, and the length of each."""
     encoded = [text.encode() for text in texts]
     rows = np.zeros((len(texts), max(map(len, encoded))), np.uint8)
     for row, text in zip(rows, encoded):
@@ -42,10 +42,10 @@ def _table(texts: tuple[str, ...]) -> tuple[Bytes, Bytes]:
 POLICY_BYTES, POLICY_SIZES = _table(POLICIES)
 CITATION_BYTES, CITATION_SIZES = _table(CITATIONS)
 RARE = "jkvm"
-"""A letter of each policy, seldom in English: a policy is looked for around these alone."""
+"""Letters that are rare in English, one in each policy phrase: only text around them is compared with the phrases."""
 RARE_PLACES = np.array([min(text.index(letter) for letter in RARE if letter in text) for text in POLICIES], np.int64)
 IS_RARE, IS_SPACE, IS_BREAK = (np.zeros(256, np.bool_) for _ in range(3))
-"""The letters of RARE in any case; white space of one byte; bytes that no word goes across."""
+"""The letters of RARE in any case; one-byte white space; bytes that separate words."""
 IS_RARE[list((RARE + RARE.upper()).encode())] = True
 IS_SPACE[[*range(TAB, RETURN + 1), SPACE]] = True
 IS_BREAK[:] = IS_SPACE
@@ -53,15 +53,15 @@ IS_BREAK[FIRST_HAN : LAST_HAN + 1] = True
 
 
 def keep_lines(array: pa.Array, ended: bool, min_words: int, max_word_characters: int, policies: bool) -> pa.Array:
-    """Return the texts with only the lines that pass, trimmed, citation marks removed; of the type of `array`.
+    """Return the texts with only the lines that pass, trimmed and without citation marks, in the type of `array`.
 
-    ended: keep only lines that end as a sentence does. min_words, max_word_characters: keep lines with so many words,
-    none longer (in bytes beyond ASCII). policies: drop lines that hold one of POLICIES, in any case.
+    ended: keep only lines that end like a sentence. min_words: minimum number of words of a line. max_word_characters:
+    maximum length of a word in characters. policies: drop lines that contain one of POLICIES, in any case.
     """
     data, offsets = string_buffers(array)
     size = int(offsets[-1] - offsets[0])
     new_data, new_offsets = np.empty(size, np.uint8), np.zeros(len(offsets), np.int64)
-    # NumPy finds these bytes many at a time.
+    # NumPy finds these bytes with vector instructions.
     part = data[offsets[0] : offsets[-1]]
     marks = offsets[0] + np.flatnonzero((part == LINE_FEED) | (part == OPEN))
     _keep_lines(data, offsets, marks, ended, min_words, max_word_characters, policies, new_data, new_offsets)
@@ -72,7 +72,7 @@ def keep_lines(array: pa.Array, ended: bool, min_words: int, max_word_characters
 
 @kernel
 def _begins(data: Bytes, at: int, end: int, rows: Bytes, sizes: Bytes) -> int:
-    """Return the size of the row with which data[at:end] begins, ASCII letters in any case; 0 if there is none."""
+    """Return the size of the row that data[at:end] starts with, ASCII letters in any case; 0 if there is none."""
     for row in range(len(rows)):
         size = int(sizes[row])
         if at + size > end:
@@ -92,7 +92,7 @@ def _begins(data: Bytes, at: int, end: int, rows: Bytes, sizes: Bytes) -> int:
 
 @kernel
 def _space_size(data: Bytes, at: int, end: int) -> int:
-    """Return how many bytes of white space begin at `at`: 0, 1, or 3 for an ideographic space."""
+    """Return the size in bytes of the white space character at `at`: 0 for none, 1, or 3 for an ideographic space."""
     if IS_SPACE[data[at]]:
         return 1
     if data[at] == 0xE3 and at + 2 < end and data[at + 1] == 0x80 and data[at + 2] == 0x80:
@@ -115,7 +115,7 @@ def _citation_size(data: Bytes, at: int, end: int) -> int:
 
 @kernel
 def _is_letter(data: Bytes, at: int, end: int) -> bool:
-    """Return whether a letter begins at `at`, beyond ASCII; of punctuation only Chinese is told from letters."""
+    """Return whether a non-ASCII letter begins at `at`; only Chinese and general punctuation is recognised as such."""
     byte = data[at]
     if byte < 0xC3 or at + 1 == end:
         return False
@@ -125,7 +125,7 @@ def _is_letter(data: Bytes, at: int, end: int) -> bool:
 
 @kernel
 def _ends(data: Bytes, start: int, end: int) -> bool:
-    """Return whether a trimmed line ends as a sentence does."""
+    """Return whether a trimmed line ends like a sentence."""
     code, _ = last_character(data, start, end)
     if code == DOT:
         return not (end - start >= 3 and data[end - 2] == DOT and data[end - 3] == DOT)
@@ -134,7 +134,7 @@ def _ends(data: Bytes, start: int, end: int) -> bool:
 
 @kernel
 def _speaks_of_policies(data: Bytes, start: int, end: int) -> bool:
-    """Return whether one of POLICIES is in a line."""
+    """Return whether a line contains one of POLICIES."""
     for at in range(start, end):
         if IS_RARE[data[at]]:
             for row in range(len(POLICY_BYTES)):
@@ -147,7 +147,7 @@ def _speaks_of_policies(data: Bytes, start: int, end: int) -> bool:
 
 @kernel
 def _is_broken(data: Bytes, start: int, end: int, longest: int) -> bool:
-    """Return whether of any longest + 1 bytes of a line one parts words: a look at few of them tells it."""
+    """Return whether any `longest` + 1 consecutive bytes of a line contain a separator; few bytes are examined."""
     while end - start > longest:
         at = start + longest
         while at >= start and not IS_BREAK[data[at]]:
@@ -160,7 +160,7 @@ def _is_broken(data: Bytes, start: int, end: int, longest: int) -> bool:
 
 @kernel
 def _has_words(data: Bytes, start: int, end: int, min_words: int, longest: int) -> bool:
-    """Return whether a line has words enough, and none too long."""
+    """Return whether a line has at least `min_words` words and none longer than `longest`."""
     none_is_long = _is_broken(data, start, end, longest)
     words, length, counted, at = 0, 0, False, start
     while at < end and not (none_is_long and words >= min_words):
@@ -182,7 +182,7 @@ def _has_words(data: Bytes, start: int, end: int, min_words: int, longest: int) 
             length, counted = 0, False
             at += space
             continue
-        # U+3400 to U+9FFF: each ideograph is a word of its own.
+        # U+3400 to U+9FFF: each ideograph is a word by itself.
         if FIRST_HAN <= byte <= LAST_HAN or (byte == 0xE3 and at + 1 < end and data[at + 1] >= 0x90):
             words += 1
             length, counted = 0, False
@@ -200,7 +200,7 @@ def _has_words(data: Bytes, start: int, end: int, min_words: int, longest: int) 
 
 @kernel
 def _trim(data: Bytes, start: int, end: int) -> tuple[int, int]:
-    """Return where data[start:end] starts and ends without white space around it."""
+    """Return the start and end of data[start:end] without the white space around it."""
     while start < end and _space_size(data, start, end):
         start += _space_size(data, start, end)
     while end > start:
@@ -223,7 +223,7 @@ def _passes(data: Bytes, start: int, end: int, ended: bool, min_words: int, long
 
 @kernel
 def _cut_citations(data: Bytes, at: int, end: int, new_data: Bytes, out: int) -> int:
-    """Write data[at:end] without citation marks to new_data[out:], and return where it ends."""
+    """Write data[at:end] without citation marks to new_data[out:], and return the end of what was written."""
     while at < end:
         size = _citation_size(data, at, end)
         if size:
@@ -247,7 +247,7 @@ def _keep_lines(
     new_data: Bytes,
     new_offsets: Offsets,
 ) -> None:
-    """Write the lines that pass; marks: where line feeds and opening brackets are."""
+    """Write the lines that pass; marks: the positions of line feeds and opening brackets."""
     out, mark = 0, 0
     for document in range(len(offsets) - 1):
         start, stop = offsets[document], offsets[document + 1]
@@ -261,7 +261,7 @@ def _keep_lines(
             if mark < len(marks) and marks[mark] < stop:
                 end = marks[mark]
                 mark += 1
-            # Room for the line feed is there: the line before this one ended with one.
+            # There is room for the line feed because the line before this one ended with one.
             first = out + (out > begin)
             if bracket:
                 head, last = _trim(new_data, first, _cut_citations(data, start, end, new_data, first))

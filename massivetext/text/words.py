@@ -1,8 +1,8 @@
-"""The words of texts as hashes: what n-grams of repetition, near-duplicates and contamination are all made of.
+"""Hashes of the words of texts: the basis of repetition, near-duplicate and contamination detection.
 
-A word is that of `massivetext.text.statistics`: one Han character, or a run of other letters and numbers. Two words are
-the same where they are equal in lower case and compatibility form (full-width letters, Kangxi radicals), invisible
-format characters left out. The hash of a word depends on the word alone.
+A word is defined as in `massivetext.text.statistics`: one Han character, or a run of other letters and numbers. Two
+words are equal if they are the same in lower case and compatibility form (full-width letters, Kangxi radicals), without
+invisible format characters. The hash of a word depends only on the word.
 """
 
 import zlib
@@ -31,7 +31,7 @@ from massivetext.text.kernels import CODE_MASK
 from massivetext.text.unicode_table import MARK, class_table
 
 WORDS_VERSION = 1
-"""Grows whenever the same text could give other words or hashes."""
+"""Incremented when the same text could give different words or hashes."""
 FOLDS_FILE = Path(__file__).with_name("unicode_folds.bin")
 HASH_START, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
 MIX_FIRST, MIX_SECOND = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)  # MurmurHash3's finalizer
@@ -41,31 +41,31 @@ Hashes = npt.NDArray[np.uint64]
 
 
 class Words(NamedTuple):
-    """The words of an array of texts; those of text i are at offsets[i] to offsets[i + 1]."""
+    """Hold the words of an array of texts; those of text i are at [offsets[i]:offsets[i + 1]]."""
 
     hashes: Hashes
-    """(words,); the lowest bit is 1 for a Han character and 0 for another word."""
+    """(words,); the lowest bit is 1 for a Han character and 0 for any other word."""
     starts: Positions
-    """(words,), the first character of each word, counted in its text."""
+    """(words,), the index in its text of the first character of each word."""
     ends: Positions
-    """(words,), the character after its last."""
+    """(words,), the index after the last character of each word."""
     offsets: Offsets
-    """(texts + 1,)."""
+    """(texts + 1,), the bounds of each text's words."""
     characters: Offsets
-    """(texts,), how many characters each text has."""
+    """(texts,), the number of characters of each text."""
 
 
 @cache
 def fold_table() -> Positions:
-    """Return what to add to a code point for comparison, (0x110000,) int32, read-only."""
+    """Return the number to add to each code point before a comparison, (0x110000,) int32, read-only."""
     return np.frombuffer(zlib.decompress(FOLDS_FILE.read_bytes()), dtype="<i4")
 
 
 def hash_words(array: pa.Array) -> Words:
     """Return the words of each text of a string or large_string array; a null has none."""
     data, offsets = string_buffers(array)
-    # A word that is no Han character (three bytes or more) has another character after it, or the end of the text; and
-    # the kernel writes up to two places further than the words it finds.
+    # A Han character has three bytes or more, and any other word is followed by another character or the end of the
+    # text. The kernel writes up to two entries past the words it finds.
     most = int(offsets[-1] - offsets[0]) // 2 + len(array) + 3
     hashes, starts, ends = np.empty(most, np.uint64), np.empty(most, np.int32), np.empty(most, np.int32)
     word_offsets, characters = np.zeros(len(array) + 1, np.int64), np.zeros(len(array), np.int64)
@@ -76,13 +76,13 @@ def hash_words(array: pa.Array) -> Words:
 
 @cache
 def word_folds() -> Positions:
-    """Return `fold_table`, but for combining marks, which are compared as they are."""
+    """Return `fold_table` with 0 for combining marks, which are compared unchanged."""
     return np.where(class_table() & MARK > 0, np.int32(0), fold_table())
 
 
 @kernel
 def mix(value: np.uint64) -> np.uint64:
-    """Return the number with its bits spread over all places."""
+    """Return the value with its bits mixed (MurmurHash3's finalizer)."""
     value = (value ^ (value >> HALF)) * MIX_FIRST
     value = (value ^ (value >> HALF)) * MIX_SECOND
     return value ^ (value >> HALF)
@@ -128,10 +128,10 @@ def _hash_parts(
     starts: Positions,
     ends: Positions,
 ) -> int:
-    """Write the words of one document and return how many there are; its last part is a gap.
+    """Write the words of one document and return their number; the last of `parts` must be a gap.
 
-    Hash, start and end of the word at hand are written at every character that is not Han, and what is written outside
-    a word is overwritten by the next: a branch would be guessed wrong at every word.
+    Hash, start and end of the current word are written at every character that is not Han. What is written outside a
+    word is overwritten by the next word. A branch would be mispredicted at every word.
     """
     words, value, before = At(0), At(0), At(0)
     for at in range(count):
@@ -145,7 +145,7 @@ def _hash_parts(
         inside = At(parts[at] == WORD)
         words += before & ~inside
         starts[words + before] = at
-        # The value is kept as what differs from HASH_START, so that a mask sets it back.
+        # The value is stored XORed with HASH_START, so that a mask can reset it.
         value = (value ^ folded) * HASH_FACTOR
         hashes[words], ends[words] = value, at + 1
         value = (value ^ HASH_START) & (At(0) - inside)

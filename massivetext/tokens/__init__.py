@@ -1,1 +1,1 @@
-"""Train a vocabulary, load one, turn a corpus into a token store; mixtures and the order of training."""
+"""Tokenizers (training and loading), token stores built from a corpus, mixtures of sources, and the training order."""

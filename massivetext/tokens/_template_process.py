@@ -1,11 +1,11 @@
-"""The process that renders chat templates: a loop over requests on standard input, one JSON object a line.
+"""The process that renders chat templates: it reads requests from standard input, one JSON object per line.
 
-A chat template is somebody else's program. It runs in Jinja's sandbox, in this process, under limits of processor time
-and memory that the system enforces: whatever takes too much, the process ends and the caller says so. This file is run
-as a script and imports nothing of the package.
+A chat template is untrusted code. It runs in Jinja's sandbox in this separate process, under limits on processor time
+and memory that the operating system enforces. If a template exceeds a limit, the process ends and the caller reports
+it. This file is run as a script and imports nothing from the package.
 
 Request: template, variables, optional (names that are refused unless the template uses them), seconds, memory_bytes,
-characters. Answer: text, spans (what `{% generation %}` blocks wrote) and unused; or error and message.
+characters. Answer: text, spans (the output of `{% generation %}` blocks) and unused; or error and message.
 """
 
 import json
@@ -25,36 +25,36 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
 class Marks(NamedTuple):
-    """Put around what `{% generation %}` blocks write: two noncharacters that the conversation does not hold."""
+    """Hold the two noncharacters that enclose the output of `{% generation %}` blocks; the conversation has neither."""
 
     start: str
     end: str
 
 
 class Refusal(Exception):
-    """What a template says with `raise_exception`."""
+    """Carry the message that a template passes to `raise_exception`."""
 
 
 class Generation(Extension):
-    """`{% generation %}` ... `{% endgeneration %}`: what the assistant writes, put between two marks."""
+    """Enclose the output of `{% generation %}` ... `{% endgeneration %}`, the assistant's text, in two marks."""
 
     tags = {"generation"}  # noqa: RUF012
 
     def parse(self, parser: Parser) -> nodes.Node:
-        """Return the block as a call that receives what the block writes."""
+        """Parse a block into a call of `marked` with the output of the block."""
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         return nodes.CallBlock(self.call_method("marked"), [], [], body).set_lineno(line)
 
     def marked(self, caller: Callable[[], str]) -> str:
-        """Return what the block writes, between the marks."""
+        """Return the output of the block between the marks."""
         marks: Marks = self.environment.marks  # type: ignore[attr-defined]
         return marks.start + caller() + marks.end
 
 
 @lru_cache
 def environment() -> ImmutableSandboxedEnvironment:
-    """Return Jinja's sandbox with what Hugging Face's templates rely on."""
+    """Return Jinja's sandbox with the filters and functions that Hugging Face's templates use."""
 
     def refuse(message: str) -> NoReturn:
         raise Refusal(message)
@@ -71,13 +71,13 @@ def environment() -> ImmutableSandboxedEnvironment:
 
 @lru_cache(maxsize=64)
 def compile_template(template: str) -> tuple[Any, frozenset[str]]:
-    """Return a template ready to be rendered, and the names of the variables that it uses."""
+    """Return the compiled template and the names of the variables that it uses."""
     made = environment()
     return made.from_string(template), frozenset(meta.find_undeclared_variables(made.parse(template)))
 
 
 def free_marks(line: bytes) -> Marks:
-    """Return the first noncharacters (the last two of a plane) that a request, JSON in ASCII, does not hold."""
+    """Return two noncharacters (the last two of a plane) that do not occur in a request, which is JSON in ASCII."""
     for plane in range(16, 0, -1):
         marks = Marks(chr(plane * 65536 + 65534), chr(plane * 65536 + 65535))
         if not any(json.dumps(mark)[1:-1].encode() in line for mark in marks):
@@ -86,7 +86,7 @@ def free_marks(line: bytes) -> Marks:
 
 
 def without_spans(marked: str, marks: Marks) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text without the marks, and where what stood between them begins and ends."""
+    """Return a text without the marks, and the start and end of each part that was between them."""
     pieces: list[str] = []
     spans: list[tuple[int, int]] = []
     begins: list[int] = []
@@ -103,7 +103,7 @@ def without_spans(marked: str, marks: Marks) -> tuple[str, list[tuple[int, int]]
 
 
 def render_request(request: dict[str, Any], marks: Marks) -> dict[str, Any]:
-    """Return the answer to a request."""
+    """Return the answer to a request; raise the template's exceptions."""
     environment().marks = marks  # type: ignore[attr-defined]
     template, used = compile_template(request["template"])
     unused = sorted(set(request["optional"]) - used)
@@ -118,7 +118,7 @@ def render_request(request: dict[str, Any], marks: Marks) -> dict[str, Any]:
 
 
 def answer(request: dict[str, Any], line: bytes) -> dict[str, Any]:
-    """Return the answer to a request, errors included; a MemoryError is not caught."""
+    """Return the answer to a request, with errors as answers; a MemoryError is not caught."""
     try:
         return render_request(request, free_marks(line))
     except Refusal as error:
@@ -129,12 +129,16 @@ def answer(request: dict[str, Any], line: bytes) -> dict[str, Any]:
         raise
     except TemplateError as error:
         return {"error": "template", "message": f"{type(error).__name__}: {str(error)[:500]}"}
-    except Exception as error:  # a template may do anything: wrong types, ranges that are too long, no loader
+    except Exception as error:  # a template may raise anything: wrong types, too long ranges, a missing loader
         return {"error": "template", "message": f"{type(error).__name__}: {str(error)[:500]}"}
 
 
 def main() -> None:
-    """Answer requests until standard input ends. Over its time the system ends the process; over its memory it does."""
+    """Answer requests until standard input ends.
+
+    The operating system kills the process if a request exceeds its time limit. The process itself exits if a request
+    exceeds its memory limit.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what Ctrl-C means
     write = sys.stdout.buffer
     for line in sys.stdin.buffer:

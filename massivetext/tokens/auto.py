@@ -1,4 +1,4 @@
-"""`AutoTokenizer`: opens a tokenizer by name or folder."""
+"""`AutoTokenizer`, which opens a tokenizer by name or folder."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from massivetext.tokens.tokenizer import Tokenizer
 
 
 class AutoTokenizer:
-    """Opens tokenizers by name or folder; the folder says of which kind they are."""
+    """Open tokenizers by name or folder; their kind is read from the folder."""
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *arguments: Any, **settings: Any) -> Tokenizer:
-        """Return the tokenizer of a folder or GGUF file, a name under $MASSIVETEXT_MODELS, or a Hugging Face name.
+        """Return the tokenizer of a folder, a GGUF file, a name under $MASSIVETEXT_MODELS, or a Hugging Face name.
 
-        settings: padding_side, truncation_side, model_max_length, or special tokens, in place of the folder's.
+        settings: padding_side, truncation_side, model_max_length, chat_template, or special tokens; they replace those
+        of the folder.
         """
         allowed = (
             *SPECIAL_NAMES,
@@ -48,5 +49,5 @@ class AutoTokenizer:
 
     @classmethod
     def _class_name(cls) -> str | None:
-        """Return which of the published classes this is; None: the folder says it."""
+        """Return the name of the published class; None to read it from the folder."""
         return None

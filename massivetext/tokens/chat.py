@@ -1,7 +1,7 @@
-"""Chat templates: conversations become ids, and what people wrote stays text.
+"""Encoding of rendered conversations such that special tokens inside messages stay ordinary text.
 
-The template is rendered once; then only the special tokens that the template itself wrote become control ids. Those
-inside messages are broken up by a mark before rendering, and the mark is taken out again before encoding.
+The template is rendered once. Only the special tokens written by the template itself become control ids. Special tokens
+inside messages are split by a mark before rendering, and the mark is removed again before encoding.
 """
 
 import re
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from massivetext.errors import ConfigError
 
-# Characters that are never text (Unicode noncharacters); the first that does not occur serves as the mark.
+# Unicode noncharacters, which are never text; the first one that does not occur serves as the mark.
 MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 
 
 def chosen_mark(value: Any) -> str:
-    """Return a character that occurs nowhere in a structure of strings."""
+    """Return a noncharacter that occurs nowhere in a structure of strings; raise ConfigError if all 32 occur."""
     used = set("".join(_strings(value)))
     for mark in MARKS:
         if mark not in used:
@@ -37,7 +37,11 @@ def _strings(value: Any) -> Iterable[str]:
 
 
 def protect(value: Any, specials: Sequence[str], mark: str) -> Any:
-    """Return the structure with a mark inside every special token, and at ends that could complete one outside."""
+    """Return the structure with a mark inside every special token.
+
+    A string that begins or ends with part of a special token also gets a mark there, so that adjacent text cannot
+    complete the token.
+    """
     if isinstance(value, str):
         return _protected_text(value, specials, mark)
     if isinstance(value, Mapping):
@@ -48,7 +52,7 @@ def protect(value: Any, specials: Sequence[str], mark: str) -> Any:
 
 
 def _protected_text(text: str, specials: Sequence[str], mark: str) -> str:
-    """Return the text with marks; whitespace at its ends stays there, so that templates still trim it."""
+    """Return the text with marks; white space stays at its ends, so that templates can still trim it."""
     for special in specials:
         if special in text:
             text = text.replace(special, special[0] + mark + special[1:])
@@ -63,7 +67,7 @@ def _protected_text(text: str, specials: Sequence[str], mark: str) -> str:
 
 
 class PlacedToken(NamedTuple):
-    """One token of a rendered conversation, and the part of the text that it stands for."""
+    """Hold one token of a rendered conversation, and the start and end of its text."""
 
     id: int
     start: int
@@ -73,10 +77,10 @@ class PlacedToken(NamedTuple):
 def encode_rendered(
     text: str, mark: str, added: Sequence[Any], token_id: Callable[[str], int], encode: Callable[[str], Any]
 ) -> list[PlacedToken]:
-    """Return the tokens of a rendered conversation: special tokens as control ids, all else as ordinary text.
+    """Return the tokens of a rendered conversation: special tokens as control ids, everything else as ordinary text.
 
-    Their places are those in the text without marks. added: the special `AddedToken`s, whose `lstrip` and `rstrip` take
-    the whitespace beside them. encode: makes an encoding (ids, offsets) of ordinary text.
+    The positions of the tokens refer to the text without marks. added: the special `AddedToken`s; `lstrip` and `rstrip`
+    absorb adjacent white space. encode: returns the encoding (ids, offsets) of ordinary text.
     """
     longest_first = sorted(added, key=lambda token: -len(token.content))
     forms = [
@@ -96,7 +100,7 @@ def encode_rendered(
 
 
 def _ordinary(text: str, base: int, encode: Callable[[str], Any], pieces: list[PlacedToken]) -> int:
-    """Add the tokens of ordinary text that begins at `base`; return its length."""
+    """Append the tokens of ordinary text that begins at `base`; return the length of the text."""
     encoding = encode(text)
     pieces += [
         PlacedToken(number, base + a, base + b) for number, (a, b) in zip(encoding.ids, encoding.offsets, strict=True)
@@ -105,5 +109,5 @@ def _ordinary(text: str, base: int, encode: Callable[[str], Any], pieces: list[P
 
 
 def without_marks(text: str, mark: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return places in a text as places in the same text without marks."""
+    """Return spans in a text converted to spans in the same text without marks."""
     return [(start - text.count(mark, 0, start), end - text.count(mark, 0, end)) for start, end in spans]

@@ -1,4 +1,4 @@
-"""Hugging Face's tokenizer classes by name: each opens tokenizers of one kind; `AutoTokenizer` opens all."""
+"""Hugging Face's tokenizer classes by name; each opens tokenizers of one kind, `AutoTokenizer` opens all kinds."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,17 +13,17 @@ from massivetext.tokens.tokenizer import Tokenizer
 
 
 class NamedTokenizer(AutoTokenizer):
-    """Base of the named classes."""
+    """Provide the base of the named classes."""
 
     @classmethod
     def _class_name(cls) -> str | None:
-        """Return the published class of this name, with or without "Fast"; None where there is none."""
+        """Return the published class of this name, with or without "Fast"; None if there is none."""
         name = cls.__name__.removesuffix("Fast")
         return name if name in CLASSES else None
 
 
 class PreTrainedTokenizerFast(NamedTokenizer):
-    """Opens any tokenizer; called with tokenizer_object or tokenizer_file, it makes one."""
+    """Open any tokenizer; a call with tokenizer_object or tokenizer_file creates one."""
 
     def __new__(  # type: ignore[misc]
         cls,
@@ -32,7 +32,7 @@ class PreTrainedTokenizerFast(NamedTokenizer):
         tokenizer_file: str | Path | None = None,
         **config: Any,
     ) -> Tokenizer:
-        """Return a tokenizer of an object of the `tokenizers` library, or of a tokenizer.json."""
+        """Return a tokenizer built from an object of the `tokenizers` library, or from a tokenizer.json."""
         if (tokenizer_object is None) == (tokenizer_file is None):
             raise ConfigError(
                 f"{cls.__name__} is made of tokenizer_object or of tokenizer_file; give one of them, or open a folder "
@@ -50,84 +50,84 @@ class PreTrainedTokenizerFast(NamedTokenizer):
 
 
 class PreTrainedTokenizer(PreTrainedTokenizerFast):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class BertTokenizer(NamedTokenizer):
-    """Opens WordPiece tokenizers: [CLS] text [SEP], kinds of tokens."""
+    """Open WordPiece tokenizers: [CLS] text [SEP], with token type ids."""
 
 
 class BertTokenizerFast(BertTokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class DistilBertTokenizer(NamedTokenizer):
-    """Opens DistilBERT's WordPiece tokenizers: [CLS] text [SEP], without kinds of tokens."""
+    """Open DistilBERT's WordPiece tokenizers: [CLS] text [SEP], without token type ids."""
 
 
 class DistilBertTokenizerFast(DistilBertTokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class RobertaTokenizer(NamedTokenizer):
-    """Opens RoBERTa's byte-level BPE: <s> text </s>."""
+    """Open RoBERTa's byte-level BPE: <s> text </s>."""
 
 
 class RobertaTokenizerFast(RobertaTokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class XLMRobertaTokenizer(NamedTokenizer):
-    """Opens XLM-R's Unigram tokenizers: <s> text </s>."""
+    """Open XLM-R's Unigram tokenizers: <s> text </s>."""
 
 
 class XLMRobertaTokenizerFast(XLMRobertaTokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class BartTokenizer(NamedTokenizer):
-    """Opens BART's byte-level BPE: <s> text </s>."""
+    """Open BART's byte-level BPE: <s> text </s>."""
 
 
 class BartTokenizerFast(BartTokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class GPT2Tokenizer(NamedTokenizer):
-    """Opens GPT-2's byte-level BPE: <|endoftext|> starts and ends texts."""
+    """Open GPT-2's byte-level BPE: <|endoftext|> starts and ends texts."""
 
 
 class GPT2TokenizerFast(GPT2Tokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class T5Tokenizer(NamedTokenizer):
-    """Opens T5's Unigram tokenizers: text </s>."""
+    """Open T5's Unigram tokenizers: text </s>."""
 
 
 class T5TokenizerFast(T5Tokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class LlamaTokenizer(NamedTokenizer):
-    """Opens Llama's tokenizers, as their folder says."""
+    """Open Llama's tokenizers, configured by their folder."""
 
 
 class LlamaTokenizerFast(LlamaTokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class Qwen2Tokenizer(NamedTokenizer):
-    """Opens Qwen's tokenizers, as their folder says."""
+    """Open Qwen's tokenizers, configured by their folder."""
 
 
 class Qwen2TokenizerFast(Qwen2Tokenizer):
-    """The same under its other name."""
+    """Provide the same class under its other name."""
 
 
 class MarianTokenizer(NamedTokenizer):
-    """Opens Marian's tokenizers, as their folder says."""
+    """Open Marian's tokenizers, configured by their folder."""
 
 
 class GPTNeoXTokenizerFast(NamedTokenizer):
-    """Opens GPT-NeoX's byte-level BPE, as its folder says."""
+    """Open GPT-NeoX's byte-level BPE, configured by its folder."""

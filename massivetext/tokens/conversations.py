@@ -1,4 +1,4 @@
-"""`apply_chat_template`: conversations as text or ids, with Hugging Face's arguments."""
+"""`apply_chat_template`, which turns conversations into text or ids, with Hugging Face's arguments."""
 
 import dataclasses
 import json
@@ -15,13 +15,13 @@ from massivetext.tokens.tools import tool_schema
 from massivetext.translations import tr
 
 REASONING = ("reasoning_content", "thinking", "reasoning")  # names of a message's reasoning; templates read the first
-# Put behind the message that the model goes on with (noncharacters); its space shows whether the template trims ends.
+# Noncharacters appended to the message that the model continues; the space shows whether the template trims messages.
 OPEN_END = "\U0001fffe\U0001ffff "
 FURTHER = ("padding", "truncation", "max_length", "padding_side", "pad_to_multiple_of", "return_attention_mask")
 
 
 class Conversations(Vocabulary):
-    """The part of a tokenizer that knows chat templates."""
+    """Add chat templates to a tokenizer."""
 
     chat_template: str | None
     named_templates: dict[str, str]
@@ -46,11 +46,12 @@ class Conversations(Vocabulary):
     ) -> Any:
         """Return a conversation as input_ids and attention_mask (return_dict), as ids, or as text (tokenize=False).
 
-        conversation: messages with role and content, or several such lists. tools: functions or JSON schemas.
-        chat_template: a template, or the name of one of the tokenizer's. continue_final_message: the last message is
-        left open; a text names its field. return_assistant_tokens_mask: the column assistant_masks says which tokens
-        `{% generation %}` blocks wrote. variables: further names that the template uses; others are refused. Only
-        special tokens that the template writes become control ids; those inside messages are text.
+        conversation: a list of messages with role and content, or several such lists. tools: functions or JSON schemas.
+        chat_template: a template, or the name of one of the tokenizer's templates. continue_final_message: leave the
+        last message open; a string names the field to continue. return_assistant_tokens_mask: add the column
+        assistant_masks, 1 for tokens from `{% generation %}` blocks. variables: further variables of the template;
+        names that it does not use are refused. Only special tokens written by the template become control ids; those
+        inside messages are ordinary text. Raises ConfigError and DataError.
         """
         if return_assistant_tokens_mask and (continue_final_message or not (tokenize and return_dict)):
             raise ConfigError(
@@ -61,7 +62,7 @@ class Conversations(Vocabulary):
                 "continue_final_message leaves the last message open and add_generation_prompt begins another one; "
                 "pass one of them"
             )
-        variables.pop("sanitize_control_tokens", None)  # those in messages are always text
+        variables.pop("sanitize_control_tokens", None)  # special tokens in messages are always text
         template = self._chosen_template(chat_template, tools)
         several, conversations = list_conversations(conversation)
         fixed = {**self.specials, "add_generation_prompt": add_generation_prompt}
@@ -87,7 +88,7 @@ class Conversations(Vocabulary):
         return BatchEncoding(columns) if return_dict else columns["input_ids"]
 
     def _chosen_template(self, chat_template: str | None, tools: Any) -> str:
-        """Return the template that is meant; raise ConfigError where there is none."""
+        """Return the given, named or default template; raise ConfigError if there is none."""
         if chat_template is None:
             found = self.named_templates.get("tool_use") if tools is not None else None
             found = found or self.chat_template
@@ -103,7 +104,7 @@ class Conversations(Vocabulary):
         return names.get(chat_template, chat_template)
 
     def _rendered(self, given: Mapping[str, Any], how: "_Manner") -> Rendered:
-        """Return a conversation as text, its last message left open where that is wanted."""
+        """Return a conversation as text, with its last message left open if requested."""
         messages = [add_reasoning(message) for message in given["messages"]]
         final = None
         if how.open_end:
@@ -130,17 +131,17 @@ class Conversations(Vocabulary):
         return columns
 
     def _ordinary_encoding(self, text: str) -> Any:
-        """Return the backend's encoding of text in which nothing is special; a tokenizer has it."""
+        """Return the backend's encoding of text without special tokens; implemented by the tokenizer."""
         raise NotImplementedError
 
     def _finished(self, rows: list[dict[str, list[int]]], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the columns of several conversations, cut and padded as a tokenizer call does it; it has it."""
+        """Return the columns of several conversations, truncated and padded; implemented by the tokenizer."""
         raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
 class _Manner:
-    """How conversations are rendered."""
+    """Hold the options of rendering a conversation."""
 
     template: str
     fixed: Mapping[str, Any]
@@ -150,7 +151,7 @@ class _Manner:
 
 
 def list_conversations(conversation: Any) -> tuple[bool, list[list[dict[str, Any]]]]:
-    """Return whether several conversations are given, and their messages as plain dicts without empty fields."""
+    """Return whether several conversations are given, and their messages as plain dicts without None fields."""
     given = getattr(conversation, "messages", conversation)
     if not isinstance(given, (list, tuple)) or not given:
         what = "empty" if isinstance(given, (list, tuple)) else f"a {type(given).__name__}"
@@ -170,7 +171,7 @@ def list_conversations(conversation: Any) -> tuple[bool, list[list[dict[str, Any
 
 
 def plain(value: Any) -> Any:
-    """Return a structure of what JSON knows: dataclasses and pydantic models as dicts, NumPy numbers as numbers."""
+    """Return the value as JSON types: dataclasses and pydantic models as dicts, NumPy numbers as Python numbers."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -185,13 +186,13 @@ def plain(value: Any) -> Any:
 
 
 def add_reasoning(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a message whose reasoning stands under the names that templates read."""
+    """Return the message with its reasoning copied to the field names that templates read."""
     found = next((message[name] for name in REASONING if message.get(name) is not None), None)
     return message if found is None else {"thinking": found, **message, "reasoning_content": found}
 
 
 def open_last_message(messages: list[dict[str, Any]], how: _Manner) -> tuple[list[dict[str, Any]], str]:
-    """Return the messages with a sign behind the last one, and the text that it stands behind."""
+    """Return the messages with OPEN_END appended to the last one, and the text before it."""
     name = how.open_end if isinstance(how.open_end, str) else "content"
     last = dict(messages[-1])
     names = [field for field in REASONING if last.get(field) == last.get(name)] if name in REASONING else [name]
@@ -214,7 +215,7 @@ def open_last_message(messages: list[dict[str, Any]], how: _Manner) -> tuple[lis
 
 
 def cut_open(text: str, final: str) -> str:
-    """Return a rendered conversation up to the sign behind its last message; ConfigError where that is not there."""
+    """Return a rendered conversation up to OPEN_END after its last message; raise ConfigError if that is missing."""
     sign = OPEN_END.strip()
     if sign not in text or final.strip() not in text:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What a tokenizer call returns: columns of lists or tensors, as Hugging Face users know it."""
+"""`BatchEncoding`, the result of a tokenizer call as in Hugging Face, and the padding and truncation of its columns."""
 
 from collections import UserDict
 from collections.abc import Mapping, Sequence
@@ -10,19 +10,19 @@ from massivetext.errors import ConfigError, DataError, unknown_name
 
 TENSOR_KINDS = ("pt", "np")
 PADDINGS = ("True", "False", "longest", "max_length", "do_not_pad")
-# What stands in the columns where a row is padded; other columns (labels, for one) are their collator's business.
+# Padding values of the columns; other columns, such as labels, are padded by the data collator.
 PADDING_VALUES = {"attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1, "assistant_masks": 0}
 
 
 class Span(NamedTuple):
-    """A stretch of characters or tokens: the first, and the one behind the last."""
+    """Hold a range of characters or tokens: the first, and the one after the last."""
 
     start: int
     end: int
 
 
 class BatchEncoding(UserDict[str, Any]):
-    """Columns (input_ids, attention_mask, ...) by name, also as attributes; `encodings` has the details of each row."""
+    """Hold columns (input_ids, attention_mask, ...) by name or attribute; `encodings` holds the details of each row."""
 
     def __init__(self, columns: Mapping[str, Any], encodings: Sequence[Any] = ()) -> None:
         super().__init__(columns)
@@ -34,7 +34,7 @@ class BatchEncoding(UserDict[str, Any]):
         return self.data[name]
 
     def to(self, device: Any) -> Self:
-        """Return the same object with its PyTorch tensors moved to a device."""
+        """Move the PyTorch tensors to a device, and return the same object."""
         self.data = {name: value.to(device) if hasattr(value, "to") else value for name, value in self.data.items()}
         return self
 
@@ -47,23 +47,23 @@ class BatchEncoding(UserDict[str, Any]):
         return self.data[key]
 
     def convert_to_tensors(self, tensor_type: str | None = None, prepend_batch_axis: bool = False) -> Self:
-        """Turn the columns into tensors ("pt") or arrays ("np"), and return the same object."""
+        """Convert the columns to tensors ("pt") or arrays ("np"), and return the same object."""
         rows = {name: [column] for name, column in self.data.items()} if prepend_batch_axis else self.data
         self.data = as_tensors(dict(rows), tensor_type)
         return self
 
     @property
     def is_fast(self) -> bool:
-        """Whether the details of each row are known."""
+        """Return whether the details of each row are known."""
         return bool(self.encodings)
 
     @property
     def n_sequences(self) -> int | None:
-        """How many texts each row holds: 1, or 2 for pairs; None where it is not known."""
+        """Return the number of texts in each row: 1, or 2 for pairs; None if unknown."""
         return self.encodings[0].n_sequences if self.encodings else None
 
     def _row(self, number: int) -> Any:
-        """Return the details of a row; raise DataError where they are not known."""
+        """Return the details of a row; raise DataError if they are unknown."""
         if not self.encodings:
             raise DataError("these rows were not made of texts, so their characters and words are not known")
         if not -len(self.encodings) <= number < len(self.encodings):
@@ -71,13 +71,13 @@ class BatchEncoding(UserDict[str, Any]):
         return self.encodings[number]
 
     def _placed(self, first: int, second: int | None) -> tuple[Any, int]:
-        """Return the details of a row and a number in it, given as (row, number), or as a number of the first row."""
+        """Return the details of a row and an index in it; a single index refers to row 0."""
         return (self._row(0), first) if second is None else (self._row(first), second)
 
     def char_to_token(
         self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
     ) -> int | None:
-        """Return the number of the token that holds a character, None where none does (a space)."""
+        """Return the index of the token that contains a character, None if none does (a space, for example)."""
         row, character = self._placed(batch_or_char_index, char_index)
         found: int | None = row.char_to_token(character, sequence_index)
         return found
@@ -85,19 +85,19 @@ class BatchEncoding(UserDict[str, Any]):
     def char_to_word(
         self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
     ) -> int | None:
-        """Return the number of the word that holds a character, None where none does."""
+        """Return the index of the word that contains a character, None if none does."""
         row, character = self._placed(batch_or_char_index, char_index)
         found: int | None = row.char_to_word(character, sequence_index)
         return found
 
     def token_to_chars(self, batch_or_token_index: int, token_index: int | None = None) -> Span | None:
-        """Return where the characters of a token begin and end, None for special tokens."""
+        """Return the start and end of a token in the text, None for special tokens."""
         row, token = self._placed(batch_or_token_index, token_index)
         found = row.token_to_chars(token)
         return None if found is None else Span(*found)
 
     def token_to_word(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
-        """Return the number of a token's word, None for special tokens."""
+        """Return the index of a token's word, None for special tokens."""
         row, token = self._placed(batch_or_token_index, token_index)
         found: int | None = row.token_to_word(token)
         return found
@@ -111,7 +111,7 @@ class BatchEncoding(UserDict[str, Any]):
     def word_to_tokens(
         self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
     ) -> Span | None:
-        """Return the first token of a word and the one behind its last, None for a word without tokens."""
+        """Return the first token of a word and the one after its last, None for a word without tokens."""
         row, word = self._placed(batch_or_word_index, word_index)
         found = row.word_to_tokens(word, sequence_index)
         return None if found is None else Span(*found)
@@ -119,7 +119,7 @@ class BatchEncoding(UserDict[str, Any]):
     def word_to_chars(
         self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
     ) -> Span | None:
-        """Return where the characters of a word begin and end."""
+        """Return the start and end of a word in the text."""
         row, word = self._placed(batch_or_word_index, word_index)
         found = row.word_to_chars(word, sequence_index)
         return None if found is None else Span(*found)
@@ -129,7 +129,7 @@ class BatchEncoding(UserDict[str, Any]):
         return list(self._row(batch_index).tokens)
 
     def word_ids(self, batch_index: int = 0) -> list[int | None]:
-        """Return for each token of a row the number of its word, None for special tokens."""
+        """Return for each token of a row the index of its word, None for special tokens."""
         return list(self._row(batch_index).word_ids)
 
     words = word_ids
@@ -140,7 +140,10 @@ class BatchEncoding(UserDict[str, Any]):
 
 
 def as_tensors(columns: dict[str, Any], kind: str | None) -> dict[str, Any]:
-    """Return the columns as PyTorch tensors ("pt") or NumPy arrays ("np"), whole numbers as int64; None: unchanged."""
+    """Return the columns as PyTorch tensors ("pt") or NumPy arrays ("np"), integers as int64; None: unchanged.
+
+    Raises DataError for rows of different lengths or a column that is not numeric.
+    """
     if kind is None:
         return columns
     if kind not in TENSOR_KINDS:
@@ -164,7 +167,7 @@ def as_tensors(columns: dict[str, Any], kind: str | None) -> dict[str, Any]:
 
 
 def _array(name: str, rows: Any) -> np.ndarray:
-    """Return a column as an array; raise DataError for one that holds no numbers."""
+    """Return a column as an array; raise DataError if it is not numeric."""
     array = np.asarray([as_list(row) for row in rows] if isinstance(rows, (list, tuple)) else rows)
     if array.dtype.kind in "iu" or not array.size:
         return array.astype(np.int64)
@@ -176,14 +179,15 @@ def _array(name: str, rows: Any) -> np.ndarray:
 
 
 def as_list(ids: Any) -> Any:
-    """Return ids given as a number, list, array or tensor as plain Python numbers and lists."""
+    """Return a number, list, array or tensor of ids as plain Python numbers and lists."""
     return ids.tolist() if hasattr(ids, "tolist") else ids
 
 
 def padded_length(lengths: Sequence[int], padding: bool | str, max_length: int | None, multiple: int | None) -> int:
-    """Return the length that rows are padded to, 0 for none.
+    """Return the length to pad rows to, 0 for no padding.
 
-    padding: True or "longest", "max_length" (needs max_length), False or "do_not_pad".
+    padding: True or "longest", "max_length" (needs max_length), False or "do_not_pad". multiple: round the length up to
+    a multiple of this.
     """
     if padding in (False, "do_not_pad") or not lengths:
         return 0
@@ -203,9 +207,10 @@ def padded_length(lengths: Sequence[int], padding: bool | str, max_length: int |
 def pad_columns(
     columns: Mapping[str, Sequence[Any]], length: int, pad_id: int, side: str, mask: bool = True
 ) -> dict[str, list[Any]]:
-    """Return the columns with rows filled up to `length`; adds `attention_mask` (1 real, 0 padding) if asked to.
+    """Return the columns with rows padded to `length`.
 
-    side: "right" or "left". Columns whose padding value is not known here are returned unchanged.
+    side: "right" or "left". mask: add `attention_mask` (1 real, 0 padding) if it is missing. Columns that have no known
+    padding value are returned unchanged.
     """
     check_side(side)
     rows = [as_list(row) for row in columns["input_ids"]]
@@ -220,20 +225,20 @@ def pad_columns(
 
 
 def fill(row: list[Any], length: int, value: Any, side: str) -> list[Any]:
-    """Return the row with `value` added on one side up to `length`."""
+    """Return the row padded with `value` to `length` on one side."""
     extra = [value] * max(length - len(row), 0)
     return row + extra if side == "right" else extra + row
 
 
 def check_side(side: str) -> str:
-    """Return the side to pad or cut on; raise ConfigError unless it is "right" or "left"."""
+    """Return the side; raise ConfigError unless it is "right" or "left"."""
     if side not in ("right", "left"):
         raise ConfigError(unknown_name("side", str(side), ("right", "left")))
     return side
 
 
 def column(row: Any, name: str) -> Any:
-    """Return one row's entry in a column from the backend's encoding."""
+    """Return the entry of a column from the backend's encoding of a row."""
     if name == "length":
         return len(row)
     source = {"input_ids": "ids", "token_type_ids": "type_ids", "offset_mapping": "offsets"}
@@ -241,11 +246,11 @@ def column(row: Any, name: str) -> Any:
 
 
 def cut(strategy: bool | str, limit: int, added: int, stride: int, side: str) -> dict[str, Any]:
-    """Return the backend's arguments for cutting rows to `limit` ids, `added` special ones among them.
+    """Return the backend's arguments for truncating rows to `limit` ids, including `added` special tokens.
 
-    strategy: True or "longest_first" takes from the longer one until both are equal, then from both; "only_first" and
-    "only_second" cut one. stride: how many ids the rest that is cut off repeats. Raises DataError where no id of the
-    text is left, or where the rest could never end.
+    strategy: True or "longest_first" truncates the longer text until both are equal, then both; "only_first" and
+    "only_second" truncate only one. stride: number of ids that each overflowing row repeats. Raises DataError if there
+    is no room for text or the stride is not below that room.
     """
     room = limit - added
     if room < 0:
@@ -260,7 +265,7 @@ def cut(strategy: bool | str, limit: int, added: int, stride: int, side: str) ->
 
 
 def not_reversible(text: str, back: str, name: str) -> str:
-    """Return the message for a text that its ids do not give back."""
+    """Return the error message for a text that is not restored by decoding its ids."""
     place = next((i for i, (a, b) in enumerate(zip(text, back, strict=False)) if a != b), min(len(text), len(back)))
     low = max(place - 10, 0)
     return (

@@ -1,4 +1,4 @@
-"""The fast encoder: fastokens, where it is shown to give the same ids as `tokenizers`."""
+"""The fast encoder fastokens, used only if it gives the same ids as `tokenizers` on test texts."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ PROBES = (
 
 
 class FastEncoder:
-    """fastokens' tokenizer for one `tokenizer.json`, without post-processing, specials in text as text."""
+    """Encode with fastokens for one `tokenizer.json`: no post-processing, special tokens in a text as ordinary text."""
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine
@@ -46,7 +46,7 @@ def plain_json(serialised: str) -> str:
 def make_fast_encoder(serialised: str, reference: Any) -> FastEncoder | str:
     """Return the fast encoder for a `tokenizer.json`, or the reason why it cannot be used.
 
-    reference: a function from a list of texts to their lists of ids, to compare with on hostile probes.
+    reference: a function from a list of texts to their lists of ids, which is compared on difficult probes.
     """
     try:
         from fastokens import Tokenizer as Engine
@@ -58,7 +58,7 @@ def make_fast_encoder(serialised: str, reference: Any) -> FastEncoder | str:
     try:
         encoder = FastEncoder(Engine.from_json_str(plain_json(serialised)))
         ids, offsets = encoder.encode(list(PROBES))
-    except Exception as error:  # whatever the engine cannot do, the reference can
+    except Exception as error:  # the reference encoder handles what the engine cannot
         return f"fastokens refuses it: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
     for probe, expected, start, stop in zip(PROBES, reference(list(PROBES)), offsets[:-1], offsets[1:], strict=True):
         if ids[start:stop].tolist() != expected:
@@ -67,7 +67,7 @@ def make_fast_encoder(serialised: str, reference: Any) -> FastEncoder | str:
 
 
 def fast_encoder_available() -> bool:
-    """Return whether fastokens works here: it gives the ids of `tokenizers` on the probes for a vocabulary of bytes."""
+    """Return whether fastokens works here: with a byte vocabulary, it gives the ids of `tokenizers` on the probes."""
     alphabet = {byte: number for number, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     backend = Backend(models.BPE(vocab=alphabet, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

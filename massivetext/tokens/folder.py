@@ -1,4 +1,4 @@
-"""Tokenizer folders: what Hugging Face's tools write and read, here too."""
+"""Reading and writing of tokenizer folders in Hugging Face's format."""
 
 import json
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from massivetext.tokens import marian, published, sentence_piece
 from massivetext.tokens.encodings import check_side
 from massivetext.tokens.guarding import check_growth, panics_told
 
-# GPT-2 wrote its vocabulary and merges to two files, under two pairs of names.
 WORD_PIECES = "vocab.txt"
-NAMED_TEMPLATES = "additional_chat_templates"  # where folders keep further chat templates, NAME.jinja each
+NAMED_TEMPLATES = "additional_chat_templates"  # subfolder with further chat templates, each NAME.jinja
+# GPT-2's vocabulary and merges are two files; there are two conventions for their names.
 VOCABULARY_AND_MERGES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
 
 def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dict[str, Any]]:
     """Return the backend and the configuration (special tokens as plain strings) of a folder or a tokenizer.json.
 
-    class_name: one of `published.CLASSES`, whose assumptions complete the folder; None: the one that the folder names.
-    Raises ModelError that names what was looked for where there is no tokenizer, and what is broken where there is.
+    class_name: one of `published.CLASSES`, whose defaults complete the folder; None for the class named in the folder.
+    Raises ModelError if there is no tokenizer or it is damaged; the message names the files.
     """
     folder = path if path.is_dir() else path.parent
     config: dict[str, Any] = {}
@@ -49,7 +49,7 @@ def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dic
         check_side(config.get(side, "right"))
     if (folder / "chat_template.jinja").is_file():
         config["chat_template"] = (folder / "chat_template.jinja").read_text(encoding="utf-8")
-    elif isinstance(config.get("chat_template"), list):  # several named templates: the one named default is meant
+    elif isinstance(config.get("chat_template"), list):  # several named templates: "default" is used
         named = {entry["name"]: entry["template"] for entry in config["chat_template"]}
         config["chat_template"], config["named_templates"] = named.pop("default", None), named
     further = {
@@ -60,7 +60,7 @@ def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dic
 
 
 def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: str | None) -> Backend:
-    """Return the `tokenizers` object of a tokenizer.json, of GPT-2's pair of files, or of BERT's vocab.txt."""
+    """Return the `tokenizers` object built from the first kind of tokenizer file that the folder contains."""
     file = path if path.is_file() else folder / "tokenizer.json"
     pairs = [(folder / vocabulary, folder / merges) for vocabulary, merges in VOCABULARY_AND_MERGES]
     pair = next((pair for pair in pairs if all(part.is_file() for part in pair)), None)
@@ -94,7 +94,7 @@ def _read_backend(path: Path, folder: Path, config: dict[str, Any], class_name: 
 
 
 def _other_files(folder: Path) -> str:
-    """Return what to do about files of a vocabulary that are not read, or "" where there is none."""
+    """Return advice about vocabulary files that cannot be read here, "" if there are none."""
     ranks = sorted(path.name for pattern in ("*.tiktoken", "tiktoken*") for path in folder.glob(pattern))
     files = sorted(path.name for pattern in ("*.model", "*.spm") for path in folder.glob(pattern))
     gguf = sorted(path.name for path in folder.glob("*.gguf"))
@@ -110,7 +110,7 @@ def _other_files(folder: Path) -> str:
 
 
 def _word_pieces(path: Path, config: dict[str, Any]) -> Backend:
-    """Return BERT's tokenizer of a vocab.txt: one token a line, its id the number of the line."""
+    """Return BERT's tokenizer for a vocab.txt: one token per line, its id is the line number."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
@@ -130,7 +130,7 @@ def _word_pieces(path: Path, config: dict[str, Any]) -> Backend:
 
 
 def _byte_level(vocabulary: Path, merges: Path, class_name: str | None) -> Backend:
-    """Return GPT-2's byte-level BPE from its two files, framed as RoBERTa and BART do where the class says so."""
+    """Return GPT-2's byte-level BPE from its two files; RoBERTa and BART get their special tokens around texts."""
     from tokenizers import decoders, models, pre_tokenizers
 
     backend = Backend(models.BPE.from_file(str(vocabulary), str(merges)))
@@ -144,14 +144,14 @@ def _byte_level(vocabulary: Path, merges: Path, class_name: str | None) -> Backe
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """Return a JSON object; raise ModelError if the file holds anything else."""
+    """Return the JSON object in a file; raise ModelError if the file contains anything else."""
     return read_object(path, (), "Write the tokenizer again with save_pretrained, or fetch it again", ModelError)
 
 
 def write_folder(
     folder: Path, backend: Backend, config: dict[str, Any], chat_template: str | None, named: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """Write the files of a tokenizer, each whole or not at all; return their paths. named: further chat templates."""
+    """Write the files of a tokenizer, each atomically, and return their paths. named: further chat templates."""
     paths = [folder / "tokenizer.json", folder / "tokenizer_config.json"]
     write_text(paths[0], json.dumps(json.loads(backend.to_str()), ensure_ascii=False, indent=2) + "\n")
     write_json(paths[1], config)

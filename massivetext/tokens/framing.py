@@ -1,4 +1,4 @@
-"""Special tokens around ids: which a tokenizer puts before, between and behind texts that are ids already."""
+"""The special tokens that a tokenizer puts before, between and after texts that are already encoded."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,31 +6,31 @@ from typing import Any, NamedTuple
 from massivetext.errors import DataError
 from massivetext.tokens.special import Vocabulary
 
-SAMPLES = ("a", "的", "1")  # some text that has tokens
+SAMPLES = ("a", "的", "1")  # tried in order until one has tokens
 
 
 class Frame(NamedTuple):
-    """The ids before, between and behind texts, and the kinds of each text's tokens and of the ids behind it."""
+    """Hold the ids before, between and after texts, and the token type of each text and of the ids after it."""
 
     pieces: list[list[int]]
     kinds: list[int]
 
 
 class Framing(Vocabulary):
-    """The part of a tokenizer that knows its special tokens' places."""
+    """Add the positions of special tokens to a tokenizer."""
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """Return how many special tokens a text, or a pair of texts, gets."""
+        """Return the number of special tokens added to a text, or to a pair of texts."""
         return int(self.backend.num_special_tokens_to_add(pair))
 
     @property
     def max_len_single_sentence(self) -> int:
-        """The most ids of a text without its special tokens."""
+        """Return the maximum number of ids of a text, special tokens not counted."""
         return int(self.model_max_length) - self.num_special_tokens_to_add(False)
 
     @property
     def max_len_sentences_pair(self) -> int:
-        """The most ids of a pair of texts without its special tokens."""
+        """Return the maximum number of ids of a pair of texts, special tokens not counted."""
         return int(self.model_max_length) - self.num_special_tokens_to_add(True)
 
     def build_inputs_with_special_tokens(
@@ -44,7 +44,7 @@ class Framing(Vocabulary):
     def create_token_type_ids_from_sequences(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
-        """Return the kind of each token of `build_inputs_with_special_tokens`."""
+        """Return the token type id of each id that `build_inputs_with_special_tokens` returns."""
         sizes = [len(token_ids_0)] + ([] if token_ids_1 is None else [len(token_ids_1)])
         frame = self._frame(len(sizes))
         kinds = [frame.kinds[0]] * len(frame.pieces[0])
@@ -57,7 +57,8 @@ class Framing(Vocabulary):
     ) -> list[int]:
         """Return 1 for each special token and 0 for the others.
 
-        already_has_special_tokens: the ids are complete; otherwise they get their special tokens first.
+        already_has_special_tokens: the ids already include special tokens; otherwise the mask is that of the ids with
+        special tokens added.
         """
         if already_has_special_tokens:
             if token_ids_1 is not None:
@@ -72,7 +73,7 @@ class Framing(Vocabulary):
         return mask
 
     def _frame(self, texts: int) -> Frame:
-        """Return what stands around one or two texts."""
+        """Return the special tokens around one text or two; raise DataError if no sample text has tokens."""
         for sample in SAMPLES:
             encoding = self.backend.encode(sample, sample if texts == 2 else None)
             places = encoding.sequence_ids

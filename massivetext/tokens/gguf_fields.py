@@ -1,4 +1,4 @@
-"""What a GGUF file that is written says of a tokenizer."""
+"""The tokenizer metadata of GGUF files that are written."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ from massivetext.tokens.tokenizer import Tokenizer
 
 
 def tokenizer_fields(tokenizer: Tokenizer, rows: int, stops: list[int]) -> dict[str, Any]:
-    """Return what a GGUF file says of a tokenizer, below "tokenizer.": tokens, merges, kinds, ids, the cut of the text.
+    """Return the GGUF metadata of a tokenizer below "tokenizer.": tokens, merges, token types, ids, pre-tokenizer.
 
-    rows: of the model's embedding; rows without an entry get a name that is no text, as llama.cpp wants as many tokens
-    as rows. stops: one or two ids that end a text. Byte-level BPE only, cut in one of the ways of PATTERNS; anything
-    else raises ConfigError, and so do entries without a row.
+    rows: of the model's embedding. Rows without an entry get a placeholder name, because llama.cpp requires as many
+    tokens as rows. stops: one or two ids that end a text. Raises ConfigError for anything except byte-level BPE with
+    one of the pre-tokenizers in PATTERNS, and for entries without a row.
     """
     content = json.loads(tokenizer.backend.to_str())
     model, added = content["model"], {token["id"]: token for token in content["added_tokens"]}
@@ -48,7 +48,7 @@ def tokenizer_fields(tokenizer: Tokenizer, rows: int, stops: list[int]) -> dict[
 
 
 def _framing(tokenizer: Tokenizer) -> dict[str, bool]:
-    """Return whether the start and the end token are put around a text; ConfigError where other ids are."""
+    """Return whether start and end token are put around a text; raise ConfigError if other tokens are."""
     framed, bare = tokenizer.encode("a"), tokenizer.encode("a", add_special_tokens=False)
     for first in ([], [tokenizer.bos_token_id]):
         for last in ([], [tokenizer.eos_token_id]):
@@ -61,14 +61,14 @@ def _framing(tokenizer: Tokenizer) -> dict[str, bool]:
 
 
 def _shape_of(pre: str) -> list[Any]:
-    """Return normaliser, cut of the text and word lookup of a tokenizer made by `byte_level`, for comparison."""
+    """Return normaliser, pre-tokenizer and ignore_merges of a tokenizer made by `byte_level`, for comparison."""
     backend = byte_level(Path(), ["a"], {"pre": pre, "merges": []})
     content = json.loads(backend.to_str())
     return [content["normalizer"], _cut(content["pre_tokenizer"]), bool(content["model"]["ignore_merges"])]
 
 
 def _cut(pre_tokenizer: dict[str, Any] | None) -> str:
-    """Return a pre-tokenizer as text, without what does not change the cut."""
+    """Return a pre-tokenizer as JSON, without the option that does not change how text is split."""
     plain = json.loads(json.dumps(pre_tokenizer))
     for step in [plain, *((plain or {}).get("pretokenizers") or [])]:
         (step or {}).pop("trim_offsets", None)

@@ -1,4 +1,4 @@
-"""The tokenizer inside a GGUF file, and the opening of such files (llama.cpp's format, read with `gguf`)."""
+"""Opening of GGUF files (llama.cpp's format, read with `gguf`), and of the tokenizers inside them."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAGIC = b"GGUF"
 WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-# How text is cut before merging, by llama.cpp's name; None: GPT-2's own pattern.
+# The pre-tokenizer pattern by llama.cpp's name; None for GPT-2's pattern.
 PATTERNS: dict[str, str | None] = {
     "gpt-2": None,
     "llama-bpe": WORDS + r"\p{N}{1,3}" + SIGNS,
@@ -24,23 +24,23 @@ PATTERNS: dict[str, str | None] = {
     "smollm": None,
 }
 SINGLE_DIGITS = {"smollm"}
-WHOLE_WORDS_FIRST = {"llama-bpe"}  # a word that is a token is not merged anew
-COMPOSED = {"qwen2"}  # text is put into NFC
+WHOLE_WORDS_FIRST = {"llama-bpe"}  # a word that is a token is looked up without merging
+COMPOSED = {"qwen2"}  # text is normalised to NFC
 
 
 def open_gguf(path: Path) -> "GGUFReader":
-    """Return a reader of the file; raise ModelError where it is no GGUF or is damaged."""
+    """Return a reader of the file; raise ModelError if it is not a GGUF file or is damaged."""
     with path.open("rb") as file:
         start = file.read(len(MAGIC))
     if start != MAGIC:
         raise ModelError(f"{path} does not begin with {MAGIC!r} but {start!r}: it is no GGUF file; fetch it again")
     try:
         return _reader(str(path), path.stat().st_mtime_ns, path.stat().st_size)
-    except Exception as error:  # the package reads lengths from the file as they come and fails in many ways
+    except Exception as error:  # the package does not check lengths in the file and fails in many ways
         raise ModelError(f"{path} is damaged ({type(error).__name__}: {str(error)[:200]}); fetch it again") from None
 
 
-@lru_cache(maxsize=1)  # a model and its tokenizer are read one after the other, and each reading takes seconds
+@lru_cache(maxsize=1)  # a model and its tokenizer are read in sequence, and opening the file takes seconds
 def _reader(path: str, changed_at: int, size: int) -> "GGUFReader":
     from gguf import GGUFReader
 
@@ -48,7 +48,7 @@ def _reader(path: str, changed_at: int, size: int) -> "GGUFReader":
 
 
 def forget_files() -> None:
-    """Close the file that was read last."""
+    """Close the cached file."""
     _reader.cache_clear()
 
 
@@ -62,8 +62,8 @@ def metadata(reader: "GGUFReader", prefix: str = "") -> dict[str, Any]:
 def read_tokenizer(path: Path) -> tuple[Backend, dict[str, Any]]:
     """Return the backend and the configuration (special tokens, chat template) of the tokenizer in a GGUF file.
 
-    Kinds: "gpt2", byte-level BPE, and "llama", SentencePiece's BPE; others raise ModelError, as does a cut of the text
-    (`tokenizer.ggml.pre`) that is not known: its ids would be wrong without a word.
+    Supported kinds are "gpt2" (byte-level BPE) and "llama" (SentencePiece's BPE). Raises ModelError for other kinds and
+    for an unknown pre-tokenizer (`tokenizer.ggml.pre`), which would silently give wrong ids.
     """
     reader = open_gguf(path)
     values, template = metadata(reader, "tokenizer.ggml."), metadata(reader, "tokenizer.chat_template")
@@ -85,7 +85,7 @@ def read_tokenizer(path: Path) -> tuple[Backend, dict[str, Any]]:
         elif number == USER_DEFINED:
             backend.add_tokens([AddedToken(token, special=False, normalized=False)])
     config: dict[str, Any] = {"model_input_names": ["input_ids", "attention_mask"]}
-    names = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding", "sep": "seperator"}  # their spelling
+    names = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding", "sep": "seperator"}  # llama.cpp's spelling
     for ours, theirs in names.items():
         number = values.get(f"{theirs}_token_id")
         if number is not None and 0 <= number < len(tokens):
@@ -97,13 +97,13 @@ def read_tokenizer(path: Path) -> tuple[Backend, dict[str, Any]]:
 
 
 def byte_level(path: Path, tokens: list[str], values: dict[str, Any]) -> Backend:
-    """Return a byte-level BPE with the cut of the text that the file names."""
+    """Return a byte-level BPE with the pre-tokenizer that the file names; raise ModelError for an unknown one."""
     pre = values.get("pre", "default")
     if pre not in PATTERNS:
         raise ModelError(f"{path}: {unknown_name('tokenizer.ggml.pre', str(pre), PATTERNS)}")
     merges = [tuple(merge.split(" ")) for merge in values.get("merges", [])]
     kinds = values.get("token_type") or [NORMAL] * len(tokens)
-    # Rows of the embedding that no entry uses have a name in the file, which is no text.
+    # Unused rows of the embedding have placeholder names in the file, which are not text.
     vocabulary = {token: number for number, token in enumerate(tokens) if kinds[number] != UNUSED}
     backend = Backend(models.BPE(vocabulary, merges, ignore_merges=pre in WHOLE_WORDS_FIRST))
     pattern = PATTERNS[pre]
@@ -121,7 +121,7 @@ def byte_level(path: Path, tokens: list[str], values: dict[str, Any]) -> Backend
 
 
 def _frame(backend: Backend, config: dict[str, Any], values: dict[str, Any], kind: str) -> None:
-    """Let the backend put the start and end ids around a text where the file asks for it."""
+    """Make the backend put the start and end token around a text if the file requires it."""
     start = config.get("bos_token") if values.get("add_bos_token", kind == "llama") else None
     end = config.get("eos_token") if values.get("add_eos_token", False) else None
     if start is None and end is None:

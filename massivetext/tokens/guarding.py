@@ -1,4 +1,4 @@
-"""Guards around the `tokenizers` library: its panics become errors, and normalisers that multiply text are refused."""
+"""Guards around the `tokenizers` library: panics become errors, and normalisers that inflate text are refused."""
 
 import base64
 import json
@@ -11,14 +11,14 @@ from tokenizers import Tokenizer as Backend
 
 from massivetext.errors import DataError, ModelError
 
-MOST_GROWTH = 1000.0  # times; the longest that published normalisers do is below 100
-PANIC = "PanicException"  # what a Rust library raises when it gives up; a BaseException, which is in no module
+MOST_GROWTH = 1000.0  # times; published normalisers stay below 100
+PANIC = "PanicException"  # raised when a Rust library panics: a BaseException that cannot be imported
 COMPATIBILITY_GROWTH = 18.0  # one character of Unicode becomes 18 in NFKC
 
 
 @contextmanager
 def panics_told(action: str) -> Iterator[None]:
-    """Turn a panic of the library inside the block into DataError. action: what was being done, "encoding a text"."""
+    """Turn a panic of the library inside the block into DataError; action: what the block does, "encoding a text"."""
     try:
         yield
     except BaseException as error:
@@ -33,7 +33,7 @@ def panics_told(action: str) -> Iterator[None]:
 
 
 def check_growth(backend: Backend, where: str) -> None:
-    """Raise ModelError for a normaliser or decoder that can make a text more than MOST_GROWTH times as long."""
+    """Raise ModelError if the normaliser or decoder can make a text more than MOST_GROWTH times as long."""
     for part in (backend.normalizer, backend.decoder):
         if part is None:
             continue
@@ -47,7 +47,7 @@ def check_growth(backend: Backend, where: str) -> None:
 
 
 def growth(step: dict[str, Any]) -> float:
-    """Return how many times longer a step of normalisation or decoding can make a text, at most (or somewhat more)."""
+    """Return an upper bound on the factor by which a normalisation or decoding step can lengthen a text."""
     kind = step.get("type")
     if kind == "Sequence":
         most = 1.0
@@ -64,19 +64,19 @@ def growth(step: dict[str, Any]) -> float:
 
 
 def _replacement(step: dict[str, Any]) -> float:
-    """Return the growth of a replacement: of what it finds, and of nothing where its pattern matches nothing."""
+    """Return the growth by a replacement, which includes insertions if the pattern matches the empty string."""
     pattern, content = step.get("pattern") or {}, len(str(step.get("content", "")))
     if "String" in pattern:
         return max(1.0, content / max(1, len(pattern["String"]))) + (content if not pattern["String"] else 0)
     try:
         empty = re.search(pattern.get("Regex", ""), "") is not None
-    except re.error:  # not Python's kind of pattern
+    except re.error:  # not a pattern that Python can read
         empty = False
     return max(1.0, float(content)) + (content if empty else 0)
 
 
 def _charsmap(written: Any) -> float:
-    """Return the length of the longest replacement in SentencePiece's compiled table, at least 1."""
+    """Return the length of the longest replacement in SentencePiece's compiled table, in characters, at least 1."""
     try:
         table = base64.b64decode(written) if isinstance(written, str) else bytes(written or b"")
         replacements = table[4 + int.from_bytes(table[:4], "little") :].split(b"\0")

@@ -1,4 +1,4 @@
-"""What a tokenizer is called with: one text or several, or texts as lists of words."""
+"""Checks and conversion of the inputs of a tokenizer call: one text or several, or texts as lists of words."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,14 +7,14 @@ from massivetext.errors import DataError
 
 
 def as_sequence(text: Any) -> Any:
-    """Return a column of an array, a data frame or a dataset as a list; anything else as it is."""
+    """Return an array, or a column of a data frame or dataset, as a list; anything else unchanged."""
     if not isinstance(text, (str, bytes, Sequence)) and hasattr(text, "__len__") and hasattr(text, "tolist"):
         return text.tolist()
     return text
 
 
 def split_pairs(text: Any) -> tuple[Any, Any]:
-    """Return a list of (text, text) pairs as two lists; anything else as it is, and None."""
+    """Return a list of (text, text) pairs as two lists; anything else unchanged, with None."""
     if not isinstance(text, (str, bytes)) and isinstance(text, Sequence) and len(text):
         pairs = [entry for entry in text if isinstance(entry, (tuple, list)) and len(entry) == 2]
         if len(pairs) == len(text):
@@ -23,7 +23,7 @@ def split_pairs(text: Any) -> tuple[Any, Any]:
 
 
 def list_texts(text: str | Sequence[str], what: str) -> list[str]:
-    """Return one or several texts as a list; raise DataError for anything that is not text."""
+    """Return one or several texts as a list; raise DataError for anything else; what: the name in the message."""
     text = as_sequence(text)
     if isinstance(text, bytes):
         raise DataError(f"{what} is bytes; give one str or a list of str, e.g. {what}.decode('utf-8')")
@@ -42,7 +42,7 @@ def list_texts(text: str | Sequence[str], what: str) -> list[str]:
 
 
 def list_words(texts: Any, what: str) -> list[list[str]]:
-    """Return one or several texts, each a list of words; raise DataError for anything else."""
+    """Return one or several texts, each as a list of words; raise DataError for anything else."""
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         raise DataError(
             f"{what} is a {type(texts).__name__}; with is_split_into_words it is a list of words, or several"

@@ -1,4 +1,4 @@
-"""What a tokenizer is like: its vocabulary, bytes per token in English and Chinese, whether text comes back exactly."""
+"""Summaries of tokenizers and token stores: vocabulary, bytes per token in English and Chinese, exact decoding."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from massivetext.translations import tr
 LONGEST_SHOWN = 12
 HAN_RANGES = (("\u3400", "\u4dbf"), ("\u4e00", "\u9fff"), ("\U00020000", "\U000323af"))
 
-# The same story twice, so that the token counts of both languages can be compared.
+# The same story in both languages, so that their token counts can be compared.
 ENGLISH = (
     "Every spring the river rose and carried soil down to the fields. The farmers watched the water, and when it fell "
     "they began to plant. An old woman in the village remembered thirty floods; she wrote down the day of each one, "
@@ -27,10 +27,10 @@ CHINESE = (
 
 
 def summary(tokenizer: Tokenizer, files: Sequence[str | Path] = ()) -> dict[str, Any]:
-    """Return what there is to know of a tokenizer as plain values; files are UTF-8 texts to measure it on.
+    """Return a summary of a tokenizer as plain values; files: UTF-8 texts to measure it on.
 
-    `samples` holds the same built-in story in English and Chinese: tokens per word and tokens per Han character, and
-    `chinese_to_english_tokens`, how many tokens the Chinese telling needs for each token of the English one.
+    `samples` holds the measurements of a built-in story in English (tokens per word) and Chinese (tokens per Han
+    character), and `chinese_to_english_tokens`, the number of Chinese tokens divided by that of English tokens.
     """
     english, chinese = measure(tokenizer, ENGLISH), measure(tokenizer, CHINESE)
     return {
@@ -50,7 +50,7 @@ def summary(tokenizer: Tokenizer, files: Sequence[str | Path] = ()) -> dict[str,
 
 
 def measure(tokenizer: Tokenizer, text: str) -> dict[str, Any]:
-    """Return the size of a text in bytes, characters and tokens, their ratios, and whether it is decoded exactly."""
+    """Return the size of a text in bytes, characters and tokens, their ratios, and whether it decodes exactly."""
     ids = tokenizer.encode_ordinary(text)
     text_bytes = len(text.encode())
     return {
@@ -65,9 +65,9 @@ def measure(tokenizer: Tokenizer, text: str) -> dict[str, Any]:
 
 
 def vocabulary_kinds(tokenizer: Tokenizer) -> dict[str, int]:
-    """Return how many tokens hold Han characters, other letters only, digits only, white space, or something else.
+    """Return the number of tokens with Han characters, only other letters, only digits, white space, or anything else.
 
-    A leading space does not count; `fragments` are parts of a character's bytes, not text on their own.
+    A leading space is ignored. `fragments` are tokens that hold only some of a character's bytes.
     """
     counts = dict.fromkeys(("han", "letters", "digits", "space", "fragments", "other", "special"), 0)
     special = set(tokenizer.all_special_ids)
@@ -88,7 +88,7 @@ def vocabulary_kinds(tokenizer: Tokenizer) -> dict[str, int]:
 
 
 def longest_tokens(tokenizer: Tokenizer, count: int = LONGEST_SHOWN) -> list[str]:
-    """Return the text of the longest tokens by UTF-8 bytes, special ones left out."""
+    """Return the text of the longest tokens in UTF-8 bytes, without special tokens."""
     special = set(tokenizer.all_special_ids)
     texts = tokenizer.batch_decode([[number] for number in range(len(tokenizer)) if number not in special])
     return sorted((text for text in texts if "\ufffd" not in text), key=lambda text: (-len(text.encode()), text))[
@@ -97,7 +97,7 @@ def longest_tokens(tokenizer: Tokenizer, count: int = LONGEST_SHOWN) -> list[str
 
 
 def store_summary(store: TokenStore) -> dict[str, dict[str, dict[str, float]]]:
-    """Return documents, tokens, text_bytes and bytes_per_token by split and source of a token store."""
+    """Return documents, tokens, text_bytes and bytes_per_token of a token store, by split and source."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for split in store.splits:
         found[split] = {}
@@ -108,7 +108,7 @@ def store_summary(store: TokenStore) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def summary_text(found: dict[str, Any]) -> str:
-    """Return the result of `summary` as lines to read."""
+    """Return the result of `summary` as text for a terminal."""
     from rich.cells import cell_len
 
     kinds = ", ".join(f"{tr(kind)} {count:,}" for kind, count in found["vocabulary"].items() if count)
@@ -130,7 +130,7 @@ def summary_text(found: dict[str, Any]) -> str:
 
 
 def _line(values: dict[str, Any]) -> str:
-    """Return the result of `measure` in one line."""
+    """Return the result of `measure` as one line."""
     sizes = tr("{bytes} bytes, {tokens} tokens", bytes=f"{values['text_bytes']:,}", tokens=f"{values['tokens']:,}")
     ratios = tr("{x} bytes a token", x=f"{values['bytes_per_token']:.2f}")
     exact = tr("decodes exactly") if values["reversible"] else tr("DOES NOT DECODE TO THE SAME TEXT")
@@ -138,17 +138,17 @@ def _line(values: dict[str, Any]) -> str:
 
 
 def _sample_line(values: dict[str, Any], caption: str, name: str) -> str:
-    """Return `_line` with one more ratio."""
+    """Return the result of `measure` as one line with one more ratio."""
     return f"{_line(values)}, {tr(caption, x=f'{values[name]:.2f}')}"
 
 
 def _is_han(character: str) -> bool:
-    """Return whether a character is a Chinese one (CJK unified ideographs and their extensions)."""
+    """Return whether a character is a CJK unified ideograph, extensions included."""
     return any(first <= character <= last for first, last in HAN_RANGES)
 
 
 def _read(path: Path) -> str:
-    """Return a file's text, invalid UTF-8 replaced; raise DataError if it is not a file."""
+    """Return a file's text with invalid UTF-8 replaced; raise DataError if the path is not a file."""
     if not path.is_file():
         raise DataError(f"{path} is {'a folder' if path.is_dir() else 'not there'}; give text files")
     return path.read_bytes().decode("utf-8", "replace")

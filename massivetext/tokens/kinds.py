@@ -1,7 +1,7 @@
-"""Learning each kind of vocabulary from a sample of texts; memory goes with the words of the sample, not its text.
+"""Training of each kind of vocabulary on a sample of texts; memory grows with the distinct words, not with the text.
 
-All kinds but WordPiece work on bytes as GPT-2 writes them, so that every text comes back from its ids: what a
-vocabulary of words or characters does not know becomes its bytes.
+All kinds except WordPiece work on bytes in GPT-2's notation, so every text can be restored from its ids: words or
+characters outside the vocabulary become bytes.
 """
 
 import io
@@ -18,9 +18,9 @@ from massivetext.tokens.settings import TokenizerSettings
 from massivetext.tokens.tokenizer import Tokenizer
 
 START_TOKEN = "<|endoftext|>"
-LONGEST_WORD = 1024  # bytes; SentencePiece leaves out much longer ones, so they are cut
-ALPHABET_SHARE = 0.5  # of a WordPiece vocabulary, at most, goes to single characters
-BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())  # the 256 characters that GPT-2 writes for bytes
+LONGEST_WORD = 1024  # bytes; SentencePiece skips much longer words, so they are cut
+ALPHABET_SHARE = 0.5  # maximum fraction of a WordPiece vocabulary for single characters
+BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())  # the 256 characters that represent bytes in GPT-2's notation
 GPT2_PATTERN = pre_tokenizers.ByteLevel(add_prefix_space=False)
 AS_BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 EACH_HAN = pre_tokenizers.Split(Regex(r"\p{Han}"), "isolated")
@@ -28,7 +28,7 @@ EACH_CHARACTER = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
 
 
 def learn_bpe(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
-    """Return byte-level BPE with GPT-2's pattern."""
+    """Return a byte-level BPE tokenizer with GPT-2's pattern."""
     backend = Backend(models.BPE())
     backend.pre_tokenizer = GPT2_PATTERN
     trainer = trainers.BpeTrainer(
@@ -39,9 +39,10 @@ def learn_bpe(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
 
 
 def learn_unigram(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
-    """Return a Unigram vocabulary (arXiv:1804.10959) over bytes, cut by GPT-2's pattern, learned by SentencePiece.
+    """Return a Unigram tokenizer (arXiv:1804.10959) over bytes with GPT-2's pattern, trained by SentencePiece.
 
-    The trainer of `tokenizers` gives another vocabulary at every run; SentencePiece's, on one thread, the same.
+    The trainer of `tokenizers` is not deterministic; SentencePiece's trainer is, on one thread. Raises ConfigError if
+    sentencepiece is not installed.
     """
     try:
         from sentencepiece import SentencePieceTrainer
@@ -82,10 +83,11 @@ def learn_unigram(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
 
 
 def _lines(counts: Counter[str]) -> Iterator[str]:
-    """Yield words with their counts as SentencePiece reads them.
+    """Yield words with their counts in SentencePiece's input format.
 
-    Its first pieces are what occurs on several lines and goes on differently, so a frequent word has several lines,
-    whose counts add up to its own, and a space, which no piece goes across, follows it on the last.
+    SentencePiece takes as candidates only strings that occur on several lines with different continuations. So a
+    frequent word gets several lines whose counts add up to its own. On the last line a space follows, which no piece
+    crosses.
     """
     for word, count in sorted(counts.items()):
         lines = count.bit_length()
@@ -95,24 +97,24 @@ def _lines(counts: Counter[str]) -> Iterator[str]:
 
 
 def learn_words(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
-    """Return the most frequent words, each with the space before it; each Han character is a word."""
+    """Return a tokenizer of the most frequent words, each with the space before it; each Han character is a word."""
     return _frequent(texts, settings, pre_tokenizers.Sequence([EACH_HAN, GPT2_PATTERN]))
 
 
 def learn_characters(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
-    """Return the most frequent characters."""
+    """Return a tokenizer of the most frequent characters."""
     return _frequent(texts, settings, pre_tokenizers.Sequence([EACH_CHARACTER, AS_BYTES]))
 
 
 def learn_bytes(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
-    """Return the 256 bytes; there is nothing to learn."""
+    """Return a tokenizer of the 256 bytes, which needs no training."""
     return _frequent([], settings, AS_BYTES)
 
 
 def _frequent(texts: list[str], settings: TokenizerSettings, pre_tokenizer: pre_tokenizers.PreTokenizer) -> Tokenizer:
-    """Return a vocabulary of bytes and of the most frequent pieces that `pre_tokenizer` cuts; other pieces are bytes.
+    """Return a tokenizer of bytes and the most frequent pieces from `pre_tokenizer`; other pieces become bytes.
 
-    It is BPE without merges that looks pieces up whole first: what GPT-4's and Llama 3's vocabularies do.
+    It is a BPE without merges that looks up whole pieces first, an option that GPT-4's and Llama 3's tokenizers use.
     """
     counts = _counted(texts, pre_tokenizer)
     frequent = sorted((word for word in counts if len(word) > 1), key=lambda word: (-counts[word], word))
@@ -123,7 +125,7 @@ def _frequent(texts: list[str], settings: TokenizerSettings, pre_tokenizer: pre_
 
 
 def _counted(texts: Iterable[str], pre_tokenizer: pre_tokenizers.PreTokenizer) -> Counter[str]:
-    """Return how often each piece that `pre_tokenizer` cuts occurs in the texts."""
+    """Return the number of occurrences of each piece that `pre_tokenizer` splits from the texts."""
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(piece for piece, _ in pre_tokenizer.pre_tokenize_str(text))
@@ -131,7 +133,7 @@ def _counted(texts: Iterable[str], pre_tokenizer: pre_tokenizers.PreTokenizer) -
 
 
 def _byte_level(backend: Backend) -> Tokenizer:
-    """Return a tokenizer over bytes; `<|endoftext|>`, id 0, is put before a text by a call."""
+    """Return the tokenizer over bytes; a call puts `<|endoftext|>`, id 0, before a text."""
     backend.decoder = decoders.ByteLevel()
     backend.add_special_tokens([START_TOKEN])
     start = (START_TOKEN, backend.token_to_id(START_TOKEN))
@@ -142,9 +144,9 @@ def _byte_level(backend: Backend) -> Tokenizer:
 
 
 def learn_word_pieces(texts: list[str], settings: TokenizerSettings) -> Tokenizer:
-    """Return BERT's WordPiece: words, with ## before what continues one; each Han character is a word.
+    """Return BERT's WordPiece tokenizer: pieces of words, ## before a continuation; each Han character is a word.
 
-    Ids 0 to 4 are [PAD], [UNK], [CLS], [SEP], [MASK]. Rare characters become [UNK], so texts do not always come back.
+    Ids 0 to 4 are [PAD], [UNK], [CLS], [SEP], [MASK]. Rare characters become [UNK], so not every text can be restored.
     """
     specials = [BERT_SPECIALS[f"{name}_token"] for name in ("pad", "unk", "cls", "sep", "mask")]
     switches = {"do_lower_case": settings.lowercase}
@@ -155,7 +157,7 @@ def learn_word_pieces(texts: list[str], settings: TokenizerSettings) -> Tokenize
         counts.update(word for word, _ in words)
     kept = _common_characters(counts, max(int(settings.vocab_size * ALPHABET_SHARE), 1))
     known = {word: count for word, count in counts.items() if kept.issuperset(word)}
-    # Given in this order, characters get the same ids at every run, and ids decide between equally frequent pairs.
+    # In this order, characters get the same ids in every run; ids break ties between equally frequent pairs.
     alphabet = sorted({word[0] for word in known}) + sorted({f"##{letter}" for word in known for letter in word[1:]})
     trainer = trainers.WordPieceTrainer(
         vocab_size=settings.vocab_size, special_tokens=specials + alphabet, show_progress=False
@@ -168,7 +170,7 @@ def learn_word_pieces(texts: list[str], settings: TokenizerSettings) -> Tokenize
 
 
 def _common_characters(words: Counter[str], most: int) -> set[str]:
-    """Return the most frequent characters of counted words, at most `most`."""
+    """Return the `most` most frequent characters of the counted words."""
     counts: Counter[str] = Counter()
     for word, count in words.items():
         for character in word:

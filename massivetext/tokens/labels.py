@@ -1,4 +1,4 @@
-"""The label of a token that nothing is to be predicted of."""
+"""The label of positions without a prediction target."""
 
 IGNORED_LABEL = -100
-"""As in Hugging Face and PyTorch: losses leave such tokens out."""
+"""The same value as in Hugging Face and PyTorch; losses ignore such positions."""

@@ -1,4 +1,4 @@
-"""Marian's tokenizers (OPUS-MT): source.spm cuts the text, vocab.json, shared by both languages, numbers the pieces."""
+"""Marian's tokenizers (OPUS-MT): source.spm splits text; vocab.json maps the pieces of both languages to ids."""
 
 import json
 from pathlib import Path
@@ -14,20 +14,21 @@ from massivetext.tokens.sentence_piece import UNIGRAM, load, put_spaces
 from massivetext.translations import tr
 
 SOURCE, TARGET, NUMBERS = "source.spm", "target.spm", "vocab.json"
-LONGEST = 512  # tokens; what Hugging Face's class assumes
-UNSEEN = -1e6  # score of each character of an entry that only the other language has
+LONGEST = 512  # tokens; the default of Hugging Face's class
+UNSEEN = -1e6  # score per character of an entry that only the other language has
 
 
 def is_marian(folder: Path) -> bool:
-    """Return whether a folder holds Marian's three files."""
+    """Return whether a folder contains Marian's three files."""
     return all((folder / name).is_file() for name in (SOURCE, TARGET, NUMBERS))
 
 
 def read_marian(folder: Path, config: dict[str, Any], target: bool = False) -> Backend:
-    """Return the tokenizer of a folder; its special tokens go into `config`. target: cut texts of the other language.
+    """Return the tokenizer of a folder, and add its special tokens to `config`. target: use the target language.
 
-    A character that the language's own file does not know becomes the other language's entry of it, or <unk>, as in
-    Hugging Face; of several such characters in a row each has its entry, where Hugging Face looks up the whole run.
+    A character that is missing in the language's own file becomes the other language's entry for it, or <unk>, as in
+    Hugging Face. Several such characters in a row are looked up one by one, while Hugging Face looks up the whole run.
+    Raises ModelError for damaged files.
     """
     path = folder / (TARGET if target else SOURCE)
     model, numbers = load(path), _numbers(folder / NUMBERS)
@@ -39,7 +40,7 @@ def read_marian(folder: Path, config: dict[str, Any], target: bool = False) -> B
         shown = ", ".join(left_out[:5])
         note = {"path": path, "count": len(left_out), "shown": shown}
         log(tr("{path}: {count} pieces have no number in vocab.json: {shown}", **note))
-    # Longer entries of the other language come before the same text in parts, and never before a known piece.
+    # Longer entries of the other language win over the same text in parts, but never over a known piece.
     ordered = sorted(numbers, key=lambda text: numbers[text])
     entries = [(text, scores.get(text, UNSEEN * len(text) + len(text) - 1)) for text in ordered]
     for key, token in SPECIALS.items():
@@ -60,7 +61,7 @@ def read_marian(folder: Path, config: dict[str, Any], target: bool = False) -> B
 
 
 def _numbers(path: Path) -> dict[str, int]:
-    """Return the number of each entry; raise ModelError unless they are 0, 1, 2, ..."""
+    """Return the id of each entry of vocab.json; raise ModelError unless the ids are 0, 1, 2, ..."""
     try:
         numbers = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""The shares of the sources in training: what a mixture makes of them, in bytes, tokens and rows."""
+"""The shares of the sources in training under a mixture, in bytes, tokens and rows."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -10,31 +10,31 @@ from massivetext.errors import ConfigError, unknown_name
 from massivetext.tokens.settings import MixtureSettings
 from massivetext.translations import tr
 
-# The schedule repeats after this many rows at most; shares with a larger common denominator are rounded to it.
+# Maximum period of the schedule; shares with a larger common denominator are rounded to it.
 LONGEST_PERIOD_ROWS = 2**22
 
 
 class Share(NamedTuple):
-    """What a mixture makes of one source."""
+    """Hold the share of one source in a mixture."""
 
     source: str
     bytes: int
-    """Size of its text."""
+    """Size of the source in bytes."""
     weight: float
-    """Its part of the training text, a fraction."""
+    """The source's fraction of the training text."""
     epochs: float
-    """How often a pass goes through it; with weights, a pass is as long as all trained sources together."""
+    """How many times one pass reads the source; with weights, a pass is as long as all trained sources together."""
     effective_bytes: int
-    """Text of it that a pass trains on."""
+    """Bytes of the source's text that one pass trains on."""
     effective_tokens: int
 
 
 def planned_shares(mixture: MixtureSettings, sizes: Mapping[str, int], tokens_per_byte: float) -> list[Share]:
-    """Return what a mixture makes of sources of these sizes (bytes), the largest weight first; nothing is read.
+    """Return the shares of sources of these sizes (bytes) in a mixture, largest weight first, without reading any text.
 
-    tokens_per_byte: of the tokenizer. Tokens are taken to be in proportion to bytes, so in training, where weights are
-    of tokens, the shares of sources that compress differently will differ a little. Raises ConfigError for a name that
-    is no source, and for a source without text.
+    tokens_per_byte: ratio of the tokenizer, assumed to be the same for all sources. In training, weights are shares of
+    tokens, so the shares of sources with other ratios will differ slightly. Raises ConfigError for an unknown source
+    and for a source without text.
     """
     epochs = epochs_of(mixture, sizes)
     total = sum(sizes[name] * epochs[name] for name in epochs)
@@ -49,7 +49,7 @@ def planned_shares(mixture: MixtureSettings, sizes: Mapping[str, int], tokens_pe
 def dry_run(mixture: MixtureSettings, sizes: Mapping[str, int], tokens_per_byte: float) -> dict[str, Any]:
     """Return `planned_shares` as JSON values, with the totals.
 
-    sizes: of the text, or of the files on disk where nothing was read yet (compressed ones hold more).
+    sizes: bytes of the text, or of the files on disk if nothing was read yet (compressed files contain more text).
     """
     shares = planned_shares(mixture, sizes, tokens_per_byte)
     totals = {
@@ -59,7 +59,7 @@ def dry_run(mixture: MixtureSettings, sizes: Mapping[str, int], tokens_per_byte:
 
 
 def mixture_text(values: dict[str, Any]) -> str:
-    """Return what `dry_run` gave as a table for a terminal."""
+    """Return the result of `dry_run` as a table for a terminal."""
     rows = [[tr("source"), "MB", tr("weight %"), tr("epochs"), tr("effective MB"), tr("effective tokens")]]
     for share in values["sources"]:
         rows.append([share["source"], f"{share['bytes'] / 1e6:,.2f}", f"{100 * share['weight']:.2f}",
@@ -72,7 +72,7 @@ def mixture_text(values: dict[str, Any]) -> str:
 
 
 def epochs_of(mixture: MixtureSettings, sizes: Mapping[str, int]) -> dict[str, Fraction]:
-    """Return how often one pass goes through each source that is trained on."""
+    """Return the number of times one pass goes through each trained source; raise ConfigError as `planned_shares`."""
     mixture = mixture.for_sources(sizes)
     given = mixture.exact()
     for name in given:
@@ -89,10 +89,11 @@ def epochs_of(mixture: MixtureSettings, sizes: Mapping[str, int]) -> dict[str, F
 
 
 def rows_per_period(mixture: MixtureSettings, windows: Mapping[str, int]) -> dict[str, int]:
-    """Return the whole number of rows that each source trained on has in one period of the schedule.
+    """Return the number of rows of each trained source in one period of the schedule.
 
-    windows: rows in one pass of each source of the store. Weights are shares of rows, and all rows hold the same
-    number of tokens, so they are shares of tokens. Without weights and epochs the period is one pass of everything.
+    windows: rows in one pass of each source of the store. Weights are shares of rows and so of tokens, because all rows
+    have the same number of tokens. Without weights and epochs, the period is one pass over everything. Raises
+    ConfigError for an unknown source and for a source without documents.
     """
     given = mixture.exact()
     for name in given:
@@ -112,7 +113,7 @@ def rows_per_period(mixture: MixtureSettings, windows: Mapping[str, int]) -> dic
 
 
 def _rounded(shares: dict[str, int], total: int) -> dict[str, int]:
-    """Return the shares scaled to sum to `total`, by largest remainder, each at least 1."""
+    """Return the shares scaled to a sum of `total` by largest remainder, each at least 1."""
     exact = {name: Fraction(share * total, sum(shares.values())) for name, share in shares.items()}
     scaled = {name: max(floor(share), 1) for name, share in exact.items()}
     by_remainder = sorted(exact, key=lambda name: (scaled[name] - exact[name], name))

@@ -1,11 +1,11 @@
 """An n-gram language model on token ids: interpolated Kneser-Ney with modified discounts.
 
-Kneser and Ney 1995; Chen and Goodman 1998 (three discounts per order); the counts and the handling of the document's
-start are those of KenLM (Heafield et al. 2013). It is the statistical baseline beside neural bits-per-byte numbers.
+Kneser and Ney 1995; Chen and Goodman 1998 (three discounts per order). The counts and the handling of the document
+start follow KenLM (Heafield et al. 2013). The model is the statistical baseline for the bits per byte of neural models.
 
-The n-grams form a tree: a node of level k is one distinct run of k tokens, and its key is `parent * vocab_size + last
-token`, where the parent is the node of its first k - 1 tokens. A node's number is the place of its key in the sorted
-list, so fitting is a few sorts and scoring a few binary searches, all in NumPy: nothing is compiled.
+The n-grams form a tree. A node of level k is one distinct run of k tokens, and its key is `parent * vocab_size + last
+token`, where the parent is the node of its first k - 1 tokens. A node's number is the index of its key in the sorted
+list. So fitting needs a few sorts and scoring a few binary searches, all in NumPy without compiled code.
 """
 
 from collections.abc import Iterable
@@ -22,23 +22,23 @@ Nodes = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
-"""Used, as in KenLM, where there are too few n-grams to estimate discounts from."""
+"""Discounts used, as in KenLM, if there are too few n-grams to estimate them."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """The n-grams of one length k, and what they say about their last token."""
+    """Hold the n-grams of one length k and the probabilities of their last tokens."""
 
     keys: Nodes
     """`parent * vocab_size + last token` of each node, ascending; empty at level 1, where a node is its token."""
     shares: Values
-    """For each node: the discounted part of its parent's probability that goes to its last token."""
+    """For each node: the discounted probability of its last token, given its parent."""
     backoffs: Values
-    """For each node of level k - 1: the part of its probability that is left to the level below."""
+    """For each node of level k - 1: the fraction of its probability that is left to the level below."""
 
 
 class KneserNey:
-    """A fitted model; `fit` makes one."""
+    """Score token ids with a fitted model; `fit` creates it."""
 
     def __init__(self, levels: list[Level], start_id: int, vocab_size: int) -> None:
         self.levels = levels
@@ -47,21 +47,21 @@ class KneserNey:
 
     @property
     def order(self) -> int:
-        """The longest n-gram that was seen, in tokens."""
+        """Return the length of the longest n-gram that was seen, in tokens."""
         return len(self.levels)
 
     def nll(self, ids: Ids) -> Values:
         """Return the negative log probability of each token of one document, in nats, (tokens,) float64.
 
-        ids: (tokens,) token ids of the document alone; the start id before it is understood. Over all tokens but the
-        start id, which is never predicted, the probabilities add up to 1. Errors: DataError for the start id or an id
-        outside of the vocabulary.
+        ids: (tokens,) token ids of the document; the start id before it is implied. The probabilities of all tokens
+        except the start id, which is never predicted, add up to 1. Errors: DataError for the start id or an id outside
+        the vocabulary.
         """
         check_ids(ids, self.start_id, self.vocab_size)
         tokens = np.concatenate([[self.start_id], ids]).astype(np.int64)
         first = self.levels[0]
         probability = first.shares[tokens[1:]] + first.backoffs[0] / (self.vocab_size - 1)
-        contexts = tokens[:-1]  # the node of the k - 1 tokens before each predicted one; -1 where it was never seen
+        contexts = tokens[:-1]  # the node of the k - 1 tokens before each predicted one; -1 if never seen
         for level in self.levels[1:]:
             nodes = find(level.keys, contexts * self.vocab_size + tokens[1:])
             nodes[contexts < 0] = -1
@@ -74,12 +74,11 @@ class KneserNey:
 
 
 def fit(documents: Iterable[Ids], *, order: int, start_id: int, vocab_size: int) -> KneserNey:
-    """Return the model of the documents' n-grams up to `order` tokens.
+    """Return a model of the documents' n-grams up to `order` tokens.
 
-    documents: token ids of one document each, without the start id; n-grams do not cross documents, and each document
-    is read as if the start id stood before it. Takes about 160 bytes of memory a token while it works.
-    Errors: ConfigError for an order below 1 or a vocabulary without room; DataError for ids that do not belong, or when
-    there is not one token.
+    documents: the token ids of each document, without the start id, which is added before each; n-grams do not cross
+    documents. Fitting takes about 160 bytes of memory per token. Errors: ConfigError for an order below 1, a vocabulary
+    of fewer than 2 ids or a start id outside it; DataError for invalid ids, or if there is no token.
     """
     if order < 1 or vocab_size < 2 or not 0 <= start_id < vocab_size:
         raise ConfigError(
@@ -99,7 +98,7 @@ def fit(documents: Iterable[Ids], *, order: int, start_id: int, vocab_size: int)
     contexts = 1
     for length in range(1, order):
         longer = lengthen(runs, length, text)
-        # What counts for a shorter n-gram is before how many different tokens it stood, unless it opens a document.
+        # The count of a shorter n-gram is the number of different tokens before it, unless it opens a document.
         before = np.bincount(runs.nodes[longer.places + 1], minlength=len(runs.counts))
         levels.append(make_level(runs, np.where(runs.opening, runs.counts, before), contexts))
         contexts = len(runs.counts)
@@ -110,30 +109,30 @@ def fit(documents: Iterable[Ids], *, order: int, start_id: int, vocab_size: int)
 
 @dataclass(frozen=True)
 class TrainingText:
-    """All documents in a row."""
+    """Hold all documents, concatenated."""
 
     tokens: npt.NDArray[np.int32]
-    """(tokens and documents,) with the start id before each document."""
+    """(tokens + documents,), with the start id before each document."""
     left: npt.NDArray[np.int32]
-    """For each place: how many tokens, its own among them, are left in its document."""
+    """For each position: the number of tokens left in its document, its own included."""
     start_id: int
     vocab_size: int
 
 
 @dataclass(frozen=True)
 class Runs:
-    """The distinct n-grams of one length in the training text, while a model is fitted."""
+    """Hold the distinct n-grams of one length in the training text during fitting."""
 
     nodes: Nodes
-    """For each place of the text: the node of the n-gram that begins there; meaningless where none fits."""
+    """For each position of the text: the node of the n-gram that begins there; meaningless if none fits."""
     keys: Nodes
-    """For each node, as in Level."""
+    """For each node: its key, as in Level."""
     parents: Nodes
-    """For each node: the node of all its tokens but the last."""
+    """For each node: the node of all its tokens except the last."""
     counts: npt.NDArray[np.integer[Any]]
-    """For each node: how often it occurs."""
+    """For each node: the number of its occurrences."""
     places: Nodes
-    """For each node: a place where it begins."""
+    """For each node: a position where it begins."""
     opening: npt.NDArray[np.bool_]
     """For each node: whether it begins with the start id."""
 
@@ -154,7 +153,7 @@ def lengthen(runs: Runs, length: int, text: TrainingText) -> Runs:
 
 
 def join_documents(documents: Iterable[Ids], start_id: int, vocab_size: int) -> TrainingText:
-    """Return the documents in a row, each with the start id before it."""
+    """Return the documents concatenated, each with the start id before it."""
     parts = [np.empty(0, dtype=np.int32)]
     for ids in documents:
         check_ids(ids, start_id, vocab_size)
@@ -170,18 +169,18 @@ def join_documents(documents: Iterable[Ids], start_id: int, vocab_size: int) -> 
 
 
 def make_level(runs: Runs, counts: npt.NDArray[np.integer[Any]], contexts: int) -> Level:
-    """Return the level of these n-grams, by what counts for each; `contexts` is how many nodes the level above has."""
+    """Return the level of these n-grams; counts: of each n-gram; contexts: number of nodes of the level above."""
     discount = np.array([0.0, *estimate_discounts(counts)])[np.minimum(counts, 3)]
     total = np.bincount(runs.parents, weights=counts, minlength=contexts)
     removed = np.bincount(runs.parents, weights=discount, minlength=contexts)
-    # A context that was seen only at the end of documents has no total: all of it is left to the level below.
+    # A context seen only at the end of documents has no total: all its probability is left to the level below.
     backoffs = np.divide(removed, total, out=np.ones(contexts), where=total > 0)
     shares = np.divide(counts - discount, total[runs.parents], out=np.zeros(len(counts)), where=counts > 0)
     return Level(runs.keys, shares, backoffs)
 
 
 def estimate_discounts(counts: npt.NDArray[np.integer[Any]]) -> tuple[float, float, float]:
-    """Return what is taken from counts of 1, of 2, and of 3 or more (Chen and Goodman 1998, equation 26)."""
+    """Return the discounts of counts of 1, of 2, and of 3 or more (Chen and Goodman 1998, equation 26)."""
     once, twice, thrice, four_times = (int(np.count_nonzero(counts == count)) for count in range(1, 5))
     if min(once, twice, thrice, four_times) == 0:
         return FALLBACK_DISCOUNTS
@@ -192,13 +191,13 @@ def estimate_discounts(counts: npt.NDArray[np.integer[Any]]) -> tuple[float, flo
 
 
 def find(keys: Nodes, wanted: Nodes) -> Nodes:
-    """Return the place of each wanted key in the ascending keys, -1 where it is not among them."""
+    """Return the index of each wanted key in the ascending keys, -1 if it is not among them."""
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[places] == wanted, places, -1)
 
 
 def check_ids(ids: Ids, start_id: int, vocab_size: int) -> None:
-    """Raise DataError if the ids hold the start id or one outside of the vocabulary."""
+    """Raise DataError if the ids contain the start id or an id outside the vocabulary."""
     if len(ids) == 0:
         return
     lowest, highest = int(np.min(ids)), int(np.max(ids))

@@ -1,9 +1,9 @@
-"""The order of training: the batch of any step, found from (seed, step) alone.
+"""The order of training: the batch of any step is computed from (seed, step) alone.
 
-A source's stream is [start, document, start, document, ..., start]; row i of a pass reads `context_tokens` ids from
-position i * context_tokens and predicts the id after each. So every id of the text is predicted exactly once a pass,
-and so is every document's end (as the next start id). Rows are permuted per (source, pass) by a keyed permutation, and
-a `Schedule` deals rows to sources by the shares of the mixture.
+The stream of a source is [start, document, start, document, ..., start]. Window i of a pass reads `context_tokens` ids
+from position i * context_tokens and predicts the id after each. So every id of the text, and every document's end (as
+the next start id), is predicted exactly once per pass. The windows of each source are shuffled in each pass by a keyed
+permutation. A `Schedule` assigns the rows of training to sources by the shares of the mixture.
 """
 
 from bisect import bisect_left
@@ -24,34 +24,34 @@ from massivetext.tokens.mixture import rows_per_period
 from massivetext.tokens.settings import MixtureSettings
 from massivetext.tokens.store import Documents, TokenStore
 
-FEISTEL_ROUNDS = 6  # even, so that both halves have their width back at the end
+FEISTEL_ROUNDS = 6  # even, so that both halves have their original width at the end
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """The rows of one training step; all arrays but `sources` are (rows, context_tokens)."""
+    """Hold the rows of one training step; all arrays except `sources` are (rows, context_tokens)."""
 
     input_ids: NDArray[np.int64]
-    """Ids that the model reads; padding at the end of a source's last row is the start id."""
+    """Input ids of the model; padding at the end of a source's last row is the start id."""
 
     labels: NDArray[np.int64]
-    """The id after each input, already shifted; -100 where nothing is to be predicted."""
+    """The id after each input, already shifted; -100 where nothing is predicted."""
 
     positions: NDArray[np.int64]
-    """Distance of an input to the start of its document or, if that lies in an earlier row, of the row."""
+    """Distance of an input from the start of its document or, if that is in an earlier row, from the row's start."""
 
     segments: NDArray[np.int32]
-    """Number of the input's document inside its row, from 0; attention stays inside a segment."""
+    """Index of the input's document within its row, from 0; attention does not cross segments."""
 
     sources: NDArray[np.int32]
     """(rows,): index of each row's source in `TrainingOrder.sources`."""
 
 
 def permute(index: int, count: int, key: int) -> int:
-    """Return where a keyed permutation of range(count) sends `index`, in O(1) time and memory.
+    """Return the image of `index` under a keyed permutation of range(count), in O(1) time and memory.
 
-    A Feistel network over the next power of two, walked until the value is below `count` (J. Black, P. Rogaway,
-    "Ciphers with arbitrary finite domains", 2002). key: 64 bits.
+    A Feistel network over the next power of two is applied until the value is below `count` (cycle walking; J. Black,
+    P. Rogaway, "Ciphers with arbitrary finite domains", 2002). key: 64 bits.
     """
     bits = max((count - 1).bit_length(), 2)
     left_bits, right_bits = bits // 2, bits - bits // 2
@@ -74,12 +74,12 @@ def pass_key(seed: int, source: str, number: int) -> int:
 
 
 class Stream:
-    """The stream of one source: a start id before each document, and one after the last."""
+    """Read the stream of one source: a start id before each document, and one after the last."""
 
     def __init__(self, documents: Documents, start_id: int) -> None:
         self.documents = documents
         self.start_id = start_id
-        self.predicted = documents.tokens + len(documents)  # one for each id and one for each document's end
+        self.predicted = documents.tokens + len(documents)  # every id and every document's end
         self._shard_starts = [0]
         for shard in documents.shards:
             self._shard_starts.append(self._shard_starts[-1] + shard.tokens + len(shard))
@@ -89,9 +89,9 @@ class Stream:
         return ceil(self.predicted / context_tokens)
 
     def read(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the ids at stream positions [start, stop), start ids as -1 so that they differ from text.
+        """Return the ids at stream positions [start, stop), with start ids as -1 to distinguish them from text.
 
-        stop is at most `predicted` + 1 (the last position holds the closing start id).
+        stop is at most `predicted` + 1; the last position holds the final start id.
         """
         ids = np.full(stop - start, -1, dtype=np.int64)
         for shard, (first, end) in zip(self.documents.shards, pairwise(self._shard_starts), strict=True):
@@ -111,17 +111,17 @@ def _read_shard(
     is_text = np.ones(high - low, dtype=np.bool_)
     is_text[offsets[first:last].astype(np.int64) + np.arange(first, last) - low] = False
     window = np.full(high - low, -1, dtype=np.int64)
-    begin = low - first  # as many ids lie before `low` as positions, less the documents that began there
+    begin = low - first  # the number of ids before `low`: positions minus start ids
     window[is_text] = ids[begin : begin + high - low - (last - first)]
     return window
 
 
 class Schedule:
-    """Deals rows to sources so that at every prefix each source is less than one row away from its share.
+    """Assign rows to sources so that after any number of rows each source is less than one row away from its share.
 
     shares: rows of each source in one period, in the order of the sources; the schedule repeats after `sum(shares)`
-    rows. The rule is the chairman assignment of R. Tijdeman, "The chairman assignment problem", Discrete Mathematics
-    32 (1980): among the sources that may take a row without running ahead, the one whose row is due first.
+    rows. The rule is from R. Tijdeman, "The chairman assignment problem", Discrete Mathematics 32 (1980): among the
+    sources that can take a row without exceeding their share too early, choose the one whose row is due first.
     """
 
     def __init__(self, shares: list[int]) -> None:
@@ -136,7 +136,7 @@ class Schedule:
         return source, period * self.shares[source] + int(self._earlier[inside])
 
     def counts(self, rows: int) -> list[int]:
-        """Return how many of the first `rows` rows fall to each source."""
+        """Return how many of the first `rows` rows each source gets."""
         periods, inside = divmod(rows, self.period_rows)
         head = np.bincount(self._source[:inside], minlength=len(self.shares))
         return [periods * share + int(extra) for share, extra in zip(self.shares, head, strict=True)]
@@ -146,7 +146,8 @@ class Schedule:
 def _deal(shares: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
     """Return for each row of one period its source and the number of earlier rows of that source.
 
-    All in whole numbers: `lag` is the period times (share of the rows so far, this one included, minus rows taken).
+    All arithmetic is in integers: `lag` is the period times (the source's share of the rows so far, this one included,
+    minus the rows it has taken).
     """
     period, sources = shares.sum(), len(shares)
     slack = max(2 * sources - 2, 1)
@@ -159,7 +160,7 @@ def _deal(shares: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray[np.int
             lag = shares[source] * (row + 1) - period * taken[source]
             if slack * lag >= period or sources == 1:
                 due = (slack - 1) * period - slack * lag
-                # due / share, compared by cross multiplication; the first of equals wins
+                # compare due / share by cross multiplication; the first of equals wins
                 if chosen < 0 or due * shares[chosen] < chosen_due * shares[source]:
                     chosen, chosen_due = source, due
         source_of_row[row] = chosen
@@ -169,10 +170,10 @@ def _deal(shares: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray[np.int
 
 
 class TrainingOrder:
-    """All rows of training in order; `batch(step)` needs no earlier step.
+    """Compute the rows of training in order; `batch(step)` does not depend on earlier calls.
 
-    sources: names of the sources trained on, sorted. rows_per_pass: rows that go through the text once (with `epochs`
-    as often as those say; with `weights` as many rows as the sources have, whatever their shares).
+    sources: sorted names of the trained sources. rows_per_pass: number of rows of one pass over the text. With `epochs`
+    each source counts that many times. With `weights` it is the number of rows of the sources, whatever their shares.
     """
 
     def __init__(
@@ -205,11 +206,11 @@ class TrainingOrder:
 
     @property
     def tokens_per_pass(self) -> int:
-        """Return rows_per_pass times context_tokens: the padding of each source's last row is counted."""
+        """Return rows_per_pass times context_tokens, which includes the padding of each source's last row."""
         return self.rows_per_pass * self.context_tokens
 
     def passes(self, steps: int) -> dict[str, float]:
-        """Return how often each source's rows have been gone through after `steps` steps."""
+        """Return the number of passes over each source's rows after `steps` steps."""
         counts = self.schedule.counts(steps * self.rows_per_batch)
         return {name: count / rows for name, count, rows in zip(self.sources, counts, self.windows, strict=True)}
 
@@ -236,7 +237,7 @@ class TrainingOrder:
         stop = min(start + width, stream.predicted)
         padding = width - (stop - start)
         ids = stream.read(start, stop + 1)
-        inputs = np.concatenate([ids[:-1], np.full(padding, -1)])  # padding: empty documents, seen by no other
+        inputs = np.concatenate([ids[:-1], np.full(padding, -1)])  # padding: empty documents, each in its own segment
         labels = np.where(ids[1:] < 0, stream.start_id, ids[1:])
         labels = np.concatenate([labels, np.full(padding, IGNORED_LABEL)])
         begins = inputs < 0

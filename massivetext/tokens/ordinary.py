@@ -1,4 +1,4 @@
-"""Text as nothing but text: ids without special tokens, for corpora; by the fast encoder where it agrees."""
+"""Encoding of corpus text without special tokens, with the fast encoder if it agrees with the reference."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class OrdinaryText(Vocabulary):
-    """The part of a tokenizer that encodes text in which nothing is special."""
+    """Add the encoding of text without special tokens to a tokenizer."""
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """Return the ids of a text in which nothing is special: no control ids are added or recognised."""
+        """Return the ids of a text, with no special tokens added and those in the text encoded as ordinary text."""
         return self.encode_ordinary_batch([text])[0]
 
     @panics_told("encoding texts")
     def encode_ordinary_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, as `encode_ordinary` does, by the reference encoder (`tokenizers`)."""
+        """Return the ids of each text as `encode_ordinary` does, with the reference encoder (`tokenizers`)."""
         return [
             row.ids for row in self._ordinary.encode_batch_fast(list_texts(texts, "text"), add_special_tokens=False)
         ]
@@ -38,7 +38,8 @@ class OrdinaryText(Vocabulary):
     def encode_flat(self, array: "pa.Array | pa.ChunkedArray") -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Return the ids of all texts of an Arrow string array in one array, and the (texts + 1,) bounds of each text.
 
-        The same ids as `encode_ordinary`, by fastokens where that was shown to agree (see `encoder_name`).
+        The ids are those of `encode_ordinary`, computed with fastokens if it agrees (see `encoder_name`). Raises
+        DataError for nulls.
         """
         if array.null_count:
             raise DataError(
@@ -53,14 +54,14 @@ class OrdinaryText(Vocabulary):
 
     @property
     def encoder_name(self) -> str:
-        """Return which encoder `encode_flat` uses: "fastokens", or "tokenizers" and the reason."""
+        """Return the encoder that `encode_flat` uses: "fastokens", or "tokenizers" with the reason."""
         return "fastokens" if isinstance(self._fast, FastEncoder) else f"tokenizers ({self._fast})"
 
     def check_encoding(self, array: "pa.Array | pa.ChunkedArray", characters: int) -> None:
-        """Raise ConfigError unless a sample of the texts comes back from its ids, and both encoders agree on it.
+        """Raise ConfigError unless a sample of the texts can be restored from its ids.
 
-        characters: size of the sample, taken in pieces evenly over the texts. A fast encoder that disagrees is not
-        used from then on, which the log says.
+        characters: size of the sample, taken in pieces evenly from the texts. If the fast encoder disagrees with the
+        reference on the sample, it is no longer used, and this is logged.
         """
         import pyarrow as pa
 
@@ -79,12 +80,12 @@ class OrdinaryText(Vocabulary):
 
     @cached_property
     def _ordinary(self) -> Backend:
-        """The backend once more, set to see special tokens as text and to add nothing."""
+        """Return a copy of the backend that treats special tokens as text and adds none."""
         backend = Backend.from_str(plain_json(self.backend.to_str()))
         backend.encode_special_tokens = True
         return backend
 
     @cached_property
     def _fast(self) -> FastEncoder | str:
-        """The fast encoder, or the reason why there is none."""
+        """Return the fast encoder, or the reason why there is none."""
         return make_fast_encoder(self.backend.to_str(), self.encode_ordinary_batch)

@@ -1,4 +1,4 @@
-"""Rows of ids brought to one length."""
+"""Padding of rows of ids to one length."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,14 +12,14 @@ NO_LENGTH_LIMIT = int(1e30)  # Hugging Face's number for "the tokenizer knows no
 
 
 class Padding(Vocabulary):
-    """The part of a tokenizer that fills up short rows."""
+    """Add the padding of short rows to a tokenizer."""
 
     model_max_length: int
     model_input_names: list[str]
     padding_side: str
 
     def _known_limit(self) -> int | None:
-        """Return the tokenizer's own length limit, None if it knows none."""
+        """Return the tokenizer's own length limit, None if it has none."""
         return self.model_max_length if self.model_max_length < NO_LENGTH_LIMIT // 2 else None
 
     def _pad_rows(self, rows: list[Any], length: int, side: str) -> None:
@@ -29,7 +29,7 @@ class Padding(Vocabulary):
             row.pad(length, direction=encodings.check_side(side), pad_id=pad_id, pad_token=pad_token)
 
     def _padding(self) -> tuple[int, str]:
-        """Return the padding id and token; raise ConfigError if there is none."""
+        """Return the padding id and token; raise ConfigError if there is no pad_token."""
         if "pad_token" not in self.specials:
             raise ConfigError(
                 "padding is asked for, but the tokenizer has no pad_token; set tokenizer.pad_token = "
@@ -49,7 +49,7 @@ class Padding(Vocabulary):
         return_tensors: str | None = None,
         verbose: bool = True,
     ) -> BatchEncoding:
-        """Return rows that were encoded before (a mapping of columns, or a list of rows), filled up to one length."""
+        """Return encoded rows (a mapping of columns, or a list of rows) padded to one length."""
         if not isinstance(encoded_inputs, Mapping):
             names = encoded_inputs[0].keys() if encoded_inputs else ()
             encoded_inputs = {name: [row[name] for row in encoded_inputs] for name in names}

@@ -1,9 +1,10 @@
-"""The corpus steps `perplexity` (a measure) and `max_perplexity` (a decision): how a text surprises an n-gram model.
+"""The corpus steps `perplexity` (a measure) and `max_perplexity` (a decision): perplexity under an n-gram model.
 
-The model is Kneser-Ney (`ngram.py`), fitted on the token store of a run: text like that run's scores low. CCNet (Wenzek
-et al. 2020, arXiv:1911.00359) keeps web pages by their perplexity under such a model of Wikipedia.
+The model is Kneser-Ney (`ngram.py`), fitted on the token store of a run, so text similar to that run has a low
+perplexity. CCNet (Wenzek et al. 2020, arXiv:1911.00359) filters web pages by perplexity under a model of Wikipedia.
 
-These steps stand here and not among the corpus's, because they need tokens; a recipe names them like all others.
+These steps are defined here and not with the other corpus steps because they need tokens. Recipes name them in the same
+way as the others.
 """
 
 from functools import cached_property
@@ -28,7 +29,7 @@ _fitting = Lock()
 
 
 class PerplexitySettings(Settings):
-    """Which text the model knows, and how well."""
+    """Choose the text that the n-gram model is fitted on, its order and its size."""
 
     path: GivenPath
     """A run folder with `tokenizer` and `tokens`, as `massivetext run` makes it."""
@@ -39,7 +40,7 @@ class PerplexitySettings(Settings):
 
 
 class Perplexity(Measure):
-    """Measures how well an n-gram model of a run's text predicts a document."""
+    """Measure how well an n-gram model of a run's text predicts a document."""
 
     name = "perplexity"
     version = 1
@@ -47,15 +48,15 @@ class Perplexity(Measure):
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
-        """Perplexity a token, and bits per byte, which can be compared between tokenizers."""
+        """Return the columns: perplexity per token, and bits per byte, which is comparable between tokenizers."""
         return {"perplexity__per_token": pa.float64(), "perplexity__bits_per_byte": pa.float64()}
 
     def check(self) -> None:
-        """Raise ConfigError if there is no text to fit the model on."""
+        """Raise ConfigError if there is no token store to fit the model on."""
         _ = self._store
 
     def describe(self) -> dict[str, Any]:
-        """Return also the digest of the text that the model is fitted on."""
+        """Return the description of the step, with the digest of the token store that the model is fitted on."""
         return {**super().describe(), "store": self._store.digest}
 
     @cached_property
@@ -78,14 +79,14 @@ class Perplexity(Measure):
         documents = []
         for source in store.sources("train"):
             found = store.documents("train", source)
-            # The store's order is that of hashes of the ids: the first documents are a sample.
+            # The store is ordered by hashes of the ids, so the first documents are a random sample.
             last = np.searchsorted(found.offsets, share * found.tokens, side="left") if share < 1 else len(found)
             documents += [found[at] for at in range(int(last))]
         model = fit(documents, order=self.settings.order, start_id=store.start_id, vocab_size=store.vocab_size)
         return tokenizer, model
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """Return perplexity and bits per byte of each text; null where it is null or empty."""
+        """Return perplexity and bits per byte of each text; null for a null or empty text."""
         with _fitting:
             tokenizer, model = self._model
         texts = batch.column("text")
@@ -101,7 +102,7 @@ class Perplexity(Measure):
 
 
 class MaxPerplexitySettings(LimitSettings):
-    """How surprising a document may be; null is no limit."""
+    """Set limits on the perplexity of a document; null is no limit."""
 
     max_per_token: float | None = None
     """Maximum perplexity per token."""
@@ -112,7 +113,7 @@ class MaxPerplexitySettings(LimitSettings):
 
 
 class MaxPerplexity(LimitDecide):
-    """Drops documents by their perplexity; the measure `perplexity` comes before it."""
+    """Drop documents by their perplexity; the measure `perplexity` must come before it."""
 
     name = "max_perplexity"
     version = 1

@@ -1,19 +1,19 @@
-"""The mixture of the Pile: its 22 components, how large each is and how often it is gone through.
+"""The mixture of the Pile: its 22 components with their sizes and epochs.
 
 L. Gao et al., "The Pile: An 800GB Dataset of Diverse Text for Language Modeling", arXiv:2101.00027, table 1. Weights
-and effective sizes are not stored: they follow from sizes and epochs.
+and effective sizes are not stored because they follow from sizes and epochs.
 """
 
 from typing import NamedTuple
 
 
 class Component(NamedTuple):
-    """One row of the table."""
+    """Hold one row of the table."""
 
     name: str
-    """As in the records' `meta.pile_set_name`."""
+    """The name in the records' `meta.pile_set_name`."""
     raw_gib: float
-    """UTF-8 text, in GiB."""
+    """Size of the UTF-8 text in GiB."""
     epochs: float
 
 
@@ -44,12 +44,12 @@ PILE = (
 
 
 def plain(name: str) -> str:
-    """Return a name without case and marks, as sources are matched with components: `pubmed_central`."""
+    """Return a name in lower case with only letters and digits, for matching sources such as `pubmed_central`."""
     return "".join(character for character in name.lower() if character.isalnum())
 
 
 PILE_EPOCHS = {plain(component.name): component.epochs for component in PILE}
-"""Epochs by plain name."""
+"""The epochs of each component by its plain name."""
 
 
 def pile_sizes() -> dict[str, int]:

@@ -1,6 +1,7 @@
-"""What Hugging Face's tokenizer classes assume beyond the files of a folder: special tokens, columns, special rules.
+"""Defaults of Hugging Face's tokenizer classes that are not in the files of a folder: special tokens, columns, rules.
 
-Many published folders hold a vocabulary and little else; the class named in them (or the model's family) says the rest.
+Many published folders contain little more than a vocabulary. The rest follows from the class named in them, or from the
+model's family.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ PLAIN = ("input_ids", "attention_mask")
 
 
 class Published(NamedTuple):
-    """One class: the kind of its vocabulary, its special tokens where the folder names none, and its columns."""
+    """Hold the defaults of one class: its kind of vocabulary, its special tokens and its columns."""
 
     kind: type[Any]
     specials: Mapping[str, str]
@@ -48,11 +49,11 @@ FAMILIES = {
     "xlm-roberta": "XLMRobertaTokenizer", "bart": "BartTokenizer", "gpt2": "GPT2Tokenizer",
     "marian": "MarianTokenizer", "t5": "T5Tokenizer", "mt5": "T5Tokenizer",
 }  # fmt: skip
-"""The class of a model family, for folders whose tokenizer_config.json names none."""
+"""The class of each model family, for folders whose tokenizer_config.json names none."""
 
 
 def class_of(config: Mapping[str, Any], family: str | None) -> str | None:
-    """Return the name in `CLASSES` that a tokenizer_config.json or a model family leads to, or None."""
+    """Return the name in `CLASSES` that follows from a tokenizer_config.json or a model family, or None."""
     named = str(config.get("tokenizer_class") or "").removesuffix("Fast")
     if named in CLASSES:
         return named
@@ -60,14 +61,14 @@ def class_of(config: Mapping[str, Any], family: str | None) -> str | None:
 
 
 def complete_config(config: Mapping[str, Any], backend: Backend, name: str) -> dict[str, Any]:
-    """Return a configuration with what the class assumes, where the folder says nothing."""
+    """Return a configuration completed with the defaults of the class `name`."""
     known = CLASSES[name]
     specials = {key: token for key, token in known.specials.items() if backend.token_to_id(token) is not None}
     return {**specials, "model_input_names": list(known.columns), **config}
 
 
 def apply_rules(backend: Backend, config: Mapping[str, Any]) -> None:
-    """Let the switches of a tokenizer_config.json go before those inside tokenizer.json, as Hugging Face's tools do."""
+    """Override options in tokenizer.json by those in tokenizer_config.json, as Hugging Face's tools do."""
     normalizer, pre_tokenizer = backend.normalizer, backend.pre_tokenizer
     if isinstance(normalizer, normalizers.BertNormalizer):
         for key, field in (("do_lower_case", "lowercase"), ("tokenize_chinese_chars", "handle_chinese_chars")):
@@ -82,7 +83,7 @@ def apply_rules(backend: Backend, config: Mapping[str, Any]) -> None:
 
 
 def word_piece(vocabulary: Mapping[str, int], config: Mapping[str, Any]) -> Backend:
-    """Return BERT's tokenizer of a vocabulary, with the switches of its configuration (do_lower_case and so on)."""
+    """Return BERT's tokenizer for a vocabulary, with the options of its configuration (do_lower_case and so on)."""
     names = {key: str(config.get(key) or token) for key, token in BERT_SPECIALS.items()}
     backend = Backend(models.WordPiece(dict(vocabulary), unk_token=names["unk_token"]))
     backend.normalizer = normalizers.BertNormalizer(
@@ -104,7 +105,10 @@ def word_piece(vocabulary: Mapping[str, int], config: Mapping[str, Any]) -> Back
 
 
 def frame_byte_level(backend: Backend) -> None:
-    """Give byte-level BPE what RoBERTa and BART add: their special tokens, and <s> text </s> around texts."""
+    """Add to byte-level BPE what RoBERTa and BART have: their special tokens, and <s> text </s>.
+
+    Raises ModelError if the vocabulary lacks <s> or </s>.
+    """
     for token in dict.fromkeys(ROBERTA_SPECIALS.values()):
         if backend.token_to_id(token) is not None:
             backend.add_special_tokens([AddedToken(token, special=True, lstrip=token == "<mask>")])

@@ -1,4 +1,4 @@
-"""Chat templates are rendered in a process of their own, which the system stops when it takes too much."""
+"""Rendering of chat templates in a separate process with limits on processor time and memory."""
 
 import atexit
 import json
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 from massivetext.errors import ConfigError, DataError, unknown_name
 
 PROGRAM = Path(__file__).with_name("_template_process.py")
-# What one conversation may take. Templates of published models take milliseconds and a few megabytes.
+# Limits for one conversation. Templates of published models take milliseconds and a few megabytes.
 MOST_SECONDS = 5.0
 MOST_MEMORY_BYTES = 2**30
 MOST_CHARACTERS = 10_000_000
 
 
 class Rendered(NamedTuple):
-    """A conversation as text, where what `{% generation %}` blocks wrote begins and ends, and the names not used."""
+    """Hold a rendered conversation, the spans written by `{% generation %}` blocks, and the names not used."""
 
     text: str
     spans: list[tuple[int, int]]
@@ -29,7 +29,7 @@ class Rendered(NamedTuple):
 
 
 class Renderer:
-    """The process, started on first use and again after it was stopped; one request at a time."""
+    """Run the rendering process, one request at a time; it starts on first use, and again after it was stopped."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class Renderer:
         self._owner = 0
 
     def ask(self, request: bytes) -> bytes:
-        """Return the answer to a request, a line each; b"" where the process was stopped."""
+        """Return the answer to a request, one line each; b"" if the process was killed."""
         with self._lock:
             process = self._running()
             assert process.stdin is not None and process.stdout is not None
@@ -47,7 +47,7 @@ class Renderer:
                 answer = process.stdout.readline()
             except BrokenPipeError:
                 answer = b""
-            except BaseException:  # Ctrl-C: an answer that comes later must not be taken for the next one's
+            except BaseException:  # Ctrl-C: a late answer must not be taken for that of the next request
                 self._stop()
                 raise
             if not answer or answer.startswith(b'{"error": "memory"'):
@@ -55,7 +55,7 @@ class Renderer:
             return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
-        """Return the process, this process's own: a fork must not share its parent's."""
+        """Return the running process, started if necessary; a forked process does not share its parent's."""
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
             path = os.pathsep.join(entry for entry in sys.path if entry)
             self._process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Renderer:
         return self._process
 
     def close(self) -> None:
-        """End the process."""
+        """Stop the process."""
         if self._owner == os.getpid():
             with self._lock:
                 self._stop()
@@ -86,12 +86,12 @@ class Renderer:
 
 
 _renderer = Renderer()
-_inherited: list[Renderer] = []  # a fork keeps what is its parent's, so that nothing here closes it
+_inherited: list[Renderer] = []  # a fork keeps a reference to its parent's renderer, so that it is never closed here
 atexit.register(_renderer.close)
 
 
 def _renew_after_fork() -> None:
-    """Give a forked process a renderer with a free lock and without its parent's process."""
+    """Give a forked process a new renderer, with a free lock and without its parent's process."""
     global _renderer
     _inherited.append(_renderer)
     _renderer = Renderer()
@@ -102,10 +102,11 @@ os.register_at_fork(after_in_child=_renew_after_fork)
 
 
 def render(template: str, variables: Mapping[str, Any], optional: Collection[str] = ()) -> Rendered:
-    """Return a conversation as text; raise ConfigError that names the template's complaint.
+    """Return a conversation as text.
 
-    optional: names among the variables that are refused unless the template uses them. Of tools and documents that are
-    given, `Rendered.unused` names those that it does not use.
+    optional: names of variables that are refused unless the template uses them. `Rendered.unused` lists "tools" and
+    "documents" if they are given and the template does not use them. Raises ConfigError with the template's error,
+    DataError for values that JSON cannot represent.
     """
     limits = {"seconds": MOST_SECONDS, "memory_bytes": MOST_MEMORY_BYTES, "characters": MOST_CHARACTERS}
     try:
@@ -128,7 +129,7 @@ def render(template: str, variables: Mapping[str, Any], optional: Collection[str
 
 
 def _complaint(found: Mapping[str, Any]) -> str:
-    """Return what is wrong, as a message."""
+    """Return the error message for an answer with an error."""
     remedy = "mend it or pass another chat_template"
     if found["error"] == "unused":
         name = found["names"][0]

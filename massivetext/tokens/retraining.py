@@ -1,4 +1,4 @@
-"""`train_new_from_iterator`: a vocabulary learned anew, with the rules and special tokens of a tokenizer."""
+"""Training of a new vocabulary with the rules and special tokens of a tokenizer, for `train_new_from_iterator`."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,8 @@ def retrain(
 ) -> Backend:
     """Return a backend with the rules of `backend` and a vocabulary learned from texts (or lists of texts).
 
-    more_specials: special tokens added to those it has. renamed: special tokens that are called otherwise.
+    more_specials: additional special tokens. renamed: new names of special tokens. options: of the library's trainer.
+    Raises ConfigError for a kind of vocabulary that cannot be trained.
     """
     rules, names = json.loads(backend.to_str()), dict(renamed or {})
     kind, model = rules["model"]["type"], rules["model"]
@@ -62,7 +63,7 @@ def retrain(
 
 
 def _blank(model: Mapping[str, Any], unknown: str | None, names: Mapping[str, str]) -> dict[str, Any]:
-    """Return a model without its vocabulary."""
+    """Return the JSON of a model without its vocabulary."""
     blank = {**model, "vocab": {}}
     if model["type"] == "BPE":
         blank["merges"] = []
@@ -74,7 +75,7 @@ def _blank(model: Mapping[str, Any], unknown: str | None, names: Mapping[str, st
 
 
 def _numbered(frame: Any, backend: Backend, names: Mapping[str, str]) -> Any:
-    """Return a post-processor with its special tokens under their new names and ids."""
+    """Return the JSON of a post-processor with the new names and ids of its special tokens."""
 
     def of(token: str) -> tuple[str, int]:
         name = names.get(token, token)
@@ -105,7 +106,7 @@ def _numbered(frame: Any, backend: Backend, names: Mapping[str, str]) -> Any:
 
 
 def _renamed_part(part: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return a part of a template with its special token under its new name."""
+    """Return a part of a template with the new name of its special token."""
     special = part.get("SpecialToken")
     return (
         dict(part) if special is None else {"SpecialToken": {**special, "id": names.get(special["id"], special["id"])}}

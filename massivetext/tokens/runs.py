@@ -1,8 +1,8 @@
-"""The two halves of building a store: chunks of a corpus become sorted runs, runs become shards.
+"""The two phases of building a token store: chunks of a corpus become sorted runs, and runs become shards.
 
-A run is the ids of one chunk and an Arrow file that says where each document's are: one record batch a source, in
-ascending order of hash. A shard is the documents of one range of hashes, gathered from all runs. So memory is bounded
-by one chunk and one shard, however large the corpus.
+A run consists of the ids of one chunk and an Arrow file with the position of each document's ids: one record batch per
+source, in ascending order of hash. A shard holds the documents of one range of hashes, gathered from all runs. So
+memory is bounded by one chunk and one shard, however large the corpus is.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ COLUMNS = ("id", "source", "text", "text_bytes", "build")
 
 
 def chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield the documents in tables of about CHUNK_TEXT_BYTES of text, in order."""
+    """Yield the documents in order, in tables of about CHUNK_TEXT_BYTES of text."""
     held: list[pa.RecordBatch] = []
     held_bytes = 0
     for batch in batches:
@@ -44,7 +44,7 @@ def chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def document_hashes(names: list[str], seed: int) -> NDArray[np.uint64]:
-    """Return (documents,) the hash(seed, id) that orders the documents of a store."""
+    """Return hash(seed, id) of each document, (documents,), which determines the order of a store."""
     key = xxh3_64_intdigest(f"{seed}\0order of documents".encode())
     return np.fromiter(
         (xxh3_64_intdigest(name.encode(), seed=key) for name in names), dtype=np.uint64, count=len(names)
@@ -52,7 +52,7 @@ def document_hashes(names: list[str], seed: int) -> NDArray[np.uint64]:
 
 
 def write_run(path: Path, table: pa.Table, tokenizer: Tokenizer, seed: int, dtype: np.dtype[Any]) -> None:
-    """Encode the documents of `table` (COLUMNS) and write them as one run: `path` and, before it, its `.ids`."""
+    """Encode the documents of `table` (COLUMNS) and write them as one run: first its `.ids`, then `path`."""
     ids, offsets = tokenizer.encode_flat(table["text"])
     with write_whole(path.with_suffix(".ids")) as stream:
         stream.write(ids.astype(dtype, copy=False).data)
@@ -69,7 +69,7 @@ def write_run(path: Path, table: pa.Table, tokenizer: Tokenizer, seed: int, dtyp
         for index in range(len(names)):
             rows = np.flatnonzero(number == index)
             rows = rows[np.argsort(hashes[rows], kind="stable")]
-            # one batch a source: its number is its place in the schema's table
+            # one batch per source, in the order of the schema's metadata
             writer.write_batch(run.take(pa.array(rows)).combine_chunks().to_batches()[0])
 
 
@@ -81,7 +81,7 @@ def tokens_by_source(path: Path) -> dict[str, int]:
 
 
 def mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a file as a read-only array, memory-mapped (an empty file cannot be mapped, and gives an empty array)."""
+    """Return a file as a read-only memory-mapped array; an empty file, which cannot be mapped, gives an empty array."""
     if path.stat().st_size == 0:
         return np.empty(0, dtype=dtype)
     return np.memmap(path, dtype=dtype, mode="r")
@@ -90,10 +90,10 @@ def mapped(path: Path, dtype: np.dtype[Any]) -> NDArray[Any]:
 def write_shards(
     runs: list[Path], source: str, tokens: int, dtype: np.dtype[Any], folder: Path, split: str, marks: Path
 ) -> dict[str, Any]:
-    """Write the shards of one source and split; return its entry in the manifest.
+    """Write the shards of one source and split; return their entry in the manifest.
 
-    tokens: ids of the source in all runs. marks: folder of the marker of each finished shard, which holds the shard's
-    entry; what has one is not written again.
+    tokens: number of ids of the source in all runs. marks: folder of marker files, one for each finished shard with the
+    shard's entry; such a shard is not written again.
     """
     count = max(1, ceil(tokens * dtype.itemsize / SHARD_IDS_BYTES))
     shards = []
@@ -111,9 +111,10 @@ def write_shards(
 
 
 def _part(path: Path, source: str, low: int, high: int, dtype: np.dtype[Any]) -> tuple[pa.RecordBatch, Ids] | None:
-    """Return the documents of a source in one run whose hash is in [low, high), and their ids one after the other.
+    """Return the documents of a source in one run with a hash in [low, high), and their concatenated ids.
 
-    Both are copies and the run is closed again, so that there may be any number of runs. None: the source has none.
+    Both are copies and the run's file is closed, so the number of runs is not limited. None if the run does not contain
+    the source.
     """
     names = list(tokens_by_source(path))
     if source not in names:
@@ -130,7 +131,7 @@ def _part(path: Path, source: str, low: int, high: int, dtype: np.dtype[Any]) ->
 
 
 def _gathered(ids: Ids, starts: list[int], lengths: list[int]) -> Ids:
-    """Return stretches of ids one after the other (30 times as fast as Arrow's `take` on lists)."""
+    """Return concatenated ranges of ids (30 times as fast as Arrow's `take` on lists)."""
     gathered, place = np.empty(sum(lengths), dtype=ids.dtype), 0
     for start, length in zip(starts, lengths, strict=True):
         gathered[place : place + length] = ids[start : start + length]
@@ -139,12 +140,12 @@ def _gathered(ids: Ids, starts: list[int], lengths: list[int]) -> Ids:
 
 
 def _ordered(parts: list[tuple[pa.RecordBatch, Ids]], dtype: np.dtype[Any]) -> tuple[pa.Table, Ids]:
-    """Return the documents of all parts in ascending order of (hash, id), and their ids in that order."""
+    """Return the documents of all parts in ascending order of (hash, id), and their ids in the same order."""
     table = pa.Table.from_batches([part for part, _ in parts]).combine_chunks()
     lengths = table["length"].to_numpy()
     table = table.append_column("start", pa.array(np.cumsum(lengths) - lengths))
     order = pc.sort_indices(table, [("hash", "ascending"), ("id", "ascending")])
-    # the Parquet's bytes depend on metadata, and on where chunks end
+    # the bytes of the Parquet file depend on metadata and chunk boundaries
     table = table.take(order).combine_chunks().replace_schema_metadata(None)
     ids = np.concatenate([np.empty(0, dtype), *(ids for _, ids in parts)])
     return table, _gathered(ids, table["start"].to_pylist(), table["length"].to_pylist())

@@ -1,6 +1,6 @@
-"""SentencePiece's own files (tokenizer.model, spiece.model): their pieces, and what is done to text first.
+"""Reading of SentencePiece's files (tokenizer.model, spiece.model): their pieces and their normalisation of text.
 
-The file is a protocol buffer (sentencepiece_model.proto of google/sentencepiece); only what is needed is read here.
+The file is a protocol buffer (sentencepiece_model.proto of google/sentencepiece). Only the fields needed are read.
 """
 
 import struct
@@ -20,7 +20,7 @@ SPACE = "▁"
 
 
 class VocabularyPiece(NamedTuple):
-    """One entry of the vocabulary; its id is its place in the list."""
+    """Hold one entry of the vocabulary; its id is its index in the list."""
 
     text: str
     score: float
@@ -28,12 +28,12 @@ class VocabularyPiece(NamedTuple):
 
     @property
     def is_normal(self) -> bool:
-        """Whether it stands for text."""
+        """Return whether the piece represents text."""
         return self.kind == NORMAL
 
 
 class Model(NamedTuple):
-    """What a file holds: the vocabulary, its kind, and the rules of the text."""
+    """Hold the content of a file: the vocabulary, its kind, and the normalisation rules."""
 
     pieces: list[VocabularyPiece]
     kind: int
@@ -43,13 +43,13 @@ class Model(NamedTuple):
     add_space: bool
     """Whether a space is put before a text."""
     merge_spaces: bool
-    """Whether several spaces become one, and those at both ends none."""
+    """Whether several spaces become one, and spaces at both ends are removed."""
     specials: dict[str, str]
-    """The special tokens by Hugging Face's name, under the text that the file gives them."""
+    """The text of each special token by Hugging Face's name for it."""
 
 
 def read_model(data: bytes) -> Model:
-    """Return the content of a file; raise ValueError where it is no SentencePiece model."""
+    """Return the content of a file; raise ValueError if it is not a SentencePiece model."""
     pieces, trainer, normaliser = [], {}, {}
     for field, value in fields(data):
         if field == 1:
@@ -74,18 +74,18 @@ def read_model(data: bytes) -> Model:
 
 
 def _specials(pieces: list[VocabularyPiece], trainer: dict[int, Any]) -> dict[str, str]:
-    """Return the special tokens that the trainer's settings give a place: those that are no ordinary pieces there."""
+    """Return the special tokens that the trainer's settings give an id, if the piece with that id is a special one."""
     places = {"unk_token": (40, 0), "bos_token": (41, 1), "eos_token": (42, 2), "pad_token": (43, -1)}
     found = {}
     for name, (field, usual) in places.items():
-        number = trainer.get(field, usual)  # -1 is written as the largest number
+        number = trainer.get(field, usual)  # -1 is stored as the largest unsigned number
         if 0 <= number < len(pieces) and pieces[number].kind in (UNKNOWN, CONTROL):
             found[name] = pieces[number].text
     return found
 
 
 def load(path: Path) -> Model:
-    """Return the content of a file; raise ModelError where it is damaged, or of another format."""
+    """Return the content of a file; raise ModelError if it is damaged or in another format."""
     try:
         return read_model(path.read_bytes())
     except (ValueError, KeyError, struct.error) as error:
@@ -93,10 +93,10 @@ def load(path: Path) -> Model:
 
 
 def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Backend:
-    """Return the tokenizer of a SentencePiece file, with what its class adds; its special tokens go into `config`.
+    """Return the tokenizer of a SentencePiece file with the additions of its class; add its special tokens to `config`.
 
-    class_name: a name in `published.CLASSES`, or None. Raises ModelError where the file is damaged, or of a kind
-    (words, characters) that no published model has.
+    class_name: a name in `published.CLASSES`, or None. Raises ModelError if the file is damaged or of a kind (words,
+    characters) that no published model uses.
     """
     model = load(path)
     if model.kind not in (UNIGRAM, BPE):
@@ -124,7 +124,7 @@ def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Bac
 
 
 def _rearranged(pieces: list[VocabularyPiece], class_name: str | None, config: dict[str, Any]) -> list[VocabularyPiece]:
-    """Return the pieces in the order of the class's ids, with those that it adds."""
+    """Return the pieces in the order of the class's ids, with the pieces that the class adds."""
     if class_name == "XLMRobertaTokenizer":  # its first four ids are fairseq's, its last the mask
         if [piece.text for piece in pieces[:3]] != ["<unk>", "<s>", "</s>"]:
             raise ModelError(
@@ -137,14 +137,14 @@ def _rearranged(pieces: list[VocabularyPiece], class_name: str | None, config: d
             VocabularyPiece("</s>", 0.0, CONTROL),
         ]
         return [*first, VocabularyPiece("<unk>", 0.0, UNKNOWN), *pieces[3:], VocabularyPiece("<mask>", 0.0, CONTROL)]
-    if class_name in ("T5Tokenizer", "MT5Tokenizer"):  # what T5's training writes for a missing span, counted down
+    if class_name in ("T5Tokenizer", "MT5Tokenizer"):  # T5's sentinels for missing spans, in descending order
         count = int(config.get("extra_ids", 100 if class_name == "T5Tokenizer" else 0))
         return [*pieces, *(VocabularyPiece(f"<extra_id_{number}>", 0.0, CONTROL) for number in reversed(range(count)))]
     return pieces
 
 
 def _frame(backend: Backend, class_name: str | None, config: dict[str, Any], path: Path) -> None:
-    """Let the backend put start and end ids around a text, as the class does or the configuration says."""
+    """Make the backend put start and end token around a text as the class or the configuration requires."""
     bos, eos = str(config.get("bos_token", "<s>")), str(config.get("eos_token", "</s>"))
     framed = class_name == "XLMRobertaTokenizer"
     llama = str(config.get("tokenizer_class") or "").startswith("LlamaTokenizer")
@@ -168,7 +168,7 @@ def _frame(backend: Backend, class_name: str | None, config: dict[str, Any], pat
 def make_merging(
     tokens: Sequence[str], scores: Sequence[float], unknown: str | None, byte_fallback: bool
 ) -> models.BPE:
-    """Return SentencePiece's BPE: pairs merge by the score of the token that they make."""
+    """Return SentencePiece's BPE, in which pairs merge by the score of the resulting token."""
     vocabulary = {token: number for number, token in enumerate(tokens)}
     ranked = []
     for token, score in zip(tokens, scores, strict=True):
@@ -180,7 +180,7 @@ def make_merging(
 
 
 def put_spaces(backend: Backend, add_space: bool, normalisation: bytes = b"", merge_spaces: bool = False) -> None:
-    """Give a backend SentencePiece's way with spaces, which are pieces' first letters, and with bytes as tokens."""
+    """Make a backend treat spaces as SentencePiece does, as the first character of pieces, and decode byte tokens."""
     steps: list[Any] = [normalizers.Precompiled(normalisation)] if normalisation else []
     steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")] if merge_spaces else []
     ends: list[Any] = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
@@ -192,7 +192,7 @@ def put_spaces(backend: Backend, add_space: bool, normalisation: bytes = b"", me
 
 
 def fields(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield the number and value of each field of a message: int, or bytes for what has a length or is a float."""
+    """Yield number and value of each field of a protocol buffer message: int for varints, bytes for other types."""
     place = 0
     while place < len(data):
         key, place = _number(data, place)
@@ -211,7 +211,7 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:
-    """Return a number of variable length at `place`, and the place behind it."""
+    """Return the variable-length integer at `place`, and the position after it."""
     value = shift = 0
     while place < len(data):
         byte = data[place]

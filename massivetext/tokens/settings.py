@@ -11,12 +11,12 @@ from massivetext.settings import GivenPath, Settings
 from massivetext.tokens.pile import PILE, PILE_EPOCHS, plain
 
 BYTES = 256 + 1  # and the start token
-# Special tokens and bytes that every vocabulary of a kind holds, and room for at least one entry that is learned.
+# Size of the smallest vocabulary of each kind: its special tokens, its bytes, and for some kinds a learned entry.
 LEAST_ENTRIES = {"bpe": BYTES, "unigram": BYTES + 1, "wordpiece": 6, "word": BYTES, "character": BYTES, "byte": BYTES}
 
 
 class TokenizerSettings(Settings):
-    """How the vocabulary is made, or where it comes from."""
+    """Configure the training of a vocabulary, or name the tokenizer to use."""
 
     kind: Literal["bpe", "unigram", "wordpiece", "word", "character", "byte"] = "bpe"
     """Kind of vocabulary: bpe (GPT-2's), unigram (SentencePiece's), word, character, byte, all from bytes, so that
@@ -37,14 +37,14 @@ class TokenizerSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _bytes_alone(cls, values: Any) -> Any:
-        """Return the values, with the one size that kind byte can have where none is given."""
+        """Return the values, with the only possible vocab_size for kind byte if none is given."""
         if isinstance(values, Mapping) and values.get("kind") == "byte":
             return {"vocab_size": LEAST_ENTRIES["byte"], **values}
         return values
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        """Return the settings if the vocabulary has room for what its kind always holds."""
+        """Return the settings if vocab_size and lowercase fit the kind; raise ValueError otherwise."""
         least = LEAST_ENTRIES[self.kind]
         if self.vocab_size < least:
             raise ValueError(
@@ -59,7 +59,7 @@ class TokenizerSettings(Settings):
 
 
 class MixtureSettings(Settings):
-    """In which shares the sources are trained on; without any key in proportion to their size, each once a pass."""
+    """Set the shares of the sources in training; without any key, one pass reads each source once."""
 
     weights: dict[str, float] | None = None
     """Share of the training tokens of each source; normalised to a sum of 1. Sources left out are not trained on."""
@@ -73,7 +73,7 @@ class MixtureSettings(Settings):
     @field_validator("weights", "epochs")
     @classmethod
     def _positive(cls, value: dict[str, float] | None) -> dict[str, float] | None:
-        """Return the table if it names at least one source and every number is above zero and finite."""
+        """Return the table if it names at least one source and every number is above zero and finite, else raise."""
         if value is not None and not value:
             raise ValueError("names no source; give at least one, or leave the key out for shares by size")
         for name, number in (value or {}).items():
@@ -83,14 +83,14 @@ class MixtureSettings(Settings):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        """Return the settings if at most one of the keys is given."""
+        """Return the settings if at most one of the keys is given; raise ValueError otherwise."""
         given = [name for name in ("weights", "epochs", "preset") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"both {' and '.join(given)} are given; they say the same thing twice: keep one of them")
         return self
 
     def for_sources(self, sources: Iterable[str]) -> "MixtureSettings":
-        """Return the settings with the preset, if any, as epochs of these sources; ConfigError for an unknown one."""
+        """Return the settings with the preset, if any, as epochs of the sources; ConfigError for an unknown source."""
         if self.preset is None:
             return self
         unknown = [name for name in sources if plain(name) not in PILE_EPOCHS]
@@ -100,5 +100,5 @@ class MixtureSettings(Settings):
         return MixtureSettings(epochs={name: PILE_EPOCHS[plain(name)] for name in sources})
 
     def exact(self) -> dict[str, Fraction]:
-        """Return the numbers given as exact fractions of their decimal form (0.3 is 3/10), by source."""
+        """Return the given numbers by source, as exact fractions of their decimal form (0.3 is 3/10)."""
         return {name: Fraction(repr(number)) for name, number in (self.weights or self.epochs or {}).items()}

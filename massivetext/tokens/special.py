@@ -1,4 +1,4 @@
-"""The vocabulary side of a tokenizer: tokens and ids, the named special tokens, tokens added later."""
+"""The vocabulary of a tokenizer: tokens and ids, named special tokens, and tokens added later."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from massivetext.tokens import encodings
 Token = str | AddedToken
 SPECIAL_NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 OTHER_SPECIALS = ("additional_special_tokens", "extra_special_tokens")
-# What may be set on a tokenizer, beside the special tokens and their ids.
+# Attributes that may be set on a tokenizer, in addition to the special tokens and their ids.
 SETTINGS = (
     "backend", "chat_template", "clean_up_tokenization_spaces", "model_input_names", "model_max_length", "name_or_path",
     "named_templates", "padding_side", "specials", "truncation_side",
@@ -21,7 +21,7 @@ SETTINGS = (
 
 
 class Vocabulary:
-    """Tokens and ids; `bos_token`, `bos_token_id`, `pad_token` and so on, None where not set."""
+    """Map tokens to ids; `bos_token`, `bos_token_id`, `pad_token` and so on are None if not set."""
 
     def __init__(self, backend: Backend, specials: Mapping[str, str], name: str = "") -> None:
         self.backend = backend
@@ -31,26 +31,29 @@ class Vocabulary:
             self._require(token, key)
 
     def __len__(self) -> int:
-        """Return the number of ids, added tokens included: the least vocab_size a model needs."""
+        """Return the number of ids, added tokens included: the minimum vocab_size of a model."""
         return int(self.backend.get_vocab_size(with_added_tokens=True))
 
     @property
     def vocab_size(self) -> int:
-        """Return the number of ids without tokens added later, as Hugging Face counts."""
+        """Return the number of ids without tokens added later, as in Hugging Face."""
         return int(self.backend.get_vocab_size(with_added_tokens=False))
 
     @property
     def vocab(self) -> dict[str, int]:
-        """The table from tokens to ids, added tokens included."""
+        """Return the dict from tokens to ids, added tokens included."""
         return self.get_vocab()
 
     def get_vocab(self) -> dict[str, int]:
-        """Return the table from tokens to ids, added tokens included."""
+        """Return the dict from tokens to ids, added tokens included."""
         return dict(self.backend.get_vocab(with_added_tokens=True))
 
     @property
     def start_id(self) -> int:
-        """Return the id put before each document in training and scoring: bos, else eos, else cls."""
+        """Return the id put before each document in training and scoring: bos, else eos, else cls.
+
+        Raises ConfigError if none of them is set.
+        """
         for key in ("bos_token", "eos_token", "cls_token"):
             if key in self.specials:
                 return self._require(self.specials[key], key)
@@ -60,7 +63,7 @@ class Vocabulary:
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Return `bos_token`, `bos_token_id` and their kin; None for one that is not set."""
+        """Return a special token or its id (`bos_token`, `bos_token_id`, ...), None if it is not set."""
         key = name.removesuffix("_id")
         if key not in SPECIAL_NAMES:
             known = [*SETTINGS, *SPECIAL_NAMES, *(f"{special}_id" for special in SPECIAL_NAMES), *dir(type(self))]
@@ -69,7 +72,7 @@ class Vocabulary:
         return token if key == name or token is None else self.backend.token_to_id(token)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; `tokenizer.pad_token = tokenizer.eos_token` and `pad_token_id = 0` name a known token."""
+        """Set an attribute; a special token, set by token (`pad_token`) or id (`pad_token_id`), must already exist."""
         key = name.removesuffix("_id")
         if key in SPECIAL_NAMES:
             token = self._token_of(name, value) if key != name and value is not None else value
@@ -92,7 +95,7 @@ class Vocabulary:
             raise AttributeError(unknown_attribute("Tokenizer", name, known))
 
     def _token_of(self, name: str, number: Any) -> str:
-        """Return the token of an id; raise ConfigError if there is none."""
+        """Return the token of an id; raise ConfigError for an unknown id."""
         token = self.backend.id_to_token(number) if isinstance(number, int) and number >= 0 else None
         if token is None:
             raise ConfigError(f"{name} is {number!r}; allowed: an id of the vocabulary, 0 to {len(self) - 1}, or None")
@@ -109,12 +112,12 @@ class Vocabulary:
         return int(number)
 
     def _forget(self) -> None:
-        """Drop what was computed from the vocabulary or the special tokens."""
+        """Drop cached values that depend on the vocabulary, the special tokens or the chat template."""
         for name in ("digest", "_ordinary", "_fast", "_cutter", "_splitter"):
             self.__dict__.pop(name, None)
 
     def add_tokens(self, tokens: Token | Sequence[Token], special_tokens: bool = False) -> int:
-        """Add tokens to the vocabulary and return how many were new; a model then needs len(tokenizer) embeddings.
+        """Add tokens to the vocabulary and return the number of new ones; a model then needs len(tokenizer) embeddings.
 
         An `AddedToken` keeps its lstrip, rstrip, single_word and normalized.
         """
@@ -134,8 +137,8 @@ class Vocabulary:
         return len(self) - before
 
     def add_special_tokens(self, special_tokens_dict: Mapping[str, Token | Sequence[Token]], **options: Any) -> int:
-        """Add special tokens by name ({"pad_token": "[PAD]"}) and return how many were new to the vocabulary."""
-        options.pop("replace_additional_special_tokens", None)  # what is in the vocabulary stays there
+        """Add special tokens by name ({"pad_token": "[PAD]"}) and return the number of new tokens in the vocabulary."""
+        options.pop("replace_additional_special_tokens", None)  # tokens are never removed from the vocabulary
         options.pop("replace_extra_special_tokens", None)
         if options:
             raise ConfigError(unknown_name("argument of add_special_tokens:", next(iter(options)), OTHER_SPECIALS))
@@ -152,32 +155,32 @@ class Vocabulary:
 
     @property
     def special_tokens_map(self) -> dict[str, str]:
-        """The named special tokens that are set."""
+        """Return the named special tokens that are set."""
         return {name: self.specials[name] for name in SPECIAL_NAMES if name in self.specials}
 
     @property
     def additional_special_tokens(self) -> list[str]:
-        """The special tokens that have no name of their own."""
+        """Return the special tokens without a name."""
         named = set(self.specials.values())
         return [token.content for token in self.added_specials if token.content not in named]
 
     @property
     def extra_special_tokens(self) -> list[str]:
-        """The same, by its newer name."""
+        """Return the same as `additional_special_tokens`, which is the older name."""
         return self.additional_special_tokens
 
     @property
     def added_tokens_decoder(self) -> dict[int, AddedToken]:
-        """The tokens that texts are searched for before they are cut, by id."""
+        """Return the added tokens by id; texts are searched for them before anything else is tokenized."""
         return dict(sorted(self.backend.get_added_tokens_decoder().items()))
 
     @property
     def added_tokens_encoder(self) -> dict[str, int]:
-        """The ids of these tokens."""
+        """Return the ids of the added tokens."""
         return {token.content: number for number, token in self.added_tokens_decoder.items()}
 
     def get_added_vocab(self) -> dict[str, int]:
-        """Return the ids of these tokens."""
+        """Return the ids of the added tokens."""
         return self.added_tokens_encoder
 
     @property
@@ -196,7 +199,7 @@ class Vocabulary:
         return [self._require(token, "special token") for token in self.all_special_tokens]
 
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
-        """Return the id of a token, or the ids of several; for an unknown one the unk_token's id, or None."""
+        """Return the id of a token, or the ids of several; an unknown token gets the id of unk_token, or None."""
         if isinstance(tokens, str):
             number = self.backend.token_to_id(tokens)
             return self.unk_token_id if number is None else number
@@ -211,6 +214,6 @@ class Vocabulary:
         return [self.backend.id_to_token(number) for number in ids if number not in left_out]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
-        """Return the text that tokens stand for."""
+        """Return the text that the tokens represent."""
         decoder = self.backend.decoder
         return str(decoder.decode(list(tokens))) if decoder is not None else " ".join(tokens)

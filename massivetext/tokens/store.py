@@ -1,7 +1,7 @@
-"""The token store: a corpus as arrays of token ids, memory-mapped, documents in a shuffled order fixed by the seed.
+"""The token store: a corpus as memory-mapped arrays of token ids, with documents in a shuffled order fixed by the seed.
 
-`SPLIT/SOURCE/shard-00000.bin` (ids, uint16 or uint32, no special tokens), `.offsets` (uint64, documents + 1) and
-`.parquet` (id, text_bytes, build). Documents stand in ascending order of hash(seed, id). `manifest.json` comes last.
+Files: `SPLIT/SOURCE/shard-00000.bin` (ids, uint16 or uint32, no special tokens), `.offsets` (uint64, documents + 1) and
+`.parquet` (id, text_bytes, build). Documents are in ascending order of hash(seed, id). `manifest.json` is written last.
 """
 
 import os
@@ -32,7 +32,7 @@ FORMAT = "massivetext-tokens/1"
 MANIFEST = "manifest.json"
 WORK = ".work"
 KEYS = ("digest", "tokenizer", "corpus", "dtype", "splits", "seed")
-"""Keys of a manifest, beside its format."""
+"""Keys of a manifest in addition to its format."""
 LARGEST_16_BIT_VOCABULARY = 2**16
 FIRST_SAMPLE_CHARACTERS = 32 * 1024
 SAMPLE_CHARACTERS = 8 * 1024
@@ -40,7 +40,7 @@ SAMPLE_CHARACTERS = 8 * 1024
 
 @dataclass(frozen=True)
 class Shard:
-    """One memory-mapped shard: document i is `ids[offsets[i]:offsets[i + 1]]`."""
+    """Hold one memory-mapped shard; document i is `ids[offsets[i]:offsets[i + 1]]`."""
 
     path: Path
     ids: Ids
@@ -56,14 +56,17 @@ class Shard:
         return len(self.ids)
 
     def column(self, name: str) -> Any:
-        """Return a column of the shard's Parquet as a pyarrow array: id, text_bytes or build."""
+        """Return a column of the shard's Parquet file as a pyarrow array: id, text_bytes or build."""
         from massivetext.parquet import read_own
 
         return read_own(self.path.with_suffix(".parquet"), [name])[name].combine_chunks()
 
 
 class Documents(Sequence[Ids]):
-    """The documents of one source and split, in the store's order; item i is the array of its ids (no copy)."""
+    """Give access to the documents of one source and split in the store's order; item i is the ids of document i.
+
+    The arrays of ids are views of the memory map.
+    """
 
     def __init__(self, shards: list[Shard]) -> None:
         self.shards = shards
@@ -78,7 +81,7 @@ class Documents(Sequence[Ids]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Ids]: ...
     def __getitem__(self, index: int | slice) -> Ids | Sequence[Ids]:
-        """Return the ids of one document, or a list of those of several."""
+        """Return the ids of one document, or a list of the ids of several."""
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
@@ -102,14 +105,14 @@ class Documents(Sequence[Ids]):
 
     @property
     def ids(self) -> Ids:
-        """Return all ids as one array: the memory map itself for one shard, a copy in memory for several."""
+        """Return all ids as one array: the memory map itself for one shard, a copy for several."""
         if len(self.shards) == 1:
             return self.shards[0].ids
         return np.concatenate([shard.ids for shard in self.shards]) if self.shards else np.empty(0, np.uint16)
 
     @property
     def offsets(self) -> NDArray[np.int64]:
-        """Return (documents + 1,) bounds of the documents in `ids`."""
+        """Return the bounds of the documents in `ids`, (documents + 1,)."""
         parts, end = [np.zeros(1, np.int64)], 0
         for shard in self.shards:
             parts.append(shard.offsets[1:].astype(np.int64) + end)
@@ -118,7 +121,7 @@ class Documents(Sequence[Ids]):
 
     @property
     def text_bytes(self) -> NDArray[np.int64]:
-        """Return (documents,) the UTF-8 bytes of each document's text."""
+        """Return the number of UTF-8 bytes of each document's text, (documents,)."""
         parts = [shard.column("text_bytes").to_numpy() for shard in self.shards]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
@@ -128,7 +131,7 @@ class Documents(Sequence[Ids]):
 
 
 class TokenStore:
-    """A finished token store, opened; nothing is read before it is asked for."""
+    """Give access to a finished token store; shards are opened only when they are needed."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
         self.folder, self.manifest = folder, manifest
@@ -165,14 +168,14 @@ class TokenStore:
             )
 
     def verify(self) -> None:
-        """Raise StoreError if a file's bytes differ from the digest in the manifest; reads everything."""
+        """Raise StoreError if a file is missing, damaged or not in the manifest; this reads all files."""
         faults = self.faults()
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             raise StoreError(f"{faults[0]}{more}. {_remedy(self.folder)}")
 
     def faults(self) -> list[str]:
-        """Return what is wrong with the store's files, one sentence each; an empty list: nothing. Reads everything."""
+        """Return the faults of the store's files, one sentence each, or an empty list; this reads all files."""
         shards = [shard for entries in self.manifest["splits"].values() for entry in entries.values()
                   for shard in entry["shards"]]  # fmt: skip
         listed = {
@@ -193,14 +196,14 @@ class TokenStore:
                         for path in sorted(present - listed.keys())]  # fmt: skip
 
     def _split(self, split: str) -> dict[str, Any]:
-        """Return a split's part of the manifest."""
+        """Return a split's part of the manifest; raise ConfigError for an unknown split."""
         if split not in self.manifest["splits"]:
             raise ConfigError(unknown_name(f"split of {self.folder}:", split, self.splits))
         entries: dict[str, Any] = self.manifest["splits"][split]
         return entries
 
     def _open(self, entry: dict[str, Any]) -> Shard:
-        """Return a shard, mapped; raise StoreError where a file is missing or has another size than it must have."""
+        """Return a memory-mapped shard; raise StoreError if a file is missing or has the wrong size."""
         path = self.folder / entry["path"]
         for ending, bytes_expected in (
             (".bin", entry["tokens"] * self.dtype.itemsize),
@@ -217,7 +220,7 @@ class TokenStore:
 
 
 def open_store(folder: str | Path) -> TokenStore:
-    """Return the token store in a folder; raise StoreError if it is missing, unfinished or of another format."""
+    """Return the token store in a folder; raise StoreError if it is missing, unfinished or in another format."""
     folder = Path(folder)
     path = folder / MANIFEST
     if not path.is_file():
@@ -241,11 +244,11 @@ def _remedy(folder: Path) -> str:
 def build_store(
     corpus: "Corpus", tokenizer: Tokenizer, folder: str | Path, seed: int = 0, *, quiet: bool = False
 ) -> TokenStore:
-    """Return the token store of a corpus, built in `folder`; a finished one from the same inputs is only opened.
+    """Build the token store of a corpus in `folder` and return it; a finished store of the same inputs is only opened.
 
-    seed fixes the order of the documents. Killed at any moment and called again, the same bytes result: chunks that
-    were encoded and shards that were written are not done again. A store of other inputs in `folder` is replaced.
-    Raises ConfigError where the tokenizer does not give the text back, BusyError where another process is building.
+    seed: determines the order of the documents. An interrupted build resumes when the function is called again and
+    produces byte-identical files; finished chunks and shards are skipped. A store from other inputs in `folder` is
+    replaced. Raises ConfigError if the tokenizer cannot restore the text, BusyError if another process is building.
     """
     folder = Path(folder)
     inputs = {"format": FORMAT, "seed": seed, "corpus": corpus.digest, "tokenizer": _description(tokenizer)}
@@ -264,12 +267,12 @@ def build_store(
 
 
 def _description(tokenizer: Tokenizer) -> dict[str, Any]:
-    """Return what the manifest says of the tokenizer."""
+    """Return the manifest's entry for the tokenizer."""
     return {"digest": tokenizer.digest, "vocab_size": len(tokenizer), "start_id": tokenizer.start_id}
 
 
 def _is_finished(folder: Path, inputs: dict[str, Any]) -> bool:
-    """Return whether the folder holds a finished store of these inputs."""
+    """Return whether the folder contains a finished store built from these inputs."""
     if not (folder / MANIFEST).is_file():
         return False
     manifest = open_store(folder).manifest
@@ -277,7 +280,7 @@ def _is_finished(folder: Path, inputs: dict[str, Any]) -> bool:
 
 
 def _start(folder: Path, inputs: dict[str, Any], quiet: bool) -> None:
-    """Make the folder ready: keep unfinished work on the same inputs, remove everything else of a store."""
+    """Prepare the folder: keep unfinished work on the same inputs, remove every other part of a store."""
     plan = folder / WORK / "inputs.json"
     if plan.is_file() and read_state(plan, (), _remedy(folder)) == inputs:
         return
@@ -285,7 +288,7 @@ def _start(folder: Path, inputs: dict[str, Any], quiet: bool) -> None:
         if not quiet:
             log(tr("{folder}: the token store of other inputs is replaced", folder=folder))
         (folder / MANIFEST).unlink()
-    # Found by their shards, not by the manifest: whoever removed a store may have been killed half-way.
+    # Find splits by their shards, not by the manifest: the removal of a store may have been interrupted.
     for split in {path.parents[1] for path in folder.glob("*/*/shard-*")}:
         shutil.rmtree(split, ignore_errors=True)
     if (folder / WORK).is_dir():
@@ -296,7 +299,7 @@ def _start(folder: Path, inputs: dict[str, Any], quiet: bool) -> None:
 def _encode_split(
     corpus: "Corpus", split: str, tokenizer: Tokenizer, work: Path, seed: int, dtype: np.dtype[Any], quiet: bool
 ) -> None:
-    """Encode the documents of a split into runs `work/run-00000.arrow`, ...; runs that are there are kept."""
+    """Encode the documents of a split into runs `work/run-000000.arrow`, ...; existing runs are kept."""
     if (work / "encoded.json").is_file():
         return
     count = 0
@@ -313,7 +316,7 @@ def _encode_split(
 
 
 def _write_split(folder: Path, split: str, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Write all shards of a split from its runs; return the split's part of the manifest."""
+    """Write all shards of a split from its runs, and return the split's part of the manifest."""
     work = folder / WORK / split
     count = read_state(work / "encoded.json", ["runs"], _remedy(folder))["runs"]
     runs = [work / f"run-{number:06d}.arrow" for number in range(count)]

@@ -1,4 +1,4 @@
-"""Tokenizers as Hugging Face users know them, on the `tokenizers` library; opened by `AutoTokenizer` (auto.py)."""
+"""`Tokenizer`, with Hugging Face's interface, built on the `tokenizers` library; `AutoTokenizer` (auto.py) opens it."""
 
 import json
 import threading
@@ -37,9 +37,9 @@ COLUMNS = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask
 
 
 class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
-    """Text to ids and back. Behaves as Hugging Face's: special tokens in a text given to a call become control ids.
+    """Convert text to ids and back. As in Hugging Face, special tokens in the text of a call become control ids.
 
-    `encode_ordinary`, `encode_flat` and `apply_chat_template` treat special tokens that occur in users' text as text.
+    `encode_ordinary`, `encode_flat` and `apply_chat_template` treat special tokens in users' text as ordinary text.
     """
 
     def __init__(self, backend: Backend, config: Mapping[str, Any] | None = None, name: str = "") -> None:
@@ -58,7 +58,7 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
     def tokenize(
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
     ) -> list[str]:
-        """Return the tokens of a text, or of a pair; options as for a call."""
+        """Return the tokens of a text, or of a pair of texts; options: of a call."""
         return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
     def __call__(
@@ -85,15 +85,16 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         split_special_tokens: bool = False,
         **options: Any,
     ) -> BatchEncoding:
-        """Return input_ids, attention_mask and what else is asked for, as Hugging Face does (its names and meanings).
+        """Return input_ids, attention_mask and other requested columns, with Hugging Face's names and meanings.
 
         text: one text (columns are flat lists) or several (lists of lists); several may be (text, text) pairs.
-        text_target: texts to be written; their ids become the column labels, or all there is without `text`. padding:
-        True or "longest", "max_length". truncation: True or "longest_first", "only_first", "only_second", to max_length
-        or the tokenizer's own limit. return_tensors: "pt" or "np" gives (rows, tokens) tensors of int64, for one text
-        too. return_overflowing_tokens: what truncation cuts off becomes further rows, each repeating `stride` ids of
-        the one before; the column overflow_to_sample_mapping says which text a row is of. is_split_into_words: each
-        text is a list of words. split_special_tokens: special tokens inside the texts are text.
+        text_target: target texts; their ids become the column labels, or without `text` the input_ids. padding: True or
+        "longest", "max_length". truncation: True or "longest_first", "only_first", "only_second", to max_length or the
+        tokenizer's own limit. return_tensors: "pt" or "np" gives (rows, tokens) tensors of int64, also for one text.
+        return_overflowing_tokens: truncated ids become further rows, each of which repeats `stride` ids of the previous
+        one; the column overflow_to_sample_mapping holds the index of each row's text. is_split_into_words: each text is
+        a list of words. split_special_tokens: special tokens inside the texts are ordinary text. Raises ConfigError and
+        DataError.
         """
         if options:
             checked_options("tokenizer", options, CALL_ARGUMENTS)
@@ -139,7 +140,7 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
     def _with_targets(
         self, text: Any, pair: Any, target: Any, target_pair: Any, given: dict[str, Any]
     ) -> BatchEncoding:
-        """Return the columns of a text with the ids of its target as labels; of the target alone without a text."""
+        """Return the columns of a text with the ids of its target as labels; without a text, those of the target."""
         if target is None:
             raise DataError("text is None; give one str or a list of str, or text_target")
         targets = self(target, target_pair, **given)
@@ -150,15 +151,15 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         return found
 
     def encode(self, text: Any, text_pair: Any = None, add_special_tokens: bool = True, **options: Any) -> Any:
-        """Return the ids of a text as a list, or a (1, tokens) tensor with return_tensors; options as for a call."""
+        """Return the ids of a text as a list, or with return_tensors as a (1, tokens) tensor; options: of a call."""
         return self(text, text_pair, add_special_tokens=add_special_tokens, **options)["input_ids"]
 
     def encode_plus(self, text: Any, text_pair: Any = None, **options: Any) -> BatchEncoding:
-        """Do as a call does (the older name for one text)."""
+        """Do the same as a call (the older name for one text)."""
         return self(text, text_pair, **options)
 
     def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
-        """Do as a call does (the older name for several texts)."""
+        """Do the same as a call (the older name for several texts)."""
         return self(batch_text_or_text_pairs, **options)
 
     @panics_told("encoding texts")
@@ -172,7 +173,7 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         stride: int = 0,
         split_special: bool = False,
     ) -> list[Any]:
-        """Return the backend's encodings, cut to `limit` ids where `truncation` is given, special tokens added."""
+        """Return the backend's encodings, truncated to `limit` ids if `truncation` is given."""
         words = bool(texts) and not isinstance(texts[0], str)
         inputs: list[Any] = texts if pairs is None else list(zip(texts, pairs, strict=True))
         options = {"is_pretokenized": words, "add_special_tokens": add_special}
@@ -182,7 +183,7 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         how = encodings.cut(truncation, limit, added, stride, self.truncation_side)
         lock, backend = self._cutter
         try:
-            with lock:  # how to cut is a state of the backend, and calls come from several threads
+            with lock:  # truncation is state of the backend, and several threads may call
                 backend.enable_truncation(**how)
                 backend.encode_special_tokens = split_special
                 return list(backend.encode_batch(inputs, **options))
@@ -194,18 +195,18 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
 
     @cached_property
     def _cutter(self) -> tuple[Any, Backend]:
-        """The backend once more, to cut texts with, and the lock that goes with it."""
+        """Return a copy of the backend for truncation, with its lock."""
         return threading.Lock(), Backend.from_str(self.backend.to_str())
 
     @cached_property
     def _splitter(self) -> Backend:
-        """The backend once more, to see special tokens inside texts as text."""
+        """Return a copy of the backend that treats special tokens inside texts as ordinary text."""
         backend = Backend.from_str(self.backend.to_str())
         backend.encode_special_tokens = True
         return backend
 
     def _limit(self, truncation: bool | str | None, max_length: int | None) -> int:
-        """Return the number of ids to cut to, 0 for no cut."""
+        """Return the number of ids to truncate to, 0 for no truncation."""
         if truncation in (None, False, "do_not_truncate"):
             return 0
         if truncation is not True and truncation not in TRUNCATIONS:
@@ -224,10 +225,10 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         clean_up_tokenization_spaces: bool | None = None,
         **options: Any,
     ) -> Any:
-        """Return the text of ids (a number, list, array or tensor); a list of texts for several rows.
+        """Return the text of ids (a number, list, array or tensor); for several rows, a list of texts.
 
-        clean_up_tokenization_spaces: take away the spaces that WordPiece puts before punctuation; None: as the folder
-        says. Byte-level tokenizers have no such spaces, and nothing is taken away.
+        clean_up_tokenization_spaces: remove the spaces that WordPiece puts before punctuation; None uses the setting of
+        the tokenizer's folder. It has no effect on BPE tokenizers, which do not put such spaces.
         """
         checked_options("tokenizer.decode", options, ("skip_special_tokens", "clean_up_tokenization_spaces"))
         ids = encodings.as_list(token_ids["input_ids"] if isinstance(token_ids, Mapping) else token_ids)
@@ -254,7 +255,7 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         return [self._cleaned(text, clean_up_tokenization_spaces) for text in texts]
 
     def _cleaned(self, text: str, wanted: bool | None) -> str:
-        """Return a decoded text without spaces before punctuation, where that is wanted."""
+        """Return a decoded text without spaces before punctuation, if requested."""
         wanted = self.clean_up_tokenization_spaces if wanted is None else wanted
         return self.clean_up_tokenization(text) if wanted and not isinstance(self.backend.model, BPE) else text
 
@@ -269,11 +270,11 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         return text
 
     def _ordinary_encoding(self, text: str) -> Any:
-        """Return the backend's encoding (ids, offsets) of a text in which nothing is special."""
+        """Return the backend's encoding (ids, offsets) of a text without special tokens."""
         return self._ordinary.encode(text, add_special_tokens=False)
 
     def _finished(self, rows: list[dict[str, list[int]]], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the columns of rows that were encoded, cut and padded as `options` of a call say."""
+        """Return the columns of encoded rows, truncated and padded by `options`, arguments of a call."""
         given = checked_options("tokenizer", options, FURTHER, "tokenizer_kwargs")
         limit = self._limit(given.pop("truncation", None), given.get("max_length"))
         if limit:
@@ -289,7 +290,7 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of all that decides which ids a text gets: vocabulary, rules, special tokens, chat template."""
+        """Return the SHA-256 of all that determines the ids: vocabulary, rules, special tokens, chat template."""
         rules = {**json.loads(self.backend.to_str()), "padding": None, "truncation": None}
         return value_digest({"rules": rules, "specials": self.specials, "chat_template": self.chat_template})
 
@@ -297,7 +298,7 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
 
     @property
     def backend_tokenizer(self) -> Backend:
-        """The object of the `tokenizers` library."""
+        """Return the object of the `tokenizers` library."""
         return self.backend
 
     @property
@@ -306,11 +307,11 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
 
     @property
     def init_kwargs(self) -> dict[str, Any]:
-        """What a tokenizer_config.json says of this tokenizer."""
+        """Return the content of tokenizer_config.json, under Hugging Face's name."""
         return self._configuration()
 
     def save_vocabulary(self, save_directory: str | Path, filename_prefix: str | None = None) -> tuple[str, ...]:
-        """Write the vocabulary in its kind's own files (vocab.json, merges.txt, vocab.txt, ...); return the paths."""
+        """Write the vocabulary in the files of its kind (vocab.json, merges.txt, vocab.txt, ...); return the paths."""
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
         return tuple(self.backend.model.save(str(folder), filename_prefix))
@@ -326,8 +327,8 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
     ) -> "Tokenizer":
         """Return a tokenizer with the same rules and special tokens, its vocabulary learned from texts.
 
-        text_iterator: texts, or lists of texts. length: not needed. special_tokens_map: new names of special tokens.
-        options: of the `tokenizers` library's trainer. `train_tokenizer` learns one with other rules.
+        text_iterator: texts, or lists of texts. length: ignored. special_tokens_map: new names of special tokens.
+        options: of the `tokenizers` library's trainer. Use `train_tokenizer` to train with other rules.
         """
         names = dict(special_tokens_map or {})
         backend = retrain(self.backend, text_iterator, vocab_size, new_special_tokens or (), names, **options)
@@ -336,9 +337,9 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         return Tokenizer(backend, {**config, "named_templates": self.named_templates})
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> tuple[str, ...]:
-        """Write tokenizer.json, tokenizer_config.json and chat_template.jinja (if any); return their paths.
+        """Write tokenizer.json, tokenizer_config.json and any chat templates; return the paths.
 
-        `transformers.AutoTokenizer.from_pretrained` opens the folder and gives the same ids.
+        `transformers.AutoTokenizer.from_pretrained` can open the folder and gives the same ids.
         """
         checked_options("tokenizer.save_pretrained", options, ("save_directory",))
         folder, config = Path(save_directory), self._configuration()
@@ -357,11 +358,11 @@ class Tokenizer(Conversations, Framing, OrdinaryText, Padding):
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the encoders made on demand, for pickling and copying."""
+        """Return the state for pickling and copying, without the encoders created on demand."""
         return {key: value for key, value in self.__dict__.items() if key not in ON_DEMAND}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over a state as it is."""
+        """Restore a state."""
         self.__dict__.update(state)
 
 

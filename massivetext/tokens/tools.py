@@ -1,4 +1,4 @@
-"""Functions as tools of a conversation: the JSON schema that a chat template shows to the model.
+"""JSON schemas of Python functions that are tools of a conversation; a chat template shows them to the model.
 
 A function needs type hints, and a docstring in Google's style that describes each argument.
 """
@@ -21,7 +21,7 @@ CHOICES = re.compile(r"\s*\(choices:\s*(.*?)\)\s*$", re.IGNORECASE | re.DOTALL)
 
 
 def tool_schema(tool: Any) -> Any:
-    """Return what a template is given for a tool: a mapping as it is, a function as its schema."""
+    """Return the schema of a tool: a mapping unchanged, a function's schema; raise ConfigError for anything else."""
     if isinstance(tool, Mapping):
         return tool
     if inspect.isfunction(tool) or inspect.ismethod(tool):
@@ -64,7 +64,7 @@ def function_schema(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _sections(docstring: str) -> dict[str, list[str]]:
-    """Return the lines of a docstring by section; "" holds those before the first."""
+    """Return the lines of a docstring by section; "" holds the lines before the first section."""
     found: dict[str, list[str]] = {"": []}
     current = ""
     for line in docstring.splitlines():
@@ -77,7 +77,7 @@ def _sections(docstring: str) -> dict[str, list[str]]:
 
 
 def _descriptions(lines: list[str]) -> dict[str, str]:
-    """Return the descriptions of arguments by name; lines that are indented deeper go on with the one before."""
+    """Return the descriptions of arguments by name; a line with deeper indentation continues the one before."""
     filled = [line for line in lines if line.strip()]
     margin = min((len(line) - len(line.lstrip()) for line in filled), default=0)
     entries: list[list[str]] = []
@@ -91,7 +91,7 @@ def _descriptions(lines: list[str]) -> dict[str, str]:
 
 
 def _described(schema: dict[str, Any], description: str) -> dict[str, Any]:
-    """Return a schema with its description, and the choices that the description ends in."""
+    """Return a schema with its description, and with the choices at the end of the description, if any."""
     choices = CHOICES.search(description)
     if choices is None:
         return {**schema, "description": description}
@@ -103,7 +103,7 @@ def _described(schema: dict[str, Any], description: str) -> dict[str, Any]:
 
 
 def _return_schema(hints: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """Return the schema of what a function returns; None where it does not say, or JSON has no word for it."""
+    """Return the schema of a function's return value; None if it has no type hint or JSON has no such type."""
     try:
         return _type_schema(hints["return"], name, "return") if "return" in hints else None
     except ConfigError:
@@ -111,7 +111,7 @@ def _return_schema(hints: Mapping[str, Any], name: str) -> dict[str, Any] | None
 
 
 def _type_schema(hint: Any, tool: str, argument: str) -> dict[str, Any]:
-    """Return the JSON schema of a type."""
+    """Return the JSON schema of a type; raise ConfigError for a type that JSON does not know."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint is Any:
         return {}

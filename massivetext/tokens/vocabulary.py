@@ -1,4 +1,4 @@
-"""Training a vocabulary on a bounded, deterministic sample of text; `kinds.py` has the kinds."""
+"""Training of a vocabulary on a bounded, deterministic sample of text; `kinds.py` implements the kinds."""
 
 import heapq
 import re
@@ -26,11 +26,11 @@ RUN_CHARACTERS = 256
 LONG_RUN = re.compile(
     rf"\w{{{RUN_CHARACTERS}}}(?=\w)|[^\w\s]{{{RUN_CHARACTERS}}}(?=[^\w\s])|\s{{{RUN_CHARACTERS}}}(?=\s)"
 )
-"""A run without a break longer than any word; learning takes time with the square of a word's length."""
+"""A run without a break that is longer than any word; training time is quadratic in the length of a word."""
 
 
 class Sample:
-    """The texts with the lowest hashes, up to `limit` UTF-8 bytes: the same whatever order the texts come in."""
+    """Collect the texts with the lowest hashes, about `limit` UTF-8 bytes, independent of the order of the texts."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -38,7 +38,7 @@ class Sample:
         self._heap: list[tuple[int, str]] = []
 
     def add(self, text: str) -> None:
-        """Consider one text, cut into pieces."""
+        """Split one text into pieces and consider each for the sample."""
         for start in range(0, len(text), PIECE_CHARACTERS):
             piece = text[start : start + PIECE_CHARACTERS]
             encoded = piece.encode("utf-8", "replace")
@@ -66,11 +66,11 @@ def train_tokenizer(
 ) -> Tokenizer:
     """Return a tokenizer whose vocabulary is learned from a corpus (its train split only) or from texts.
 
-    The kinds are `bpe`, byte-level with GPT-2's pattern and one special token, `<|endoftext|>` (start, end and padding,
-    id 0, put before the text by a call), and `wordpiece` (BERT's). The same texts give the same
-    vocabulary. settings.from_ set: that tokenizer, nothing is trained. folder: where to save it, with
-    `manifest.json` saying what it was learned from. options: fields of the settings instead of an object (kind,
-    vocab_size, ...). Raises DataError without text.
+    The default kind is `bpe`: byte-level, with GPT-2's pattern and one special token, `<|endoftext|>` (start, end and
+    padding, id 0, put before the text by a call). The same texts give the same vocabulary. If settings.from_ is given,
+    that tokenizer is used and nothing is trained. folder: where to save the tokenizer, with a `manifest.json` that
+    records what it was trained on. options: fields of the settings (kind, vocab_size, ...) instead of an object. Raises
+    ConfigError for invalid settings, DataError if there is no text.
     """
     if settings is not None and options:
         raise ConfigError(f"settings and {', '.join(options)} are both given; put all of them into one of the two")
@@ -110,7 +110,7 @@ def train_tokenizer(
 
 
 def cut_runs(texts: Iterable[str]) -> Iterator[str]:
-    """Yield texts cut inside runs of more than RUN_CHARACTERS characters without a break; other texts stay whole."""
+    """Yield the texts, split inside runs of more than RUN_CHARACTERS characters without a break."""
     for text in texts:
         start = 0
         for found in LONG_RUN.finditer(text):
@@ -120,7 +120,7 @@ def cut_runs(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _texts(texts: "Corpus | Iterable[str]") -> Iterator[str]:
-    """Yield the texts of a corpus's train split, or the texts given."""
+    """Yield the texts of a corpus's train split, or the given texts; raise DataError for anything that is not text."""
     if hasattr(texts, "documents"):
         for batch in texts.documents("train", columns=("text",)):
             yield from batch["text"].to_pylist()

@@ -1,1 +1,1 @@
-"""Optimisers, schedules, the loop, checkpoints, Trainer."""
+"""Training: optimisers, schedules, the training loop, checkpoints and `Trainer`."""

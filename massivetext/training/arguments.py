@@ -1,7 +1,7 @@
-"""Hugging Face's training arguments, translated into `TrainSettings`: the one table of names.
+"""Translate Hugging Face's training arguments into `TrainSettings`: the one table of names.
 
-Defaults are Hugging Face's, so that a program means the same here. What is not in the class, or has a value that is not
-supported, is an error: nothing is ignored.
+Defaults are Hugging Face's, so that a program means the same here. Unknown arguments and unsupported values are errors:
+nothing is ignored.
 """
 
 import math
@@ -137,7 +137,7 @@ class TrainingArguments(Settings):
         return self.max_steps if self.max_steps > 0 else max(1, math.ceil(self.num_train_epochs * steps_per_epoch))
 
     def to_settings(self, steps_per_epoch: int, row_tokens: int, compilable: bool) -> TrainSettings:
-        """Return the training settings that these arguments stand for.
+        """Return the training settings that these arguments mean.
 
         row_tokens: length of the longest row. compilable: whether all rows have one length.
         """

@@ -1,4 +1,6 @@
-"""How many steps a run has: minutes are measured into steps on this machine, tokens and epochs are counted."""
+"""Work out the number of steps of a run: from minutes by timing steps on this machine, from tokens and epochs by
+counting.
+"""
 
 import math
 import threading
@@ -36,13 +38,13 @@ def resolve_steps(
     objective: Objective | None = None,
     quiet: bool = False,
 ) -> TrainSettings:
-    """Return the settings with `steps` in place of minutes, tokens or epochs; the model is left as it was.
+    """Return the settings with `steps` in place of minutes, tokens or epochs; the model is left unchanged.
 
-    objective: give the same one to `train`, so that what is compiled for timing is not compiled again.
-    minutes: real steps are timed (compilation apart), and so is one call of `evaluate`; what this took is taken off the
-    minutes. ConfigError where not a single step is left, a warning where less than half of the minutes is. The steps
-    between checkpoints are fixed with them. Write the result down before the first step: measured
-    again, it would be another number.
+    objective: pass the same one to `train`, so that what is compiled for timing is not compiled again.
+    minutes: real steps are timed (compilation separately), and so is one call of `evaluate`. The time this takes is
+    subtracted from the minutes. Raises ConfigError if no time is left for a single step; warns if less than half of the
+    minutes is left. The number of steps between checkpoints is set as well. Store the result before the first step:
+    another measurement would give another number.
     """
     every = settings.checkpoint_every_steps
     if settings.minutes is not None:
@@ -72,7 +74,7 @@ def _steps_in(
     evaluate: Evaluate | None,
     objective: Objective | None,
 ) -> tuple[int, float]:
-    """Return how many steps, evaluations among them, fit into `minutes` from now, and the seconds of one."""
+    """Return how many steps, with evaluations between them, fit into `minutes` from now, and the seconds per step."""
     began, seconds = time.monotonic(), minutes * 60.0
 
     def measure(stop: threading.Event) -> tuple[float, float]:
@@ -98,9 +100,9 @@ def _steps_in(
 
 
 def _check_time(minutes: float, prepared: float, evaluation: float, steps: int, step: float) -> None:
-    """Raise ConfigError where no step fits into the minutes, and warn where most of them are not training.
+    """Raise ConfigError if no step fits into the minutes; warn if less than half of them is left for training.
 
-    prepared, evaluation, step: seconds that compiling and timing took, and that one evaluation and one step take.
+    prepared: seconds spent on compiling and timing. evaluation, step: seconds of one evaluation and of one step.
     """
     seconds = 60.0 * minutes
     enough = math.ceil((prepared + EVALUATIONS * evaluation + step) / 3.0) / 10.0  # half of it is then training
@@ -130,7 +132,7 @@ def _trial_run(model: nn.Module, batches: Batches, settings: TrainSettings, obje
 
 
 def _step_times(run: Run, seconds: float, stop: threading.Event) -> list[float]:
-    """Return the wall times of real steps, after a few unmeasured ones, over about `seconds`."""
+    """Return the wall times of real steps over about `seconds`, after a few untimed ones."""
     for _ in range(WARM_UP_STEPS):
         one_step(run)
     times: list[float] = []

@@ -1,4 +1,4 @@
-"""The rows of a dataset, checked before training: what cannot be learned from is skipped and counted, mistakes stop.
+"""Check the rows of a dataset before training: unusable rows are skipped and counted, invalid ones raise an error.
 
 One pass over the rows finds their digest, their lengths and what is wrong with them.
 """
@@ -21,14 +21,14 @@ from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.translations import tr
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
-"""Names under which datasets keep labels; models take the second."""
+"""Column names that datasets use for labels; models take the second."""
 
 
 class ChosenRows:
-    """Some rows of a dataset, and of each row some columns."""
+    """A view of a dataset with only some of its rows and columns."""
 
     def __init__(self, dataset: Any, indices: np.ndarray, columns: frozenset[str] | None = None) -> None:
-        """columns: those that are kept; None: all."""
+        """Select rows by `indices`. columns: the columns to keep; None: all."""
         self.dataset, self.indices, self.columns = dataset, indices, columns
 
     def __len__(self) -> int:
@@ -43,36 +43,36 @@ class ChosenRows:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the pass over the rows found."""
+    """The result of the pass over the rows."""
 
     rows: ChosenRows
     digest: str
-    """Of the content of all rows that are used."""
+    """Digest of the content of all rows that are used."""
     lengths: frozenset[int]
-    """Lengths of input_ids; empty where rows have none."""
+    """Lengths of input_ids; empty if rows have none."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the model allows in a row; None: not known."""
+    """What the model allows in a row; None: unknown."""
 
     vocabulary: int | None = None
-    """Ids are 0 to one below this."""
+    """Ids must be at least 0 and less than this."""
     labels: int | None = None
-    """Labels are 0 to one below this, or -100."""
+    """Labels must be at least 0 and less than this, or -100."""
     label_per_token: bool = False
-    """Whether a row has as many labels as input_ids."""
+    """Whether a row has one label per input id."""
 
 
 TASKS = {
     "ForCausalLM": "causal-lm", "ForMaskedLM": "masked-lm", "ForConditionalGeneration": "seq2seq-lm",
     "ForTokenClassification": "token-classification", "ForSequenceClassification": "sequence-classification",
 }  # fmt: skip
-"""What models of transformers call their loss (`loss_type`), and the task as models here say it."""
+"""Maps the loss name of transformers models (`loss_type`) to the task name used here."""
 
 
 def task_of(model: nn.Module) -> str | None:
-    """Return what a model says that its head is for; None: it has none, or does not say."""
+    """Return the task of a model's head; None if it has no head or does not name its task."""
     return getattr(model, "task", None) or TASKS.get(getattr(model, "loss_type", None) or "")
 
 
@@ -92,7 +92,7 @@ def limits_of(model: nn.Module) -> Limits:
 
 
 def taken_columns(model: nn.Module) -> frozenset[str] | None:
-    """Return the columns that a model's forward takes, and those of labels; None: it takes any."""
+    """Return the columns that a model's forward takes, and the label columns; None: it takes any."""
     parameters = inspect.signature(model.forward).parameters
     named = [name for name, one in parameters.items() if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
     return frozenset([*named, *LABEL_COLUMNS]) if named else None
@@ -101,9 +101,9 @@ def taken_columns(model: nn.Module) -> frozenset[str] | None:
 def check_rows(dataset: Any, model: nn.Module, remove_unused: bool, strict: bool) -> Checked:
     """Return the rows that can be learned from; log how many are skipped and why, and which columns are dropped.
 
-    remove_unused: drop the columns that the model's forward does not take. strict: raise ConfigError for such columns
-    otherwise, because nothing else would use them. Raises DataError for ids, labels and lengths that do not fit the
-    model, naming the row.
+    remove_unused: drop the columns that the model's forward does not take. strict: if they are not dropped, raise
+    ConfigError for such columns, because nothing else would use them. Raises DataError for ids, labels and lengths
+    that do not fit the model, naming the row.
     """
     columns = _kept_columns(dataset[0], model, remove_unused, strict)
     limits, kept, lengths, skipped = limits_of(model), [], set(), Counter[str]()
@@ -125,7 +125,7 @@ def check_rows(dataset: Any, model: nn.Module, remove_unused: bool, strict: bool
 
 
 def report_skipped(skipped: Mapping[str, int], total: int) -> None:
-    """Log how many rows are skipped and why; raise DataError where none is left."""
+    """Log how many rows are skipped and why; raise DataError if none is left."""
     if not skipped:
         return
     reasons = ", ".join(f"{reason} ({count:,})" for reason, count in sorted(skipped.items()))
@@ -147,14 +147,14 @@ def _each(dataset: Any) -> Iterator[Any]:
 
 
 def chosen_columns(row: Any, columns: frozenset[str] | None) -> Any:
-    """Return a row with only these columns; a row that is no mapping stays as it is."""
+    """Return a row with only these columns; a row that is not a mapping is returned unchanged."""
     if columns is None or not isinstance(row, Mapping):
         return row
     return {name: value for name, value in row.items() if name in columns}
 
 
 def named_labels(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row, or a batch, with its labels under the name that models take."""
+    """Return a row or batch with its labels renamed to the name that models take."""
     return {"labels" if name in LABEL_COLUMNS else name: value for name, value in row.items()}
 
 
@@ -201,7 +201,7 @@ def _unusable(row: Any, limits: Limits) -> str | None:
 
 
 def _check_fit(row: Mapping[str, Any], number: int, limits: Limits) -> None:
-    """Raise DataError where ids or labels of a row do not fit the model."""
+    """Raise DataError if ids or labels of a row do not fit the model."""
     ids, labels = row.get("input_ids"), named_labels(row).get("labels")
     if ids is not None and limits.vocabulary is not None:
         _check_range(ids, "input_ids", number, limits.vocabulary, "vocab_size")
@@ -223,7 +223,7 @@ def _size(values: Any) -> str:
 
 
 def _check_range(values: Any, name: str, number: int, count: int, what: str) -> None:
-    """Raise DataError for a value outside 0 ... count - 1 that is not the ignored label."""
+    """Raise DataError for a value outside 0 to count - 1, unless it is the ignored label."""
     array = np.asarray(values)
     if array.dtype.kind not in "iu":
         if array.dtype.kind in "fb" and name == "labels":  # the model decides what such labels mean
@@ -242,7 +242,7 @@ def _check_range(values: Any, name: str, number: int, count: int, what: str) -> 
 
 
 def feed(digest: Any, value: Any) -> None:
-    """Add a value to a digest: equal contents give equal digests, whatever holds them (list, array or tensor)."""
+    """Add a value to a digest: equal contents give equal digests, whether in a list, an array or a tensor."""
     if isinstance(value, Mapping):
         for name in sorted(value, key=str):
             feed(digest, str(name))
@@ -272,7 +272,7 @@ def feed(digest: Any, value: Any) -> None:
 
 
 def _pickled(value: Any) -> bytes:
-    """Return an object of another kind as bytes; its type's name where it cannot be pickled."""
+    """Return any other object as pickled bytes, or its type's name if it cannot be pickled."""
     try:
         return pickle.dumps(value)
     except Exception:

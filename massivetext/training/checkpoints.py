@@ -1,11 +1,11 @@
-"""Checkpoints: whole or absent, with a digest per file; the newest sound one is found again, a damaged one is named.
+"""Checkpoints: written atomically, with a digest per file. The newest intact one is found; damaged ones are reported.
 
 checkpoints/step-00001000/
-    model.safetensors        parameters and buffers under their full names, a tied one once
+    model.safetensors        parameters and buffers by full name, tied ones stored once
     optimizer.safetensors    "PARAMETER.KEY"
     chunks.json              global shape, and offsets of each stored piece
-    state.json               step, settings, digests of what it was made from, environment, sums not yet logged
-    COMPLETE                 last: the SHA-256 of every other file
+    state.json               step, settings, digests of its inputs, environment, sums not yet logged
+    COMPLETE                 written last: the SHA-256 of every other file
 """
 
 import os
@@ -34,14 +34,14 @@ FILES = ("chunks.json", "model.safetensors", "optimizer.safetensors", "state.jso
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was found complete and sound."""
+    """A checkpoint that is known to be complete and intact."""
 
     folder: Path
     state: dict[str, Any]
 
     @property
     def step(self) -> int:
-        """Optimiser steps done."""
+        """Return the number of optimiser steps done."""
         return int(self.state["step"])
 
     def tensors(self, part: str) -> dict[str, Tensor]:
@@ -50,14 +50,14 @@ class Checkpoint:
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters and persistent buffers of a model by full name, a tied one once (under its first name)."""
+    """Return the parameters and persistent buffers of a model by full name, a tied one only under its first name."""
     kept = model.state_dict(keep_vars=True)
     named = [*model.named_parameters(), *model.named_buffers()]
     return {name: tensor.detach() for name, tensor in named if name in kept}
 
 
 def restore_model(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Fill a model in place with what `model_tensors` returned; raise CheckpointError that names what does not fit."""
+    """Load what `model_tensors` returned into a model; raise CheckpointError that names what does not fit."""
     own = model_tensors(model)
     missing, foreign = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     shapes = [f"{n} {tuple(tensors[n].shape)} for {tuple(own[n].shape)}" for n in own if n in tensors]
@@ -84,7 +84,7 @@ def save_checkpoint(
     try:
         with full_disk_named(target):
             _write_files(partial, model, optimizer, state)
-            shutil.rmtree(target, ignore_errors=True)  # one of another phase, or a damaged one
+            shutil.rmtree(target, ignore_errors=True)  # left from another phase, or damaged
             partial.rename(target)
             sync_folder(folder)
     finally:
@@ -95,7 +95,7 @@ def save_checkpoint(
 def _write_files(
     partial: Path, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> None:
-    """Write the files of a checkpoint, the one that vouches for the others last."""
+    """Write the files of a checkpoint, last the one with the digests of the others."""
     partial.mkdir(parents=True)
     chunks = {}
     for part, tensors in (("model", model), ("optimizer", optimizer)):
@@ -151,9 +151,9 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return the newest intact checkpoint in a training's folder, None without any; damaged ones are named in the log.
+    """Return the newest intact checkpoint of a training folder, or None if it has none; log damaged ones by name.
 
-    Raises CheckpointError if all are damaged: nothing is trained again from the start unasked.
+    Raises CheckpointError if all are damaged: training never restarts from the beginning without being asked to.
     """
     held = TrainingFolder(folder).checkpoints
     candidates = checkpoint_folders(held)
@@ -171,7 +171,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 def locate_checkpoint(path: Path) -> Checkpoint:
-    """Return the checkpoint that a user means by `path`: one itself, or the newest of a run folder."""
+    """Return the checkpoint that a user means by `path`: that checkpoint, or the newest of a run folder."""
     if path.name.startswith("step-") and path.is_dir():
         return open_checkpoint(path)
     found = newest_checkpoint(TrainingFolder.holding(path).path)
@@ -183,7 +183,7 @@ def locate_checkpoint(path: Path) -> Checkpoint:
 
 
 def remove_old(folder: Path, keep: int | None) -> None:
-    """Remove all but the newest `keep` checkpoints; None keeps all. A half-removed one is no longer COMPLETE."""
+    """Remove all but the newest `keep` checkpoints; None keeps all. A partly removed one has no COMPLETE file."""
     for old in checkpoint_folders(folder)[keep:] if keep is not None else []:
         (old / COMPLETE).unlink(missing_ok=True)
         shutil.rmtree(old)

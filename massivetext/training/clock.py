@@ -1,4 +1,4 @@
-"""The speeds of a run: rows of timing.jsonl and the words beside the progress bar."""
+"""Measure the speed of a run for timing.jsonl and the progress bar."""
 
 import time
 
@@ -14,7 +14,7 @@ TIMING_EVERY_SECONDS = 2.0
 
 
 class Clock:
-    """Times steps. Evaluations, checkpoints and the measuring of the peak count in elapsed_seconds only."""
+    """Times steps. Evaluations, checkpoints and peak measurements count only in elapsed_seconds."""
 
     def __init__(self, model: nn.Module, settings: TrainSettings, files: RunLog, counted: int) -> None:
         self._device, self._files, self._counted = training_device(model), files, counted
@@ -45,7 +45,7 @@ class Clock:
         self._mark = now
 
     def resume(self) -> None:
-        """Start the time of the next step: what was done since `tick` does not count as training."""
+        """Start timing the next step; the time since `tick` does not count as training."""
         self._mark = time.monotonic()
 
     def words(self, loss: float) -> str:

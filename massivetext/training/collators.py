@@ -1,4 +1,4 @@
-"""From rows of ids to a batch with labels, under Hugging Face's names. Legend: B rows, T tokens."""
+"""Turn rows of ids into a batch with labels, under Hugging Face's names. Legend: B rows, T tokens."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,8 @@ RANDOM_SHARE = 0.1
 class DataCollatorForLanguageModeling:
     """Pads rows to one length and makes labels: of every token (mlm=False), or of masked ones (BERT, arXiv:1810.04805).
 
-    Labels are not shifted: the model does that. Padding has the label -100, told by the attention mask; a real token
-    that happens to be the padding token (often the end of text) keeps its label, unlike in Hugging Face's.
+    Labels are not shifted: the model does that. Padding, as the attention mask marks it, has the label -100. Unlike in
+    Hugging Face's collator, a real token that equals the padding token (often the end of text) keeps its label.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class DataCollatorForLanguageModeling:
         self.pad_to_multiple_of = pad_to_multiple_of
 
     def __call__(self, examples: Sequence[Any]) -> dict[str, Tensor]:
-        """Return input_ids, attention_mask and labels, each (B, T) int64, of rows given as mappings or lists of ids."""
+        """Return input_ids, attention_mask and labels, each (B, T) int64; rows are mappings or lists of ids."""
         kept = ("input_ids", "attention_mask", "token_type_ids")
         rows = [
             {name: row[name] for name in kept if name in row} if isinstance(row, Mapping) else {"input_ids": row}
@@ -65,9 +65,10 @@ class DataCollatorForLanguageModeling:
         return {**batch, "labels": labels}
 
     def mask_tokens(self, input_ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return inputs with some tokens hidden, and labels of those only, both (B, T); drawn from PyTorch's generator.
+        """Return inputs with some tokens masked, and labels of those only, both (B, T).
 
-        Of the chosen tokens 80 % become the mask token, 10 % a random one, 10 % stay. Special tokens are never chosen.
+        Tokens are chosen with PyTorch's generator. Of the chosen tokens 80 % become the mask token, 10 % a random token
+        and 10 % stay. Special tokens are never chosen.
         """
         special = torch.isin(input_ids, torch.tensor(sorted(self.tokenizer.all_special_ids)))
         may = (labels != IGNORED_LABEL) & ~special
@@ -81,7 +82,7 @@ class DataCollatorForLanguageModeling:
 
 
 class DataCollatorWithPadding:
-    """Pads rows to one length; "label" and "label_ids" are called labels."""
+    """Pads rows to one length; renames "label" and "label_ids" to "labels"."""
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class DataCollatorWithPadding:
         return self._padded([named_labels(row) for row in features])
 
     def _padded(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the columns of rows, those of the tokenizer padded."""
+        """Return the columns of rows, with the tokenizer's columns padded."""
         return dict(
             self.tokenizer.pad(
                 rows,
@@ -112,7 +113,7 @@ class DataCollatorWithPadding:
 
 
 class DataCollatorForTokenClassification(DataCollatorWithPadding):
-    """Pads rows and their labels, one for each token, to one length."""
+    """Pads rows and their labels, one per token, to one length."""
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class DataCollatorForTokenClassification(DataCollatorWithPadding):
         self.label_pad_token_id = label_pad_token_id
 
     def __call__(self, features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the columns of rows as tensors (B, T); labels are padded on the side of the ids."""
+        """Return the columns of rows as tensors (B, T); labels are padded on the same side as the ids."""
         rows = [named_labels(row) for row in features]
         labels = [row.pop("labels") for row in rows if "labels" in row]
         batch = self._padded(rows)
@@ -143,7 +144,7 @@ class DataCollatorForTokenClassification(DataCollatorWithPadding):
 
 
 class DataCollatorForSeq2Seq(DataCollatorForTokenClassification):
-    """Pads sources and labels, each to a length of its own; model: makes decoder_input_ids of the labels."""
+    """Pads sources and labels, each to its own length. model: makes decoder_input_ids from the labels."""
 
     def __init__(
         self,
@@ -166,7 +167,7 @@ class DataCollatorForSeq2Seq(DataCollatorForTokenClassification):
         return batch
 
     def _padded_labels(self, labels: list[Any], length: int) -> Any:
-        """Return labels as a tensor (B, T), T the longest of them."""
+        """Return labels as a tensor (B, T), T being the length of the longest."""
         longest = max(len(row) for row in labels)
         if self.padding == "max_length" and self.max_length is not None:
             longest = self.max_length
@@ -175,7 +176,7 @@ class DataCollatorForSeq2Seq(DataCollatorForTokenClassification):
 
 
 def default_data_collator(features: Sequence[Any], return_tensors: str = "pt") -> dict[str, Any]:
-    """Return the columns of rows as tensors; rows of one length. "label" and "label_ids" are called labels."""
+    """Return the columns of rows of one length as tensors; "label" and "label_ids" are renamed to "labels"."""
     if return_tensors != "pt":
         raise ConfigError(f"return_tensors is {return_tensors!r}; allowed: 'pt'")
     return stack_rows(features)

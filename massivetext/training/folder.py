@@ -1,4 +1,4 @@
-"""What a training writes, and where. No other module spells these paths."""
+"""Define what a training run writes, and where. No other module spells these paths."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ class TrainingFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = path / CHECKPOINTS
-        """A folder for each checkpoint."""
+        """Folder with one subfolder per checkpoint."""
         self.metrics = path / METRICS
         """Reproducible rows: step, tokens, losses, learning rate, gradient norm."""
         self.timing = path / TIMING
@@ -22,9 +22,9 @@ class TrainingFolder:
 
     @classmethod
     def holding(cls, checkpoints: Path) -> "TrainingFolder":
-        """Return the training folder of a path that is one, or that is its folder of checkpoints."""
+        """Return the training folder for a path: the path of the folder itself, or of its folder of checkpoints."""
         return cls(checkpoints.parent if checkpoints.name == CHECKPOINTS else checkpoints)
 
     def has_checkpoints(self) -> bool:
-        """Return whether any step was saved, complete or not."""
+        """Return whether there is any checkpoint, complete or not."""
         return any(self.checkpoints.glob("step-*"))

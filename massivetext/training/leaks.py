@@ -1,4 +1,4 @@
-"""The leak probe: does a packed document see another one, or a token its future?
+"""The leak probe: check that no packed document sees another one, and no token a later one.
 
 Legend: B rows, T tokens, D features.
 """
@@ -16,8 +16,9 @@ from massivetext.errors import ModelError
 
 @contextmanager
 def awake(model: nn.Module) -> Iterator[None]:
-    """Give matrices that are all zero other values while the block runs: with output projections at zero, as in a fresh
-    model, no token would see any other, and the leak probe nothing.
+    """Replace the values of all-zero matrices while the block runs.
+
+    In a fresh model the output projections are zero, so no token affects any other and the probe could find no leak.
     """
     asleep = [parameter for parameter in model.parameters() if parameter.ndim == 2 and not parameter.any()]
     generator = torch.Generator().manual_seed(0)
@@ -38,7 +39,7 @@ def check_no_leak(
     """Change the first document of some rows, and the last token; raise ModelError if another hidden state changes.
 
     hidden_states: the forward pass of training (compiled, same shapes, same attention back-end), from ids, positions
-    and segments, each (B, T), to hidden states (B, T, D). Each of the rows is laid out as two documents of half a row.
+    and segments, each (B, T), to hidden states (B, T, D). Each row is split into two documents of half a row.
     """
     ids, tokens = batch.input_ids[rows], batch.input_ids.shape[1]
     half = tokens // 2
@@ -48,10 +49,10 @@ def check_no_leak(
     changed = (ids + 1) % vocabulary
     first = np.ascontiguousarray(np.where(here < half, changed, ids))
     last = np.ascontiguousarray(np.where(here == tokens - 1, changed, ids))
-    with awake(model):  # with gradients on: else it would be compiled once more
+    with awake(model):  # keep gradients on: without them the model would be compiled again
         states = []
         for inputs in (ids, first, last):
-            torch.manual_seed(0)  # what is dropped out must not differ
+            torch.manual_seed(0)  # the same dropout in every pass
             states.append(hidden_states(inputs, positions, segments).detach())
     plain, other, later = states
     across = (other - plain)[:, half:].abs().max()

@@ -1,6 +1,6 @@
-"""The training loop: from a model, batches and settings to a trained model, checkpoints and metrics, resumable exactly.
+"""The training loop: trains a model on batches, writes checkpoints and metrics, and resumes exactly.
 
-Follow one step: `train` calls `go_on`, which calls `one_step` until the run is done. The objective (objectives/)
+To follow one step: `train` calls `go_on`, which calls `one_step` until the run is done. The objective (objectives/)
 decides what is learned from a batch, optimisers.py updates the weights, checkpoints.py and metrics.py write the files.
 """
 
@@ -50,7 +50,7 @@ class DivergenceError(MassiveTextError):
 
 @dataclass(frozen=True)
 class Parts:
-    """What a user may bring instead of what the settings would make: the objective and the optimisers."""
+    """A user's own objective and optimisers, used instead of those that the settings define."""
 
     objective: Objective | None = None
     optimisers: list[Optimizer] | None = None
@@ -58,21 +58,21 @@ class Parts:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run came to."""
+    """The result of a finished run."""
 
     step: int
     """Optimiser steps done, over all phases."""
     tokens: int
     """Predictions trained on."""
     loss: float
-    """Mean loss in nats over the last tenth of the logged rows of this call; NaN if there was nothing left to do."""
+    """Mean loss in nats over the last tenth of the rows that this call logged; NaN if there was nothing left to do."""
     last_row: Mapping[str, Any]
     """The last row of metrics.jsonl that holds a loss; empty if there was nothing left to do."""
 
 
 @dataclass
 class Run:
-    """One call of `train` under way: what it works on, and how far it is."""
+    """The state of one call of `train`: what it works on, and its progress."""
 
     model: nn.Module
     batches: Batches
@@ -88,7 +88,7 @@ class Run:
     counted: int
     """Predictions trained on."""
     device: torch.device = field(init=False)
-    """Where the model is."""
+    """Device that the model is on."""
     pending: list[tuple[int, Tensor, np.ndarray, np.ndarray, Tensor]] = field(default_factory=list)
     """Steps whose numbers may still be on the device: step, nats, tokens and sources of the rows, gradient norm."""
 
@@ -97,12 +97,12 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Steps of this phase."""
+        """Return the number of steps in this phase."""
         return self.settings.steps or 0
 
     @property
     def last(self) -> int:
-        """The step at which this run is done."""
+        """Return the step at which this run is done."""
         return self.start_point.first + self.steps
 
 
@@ -117,12 +117,12 @@ def train(
     parts: Parts | None = None,
     quiet: bool = False,
 ) -> TrainResult:
-    """Train `model` in place and return what it came to; go on from the newest checkpoint in `folder`, if there is one.
+    """Train `model` in place and return the result; resume from the newest checkpoint in `folder`, if there is one.
 
-    settings.steps must be given (`calibration.resolve_steps` makes it from minutes, tokens or epochs). evaluate:
+    settings.steps must be set (`calibration.resolve_steps` computes it from minutes, tokens or epochs). evaluate:
     called with the objective and the step; what it returns becomes a row of metrics.jsonl. identity: digests of what
-    the run is made from (store, tokenizer, recipe); a checkpoint of another identity is refused. The caller holds the
-    folder's lock. Writes checkpoints/, metrics.jsonl, timing.jsonl, tensorboard/ below `folder`. Raises
+    the run is made from (store, tokenizer, recipe); a checkpoint with another identity is refused. The caller must hold
+    the folder's lock. Writes checkpoints/, metrics.jsonl, timing.jsonl and tensorboard/ in `folder`. Raises
     CheckpointError, ConfigError, DivergenceError (naming the step), ModelError (the leak probe).
     """
     if settings.steps is None:
@@ -138,7 +138,7 @@ def train(
 def start(
     model: nn.Module, batches: Batches, settings: TrainSettings, folder: Path, identity: Mapping[str, str], parts: Parts
 ) -> Run:
-    """Return the run ready for its next step: at the newest checkpoint in `folder`, at `settings.from_`, or at 0."""
+    """Return the run, ready for its next step, from the newest checkpoint in `folder`, `settings.from_`, or step 0."""
     objective = parts.objective or make_objective(model, settings)
     optimisers = parts.optimisers or build_optimisers(model, settings)
     kind = environment(settings, training_device(model))
@@ -152,9 +152,9 @@ def start(
 
 
 def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Event) -> TrainResult:
-    """Train from where the run is to its last step, writing rows, evaluations and checkpoints on the way."""
+    """Train from the run's current step to its last, writing rows, evaluations and checkpoints."""
     if run.done >= run.last:
-        remove_old(run.folder.checkpoints, run.settings.keep_checkpoints)  # a kill may have come before this
+        remove_old(run.folder.checkpoints, run.settings.keep_checkpoints)  # an interrupted run may not have done this
         log(tr("Training is done already: step {step}", step=run.done))
         return TrainResult(run.done, run.counted, math.nan, {})
     run.model.train()
@@ -189,7 +189,7 @@ def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Even
 
 
 def one_step(run: Run) -> None:
-    """Do the next optimiser step: batch, loss and gradient part by part, clip, update."""
+    """Do the next optimiser step: get the batch, compute loss and gradient part by part, clip, update."""
     batch = run.batches.batch(run.done)
     row_tokens = run.objective.tokens(batch)  # (rows,)
     total = max(int(row_tokens.sum()), 1)
@@ -203,15 +203,15 @@ def one_step(run: Run) -> None:
     run.done += 1
     run.counted += total
     run.pending.append((run.done, torch.cat(row_nats), row_tokens, run.objective.row_sources(batch), norm))
-    if run.device.type == "cpu":  # a GPU is not made to wait at every step
+    if run.device.type == "cpu":  # a GPU should not wait at every step
         settle(run)
 
 
 def gradients(run: Run, batch: Any, shares: np.ndarray, trained: list[nn.Parameter]) -> list[Tensor]:
-    """Give every parameter its gradient and return the nats of the rows, part by part.
+    """Set every parameter's gradient and return the nats of the rows, part by part.
 
-    shares: of each row in the batch's predictions, (rows,). With a crew the parts are computed at the same time and
-    their gradients added up in the parts' order, so the sum does not depend on which was ready first.
+    shares: each row's share of the batch's predictions, (rows,). Worker threads, if there are any, compute the parts at
+    the same time. Gradients are added in the order of the parts, so the sum does not depend on which is ready first.
     """
     objective, crew = run.objective, run.objective.crew
     parts = objective.parts(batch)
@@ -244,7 +244,7 @@ def gradients(run: Run, batch: Any, shares: np.ndarray, trained: list[nn.Paramet
 
 
 def settle(run: Run) -> None:
-    """Add the steps whose numbers are still on the device to the sums; raise DivergenceError for one not finite."""
+    """Add the steps whose numbers are still on the device to the sums; raise DivergenceError if one is not finite."""
     for step, row_nats, row_tokens, row_sources, gradient_norm in run.pending:
         nats, norm = row_nats.double().cpu().numpy(), float(gradient_norm)
         if not (np.isfinite(nats).all() and math.isfinite(norm)):
@@ -261,7 +261,7 @@ def settle(run: Run) -> None:
 
 
 def write_row(run: Run, files: RunLog) -> dict[str, Any]:
-    """Append the mean over the steps since the last row to metrics.jsonl and return it; all of it is reproducible."""
+    """Append the mean over the steps since the last row to metrics.jsonl and return it; every value is reproducible."""
     settle(run)
     rate = run.optimisers[-1].param_groups[0]["lr"]
     row = {"step": run.done, "tokens": run.counted, **run.sums.row(), "learning_rate": rate}
@@ -271,7 +271,7 @@ def write_row(run: Run, files: RunLog) -> dict[str, Any]:
 
 
 def write_checkpoint(run: Run, files: RunLog) -> None:
-    """Write the checkpoint of the step just done, after its rows are on disk; then remove the oldest."""
+    """Write a checkpoint of the current step, after its rows are on disk; then remove the oldest."""
     settle(run)
     rows = files.sync()
     state = {
@@ -291,7 +291,7 @@ def write_checkpoint(run: Run, files: RunLog) -> None:
 
 
 def checkpoint_due(run: Run, clock: Clock) -> bool:
-    """Return whether the step just done is followed by a checkpoint."""
+    """Return whether a checkpoint is due after the current step."""
     if run.settings.checkpoint_every_steps is not None:
         return run.done % run.settings.checkpoint_every_steps == 0
     return time.monotonic() - clock.checkpoint_at >= run.settings.checkpoint_every_seconds

@@ -1,4 +1,4 @@
-"""The machine under a run: threads, denormals, precision, whether the model is compiled, and a record of all of it."""
+"""Set up the machine for a run: threads, denormals, precision and compilation, with a record of all of them."""
 
 import os
 import platform
@@ -25,17 +25,17 @@ Result = TypeVar("Result")
 
 
 def usable_threads() -> int:
-    """Return how many CPUs this process may run on."""
+    """Return the number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_with_threads(function: Callable[[threading.Event], Result], threads: int | None) -> Result:
     """Return `function(stop)`, run in a new thread whose parallel workers treat denormal numbers as zero.
 
-    Denormals can make backward passes 50 times slower. The flag is a register that worker threads inherit when they
-    start, and a pool of workers belongs to the thread that first used it: so only a new thread surely gets new workers,
-    whatever ran in this process before, and a resumed run computes with the same rounding as an undisturbed one.
-    `stop` is set when the user interrupts; `function` is expected to finish its step and return or raise.
+    Denormals can make backward passes 50 times slower. The flag is a CPU register that worker threads inherit when they
+    start, and a pool of workers belongs to the thread that first used it. Only a new thread is certain to get new
+    workers, whatever ran in this process before. So a resumed run rounds exactly as an uninterrupted one does.
+    `stop` is set when the user interrupts; `function` must then finish its step and return or raise.
     """
     stop, future = threading.Event(), Future[Result]()
 
@@ -57,7 +57,7 @@ def run_with_threads(function: Callable[[threading.Event], Result], threads: int
             except KeyboardInterrupt:
                 if future.done():
                     raise
-                if stop.is_set():  # a second interrupt: do not wait for the step
+                if stop.is_set():  # second interrupt: do not wait for the step
                     raise
                 if not is_watching():
                     log(tr("Interrupted: finishing the step and saving a checkpoint (once more to stop at once)"))
@@ -80,7 +80,7 @@ def precision_for(settings: TrainSettings, device: torch.device) -> torch.dtype:
 
 
 def mixed_precision(device: torch.device, dtype: torch.dtype) -> Callable[[], AbstractContextManager[Any]]:
-    """Return what makes the context in which matrix products run in `dtype`; weights stay float32."""
+    """Return a function that opens a context where matrix products run in `dtype`; weights stay float32."""
     return nullcontext if dtype == torch.float32 else partial(torch.autocast, device.type, dtype=dtype)
 
 
@@ -96,7 +96,7 @@ def compiler_found(kind: str) -> str | None:
 
 
 def compile_wanted(settings: TrainSettings, device: torch.device) -> bool:
-    """Return whether the model is compiled; raise ConfigError if it was asked for and no compiler is there."""
+    """Return whether to compile the model; raise ConfigError if the settings require it and no compiler is found."""
     compiler = compiler_found(device.type) if settings.compile != "off" else None
     if settings.compile == "on" and compiler is None:
         raise ConfigError(
@@ -108,9 +108,10 @@ def compile_wanted(settings: TrainSettings, device: torch.device) -> bool:
 
 @cache
 def prepare_compiler() -> None:
-    """Load PyTorch's compiler quietly (its own parts warn each other), with room for many models.
+    """Load PyTorch's compiler, hide warnings about its own internals, and raise its limits on recompilation.
 
-    It gives up where one function has been compiled for eight shapes: a process that trains nine models would stop.
+    By default it gives up once a function has been compiled for eight shapes: a process that trains nine models would
+    stop.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -118,12 +119,12 @@ def prepare_compiler() -> None:
         import torch._inductor.compile_fx
     torch._dynamo.config.recompile_limit = 2**10
     torch._dynamo.config.accumulated_recompile_limit = 2**12
-    # It looks at .grad of the embeddings, then warns that someone did.
+    # The compiler reads .grad of the embeddings itself, then warns about the access.
     warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
 
 
 def cpu_type() -> str:
-    """Return the CPU's name as the machine gives it; what it can compute is what PyTorch found."""
+    """Return the CPU's name as the system reports it, and the instruction set that PyTorch uses on it."""
     info = Path("/proc/cpuinfo")
     names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.is_file() else []
     name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
@@ -131,7 +132,7 @@ def cpu_type() -> str:
 
 
 def environment(settings: TrainSettings, device: torch.device) -> dict[str, str]:
-    """Return what besides the settings decides the last bits of a run: equal environments promise equal bytes."""
+    """Return what, besides the settings, affects the last bits of a run: equal environments give equal bytes."""
     return {
         "massivetext": massivetext.__version__,
         "torch": torch.__version__,

@@ -1,4 +1,4 @@
-"""What a run writes down on the way: metrics.jsonl (reproducible), timing.jsonl (speeds), and TensorBoard's events."""
+"""Record the progress of a run in metrics.jsonl (reproducible), timing.jsonl (speeds) and TensorBoard events."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from massivetext.training.folder import TrainingFolder
 from massivetext.translations import tr
 
 ROW_KEYS = ({"tokens"}, {"tokens_per_second", "utilisation_fraction", "elapsed_seconds"})
-"""What rows of metrics.jsonl and timing.jsonl have, beside the step."""
+"""Keys of rows of metrics.jsonl and of timing.jsonl, besides the step."""
 
 
 @dataclass
@@ -37,14 +37,14 @@ class Sums:
         self.tokens = self.tokens or [0] * len(self.sources)
 
     def add(self, row_nats: np.ndarray, row_tokens: np.ndarray, row_sources: np.ndarray) -> None:
-        """Add the rows of a batch: nats float64, counted tokens, and the number of each row's source; all (rows,)."""
+        """Add the rows of a batch: nats (float64), counted tokens and source number of each row; all (rows,)."""
         for number in range(len(self.sources)):
             mine = row_sources == number
             self.nats[number] += math.fsum(row_nats[mine])
             self.tokens[number] += int(row_tokens[mine].sum())
 
     def row(self) -> dict[str, Any]:
-        """Return loss (nats per token), losses per source that was seen, and mean gradient norm."""
+        """Return the loss (nats per token), the loss of each source seen, and the mean gradient norm."""
         seen = [i for i, tokens in enumerate(self.tokens) if tokens]
         norms = self.gradient_norms
         return {
@@ -54,12 +54,12 @@ class Sums:
         }
 
     def state(self) -> dict[str, Any]:
-        """Return the sums as JSON values (exact: Python writes a float64 so that it reads back the same)."""
+        """Return the sums as JSON values. They are exact: Python writes a float64 so that it reads back unchanged."""
         return {"nats": self.nats, "tokens": self.tokens, "gradient_norms": self.gradient_norms}
 
 
 class RunLog:
-    """The files of a run that grow row by row. Opened at a step, it first cuts off rows of later steps."""
+    """The files of a run that grow row by row. Opening them at a step first removes the rows of later steps."""
 
     def __init__(
         self,
@@ -79,12 +79,12 @@ class RunLog:
         self._streams = {name: path.open("a", encoding="utf-8") for name, path in self._paths.items()}
         timed = read_rows(folder.timing)
         self.elapsed_seconds: float = timed[-1]["elapsed_seconds"] if timed else 0.0
-        """Wall time of the run so far, its earlier parts included."""
+        """Wall time of the run so far, including the time before it was resumed."""
         events = folder.tensorboard if tensorboard is True else tensorboard
         self._events = _EventFile(events) if events else None
 
     def write(self, name: str, row: Mapping[str, Any]) -> None:
-        """Append a row to "metrics" or "timing", at once visible to readers, and its numbers to TensorBoard."""
+        """Append a row to "metrics" or "timing" so that readers see it at once, and its numbers to TensorBoard."""
         line = json.dumps(row, ensure_ascii=False) + "\n"
         with full_disk_named(self._paths[name]):
             self._streams[name].write(line)
@@ -96,7 +96,7 @@ class RunLog:
             self._events.add(row)
 
     def sync(self) -> dict[str, Any]:
-        """Make all rows durable, since a checkpoint must never be newer than its rows; return what vouches for them."""
+        """Sync all rows to disk, since no checkpoint may be newer than its rows; return size and digest of metrics."""
         with full_disk_named(self._paths["metrics"]):
             for stream in self._streams.values():
                 stream.flush()
@@ -114,8 +114,8 @@ class RunLog:
 class _EventFile:
     """TensorBoard scalars, one tag per number: loss, losses/SOURCE, learning_rate, ...
 
-    A row is one record, written where it is made: torch's SummaryWriter hands each number to a thread of its own, which
-    takes the interpreter away from the threads that train.
+    Each row is one record, written by the calling thread. torch's SummaryWriter hands every number to a separate
+    thread, which takes the interpreter away from the training threads.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -148,9 +148,9 @@ class _EventFile:
 
 
 def _kept_rows(path: Path, recorded: Mapping[str, Any]) -> "hashlib._Hash":
-    """Cut metrics.jsonl back to the rows that a checkpoint vouches for and return their digest, to be continued.
+    """Truncate metrics.jsonl to the rows that a checkpoint recorded and return their running digest.
 
-    Raises StoreError if they are not what they were: a kill or a power cut spoils later rows only.
+    Raises StoreError if these rows have changed: an interruption or a power cut can damage later rows only.
     """
     data = path.read_bytes()[: recorded["bytes"]] if path.is_file() else b""
     digest = hashlib.sha256(data)
@@ -166,7 +166,7 @@ def _kept_rows(path: Path, recorded: Mapping[str, Any]) -> "hashlib._Hash":
 
 
 def cut_back(path: Path, step: int) -> None:
-    """Drop from timing.jsonl all rows after `step`; rows that cannot be read end it, too, which the log says."""
+    """Drop all rows after `step` from timing.jsonl, and everything from the first unreadable row on, with a warning."""
     if not path.is_file():
         return
     end = 0
@@ -182,7 +182,7 @@ def cut_back(path: Path, step: int) -> None:
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
-    """Return a row of a JSON lines file, or None for a line that is cut short or no row."""
+    """Return a row of a JSON lines file, or None for a line that is incomplete or not a row."""
     try:
         row = json.loads(line.decode("utf-8")) if line.endswith(b"\n") else None
     except ValueError:
@@ -192,9 +192,9 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSON lines file; a last line that is still being written is left out.
+    """Return the rows of a JSON lines file, without a last line that is still being written.
 
-    Raises StoreError that names the first line that is no row.
+    Raises StoreError that names the first line that is not a row.
     """
     lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
     rows = [_row(line) for line in lines if line.endswith(b"\n")]

@@ -1,6 +1,6 @@
-"""The optimisers (Muon for the hidden matrices, fused AdamW for all else), their learning rates and their state.
+"""The optimisers (Muon for the hidden matrices, fused AdamW for the rest), their learning rates and their state.
 
-Legend: n matrices of a batch, r rows, c columns, r <= c.
+Legend: n matrices in a batch, r rows, c columns, r <= c.
 """
 
 import math
@@ -14,8 +14,8 @@ from torch.optim import Optimizer
 from massivetext.errors import CheckpointError
 from massivetext.training.settings import TrainSettings
 
-# The coefficients of each iteration: Polar Express (arXiv:2505.16932), the best for singular values from 1e-3 up, with
-# the authors' safety factor; further iterations repeat the last.
+# The coefficients of each iteration, from Polar Express (arXiv:2505.16932): optimal for singular values of 1e-3 and
+# above, with the authors' safety factor. Further iterations repeat the last row.
 NEWTON_SCHULZ = [
     (8.156554524902461, -22.48329292557795, 15.878769915207462),
     (4.042929935166739, -2.808917465908714, 0.5000178451051316),
@@ -27,10 +27,10 @@ SAFETY = 1.02
 
 
 def orthogonalise(matrices: Tensor, iterations: int) -> Tensor:
-    """Return `matrices` (n, r, c), r <= c, with all singular values near 1: Newton-Schulz, the whole batch at once.
+    """Return `matrices` (n, r, c), r <= c, with all singular values near 1, by batched Newton-Schulz iterations.
 
-    In the precision of the input; bfloat16 is as good on a GPU, and slower on CPUs that only emulate it. Matrices at
-    least twice as wide as high are multiplied once in all: the polynomials are collected on the gram matrix (r, r).
+    Works in the precision of the input. bfloat16 is just as good on a GPU, but slower on CPUs that only emulate it. If
+    c >= 2 r, the polynomials are first combined on the Gram matrix (r, r), and each matrix is multiplied only once.
     """
     x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) * SAFETY).clamp(min=1e-7)
     if x.shape[2] >= 2 * x.shape[1]:
@@ -43,7 +43,7 @@ def orthogonalise(matrices: Tensor, iterations: int) -> Tensor:
 
 
 def _collected(gram: Tensor, steps: list[tuple[float, float, float]]) -> Tensor:
-    """Return the product q of all steps' polynomials, (n, r, r), so that q x is x after the last step; gram: x x'."""
+    """Return the product q of all steps' polynomials, (n, r, r): q x is the result of the last step. gram: x x'."""
     product: Tensor | None = None
     for number, (a, b, c) in enumerate(steps):
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
@@ -61,11 +61,11 @@ def coefficients(iterations: int) -> list[tuple[float, float, float]]:
 
 
 class Muon(Optimizer):
-    """Momentum, orthogonalised: each update of a matrix has singular values near 1 (Jordan et al. 2024).
+    """Orthogonalised momentum: each update of a matrix has singular values near 1 (Jordan et al. 2024).
 
-    Matrices of one shape, or of that shape transposed, are stacked and updated by the same few batched operations;
-    their momentum lives in the stack, (n, r, c) with r <= c, and `state` holds views of it. The numbers are those of
-    `torch.optim.Muon` with Nesterov momentum and its "original" scale sqrt(max(1, rows / columns)), but for the better
+    Matrices of one shape, or of that shape transposed, are stacked and updated by the same few batched operations.
+    Their momentum is stored in the stack, (n, r, c) with r <= c, and `state` holds views of it. Updates are those of
+    `torch.optim.Muon` with Nesterov momentum and its "original" scale sqrt(max(1, rows / columns)), except for better
     coefficients.
     """
 
@@ -111,7 +111,7 @@ def _wide(parameter: Tensor) -> bool:
 
 
 def _upright(matrix: Tensor, parameter: Tensor) -> Tensor:
-    """Return the view of `matrix` that turns between the stack's and the parameter's orientation (its own inverse)."""
+    """Return `matrix`, transposed if `parameter` has more rows than columns: to the stack's orientation, or back."""
     return matrix if _wide(parameter) else matrix.t()
 
 
@@ -120,10 +120,10 @@ def _gradient(parameter: Tensor) -> Tensor:
 
 
 def build_optimisers(model: nn.Module, settings: TrainSettings) -> list[Optimizer]:
-    """Return the optimisers that the settings ask for, over all trainable parameters of `model`.
+    """Return the optimisers that the settings name, over all trainable parameters of `model`.
 
-    With "muon" a model says by `parameter_groups()` which parameters are hidden matrices;
-    a model without that method is trained by AdamW alone.
+    For "muon" a model's `parameter_groups()` names its hidden matrices. A model without that method is trained with
+    AdamW alone.
     """
     named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     matrices = kinds(model).get("matrices", ()) if settings.optimiser == "muon" else ()
@@ -145,16 +145,16 @@ def build_optimisers(model: nn.Module, settings: TrainSettings) -> list[Optimize
 
 
 def kinds(model: nn.Module) -> Mapping[str, Sequence[str]]:
-    """Return parameter names by kind (matrices, embedding, head, vectors), as the model gives them; {} if not."""
+    """Return a model's parameter names by kind (matrices, embedding, head, vectors); {} if it does not give them."""
     groups: Any = getattr(model, "parameter_groups", None)
     found: Mapping[str, Sequence[str]] = groups() if groups is not None else {}
     return found
 
 
 def _own_rates(model: nn.Module, settings: TrainSettings) -> dict[str, float]:
-    """Return the peak learning rates of parameters that have one of their own, by name."""
+    """Return the peak learning rates of parameters that have a separate one, by name."""
     named = kinds(model)
-    tied = not named.get("head")  # the embedding is the head as well
+    tied = not named.get("head")  # the embedding is also the head
     embedding = settings.head_learning_rate if tied else settings.embedding_learning_rate
     chosen = {"embedding": embedding, "head": settings.head_learning_rate}
     return {name: rate for kind, rate in chosen.items() if rate for name in named.get(kind, ())}
@@ -183,11 +183,11 @@ def warmup_length(settings: TrainSettings, steps: int) -> int:
 
 
 def learning_rate_factor(step: int, steps: int, settings: TrainSettings) -> float:
-    """Return what the peak learning rate is multiplied by at `step` (from 0) of `steps`.
+    """Return the factor of the peak learning rate at `step` (from 0) of `steps`.
 
-    Warm-up step k of W has (k + 1) / (W + 1), so that neither the first step is lost at zero nor the peak met twice.
-    The fall takes the last `decay_fraction` of the steps, never part of the warm-up; it starts at 1 and would reach
-    `final_fraction` one step after the last.
+    Warm-up step k of W has the factor (k + 1) / (W + 1): the first step is not wasted at zero, and the peak is not
+    reached twice. The decay covers the last `decay_fraction` of the steps, but never the warm-up. It starts at 1 and
+    would reach `final_fraction` one step after the last.
     """
     if not 0 <= step < steps:
         raise ValueError(f"step {step} is outside a run of {steps} steps")
@@ -204,14 +204,14 @@ def learning_rate_factor(step: int, steps: int, settings: TrainSettings) -> floa
 
 
 def set_learning_rates(optimisers: Sequence[Optimizer], factor: float) -> None:
-    """Set every group's learning rate to `factor` times its peak: the rate that it had when first seen here."""
+    """Set every group's learning rate to `factor` times its peak, which is the rate it had at the first call."""
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["lr"] = group.setdefault("peak_learning_rate", group["lr"]) * factor
 
 
 def clip_gradients(parameters: Sequence[nn.Parameter], clip_norm: float | None) -> Tensor:
-    """Return the global norm that all gradients had, a scalar; scale them down to `clip_norm` where it is larger."""
+    """Scale all gradients down to the global norm `clip_norm` if theirs is larger; return the norm before, a scalar."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     if clip_norm is not None:
@@ -220,7 +220,7 @@ def clip_gradients(parameters: Sequence[nn.Parameter], clip_norm: float | None) 
 
 
 def optimiser_tensors(model: nn.Module, optimisers: Sequence[Optimizer]) -> dict[str, Tensor]:
-    """Return all state of the optimisers by "PARAMETER.KEY", the full name first, e.g. "norm.weight.exp_avg"."""
+    """Return all state of the optimisers by "PARAMETER.KEY", with full parameter names: "norm.weight.exp_avg"."""
     found = {}
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     for optimiser in optimisers:
@@ -236,9 +236,9 @@ def optimiser_tensors(model: nn.Module, optimisers: Sequence[Optimizer]) -> dict
 
 
 def restore_optimisers(model: nn.Module, optimisers: Sequence[Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimiser_tensors` returned; raise CheckpointError for a name that does not belong here.
+    """Restore what `optimiser_tensors` returned; raise CheckpointError for an unknown name.
 
-    Existing state is filled in place (Muon's views stay views); AdamW's is made anew, as its first step would.
+    Existing state is filled in place (Muon's views stay views). AdamW's state is created as its first step would.
     """
     by_parameter: dict[str, dict[str, Tensor]] = {}
     for full, value in tensors.items():
@@ -249,7 +249,7 @@ def restore_optimisers(model: nn.Module, optimisers: Sequence[Optimizer], tensor
         for parameter in _parameters(optimiser):
             state = optimiser.state[parameter]
             for key, value in by_parameter.pop(names[parameter], {}).items():
-                if key not in state:  # an allocation of our own: results may depend on how memory is aligned
+                if key not in state:  # a fresh allocation: results may depend on memory alignment
                     state[key] = torch.empty_like(value, device=parameter.device)
                 state[key].copy_(value)
     if by_parameter:

@@ -1,4 +1,4 @@
-"""What a Trainer gives back: numbers, and the logits and labels of rows."""
+"""The return values of `Trainer`: metrics, and the logits and labels of rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from massivetext.training.rows import RowBatches
 
 
 class TrainOutput(NamedTuple):
-    """What `Trainer.train` returns: steps done, mean loss of the logged rows, and further numbers by name."""
+    """What `Trainer.train` returns: steps done, mean loss of the logged rows, and other metrics by name."""
 
     global_step: int
     training_loss: float
@@ -22,7 +22,7 @@ class TrainOutput(NamedTuple):
 
 
 class PredictionOutput(NamedTuple):
-    """What `Trainer.predict` returns: logits and label ids (rows, ...) as NumPy arrays, and numbers by name."""
+    """What `Trainer.predict` returns: logits and label ids (rows, ...) as NumPy arrays, and metrics by name."""
 
     predictions: np.ndarray
     label_ids: np.ndarray
@@ -30,14 +30,14 @@ class PredictionOutput(NamedTuple):
 
 
 class EvalPrediction(NamedTuple):
-    """What `compute_metrics` is given: logits (rows, ...) and label ids (rows, ...), as NumPy arrays."""
+    """The argument of `compute_metrics`: logits (rows, ...) and label ids (rows, ...) as NumPy arrays."""
 
     predictions: np.ndarray
     label_ids: np.ndarray
 
 
 def predict_rows(model: nn.Module, batches: RowBatches) -> EvalPrediction:
-    """Return the logits and labels of all rows; rows of different lengths are filled up with -100."""
+    """Return the logits and labels of all rows; rows of different lengths are padded with -100."""
     logits, labels = [], []
     device, training = training_device(model), model.training
     model.eval()
@@ -57,7 +57,7 @@ def predict_rows(model: nn.Module, batches: RowBatches) -> EvalPrediction:
 
 
 def join_rows(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Return arrays (rows, tokens, ...) below each other, shorter ones filled up with -100."""
+    """Concatenate arrays (rows, tokens, ...) along the rows; pad shorter ones with -100."""
     if arrays[0].ndim < 2:
         return np.concatenate(arrays)
     longest = max(array.shape[1] for array in arrays)

@@ -1,4 +1,4 @@
-"""Where a run goes on: at the newest sound checkpoint of its own, at the one it starts `from`, or at the beginning."""
+"""Find where a run starts: at its own newest intact checkpoint, at the one named by `from`, or at step 0."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,20 +25,20 @@ class StartPoint:
     sums: Mapping[str, Any] = field(default_factory=dict)
     """Sums since the last row of metrics.jsonl."""
     origin: str | None = None
-    """What `from` named, as written."""
+    """The value of `from`, as written."""
     checkpoint: Checkpoint | None = None
-    """What holds weights and optimiser; None: start with the model as it is."""
+    """Checkpoint to load weights and optimiser state from; None: start with the model as it is."""
     own: bool = False
-    """Whether the checkpoint is in the run's own folder, so that it vouches for the rows of metrics.jsonl there."""
+    """Whether the checkpoint is in the run's own folder, so that it recorded the rows of metrics.jsonl there."""
 
 
 def find_start_point(
     folder: Path, settings: TrainSettings, identity: Mapping[str, str], environment: Mapping[str, str]
 ) -> StartPoint:
-    """Return where the run in `folder` goes on; damaged checkpoints that are passed over are named in the log.
+    """Return where the run in `folder` resumes; log every damaged checkpoint that is skipped.
 
     Raises CheckpointError if the folder's checkpoints belong to another run, naming each difference. A difference in
-    `environment` (versions, threads, CPU, compiled) is named in the log: the run goes on, but its last bits may differ.
+    `environment` (versions, threads, CPU, compiled) is only logged: the run resumes, but its last bits may differ.
     """
     origin = None if settings.from_ is None else str(settings.from_)
     newest = newest_checkpoint(folder)
@@ -66,7 +66,7 @@ def find_start_point(
 def differences(
     checkpoint: Checkpoint, settings: TrainSettings, identity: Mapping[str, str], origin: str | None
 ) -> list[str]:
-    """Return what makes a checkpoint another run's, one phrase each; empty if it is this run's."""
+    """Return the differences between this run and the run of a checkpoint, one phrase each; empty if there are none."""
     state, found = checkpoint.state, []
     recorded, current = state["settings"], settings.model_dump(mode="json", by_alias=True)
     ignored = {*MAY_CHANGE, "from"}
@@ -83,7 +83,7 @@ def differences(
 
 
 def _check_tokenizer(start: Checkpoint, identity: Mapping[str, str]) -> None:
-    """Raise CheckpointError if a checkpoint to start from was trained on the ids of another tokenizer."""
+    """Raise CheckpointError if a checkpoint to start from was trained with another tokenizer."""
     was, now = start.state["identity"].get("tokenizer"), identity.get("tokenizer")
     if was and now and was != now:
         raise CheckpointError(

@@ -1,7 +1,7 @@
-"""Training data as programs have it (texts, columns of ids, rows with labels) as the batches of a run.
+"""Turn a program's training data (texts, columns of ids, rows with labels) into the batches of a run.
 
-Texts and unlabelled ids are packed: a stream of documents cut into rows, nothing padded (`packed_batches`). Rows with
-labels of their own, or a collator of the user's, stay rows (`RowBatches`). Legend: B rows, T tokens.
+Texts and unlabelled ids are packed: a stream of documents is cut into rows without padding (`packed_batches`). Rows
+with labels, or rows for a user's collator, stay rows (`RowBatches`). Legend: B rows, T tokens.
 """
 
 import math
@@ -31,7 +31,7 @@ Collator = Callable[[list[Any]], Mapping[str, Any]]
 
 
 def chosen_split(dataset: Any, names: Sequence[str]) -> Any:
-    """Return the first split of `names` that a DatasetDict (or a mapping of splits) has; anything else as it is."""
+    """Return the first split of `names` in a DatasetDict (or a mapping of splits); return other data unchanged."""
     if isinstance(dataset, Mapping) and dataset and all(hasattr(split, "features") for split in dataset.values()):
         for name in names:
             if name in dataset:
@@ -41,7 +41,7 @@ def chosen_split(dataset: Any, names: Sequence[str]) -> Any:
 
 
 def as_rows(dataset: Any) -> Any:
-    """Return a dataset as a sequence of rows: a mapping of columns (a tokenizer's output) is turned; others stay."""
+    """Return a dataset as a sequence of rows, built from the columns if it is a mapping (a tokenizer's output)."""
     if isinstance(dataset, Mapping):
         columns = {name: column for name, column in dataset.items() if hasattr(column, "__len__")}
         lengths = {len(column) for column in columns.values()}
@@ -59,14 +59,14 @@ def as_rows(dataset: Any) -> Any:
 
 
 def first_rows(dataset: Any, most: int = TEXTS_AT_ONCE) -> list[Any]:
-    """Return the first rows of a dataset, which tell what its rows are."""
+    """Return the first rows of a dataset, from which the kind of its rows is inferred."""
     return [dataset[index] for index in range(min(len(dataset), most))]
 
 
 def text_column(rows: Sequence[Any]) -> str | None:
-    """Return which column holds the text of raw rows: "text", else the only one of strings; None if there is none.
+    """Return the column with the text of raw rows: "text", else the only column of strings; None if there is none.
 
-    Rows that are strings themselves have the column "". Of several rows the first that is not empty decides.
+    Rows that are strings have the column "". The first row that is not empty decides.
     """
     row = next((row for row in rows if isinstance(row, str) or _has_text(row)), rows[0])
     if isinstance(row, str):
@@ -89,7 +89,7 @@ def _has_text(row: Any) -> bool:
 
 
 def texts_of(rows: Any, column: str) -> list[str]:
-    """Return the texts of raw rows; those that are None or empty are left out and counted in the log."""
+    """Return the texts of raw rows; skip those that are None or empty, and log how many."""
     texts: list[str] = []
     skipped = Counter[str]()
     for number in range(len(rows)):
@@ -118,7 +118,7 @@ class DocumentsInMemory:
         self.digest = xxh3_128_hexdigest(ids.tobytes() + offsets.tobytes())
 
     def sources(self, split: str) -> list[str]:
-        """Return the only source."""
+        """Return the name of the only source."""
         return [self.source]
 
     def documents(self, split: str, source: str) -> Documents:
@@ -127,9 +127,9 @@ class DocumentsInMemory:
 
 
 def encode_rows(rows: Any, column: str | None, tokenizer: "Tokenizer", start_id: int) -> DocumentsInMemory:
-    """Return the documents of raw texts (in `column`), or of rows that have input_ids already (column None).
+    """Return the documents of raw texts (in `column`), or of rows that already have input_ids (column None).
 
-    Padding is dropped, and so is a leading start id (each document gets its own in the stream).
+    Padding is dropped, and so is a leading start id: each document gets one in the stream.
     """
     parts: list[np.ndarray] = []
     lengths: list[int] = []
@@ -158,7 +158,7 @@ def _real_ids(row: Mapping[str, Any], start_id: int) -> np.ndarray:
 
 
 def packed_batches(documents: DocumentsInMemory, most_context: int, rows: int, seed: int) -> TrainingOrder:
-    """Return batches of `rows` packed rows, as long as the model's context, 1024 tokens, or the text: the least."""
+    """Return batches of `rows` packed rows, as long as the shortest of `most_context`, 1024 tokens and the text."""
     everything = documents.documents("train", DocumentsInMemory.source)
     context = min(most_context, MOST_PACKED_CONTEXT, everything.tokens + len(everything))
     store: Any = documents
@@ -177,7 +177,7 @@ class RowBatch:
 
 
 class RowBatches:
-    """A dataset's own rows in batches, permuted anew each pass; the last batch of a pass may be smaller."""
+    """A dataset's own rows in batches, in a new order each pass; the last batch of a pass may be smaller."""
 
     sources = ("data",)
 
@@ -187,7 +187,7 @@ class RowBatches:
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     def _permutation(self, number: int) -> np.ndarray:
-        """Return the order of the rows in a pass; that of the dataset itself where there is no seed."""
+        """Return the order of the rows in a pass; without a seed, the order of the dataset."""
         if self.seed is None:
             return np.arange(len(self.dataset))
         if self._order[0] != number:
@@ -196,18 +196,18 @@ class RowBatches:
         return self._order[1]
 
     def batch(self, step: int) -> list[Mapping[str, Any]]:
-        """Return the rows of a step, collated in as many parts as they are computed in."""
+        """Return the rows of a step, collated as the parts in which they are computed."""
         number, index = divmod(step, self.steps_per_pass)
         chosen = self._permutation(number)[index * self.rows : (index + 1) * self.rows]
         examples = [self.dataset[int(row)] for row in chosen]
         part = -(-len(examples) // self.parts)
-        with torch.random.fork_rng(devices=[]):  # a collator that masks draws the same lots
+        with torch.random.fork_rng(devices=[]):  # so that masking is the same each time
             torch.manual_seed(xxh3_64_intdigest(f"{self.seed}/collate/{step}".encode()) >> 1)
             return [dict(self.collate(examples[begin : begin + part])) for begin in range(0, len(examples), part)]
 
 
 class CausalRowBatches:
-    """Collated rows with labels in the form of packed rows: each row one document, padding a segment of its own."""
+    """Collated rows with labels in the form of packed rows: each row is one document, padding a separate segment."""
 
     def __init__(self, inner: RowBatches) -> None:
         self.inner, self.sources, self.steps_per_pass = inner, inner.sources, inner.steps_per_pass
@@ -237,7 +237,7 @@ class CausalRowBatches:
 
 
 def stack_rows(rows: Sequence[Any]) -> dict[str, Tensor]:
-    """Return the columns of rows as tensors: the collator of rows that need no padding. Labels are called "labels"."""
+    """Return the columns of rows that need no padding as tensors, with labels under the name "labels"."""
     if not isinstance(rows[0], Mapping):
         raise ConfigError(
             f"a row of the dataset is a {type(rows[0]).__name__}; give rows as mappings from argument names of the "

@@ -1,4 +1,4 @@
-"""`set_seed`: one number for all generators that a program may draw from."""
+"""`set_seed`: seed all random number generators that a program may use."""
 
 import random
 
@@ -7,7 +7,10 @@ import torch
 
 
 def set_seed(seed: int, deterministic: bool = False) -> None:
-    """Seed the generators of Python, NumPy and PyTorch; deterministic: PyTorch also refuses operations that vary."""
+    """Seed the generators of Python, NumPy and PyTorch.
+
+    deterministic: PyTorch also refuses operations whose results vary.
+    """
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -7,14 +7,14 @@ from pydantic import Field, field_validator, model_validator
 from massivetext.settings import GivenPath, Settings
 
 LENGTHS = ("minutes", "steps", "tokens", "epochs")
-# A run may resume with other values of these. Its numbers stay the same, but for the last bits where threads or compile
-# change; the log then says so.
+# A run may resume with other values of these. Its numbers stay the same, except for the last bits if threads or compile
+# change, which is logged.
 MAY_CHANGE = (
     *("checkpoint_every_steps", "checkpoint_every_seconds", "keep_checkpoints"),
     *("tensorboard", "threads", "compile", "from_"),
 )
 
-# More than any training takes: beyond these bounds a number is a slip, and the run would never end.
+# More than any training needs: a larger number is a typing error, and the run would never end.
 MOST_MINUTES = 10 * 366 * 24 * 60
 MOST_STEPS = 10**9
 MOST_TOKENS = 10**15

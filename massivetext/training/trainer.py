@@ -1,4 +1,4 @@
-"""`Trainer`: Hugging Face's way to train, on the same loop as everything else."""
+"""`Trainer`: train with Hugging Face's interface, on the same training loop as recipes."""
 
 import inspect
 import math
@@ -43,7 +43,7 @@ ARGUMENTS = (
 
 @dataclass
 class TrainerState:
-    """How far a Trainer is: steps done, and the rows of metrics.jsonl."""
+    """The progress of a Trainer: steps done, and the rows of metrics.jsonl."""
 
     global_step: int = 0
     log_history: list[dict[str, Any]] = field(default_factory=list)
@@ -51,7 +51,7 @@ class TrainerState:
 
 @dataclass(frozen=True)
 class _Data:
-    """One dataset as the loop wants it."""
+    """One dataset in the form that the training loop needs."""
 
     batches: Any
     own_rows: rows.RowBatches | None  # the dataset's own rows; None: packed
@@ -66,14 +66,14 @@ class Trainer:
     """Trains and evaluates a model on texts, ids or rows with labels.
 
     model: one of this package's, or any `nn.Module` that is called with a batch's columns by name and returns a loss
-    (or `compute_loss_func(outputs, labels)` makes it). train_dataset: a `datasets.Dataset` or DatasetDict of texts or
-    of columns, a tokenizer's output, a list of texts or of rows. Causal models get texts packed, so that nothing is
-    padded; masked language models get them as rows with tokens hidden. `data_collator`, where given, makes a batch of a
-    list of rows instead. processing_class: the tokenizer; unset: that in the model's folder. compute_loss_func: makes
-    the loss of (outputs, labels); a subclass may override `compute_loss` instead. compute_metrics: called with an
-    `EvalPrediction`, in evaluation mode; for rows with labels. optimizers: your own optimiser and None (the schedule is
-    that of the arguments). Rows without text or labels are skipped and counted; ids and labels that the model does not
-    know stop the training before it begins.
+    (or `compute_loss_func(outputs, labels)` computes it). train_dataset: a `datasets.Dataset` or DatasetDict of texts
+    or of columns, a tokenizer's output, or a list of texts or of rows. Causal models get packed texts without padding;
+    masked language models get texts as rows with masked tokens. data_collator: makes a batch from a list of rows
+    instead. processing_class: the tokenizer; unset: the one in the model's folder. compute_loss_func: computes the loss
+    from (outputs, labels); a subclass may override `compute_loss` instead. compute_metrics: called with an
+    `EvalPrediction`, in evaluation mode; for rows with labels. optimizers: your own optimiser and None (the arguments
+    define the schedule). Rows without text or labels are skipped and counted; ids and labels that the model does not
+    know raise an error before training begins.
     """
 
     def __init_subclass__(cls) -> None:
@@ -95,7 +95,7 @@ class Trainer:
         optimizers: tuple[Optimizer | None, None] = (None, None),
         **unsupported: Any,
     ) -> None:
-        tokenizer = unsupported.pop("tokenizer", None)  # what processing_class was called before
+        tokenizer = unsupported.pop("tokenizer", None)  # the former name of processing_class
         checked_options("Trainer", unsupported, ARGUMENTS)
         if optimizers[1] is not None:
             raise ConfigError(
@@ -117,10 +117,10 @@ class Trainer:
             self.model.to("cuda")
 
     def train(self, resume_from_checkpoint: bool | str | Path | None = None) -> TrainOutput:
-        """Train as the arguments say and return what it came to.
+        """Train as the arguments define and return the result.
 
-        resume_from_checkpoint: True goes on from the newest checkpoint in output_dir (a path must name that one).
-        Without it a training that output_dir already holds is an error, unless overwrite_output_dir is set.
+        resume_from_checkpoint: True resumes from the newest checkpoint in output_dir (a path must name that one).
+        Without it, an output_dir that already holds checkpoints is an error, unless overwrite_output_dir is set.
         """
         if self.train_dataset is None:
             raise ConfigError("train() needs train_dataset; pass it to the Trainer")
@@ -154,16 +154,16 @@ class Trainer:
         return TrainOutput(result.step, metrics["train_loss"], metrics)
 
     def evaluate(self, eval_dataset: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
-        """Return the loss on all of the evaluation data, and what compute_metrics makes of its predictions.
+        """Return the loss on all of the evaluation data, and the metrics that compute_metrics returns.
 
-        The numbers are logged, and become a row of `state.log_history`.
+        The numbers are logged and added to `state.log_history` as a row.
         """
         found = self._evaluated(self._evaluation_data(eval_dataset), metric_key_prefix)
         self.state.log_history.append({"step": self.state.global_step, **found})
         return found
 
     def predict(self, test_dataset: Any, metric_key_prefix: str = "test") -> PredictionOutput:
-        """Return the logits and labels of rows with labels, the loss, and what compute_metrics makes of them."""
+        """Return the logits and labels of rows with labels, the loss, and the metrics that compute_metrics returns."""
         data = self._evaluation_data(test_dataset)
         if data.own_rows is None:
             raise ConfigError("predict works on rows with labels, and these texts are packed; pass tokenised rows")
@@ -172,7 +172,7 @@ class Trainer:
         return PredictionOutput(found.predictions, found.label_ids, self._evaluated(data, metric_key_prefix))
 
     def __getattr__(self, name: str) -> Any:
-        """Say what does the work of a method that Hugging Face's Trainer has and this one does not."""
+        """Raise an error that names the replacement for a method that only Hugging Face's Trainer has."""
         if name in ATTRIBUTES_INSTEAD["Trainer"]:
             raise AttributeError(unknown_attribute("Trainer", name, ()))
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -191,7 +191,7 @@ class Trainer:
         return data
 
     def _evaluated(self, data: _Data, prefix: str) -> dict[str, float]:
-        """Return and log what `evaluate` does, for data that is in batches already."""
+        """Return and log what `evaluate` does, for data that is already in batches."""
         objective = self._objective(data, self.args.to_settings(data.steps_per_pass, data.row_tokens, False))
         with torch.no_grad():
             rows_in_pass = getattr(data.batches, "rows_per_pass", None)
@@ -204,7 +204,7 @@ class Trainer:
         return named
 
     def _evaluating(self, steps_per_epoch: int) -> Evaluate:
-        """Return what the loop calls to evaluate; the data is made ready once."""
+        """Return the function that the loop calls to evaluate; the data is prepared once."""
         data = self._evaluation_data()
 
         def evaluate(objective: Objective, step: int) -> Mapping[str, Any]:
@@ -215,9 +215,9 @@ class Trainer:
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: int | None = None
     ) -> Any:
-        """Return the mean loss of a part of a batch, and the outputs where they are asked for; subclasses override it.
+        """Return the mean loss of a part of a batch, with the outputs if return_outputs; subclasses may override it.
 
-        model: called with the columns `inputs` by name. num_items_in_batch: how many labels the part counts.
+        model: called with the columns `inputs` by name. num_items_in_batch: the number of labels in the part.
         """
         if self.compute_loss_func is None:
             outputs = model(**inputs)
@@ -229,7 +229,7 @@ class Trainer:
         return (loss, outputs) if return_outputs else loss
 
     def _loss(self, model: Any, inputs: dict[str, Any], count: int) -> Tensor:
-        """Return what `compute_loss` makes of a part of a batch; raise ModelError unless it is one number."""
+        """Return the loss that `compute_loss` gives for a part of a batch; raise ModelError unless it is one number."""
         loss = self.compute_loss(model, inputs, **_counted(self.compute_loss, count))
         if not isinstance(loss, Tensor) or loss.ndim:
             what = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
@@ -238,11 +238,11 @@ class Trainer:
 
     @property
     def _own_loss(self) -> bool:
-        """Whether the user computes the loss."""
+        """Return whether the user computes the loss."""
         return self.compute_loss_func is not None or type(self).compute_loss is not Trainer.compute_loss
 
     def save_model(self, output_dir: str | Path | None = None) -> None:
-        """Write the model folder, with the tokenizer where there is one; output_dir unset: the arguments'."""
+        """Write the model folder, with the tokenizer if there is one. output_dir: unset, that of the arguments."""
         folder, model = Path(output_dir or self.args.output_dir), cast(Any, self.model)
         tokenizer = self._tokenizer(needed=False)
         if hasattr(self.model, "stored_weights"):
@@ -260,7 +260,7 @@ class Trainer:
             save_model(self.model, str(folder / "model.safetensors"))
 
     def _check_output(self, folder: Path, resume: bool | str | Path | None) -> None:
-        """See that output_dir holds what `resume` and overwrite_output_dir say."""
+        """Raise ConfigError if output_dir does not fit `resume`; clear it if overwrite_output_dir is set instead."""
         held = checkpoint_folders(TrainingFolder(folder).checkpoints)
         if resume:
             newest = newest_checkpoint(folder)
@@ -282,7 +282,7 @@ class Trainer:
             )
 
     def _tokenizer(self, needed: bool = True) -> Any:
-        """Return the tokenizer that was given, else that of the model's folder."""
+        """Return the tokenizer that was given, else the one in the model's folder."""
         if self.processing_class is None:
             folder = getattr(self.model, "tokenizer_folder", None)
             if folder is not None:
@@ -296,7 +296,7 @@ class Trainer:
         return self.processing_class
 
     def _prepare(self, dataset: Any, batch_rows: int, seed: int | None, parts: int) -> _Data:
-        """Return a dataset in batches: packed for a causal model and texts or bare ids, else its own rows."""
+        """Return a dataset in batches: packed if a causal model gets texts or unlabelled ids, else its own rows."""
         dataset = rows.as_rows(dataset)
         first = next((row for row in rows.first_rows(dataset) if row is not None), None)
         column, native = rows.text_column(rows.first_rows(dataset)), CausalObjective.suits(self.model)
@@ -330,11 +330,11 @@ class Trainer:
         return _Data(batches, own, own.steps_per_pass, max(*lengths, 2), shifted, even, checked.digest)
 
     def _is_masked(self) -> bool:
-        """Whether the model is one of this package's that predict masked tokens."""
+        """Return whether the model is one of this package's masked language models."""
         return getattr(self.model, "task", None) == "masked-lm"
 
     def _masked_rows(self, dataset: Any, column: str, tokenizer: Any) -> list[dict[str, Any]]:
-        """Return texts as rows of ids; a text longer than the model's context becomes several."""
+        """Return texts as rows of ids; a text longer than the model's context becomes several rows."""
         texts = rows.texts_of(dataset, column)
         most = cast(Any, self.model).config.most_tokens
         found = tokenizer(texts, truncation=True, max_length=most, return_overflowing_tokens=True)
@@ -357,19 +357,19 @@ class Trainer:
         return _Data(order, None, steps, order.context_tokens, True, True, documents.digest)
 
     def _objective(self, data: _Data, settings: TrainSettings) -> Objective:
-        """Return what is learned from the data: next tokens, or whatever loss the module or the user computes."""
+        """Return the objective for the data: next-token prediction, or the loss that the module or user computes."""
         if data.causal:
             return CausalObjective(self.model, settings)
         return ModuleObjective(self.model, settings, self._loss if self._own_loss else None)
 
     def _predictions(self, data: _Data) -> EvalPrediction:
-        """Return the logits and labels of all rows; packed texts have been refused before."""
+        """Return the logits and labels of all rows; packed texts were refused earlier."""
         assert data.own_rows is not None
         return predict_rows(self.model, data.own_rows)
 
 
 def named_optimiser(optimiser: Optimizer | None) -> dict[str, str]:
-    """Return what a checkpoint notes of the user's own optimiser; nothing of the arguments' AdamW."""
+    """Return what a checkpoint records about the optimiser: the user's class and values, or the arguments' AdamW."""
     if optimiser is None:
         return {"optimizer": "AdamW of the arguments"}
     values = ", ".join(f"{name}={value}" for name, value in sorted(optimiser.defaults.items()))
@@ -377,7 +377,7 @@ def named_optimiser(optimiser: Optimizer | None) -> dict[str, str]:
 
 
 def _counted(function: Callable[..., Any], count: int | None) -> dict[str, Any]:
-    """Return num_items_in_batch as an argument where a function takes it."""
+    """Return num_items_in_batch as a keyword argument if the function takes it, else no argument."""
     parameters = inspect.signature(function).parameters
     takes = "num_items_in_batch" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     return {"num_items_in_batch": count} if takes else {}

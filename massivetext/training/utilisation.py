@@ -1,8 +1,8 @@
-"""How much of the machine's matrix speed a run uses, by one definition.
+"""Define utilisation: the fraction of the machine's matmul speed that a run uses.
 
-Utilisation = matmul FLOPs of the parameters (forward and backward, 6 per parameter and token) plus attention, halved
-because it is causal, over a matmul peak that is measured between the steps. The optimiser's own work is not counted,
-nor is what is computed twice to save memory.
+Utilisation is the matmul FLOPs of the parameters (forward and backward, 6 per parameter and token) plus those of
+attention (halved for the causal mask), divided by a matmul peak that is measured between steps. The optimiser's work
+is not counted, nor is anything recomputed to save memory.
 """
 
 import time
@@ -15,9 +15,9 @@ PEAK_EVERY_SECONDS = 30.0
 
 
 def matmul_parameters(model: nn.Module) -> int:
-    """Return how many parameters a token is multiplied by: all of two axes, without lookup tables that are no head.
+    """Return the number of parameters that a token is multiplied by: all matrices except lookup tables.
 
-    Of a model with experts only those count that a token is sent to.
+    The head counts, also where it is the embedding. Of experts only those count that a token is sent to.
     """
     head: Tensor | None = getattr(model, "head_weight", None)
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
@@ -26,9 +26,9 @@ def matmul_parameters(model: nn.Module) -> int:
 
 
 def flops_per_token(model: nn.Module, context_tokens: int) -> float:
-    """Return the FLOPs that training spends on one token, forward and backward, at rows of `context_tokens`.
+    """Return the training FLOPs per token, forward and backward, for rows of `context_tokens` tokens.
 
-    Attention has two products of context_tokens * heads * head_dim each way, halved for the causal mask.
+    Attention has two products of context_tokens * heads * head_dim in each layer, halved for the causal mask.
     """
     config = getattr(model, "config", None)
     layers = getattr(config, "num_hidden_layers", 0)
@@ -39,7 +39,7 @@ def flops_per_token(model: nn.Module, context_tokens: int) -> float:
 
 
 class MatmulPeak:
-    """The matmul speed of this machine in FLOP/s, in the run's precision; measured anew when it has aged."""
+    """The matmul speed of this machine in FLOP/s, in the run's precision; measured again when it is out of date."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         size = 8192 if device.type == "cuda" else PEAK_SIZE
@@ -49,7 +49,7 @@ class MatmulPeak:
         self._value = 0.0
 
     def value(self) -> float:
-        """Return the best of a few products, at most PEAK_EVERY_SECONDS old."""
+        """Return the speed of the fastest of a few products, at most PEAK_EVERY_SECONDS old."""
         if time.monotonic() - self._measured_at > PEAK_EVERY_SECONDS:
             with torch.no_grad():
                 fastest = min(self._once() for _ in range(4))
@@ -66,6 +66,6 @@ class MatmulPeak:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait for a GPU to finish what it was given, so that a clock read next tells the truth."""
+    """Wait for a GPU to finish its queued work, so that a time read afterwards includes it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,4 +1,4 @@
-"""The loss on held-out rows while training goes on, by the forward pass of training: nothing is compiled anew."""
+"""Compute the loss on held-out rows during training, with the forward pass of training: nothing is compiled again."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ VALIDATION_BATCHES = 16
 def store_validation(
     store: TokenStore, context_tokens: int, rows: int, seed: int
 ) -> Callable[[Objective, int], Mapping[str, Any]] | None:
-    """Return the function that the loop calls now and then for the loss on a store's validation split.
+    """Return the function that the loop calls for the loss on a store's validation split.
 
-    rows: rows of a batch. None where the store has no such split, or an empty one.
+    rows: rows per batch. Returns None if the store has no such split, or an empty one.
     """
     if "validation" not in store.manifest["splits"] or not store.sources("validation"):
         return None
@@ -32,8 +32,8 @@ def store_validation(
 def validation_losses(objective: Objective, batches: Batches, most: int = VALIDATION_BATCHES) -> Mapping[str, Any]:
     """Return {"validation_loss": nats per token, "validation_losses": {source: ...}} over the first batches of a split.
 
-    batches: e.g. a `TrainingOrder` of the validation split. most: how many batches at most; fewer if one pass through
-    the split is shorter (then the last batch may see some rows again). The same rows each time.
+    batches: for example a `TrainingOrder` of the validation split. most: the maximum number of batches. If a pass over
+    the split is shorter, there are fewer, and the last batch may repeat some rows. The rows are the same each time.
     """
     a_pass = getattr(batches, "rows_per_pass", None)
     rows = len(objective.row_sources(batches.batch(0)))
@@ -45,11 +45,11 @@ def validation_losses(objective: Objective, batches: Batches, most: int = VALIDA
 def mean_losses(objective: Objective, batches: Batches, count: int, rows: int | None = None) -> Mapping[str, Any]:
     """Return "loss" and "losses" per source, nats per token, over the first `count` batches, with dropout off.
 
-    rows: how many rows at most, where the last batch is to be cut (batches of a pass go on into the next).
+    rows: the maximum number of rows; the last batch is cut to it (a batch at the end of a pass runs into the next).
     """
     sums = Sums(list(batches.sources))
     model, training = objective.model, objective.model.training
-    if objective.has_modes:  # else eval mode would only compile it once more
+    if objective.has_modes:  # without modes, eval mode would only trigger another compilation
         model.eval()
     try:
         for step in range(count):
@@ -64,7 +64,7 @@ def mean_losses(objective: Objective, batches: Batches, count: int, rows: int | 
 
 
 def _row_nats(objective: Objective, batch: Any, rows: int) -> Tensor:
-    """Return the nats of the first `rows` rows of a batch, computed by the crew where there is one."""
+    """Return the nats of the first `rows` rows of a batch, computed by the worker threads if there are any."""
     if objective.crew is None or rows % objective.crew.size:
         return objective.loss(batch, slice(0, rows))[1]
     parts = equal_parts(rows, objective.crew.size)

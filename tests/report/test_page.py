@@ -194,14 +194,14 @@ def test_the_synthetic_sources_are_named_in_order(finished):
 
 @pytest.mark.parametrize(("read_tokens", "passes"), [(4_320_000, "0.59"), (14_680_000, "2.00")])
 def test_the_river_shows_how_much_of_the_training_text_the_model_read(tmp_path, read_tokens, passes):
-    from massivetext.report.flow import journey_picture
+    from massivetext.report.flow import pipeline_picture
     from massivetext.report.gathering import read_run
 
     facts = read_run(make_run(tmp_path / "run"))
     for number, entry in enumerate(facts.tokens["splits"]["train"].values()):
         entry["tokens"] = 7_340_000 if number == 0 else 0
     facts.training[-1]["tokens"] = read_tokens
-    drawn = journey_picture(facts, {name: "c0" for name in facts.sources}).replace("\u202f", " ")
+    drawn = pipeline_picture(facts, {name: "c0" for name in facts.sources}).replace("\u202f", " ")
     assert f"{'4.32' if read_tokens < 7e6 else '14.7'} M tokens read" in drawn and f"{passes} passes" in drawn
 
 

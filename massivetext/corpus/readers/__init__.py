@@ -1,1 +1,1 @@
-"""One reader for each format: files in, a stream of records out; see `records.py` for what they share."""
+"""Read input files: each format has a reader that yields records. `records.py` holds what the readers share."""

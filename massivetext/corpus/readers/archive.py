@@ -1,7 +1,7 @@
-"""Archives: the members of zip and tar files (tar also compressed), nested as deep as people nest them.
+"""Read the members of zip and tar files (tar also compressed), including nested archives.
 
-A member is read by the reader of its own format, and nothing is ever written under its name. A tar may hide behind any
-compressed name, as OpenWebText's `urlsf_subset00-1_data.xz` does. A member's uri is `archive!member`.
+Each member is read by the reader of its own format; no file is ever written under a member's name. A compressed file
+can be a tar file whatever its name, as OpenWebText's `urlsf_subset00-1_data.xz` is. A member's uri is `archive!member`.
 """
 
 import io
@@ -37,7 +37,7 @@ from massivetext.corpus.readers.streams import (
 from massivetext.errors import BadDocument, DataError
 
 HELD_BYTES = 2**23
-"""A larger member is laid on disk while it is read."""
+"""Larger members are kept in a temporary file while they are read."""
 MAX_DEPTH = 5
 TAR_MARK = slice(257, 262)
 ENCRYPTED = 1
@@ -51,7 +51,7 @@ TAR_NOTES = (
     tarfile.SOLARIS_XHDTYPE,
 )
 MAX_NOTE_BYTES = 2**16
-"""Long names and other facts about a member stand before it in a tar file; the module parses them in square time."""
+"""Long names and other metadata precede a member in a tar file. The `tarfile` module parses them in quadratic time."""
 DAMAGES = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -65,21 +65,22 @@ DAMAGES = (
     OverflowError,
     OSError,
 )
-"""What the two modules raise on what they cannot read; an unknown method of packing is a NotImplementedError."""
+"""What `zipfile` and `tarfile` raise on input they cannot read. An unknown compression method is a
+NotImplementedError."""
 
 
 class ArchiveReader(Reader):
-    """Reads the members of zip and tar files; hidden ones, links and those of no known format are left out."""
+    """Reads the members of zip and tar files. Hidden members, links and members of unknown format are skipped."""
 
     version = 2
     suffixes = (".zip", *TAR_SUFFIXES)
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the records of all members, in the order of the archive."""
+        """Yield the records of all members, in archive order."""
         yield from self._archive(piece.file, piece.file.new_budget(), 1)
 
     def _archive(self, file: SourceFile, budget: Budget, depth: int) -> Iterator[Record]:
-        """Yield the records of an archive's members; `member` names them within it."""
+        """Yield the records of an archive's members, with `member` set to the member's name."""
         seen: dict[int, int] = {}
         members = _zip_members if plain_suffix(file.path.name) == ".zip" else _tar_members
         for written, stream, size in members(file, budget):
@@ -90,7 +91,7 @@ class ArchiveReader(Reader):
             if ".." in parts or name.startswith("/"):
                 yield bad_record("0", 0, "unsafe member name", member=name)
                 continue
-            # The second of two members with one name gets another, for documents are told apart by it.
+            # A second member with the same name is renamed, because documents are identified by it.
             unique = name
             while hash(unique) in seen:
                 seen[hash(name)] += 1
@@ -107,7 +108,7 @@ class ArchiveReader(Reader):
                 return
 
     def _member(self, name: str, stream: IO[bytes] | None, size: int, budget: Budget, depth: int) -> Iterator[Record]:
-        """Yield the records of one member, or that it is not read."""
+        """Yield the records of one member, or one that reports a format that is not read."""
         readers = possible_readers(self.source)
         member = SourceFile(Path(name), name, 0, 0, "", budget=budget)
         bare = compression_of(member.path) and not plain_suffix(name)
@@ -137,19 +138,19 @@ class ArchiveReader(Reader):
 
 
 def _is_tar(member: SourceFile, budget: Budget) -> bool:
-    """Return whether a compressed member's expanded bytes begin as a tar file does."""
+    """Return whether the expanded bytes of a compressed member start with a tar header."""
     with open_stream(member, budget) as stream:
         return stream.read(512)[TAR_MARK] == b"ustar"
 
 
 @contextmanager
 def _held(stream: IO[bytes], budget: Budget) -> Iterator[tuple[Callable[[], BinaryIO], int]]:
-    """Give (what opens a member's bytes again and again, their number): held in memory, or laid on disk if large."""
+    """Yield (function that opens the member's bytes, number of bytes); large members are kept in a temporary file."""
     head = _paid(stream, HELD_BYTES, budget)
     if len(head) < HELD_BYTES:
         yield lambda: cast(BinaryIO, io.BufferedReader(io.BytesIO(head), BUFFER_BYTES)), len(head)
         return
-    # A file without a name: if this process is killed, nothing of it stays behind.
+    # The file has no name, so nothing is left behind if this process is killed.
     with tempfile.TemporaryFile() as file:
         while head:
             file.write(head)
@@ -159,27 +160,27 @@ def _held(stream: IO[bytes], budget: Budget) -> Iterator[tuple[Callable[[], Bina
 
 
 class _Again(io.RawIOBase):
-    """Reads an open file from its beginning, whatever place others that read it have reached."""
+    """Reads an open file from its beginning, independently of other readers of the same descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor, self.place = descriptor, 0
 
     def readable(self) -> bool:
-        """Return that it can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Return that any place can be gone to."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place and return it."""
+        """Move to a position and return it."""
         starts = {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: os.fstat(self.descriptor).st_size}
         self.place = max(0, starts[whence] + offset)
         return self.place
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from the place that was reached; return how many bytes that were."""
+        """Fill a buffer from the current position and return the number of bytes read."""
         data = os.pread(self.descriptor, len(buffer), self.place)
         buffer[: len(data)] = data
         self.place += len(data)
@@ -199,10 +200,10 @@ def _paid(stream: IO[bytes], size: int, budget: Budget) -> bytes:
 
 
 def _zip_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[bytes] | None, int]]:
-    """Yield (name, bytes, size) of the files in a zip file; None where they cannot be opened."""
+    """Yield (name, stream, size) for each file in a zip file; the stream is None if the file cannot be opened."""
     with ExitStack() as stack:
         if compression_of(file.path):
-            # A zip file must be sought in.
+            # Reading a zip file requires seeking.
             opened = stack.enter_context(open_stream(file, budget))
             below = stack.enter_context(stack.enter_context(_held(opened, budget))[0]())
         else:
@@ -225,10 +226,10 @@ def _zip_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[byt
 
 
 def _decoded_names(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Return what the names are that an archive holds as bytes of an encoding it does not tell.
+    """Return {name given by `zipfile`: decoded name} for names whose encoding the archive does not declare.
 
-    The module takes them for code page 437. Windows writes them in the system's encoding, in China GBK; other programs
-    write UTF-8 without marking it. All names of an archive are in one encoding, so they are judged together.
+    `zipfile` assumes code page 437. Windows writes names in the system's encoding (GBK in China); other programs write
+    UTF-8 without marking it. All names of an archive share one encoding, so they are judged together.
     """
     told = [entry.filename for entry in archive.infolist() if not entry.flag_bits & UTF8_NAME]
     raw = {name: name.encode("cp437") for name in told if not name.isascii()}
@@ -236,35 +237,35 @@ def _decoded_names(archive: zipfile.ZipFile) -> dict[str, str]:
     if not raw:
         return {}
     found = detect_foreign(joined) or "utf-8"
-    # Western names are in code page 437, as the format says.
+    # Western names are in code page 437, as the zip specification says.
     for encoding in ("utf-8", "utf-8" if found in LATIN_CODECS else found, "gb18030"):
         try:
             text = joined.decode(encoding)
         except (UnicodeDecodeError, LookupError):
             continue
-        # Few bytes are no evidence: they are Chinese only if nothing else than common characters comes out.
+        # Few bytes are weak evidence: accept GB18030 only if every character is a common one.
         if encoding != "gb18030" or COMMON_NAME.fullmatch(text):
             return dict(zip(raw, text.split("\n")))
     return {}
 
 
 def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[bytes] | None, int]]:
-    """Yield (name, bytes, size) of the files in a tar file, read from its beginning to its end."""
+    """Yield (name, stream, size) for each file in a tar file, reading it sequentially."""
     most = budget.allowed_bytes if compression_of(file.path) else file.size
 
     class Member(tarfile.TarInfo):
-        """A member's header; one that claims more than there is would be waited for without end."""
+        """Parses a member's header and rejects sizes larger than the archive, which would stall the reader."""
 
         @classmethod
         def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Member":
-            """Return the header in some bytes; where there is none, the module would take it for the archive's end."""
+            """Return the header in a block; raise ReadError if it is invalid, which `tarfile` takes for the end."""
             try:
                 return super().frombuf(buf, encoding, errors)
             except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
                 raise tarfile.ReadError(str(error)) from None
 
         def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-            """Read what belongs to the header; refuse sizes that cannot be, before the bytes are read."""
+            """Read the rest of the header; raise ReadError for an impossible size before any data is read."""
             if self.type in TAR_NOTES and not 0 <= self.size <= MAX_NOTE_BYTES:
                 raise tarfile.ReadError(f"a header of {self.size} bytes")
             member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
@@ -285,7 +286,7 @@ def _tar_members(file: SourceFile, budget: Budget) -> Iterator[tuple[str, IO[byt
                     raise BadDocument(f"damaged file: {type(error).__name__}") from None
                 if entry is None:
                     return
-                # The module keeps every header.
+                # `tarfile` would keep every header in memory.
                 archive.members.clear()  # type: ignore[attr-defined]
                 stream = archive.extractfile(entry) if entry.isreg() else None
                 if stream is not None:

@@ -1,4 +1,4 @@
-"""Chat logs (IRC, WhatsApp exports): who says what, a line for each message, without times and the server's notices."""
+"""Read chat logs (IRC, WhatsApp exports) as one "name: message" line per message, without times and server notices."""
 
 import re
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ EXPORT_NOTICE = re.compile(rf"{EXPORT_TIME}[^:：\n]*+$")
 
 
 class ChatLogReader(Reader):
-    """Reads .log and .txt, a document each; of a file that is no chat log nothing is left."""
+    """Reads .log and .txt, one document per file. A file that is not a chat log gives no text."""
 
     version = 2
     suffixes = ()
 
     def takes(self, uri: str) -> bool:
-        """Return whether the suffix may be that of a log."""
+        """Return whether the suffix is one that chat logs use."""
         return plain_suffix(uri) in (".log", ".txt", ".irc", ".weechatlog")
 
     def is_whole_file(self) -> bool:
@@ -33,13 +33,13 @@ class ChatLogReader(Reader):
         return True
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the conversation of a file."""
+        """Yield the conversation in a file."""
         record = read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
         yield record if record.bad else record._replace(text=conversation(record.text))
 
 
 def conversation(log: str) -> str:
-    """Return "name: message" lines; a line that begins with no time goes on with the message before."""
+    """Return "name: message" lines; a line without a time continues the message before it."""
     said: list[str] = []
     goes_on = False
     for line in log.replace("\r\n", "\n").split("\n"):

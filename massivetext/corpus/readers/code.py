@@ -1,8 +1,9 @@
-"""Source code, a document for each file: its programming language, its licence, and whether a person wrote it.
+"""Read source code, one document per file, with its programming language, its licence and whether it was generated.
 
-`meta` has `programming_language` (told by the file's name, for some suffixes and for scripts by its content),
-`generated` (a mark in its first lines says so) and `minified` (its lines are longer than people write). The licence is
-the one that the file names (SPDX), else that of the nearest LICENSE or COPYING file above it, in the source's folder.
+`meta` has `programming_language` (inferred from the file name; for some suffixes and for scripts, from the content),
+`generated` (the first lines contain a marker) and `minified` (the lines are longer than people write). The licence is
+the SPDX identifier in the file, else that of the nearest LICENSE or COPYING file at or above it within the source's
+folder.
 """
 
 import re
@@ -31,7 +32,7 @@ BY_SUFFIX = {suffix: name for name, suffixes in LANGUAGES.items() for suffix in 
 BY_NAME = {"makefile": "Makefile", "gnumakefile": "Makefile", "dockerfile": "Dockerfile", "rakefile": "Ruby",
            "gemfile": "Ruby", "cmakelists.txt": "CMake", "jenkinsfile": "Groovy", "sconstruct": "Python"}  # fmt: skip
 BY_CONTENT = {".h": "C", ".m": "Objective-C", ".inc": "PHP"}
-"""Suffixes that two languages share: the one taken unless the content shows another."""
+"""Suffixes shared by two languages, with the default used unless the content shows the other."""
 INTERPRETERS = {"python": "Python", "sh": "Shell", "bash": "Shell", "zsh": "Shell", "perl": "Perl", "ruby": "Ruby",
                 "node": "JavaScript", "php": "PHP", "lua": "Lua", "rscript": "R", "tclsh": "Tcl"}  # fmt: skip
 SCRIPT = re.compile(r"#![ \t]*\S*?(?:env\s+(?:-\S+\s+)*)?([a-zA-Z]+)[\d.]*(?:\s|$)")
@@ -56,7 +57,7 @@ LICENSES = {
     "Unlicense": r"this is free and unencumbered software released into the public domain",
     "CC0-1.0": r"cc0 1\.0 universal",
 }
-"""Licences by a sentence of theirs; the more special ones first."""
+"""Licences by a sentence of their text, more specific ones first."""
 LICENSE_NAMES = (
     "LICENSE",
     "LICENSE.txt",
@@ -70,9 +71,9 @@ LICENSE_NAMES = (
 LICENSE_BYTES = 40_000
 HEAD_CHARACTERS = 2000
 SCRIPT_CHARACTERS = 200
-"""As far as the name of a script's interpreter is looked for."""
+"""How many characters are searched for the name of a script's interpreter."""
 MINIFIED_MEAN, MINIFIED_LONGEST = 150, 5000
-"""A file whose lines have more characters than this on average, or one of whose lines has, was written by no person."""
+"""Line lengths in characters. A file with a longer mean, or a longer longest line, counts as minified."""
 BINARY_SAMPLE = 8192
 
 
@@ -80,7 +81,7 @@ class SourceCodeReader(Reader):
     """Reads files of known programming languages."""
 
     def takes(self, uri: str) -> bool:
-        """Return whether the name is that of source code; vendored packages are left out."""
+        """Return whether the name is that of a source file outside vendored packages."""
         path = PurePosixPath(uri)
         if {"node_modules", "vendor", "third_party"} & set(path.parts[:-1]):
             return False
@@ -91,7 +92,7 @@ class SourceCodeReader(Reader):
         return True
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the file."""
+        """Yield the file as one record."""
         record = read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
         if record.bad:
             yield record
@@ -110,7 +111,7 @@ class SourceCodeReader(Reader):
 
 
 def programming_language(name: str, text: str) -> str | None:
-    """Return the name of the language that a file is written in; None where it cannot be told."""
+    """Return the name of a file's programming language; None if it cannot be inferred."""
     suffix = plain_suffix(name)
     head = text[: 4 * HEAD_CHARACTERS]
     if suffix == ".h":
@@ -128,13 +129,13 @@ def programming_language(name: str, text: str) -> str | None:
 
 
 def is_minified(text: str) -> bool:
-    """Return whether the lines are longer than a person would write them."""
+    """Return whether the lines are longer than a person would write."""
     lines = text.split("\n")
     return len(text) > MINIFIED_MEAN * max(len(lines), 1) or max(map(len, lines)) > MINIFIED_LONGEST
 
 
 def license_of(file: SourceFile, text: str) -> str | None:
-    """Return the SPDX name of a file's licence; None where nothing says it."""
+    """Return the SPDX identifier of a file's licence; None if nothing states it."""
     found = SPDX.search(text[:HEAD_CHARACTERS])
     if found:
         return found[1]
@@ -146,7 +147,7 @@ def license_of(file: SourceFile, text: str) -> str | None:
 
 @lru_cache(4096)
 def _folder_license(folder: Path) -> str | None:
-    """Return the SPDX name of the licence file in a folder."""
+    """Return the SPDX identifier of the licence file in a folder; "other" if unknown, None if there is no such file."""
     for name in LICENSE_NAMES:
         path = folder / name
         if path.is_file():

@@ -1,4 +1,4 @@
-"""Which field of a record is the text, and what the others say about it."""
+"""Choose which field of a record is the text, and turn the other fields into columns and `meta`."""
 
 import json
 from collections.abc import Container, Iterable, Mapping
@@ -11,16 +11,16 @@ from massivetext.corpus.readers.records import EMPTY, Fields
 from massivetext.errors import BadDocument, DataError
 
 NAMED = ("language", "license", "url", "created_at")
-"""Fields that have a column of their own in a corpus, where they hold a string."""
+"""Fields that have their own column in a corpus if they hold a string."""
 SCALARS = (str, int, float, bool)
 SHOWN_NAMES = 30
 
 
 def choose_text_column(wanted: str | None, columns: Mapping[str, bool], where: str, nested: Iterable[str] = ()) -> str:
-    """Return the name of the text column: the one wanted, else `text`, else the only one that holds strings.
+    """Return the name of the text column: the requested one, else `text`, else the only one that holds strings.
 
     columns: name -> whether it holds strings. where: the file, for the message. nested: dotted paths that lead to
-    strings and can be wanted too. Raises DataError that names those that are there.
+    strings and may be requested too. Raises DataError that lists the available columns.
     """
     paths = sorted(path for path in nested if path not in columns)
     if wanted in paths:
@@ -42,14 +42,14 @@ def choose_text_column(wanted: str | None, columns: Mapping[str, bool], where: s
 
 
 def path_of(column: str, columns: Container[str]) -> tuple[str, ...]:
-    """Return the keys that lead to a text column: dots part them, unless a column has that very name."""
+    """Return the keys that lead to a text column: split at dots, unless a column has exactly that name."""
     return (column,) if column in columns else tuple(column.split("."))
 
 
 def reach(value: Any, path: tuple[str, ...]) -> Any:
-    """Return what is at the end of a path of keys; lists on the way give a list of what their items have there.
+    """Return the value at the end of a path of keys; a list on the way gives the list of its items' values.
 
-    Raises KeyError where nothing has the path; what is null has null there.
+    Raises KeyError if nothing has the path. Below null, the value is None.
     """
     if not path or value is None:
         return value
@@ -72,7 +72,7 @@ def reach(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Return the text that a value holds, the strings of a list as lines; raise BadDocument with the reason if none."""
+    """Return the text of a value, a list of strings as lines; raise BadDocument with the reason if it holds no text."""
     if isinstance(value, list) and all(isinstance(part, str | None) for part in value):
         value = "\n".join(part for part in value if part is not None) if any(value) else None
     if value is None:
@@ -83,7 +83,7 @@ def text_of(value: Any) -> str:
 
 
 def string_paths(value: Any, prefix: str = "", depth: int = 6) -> set[str]:
-    """Return the dotted paths that lead to strings in a value of JSON, as far as the first items of lists show."""
+    """Return the dotted paths that lead to strings in a JSON value, looking only at the first items of lists."""
     if isinstance(value, list):
         return set().union(*(string_paths(part, prefix, depth) for part in value[:3])) if value else set()
     if isinstance(value, dict) and depth:
@@ -95,9 +95,9 @@ def string_paths(value: Any, prefix: str = "", depth: int = 6) -> set[str]:
 
 
 def fields_of(record: Mapping[str, Any], text_column: str) -> Fields | None:
-    """Return what the fields beside the text say; None where they say nothing.
+    """Return the fields other than the text as `Fields`; None if they hold no values.
 
-    The fields of an object among them count by dotted names, as `meta.pile_set_name`; lists are left out.
+    Fields of a nested object get dotted names, such as `meta.pile_set_name`. Lists are left out.
     """
     if len(record) < 2:
         return None
@@ -117,19 +117,19 @@ def fields_of(record: Mapping[str, Any], text_column: str) -> Fields | None:
                 if isinstance(held, SCALARS) and f"{key}.{name}" != text_column
             )
     meta = meta_json(others) if others else None
-    # By place: keyword arguments take twice as long.
+    # Positional, because keyword arguments take twice as long.
     return Fields(named.get("language"), named.get("license"), named.get("url"), named.get("created_at"), meta)
 
 
 def meta_json(values: Mapping[str, Any]) -> str | None:
-    """Return values as the JSON of a `meta` column, without those that are None; None where nothing is left."""
+    """Return values as the JSON of a `meta` column, without None values; None if nothing is left."""
     kept = {key: value for key, value in values.items() if value is not None} if None in values.values() else values
     if not kept:
         return None
     try:
         return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
     except (TypeError, ValueError):
-        # Lone surrogates, numbers beyond 64 bits.
+        # orjson rejects lone surrogates and numbers beyond 64 bits.
         text = json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return clean_surrogates(text)
 
@@ -141,7 +141,7 @@ def noting(fields: Fields | None, **values: Any) -> Fields:
 
 
 def matches(record: Mapping[str, Any], where: Mapping[str, tuple[str | int | float | bool, ...]]) -> bool:
-    """Return whether each field that `where` names, dotted where nested, has one of the values given for it."""
+    """Return whether each field named in `where` (dotted if nested) has one of its allowed values."""
     for name, allowed in where.items():
         value: Any = record
         for key in (name,) if name in record else name.split("."):

@@ -1,7 +1,7 @@
-"""CSV and TSV with a header line; quoted cells may hold line feeds, and a stray quotation mark costs one record.
+"""Read CSV and TSV files with a header line; quoted cells may hold line feeds, and a stray quote costs only one record.
 
-Delimiter and quoting are the source's, or else inferred from the first lines: quotation marks are text where tabs
-separate the cells, except in files called .csv.
+Delimiter and quoting come from the source's settings, or are inferred from the first lines. In tab-separated files
+quotation marks are ordinary text, except in files named .csv.
 """
 
 import csv
@@ -22,34 +22,35 @@ TAB = "\t"
 QUOTE = '"'
 SNIFFED_LINES, SNIFFED_BYTES = 100, 2**16
 LINES_ALLOWED, LINES_READ_TWICE = 16, 2**20
-"""Lines that a quoted cell may always go on for; it may be longer while all lines read twice are fewer than those read
-once and these. So time grows with the file, whatever its quotation marks; a long line counts as one for each KiB."""
+"""A quoted cell may always span this many lines. It may span more while the number of lines read twice is below the
+number of lines read once plus `LINES_READ_TWICE`. This keeps the time linear in the file size, whatever its quotation
+marks. A long line counts as one line per KiB."""
 UNCLOSED = "a quotation mark opens a cell and none closes it"
 MISQUOTED = "a quotation mark inside a quoted cell that is not doubled"
 OTHER_COUNT = "another number of cells than the header"
 
 
 class Dialect(NamedTuple):
-    """How the cells of a file are written."""
+    """The delimiter and quotation mark of a file."""
 
     delimiter: str
     quote: str
-    """Empty where quotation marks are text."""
+    """Empty if quotation marks are ordinary text."""
 
 
 class Row(NamedTuple):
-    """Some lines that are one record."""
+    """The lines that make up one record."""
 
     lines: list[Line]
     invalid: bool
-    """Whether bytes did not fit the encoding."""
+    """Whether some bytes were invalid in the encoding."""
     cells: list[str]
     bad: str = ""
     """Why the record cannot be read; empty if it can."""
 
 
 class CsvReader(Reader):
-    """Reads .csv and .tsv; a record with another number of cells than the header is set aside."""
+    """Reads .csv and .tsv. A record whose number of cells differs from the header is skipped and reported."""
 
     version = 2
     suffixes = (".csv", ".tsv")
@@ -59,21 +60,21 @@ class CsvReader(Reader):
         self._dialects: Counter[Dialect] = Counter()
 
     def check(self, files: list[SourceFile]) -> None:
-        """Look for the text column in every header, and at how the cells are written."""
+        """Check that every readable header has the text column, and infer each file's dialect."""
         for file in files:
             try:
                 dialect = self._dialect(file)
                 rows = self._rows(file, dialect)
                 header, first = next(rows, None), next(rows, None)
             except BadDocument:
-                # Reading will list it.
+                # Reading reports it.
                 continue
             self._dialects[dialect] += 1
             if header is not None and not header.bad:
                 self._column(header.cells, first, file)
 
     def choices(self) -> list[dict[str, Any]]:
-        """Return the delimiters and quotation marks of the files that were looked at."""
+        """Return the delimiters and quotation marks of the files that were checked."""
         return [{**dialect._asdict(), "files": count} for dialect, count in sorted(self._dialects.items())]
 
     def _column(self, header: list[str], first: Row | None, file: SourceFile) -> str:
@@ -84,7 +85,7 @@ class CsvReader(Reader):
         return choose_text_column(self.source.text_column, columns, str(file.path))
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record a row."""
+        """Yield one record per row."""
         rows = self._rows(piece.file, self._dialect(piece.file))
         first = next(rows, None)
         if first is None:
@@ -108,7 +109,7 @@ class CsvReader(Reader):
                 yield Record(place, size, digest(raw), row.cells[column], "", row.invalid, fields=fields)
 
     def _dialect(self, file: SourceFile) -> Dialect:
-        """Return how a file's cells are written: as the source says, or as its first lines look."""
+        """Return a file's dialect: as set for the source, or as inferred from its first lines."""
         suffix = plain_suffix(file.path.name)
         usual = TAB if suffix == ".tsv" else ","
         asked = self.source.delimiter
@@ -131,16 +132,16 @@ class CsvReader(Reader):
         return best
 
     def _quote(self, delimiter: str, suffix: str) -> str:
-        """Return the quotation mark of files with a delimiter."""
+        """Return the quotation mark to use with a delimiter."""
         if self.source.quote is not None:
             return self.source.quote
         return "" if delimiter == TAB and suffix != ".csv" else QUOTE
 
     def _rows(self, file: SourceFile, dialect: Dialect) -> Iterator[Row]:
-        """Yield the rows of a file, the header first.
+        """Yield the rows of a file, header first.
 
-        Where a quoted cell does not end, or what it ends with does not make a row like the header, its first line alone
-        is a bad row, and reading resumes at the next.
+        If a quoted cell does not end, or the resulting row does not match the header, only its first line becomes a bad
+        row, and reading resumes at the next line.
         """
         limit = self.source.max_record_bytes
         csv.field_size_limit(max(csv.field_size_limit(), limit + 1))
@@ -176,18 +177,18 @@ class CsvReader(Reader):
 
 
 class _TooLongError(Exception):
-    """A row is longer than it may be."""
+    """Raised when a row exceeds the allowed length."""
 
 
 class _Lines:
-    """The text of a file's lines, of which those after the first of a row can be given back."""
+    """Yields the text of a file's lines and can give back those after the first of a row."""
 
     def __init__(self, lines: Iterator[Line], decoder: Decoder, limit: int) -> None:
         self.taken: list[Line] = []
-        """The lines of the row that is being read."""
+        """The lines of the row being read."""
         self.invalid = False
         self.damage: BadDocument | None = None
-        """What is wrong with the file after its last line."""
+        """The error met after the last readable line; None if there was none."""
         self._lines, self._decoder, self._limit = lines, decoder, limit
         self._waiting: deque[Line] = deque()
         self._size = self._weight = 0
@@ -198,7 +199,7 @@ class _Lines:
         return self
 
     def begin(self) -> bool:
-        """Begin a row; return whether there is another line."""
+        """Begin a row; return whether another line exists."""
         self._spare += len(self.taken)
         self.taken, self.invalid, self._size = [], False, 0
         self._weight = 0
@@ -220,7 +221,7 @@ class _Lines:
         return text.replace("\0", "")
 
     def _has_next(self) -> bool:
-        """Return whether there is another line."""
+        """Return whether another line exists."""
         if not self._waiting and self.damage is None:
             try:
                 self._waiting.extend(islice(self._lines, 1))
@@ -229,21 +230,21 @@ class _Lines:
         return bool(self._waiting)
 
     def give_back(self) -> None:
-        """Give back all lines of the row but the first."""
+        """Give back all lines of the row except the first."""
         self._waiting.extendleft(reversed(self.taken[1:]))
         self._spare -= self._weight
         del self.taken[1:]
 
 
 def _cells(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
-    """Return the cells of each row; csv.Error where quotation marks are not where they belong."""
+    """Return an iterator over the cells of each row; it raises csv.Error at a misplaced quotation mark."""
     if dialect.quote:
         return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
     return (line.rstrip("\r\n").split(dialect.delimiter) if line.strip() else [] for line in lines)
 
 
 def _score(lines: list[str], dialect: Dialect, wanted: str | None) -> tuple[bool, float, int]:
-    """Return how well a dialect fits a file's first lines: whether it has the column, rows like the header, columns."""
+    """Return (has the wanted column, fraction of rows as wide as the header, number of columns) for the first lines."""
     try:
         reader = csv.reader(
             lines,
@@ -261,7 +262,7 @@ def _score(lines: list[str], dialect: Dialect, wanted: str | None) -> tuple[bool
 
 
 def _is_number(cell: str) -> bool:
-    """Return whether a cell reads as a number or is empty."""
+    """Return whether a cell is empty or reads as a number."""
     try:
         float(cell or "0")
     except ValueError:

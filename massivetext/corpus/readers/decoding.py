@@ -1,7 +1,7 @@
-"""The text of bytes whose encoding is given, declared or detected: every string that leaves here can be kept as UTF-8.
+"""Decode bytes whose encoding is given, declared or detected, into text that can be stored as UTF-8.
 
-What is valid UTF-8 is UTF-8. Only the lines that are not are evidence of another encoding, so a file may mix two, and
-may begin with any amount of ASCII.
+Valid UTF-8 is read as UTF-8. Only lines that are not valid UTF-8 count as evidence of another encoding, so a file may
+mix two encodings and may begin with any amount of ASCII.
 """
 
 import codecs
@@ -21,7 +21,7 @@ from massivetext.corpus.readers.detecting import (
 AUTO = "auto"
 UTF8 = "utf-8"
 MIN_UTF8_BYTES = 12
-"""A line with fewer bytes beyond ASCII may be valid UTF-8 by chance in a file that is in another encoding."""
+"""In a file in another encoding, a line with fewer non-ASCII bytes may be valid UTF-8 by chance."""
 CONTEXT_BYTES = 64
 ASCII = bytes(range(0x80))
 
@@ -31,12 +31,12 @@ class Decoded(NamedTuple):
 
     text: str
     invalid: bool
-    """Whether some bytes did not fit and became U+FFFD."""
+    """Whether invalid bytes were replaced with U+FFFD."""
     encoding: str
 
 
 class Decoder:
-    """Decodes stretches of whole lines of one file."""
+    """Decodes runs of whole lines of one file."""
 
     def __init__(
         self,
@@ -47,12 +47,13 @@ class Decoder:
     ) -> None:
         """Choose the encoding.
 
-        encoding: a Python codec, or "auto". sample: the first lines of the file, or all of it. declared: what the file
-        or its sender says it is in, as browsers read that; ignored where the bytes contradict. evidence_at: returns
-        bytes of the file from an offset on; called once, if a line beyond the sample is the first that is not UTF-8.
+        encoding: a Python codec, or "auto". sample: the first lines of the file, or all of it. declared: the encoding
+        that the file or its sender declares, interpreted as browsers do; ignored if the bytes contradict it.
+        evidence_at: returns bytes of the file from an offset on; called once, at the first line beyond the sample that
+        is not UTF-8.
         """
         self.encoding = encoding
-        """The codec of all lines; UTF-8 where each line is looked at."""
+        """The codec of all lines; UTF-8 if the encoding is chosen line by line."""
         self._declared = codec_of(declared) if declared else None
         self._evidence_at = evidence_at
         self._foreign: str | None = None
@@ -68,7 +69,7 @@ class Decoder:
                 self._look(sample)
 
     def decode(self, data: bytes, start: int = 0) -> Decoded:
-        """Return the text of some lines, which begin at an offset of the file."""
+        """Return the text of some lines; start: their offset in the file."""
         if self._by_lines and not self._is_mostly_foreign:
             try:
                 return Decoded(data.removeprefix(codecs.BOM_UTF8).decode(), False, UTF8)
@@ -78,7 +79,7 @@ class Decoder:
                     self._evidence_at = None
         if self._foreign is None:
             text, invalid = decode(data, self.encoding)
-            # Some of Python's decoders let surrogates pass, which UTF-8 cannot hold.
+            # Some Python decoders produce surrogates, which UTF-8 cannot hold.
             return Decoded(clean_surrogates(text), invalid, self.encoding)
         parts = [(chosen, *decode(b"".join(lines), chosen)) for chosen, lines in groupby(_lines(data), self._encoding)]
         used = {chosen for chosen, _, _ in parts}
@@ -87,11 +88,11 @@ class Decoder:
 
     @property
     def takes_utf8(self) -> bool:
-        """Whether whatever is valid UTF-8 is read as such."""
+        """Whether all valid UTF-8 is read as UTF-8."""
         return self.encoding == UTF8 and not self._is_mostly_foreign
 
     def _look(self, sample: bytes) -> None:
-        """Detect the other encoding of a file from those lines of a sample that are not UTF-8."""
+        """Detect the file's other encoding from the lines of a sample that are not UTF-8."""
         evidence: list[bytes] = []
         fitting = foreign = 0
         for line in _lines(sample):
@@ -108,7 +109,7 @@ class Decoder:
             self._is_mostly_foreign = self._foreign is not None and foreign > fitting
 
     def _encoding(self, line: bytes) -> str:
-        """Return the encoding of one line of a file that has two."""
+        """Return the encoding of one line of a file with two encodings."""
         if self._is_mostly_foreign:
             fits = line.isascii() or (_foreign_bytes(line) >= MIN_UTF8_BYTES and _fits(line))
         else:
@@ -117,12 +118,12 @@ class Decoder:
 
 
 def _lines(data: bytes) -> list[bytes]:
-    """Return the lines of some bytes, with their line feeds."""
+    """Return the lines of some bytes, line feeds included."""
     return data.splitlines(keepends=True)
 
 
 def _fits(data: bytes) -> bool:
-    """Return whether bytes are UTF-8."""
+    """Return whether bytes are valid UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -131,12 +132,12 @@ def _fits(data: bytes) -> bool:
 
 
 def _foreign_bytes(data: bytes) -> int:
-    """Return how many bytes are not ASCII."""
+    """Return the number of non-ASCII bytes."""
     return len(data.translate(None, ASCII))
 
 
 def _from_flaw(line: bytes) -> bytes:
-    """Return a line from shortly before its first byte that is not UTF-8."""
+    """Return the end of a line, starting shortly before its first byte that is not valid UTF-8."""
     try:
         line.decode()
     except UnicodeDecodeError as error:
@@ -148,7 +149,7 @@ def _from_flaw(line: bytes) -> bytes:
 
 
 def clean_surrogates(text: str) -> str:
-    """Return `text` with lone surrogates, which JSON can spell but UTF-8 cannot hold, as U+FFFD."""
+    """Return `text` with lone surrogates, which JSON can spell but UTF-8 cannot hold, replaced with U+FFFD."""
     if text.isascii():
         return text
     try:

@@ -1,7 +1,7 @@
-"""Office documents: the text of .docx, .odt, .pdf and .rtf files, one document each; title and author in `meta`.
+"""Read the text of .docx, .odt, .pdf and .rtf files, one document each, with title and author in `meta`.
 
-A file is parsed in a separate process, which hostile input may hang or bring down. The libraries are those of the extra
-`documents`; without them such files are counted as not read, unless a source names them.
+Each file is parsed in a separate process, because hostile input may hang or crash the parser. The parsers come with the
+extra `documents`. Without them such files are counted as unread, unless a source names them.
 """
 
 import io
@@ -25,11 +25,11 @@ SECONDS_PER_FILE = 120.0
 NO_LAYER = "no text in it (scanned pages need text recognition first)"
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 HYPHENS = re.compile("[\x02\ufffe]\r?\n?")
-"""What pdfium writes where a word is cut at the end of a line."""
+"""What pdfium writes where a word is hyphenated at a line end."""
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 UNSHOWN = {f"{WORD}{name}" for name in ("del", "moveFrom", "rt", "instrText", "delText")} | {FALLBACK}
-"""Deleted text, readings above characters, codes of fields, and second copies for older programs."""
+"""Elements that are skipped: deleted text, phonetic guides, field codes, and fallback copies for older programs."""
 ODT_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 ODT_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 ODT_UNSHOWN = {f"{ODT_TEXT}{name}" for name in ("note", "tracked-changes", "ruby-text", "table-of-content")}
@@ -41,12 +41,12 @@ ODT_META = {
 
 
 class DocumentReader(WholeFileReader):
-    """Reads .docx, .odt, .pdf and .rtf; one that is encrypted, damaged or without text is skipped and reported."""
+    """Reads .docx, .odt, .pdf and .rtf. An encrypted, damaged or textless file is skipped and reported."""
 
     suffixes = (".docx", ".odt", ".pdf", ".rtf")
 
     def lacks_package(self, name: str) -> bool:
-        """Return whether the package that reads a file of this name is not installed."""
+        """Return whether the package that reads files of this name is not installed."""
         return not can_read(plain_suffix(name))
 
     def check(self, files: list[SourceFile]) -> None:
@@ -62,7 +62,7 @@ class DocumentReader(WholeFileReader):
         """Return the text of an office document."""
         suffix = plain_suffix(file.path.name)
         limit = max(ALWAYS_ALLOWED_BYTES, len(raw) * self.source.max_expansion)
-        # The process takes and gives text: each byte as the character of its number.
+        # The process exchanges text, so each byte is passed as the character with the same number.
         task, settings = f"{__name__}:document_text", f"{suffix} {limit}"
         try:
             found: dict[str, Any] = json.loads(working.run(task, settings, raw.decode("latin-1"), SECONDS_PER_FILE))
@@ -80,9 +80,9 @@ class DocumentReader(WholeFileReader):
 
 
 def document_text(argument: str, content: str) -> str:
-    """Return the text and facts of a document as JSON, or under "bad" why there are none.
+    """Return a document's text and metadata as JSON, or the reason for failure under "bad".
 
-    argument: suffix and the largest number of bytes it may expand to. content: its bytes as Latin-1.
+    argument: the suffix and the maximum number of bytes after expansion. content: the file's bytes as Latin-1.
     """
     suffix, limit = argument.split()
     raw = content.encode("latin-1")
@@ -97,7 +97,7 @@ def document_text(argument: str, content: str) -> str:
 
 
 def _opened_zip(raw: bytes, limit: int) -> zipfile.ZipFile:
-    """Return an opened archive; raise BadDocument if it is none, is encrypted, or expands to too much."""
+    """Return an opened zip file; raise BadDocument if it is damaged, encrypted, or larger than `limit` bytes."""
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
         raise BadDocument("encrypted, or in the format of Word 97")
     try:
@@ -110,7 +110,7 @@ def _opened_zip(raw: bytes, limit: int) -> zipfile.ZipFile:
 
 
 def _docx(raw: bytes, limit: int) -> tuple[str, dict[str, Any]]:
-    """Return the text of a Word document: a line for each paragraph, rows of tables with tabs between their cells."""
+    """Return the text of a Word document: one line per paragraph, one tab-separated line per table row."""
     import docx
 
     _opened_zip(raw, limit).close()
@@ -128,7 +128,7 @@ def _word_lines(element: Any) -> Iterator[str]:
             continue
         if child.tag == f"{WORD}p":
             yield "".join(_word_pieces(child))
-            # Text boxes hold paragraphs inside a paragraph.
+            # Text boxes nest paragraphs inside a paragraph.
             for box in child.iter(f"{WORD}txbxContent"):
                 if not any(above.tag in UNSHOWN for above in box.iterancestors()):
                     yield from _word_lines(box)
@@ -142,7 +142,7 @@ def _word_lines(element: Any) -> Iterator[str]:
 
 
 def _own(element: Any, name: str) -> Iterator[Any]:
-    """Yield the rows of a table, or the cells of a row, without those of tables inside it."""
+    """Yield the rows of a table, or the cells of a row, excluding those of nested tables."""
     for child in element:
         if child.tag == f"{WORD}{name}":
             yield child
@@ -169,7 +169,7 @@ def _word_pieces(element: Any) -> Iterator[str]:
 
 
 def _odt(raw: bytes, limit: int) -> tuple[str, dict[str, Any]]:
-    """Return the text of an OpenDocument text."""
+    """Return the text of an OpenDocument file."""
     with _opened_zip(raw, limit) as archive:
         try:
             manifest = archive.read("META-INF/manifest.xml")
@@ -212,7 +212,7 @@ def _odt_pieces(element: Any) -> Iterator[str]:
 
 
 def _pdf(raw: bytes, limit: int) -> tuple[str, dict[str, Any]]:
-    """Return the text layer of a PDF, a blank line between pages."""
+    """Return the text layer of a PDF, with a blank line between pages."""
     import pypdfium2
 
     try:
@@ -238,7 +238,7 @@ def _pdf(raw: bytes, limit: int) -> tuple[str, dict[str, Any]]:
 
 
 def _pdf_date(about: dict[str, str]) -> str | None:
-    """Return when a PDF was made, as 2024-05-18T01:58:10."""
+    """Return a PDF's creation date in the form 2024-05-18T01:58:10; None if it has none."""
     found = re.match(r"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", about.get("CreationDate", ""))
     return "{}-{}-{}T{}:{}:{}".format(*found.groups()) if found else None
 

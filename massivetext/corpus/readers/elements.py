@@ -1,6 +1,6 @@
-"""XML dumps as a row of elements, each read by itself: one that is broken spoils no other, and no entity can expand.
+"""Read XML dumps element by element, so that a broken element affects no other and no entity can expand.
 
-A document type, where entities would be declared, stands before the first element and is never parsed.
+A document type, where entities would be declared, precedes the first element and is never parsed.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ READ_BYTES = 2**17
 
 
 def read_elements(stream: BinaryIO, opening: bytes, closing: bytes, max_bytes: int) -> Iterator[Line]:
-    """Yield the stretches of a stream from `opening` to the next `closing`, in order; what lies between is skipped.
+    """Yield the parts of a stream from `opening` to the next `closing`, in order; everything between parts is skipped.
 
-    A stretch longer than `max_bytes`, or that the stream's end or another `opening` cuts short, has no data; at most
-    `max_bytes` and a little of it are in memory.
+    A part has no data if it is longer than `max_bytes`, or is cut short by the stream's end or another `opening`. At
+    most `max_bytes` and one read buffer are in memory.
     """
     held, offset = bytearray(), 0
     begun = False
@@ -65,7 +65,7 @@ def read_elements(stream: BinaryIO, opening: bytes, closing: bytes, max_bytes: i
 
 
 def outside(text: str, opening: str, closing: str) -> Iterator[str]:
-    """Yield the stretches of a text that lie outside pairs of marks, as of comments; one left open stays."""
+    """Yield the parts of a text outside pairs of marks (such as comment marks); an unclosed pair stays in the text."""
     place = 0
     while (start := text.find(opening, place)) >= 0 and (end := text.find(closing, start)) >= 0:
         yield text[place:start]
@@ -74,7 +74,7 @@ def outside(text: str, opening: str, closing: str) -> Iterator[str]:
 
 
 def parse_element(data: bytes) -> ElementTree.Element:
-    """Return the element in some bytes; raise BadDocument if it is not well formed, or declares entities."""
+    """Return the element in some bytes; raise BadDocument if it is malformed or declares entities."""
     if b"<!ENTITY" in data.replace(b"\0", b""):
         raise BadDocument("declares XML entities")
     try:

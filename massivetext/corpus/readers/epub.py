@@ -1,4 +1,4 @@
-"""EPUB books: the text of all chapters in reading order, one document each; title and author in `meta`."""
+"""Read EPUB books: all chapters in reading order as one document, with title and author in `meta`."""
 
 import posixpath
 import zipfile
@@ -21,7 +21,7 @@ ANY = "{*}"
 
 
 class EpubReader(Reader):
-    """Reads .epub; a book whose parts are encrypted or missing is set aside."""
+    """Reads .epub. A book with encrypted or missing parts is skipped and reported."""
 
     version = 2
     suffixes = (".epub",)
@@ -31,7 +31,7 @@ class EpubReader(Reader):
         return True
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the book."""
+        """Yield the book as one record."""
         import xxhash
 
         with piece.file.open() as stream:
@@ -57,7 +57,7 @@ class EpubReader(Reader):
 
 
 class _Book:
-    """An opened book: its package document, and the files it names."""
+    """An opened book: its package document and the files it lists."""
 
     def __init__(self, archive: zipfile.ZipFile, budget: Budget, max_bytes: int) -> None:
         self._archive = archive
@@ -81,7 +81,7 @@ class _Book:
         return data
 
     def text(self) -> tuple[str, bool]:
-        """Return the chapters' text with blank lines between them, and whether bytes did not fit their encoding."""
+        """Return the chapters' text separated by blank lines, and whether some bytes were invalid in their encoding."""
         items = {item.get("id"): item for item in self._package.findall(f"{ANY}manifest/{ANY}item")}
         chapters: list[str] = []
         flawed, size = False, 0
@@ -101,7 +101,7 @@ class _Book:
         return "\n\n".join(filter(None, chapters)), flawed
 
     def fields(self) -> Fields:
-        """Return what the book says of itself."""
+        """Return the book's own metadata."""
 
         def first(name: str) -> str | None:
             found = self._package.findtext(f"{ANY}metadata/{ANY}{name}")

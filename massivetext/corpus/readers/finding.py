@@ -1,4 +1,4 @@
-"""Which files a source's paths name, in the order in which they are read."""
+"""Find the files that a source's paths name, in reading order."""
 
 import fnmatch
 import glob
@@ -33,8 +33,8 @@ LEFT_OUT = {
     "packages": {"test", "tests", "_vendor", "__pycache__"},
     "": {"__pycache__"},
 }
-"""Folders below a built-in root ("" is any other path) that are not entered; a path may still name them. The standard
-library's `encodings` are generated tables of characters, and `_vendor` holds copies of other packages."""
+"""Folder names that are skipped below each built-in root ("" is any other path). A path may still name them. The
+standard library's `encodings` are generated character tables, and `_vendor` holds copies of other packages."""
 REMEDIES = {
     "man_zh": "install Debian's Chinese manual pages: apt-get install manpages-zh",
     "fortunes": "install Debian's Chinese fortunes: apt-get install fortunes-zh",
@@ -42,11 +42,11 @@ REMEDIES = {
 SNIFFED_BYTES = 2**20
 XML_BYTES = 2**12
 DUMPS = {rb"<posts[\s>]": "stackexchange", rb"<mediawiki[\s>]": "mediawiki"}
-"""Formats by the outermost element of their XML."""
+"""Root element of an XML dump -> its format."""
 
 
 def built_in_roots() -> dict[str, Path]:
-    """Return the folders that `{name}` at the beginning of a path stands for."""
+    """Return the folders that `{name}` at the beginning of a path refers to."""
     paths = sysconfig.get_paths()
     return {
         "stdlib": Path(paths["stdlib"]),
@@ -57,16 +57,16 @@ def built_in_roots() -> dict[str, Path]:
 
 
 def input_files(source: SourceSettings) -> list[SourceFile]:
-    """Return the source's files in ascending order of their uri; see `find_files`."""
+    """Return the source's files in ascending order of uri; see `find_files`."""
     return find_files(source)[0]
 
 
 def find_files(source: SourceSettings) -> tuple[list[SourceFile], Counts]:
-    """Return the source's files in ascending order of their uri, and counts of those that nothing reads.
+    """Return the source's files in ascending order of uri, and counts of files that no reader takes.
 
-    A file named twice counts once. Only `auto` counts what it leaves out: any other format was chosen. Raises DataError
-    for a path that does not exist or that holds no file of the source's format, and ConfigError for a file whose format
-    cannot be inferred.
+    A file named twice counts once. Files without a reader are counted only with `auto`, because any other format was
+    chosen explicitly. Raises DataError for a path that does not exist or has no file of the source's format, and
+    ConfigError for a file whose format cannot be inferred.
     """
     named = [(path, *_expand(path, source)) for path in source.paths if not is_remote(path)]
     plain_roots = [root for _, kind, root, _ in named if not kind]
@@ -76,7 +76,7 @@ def find_files(source: SourceSettings) -> tuple[list[SourceFile], Counts]:
     others: dict[str, SourceFile] = {}
 
     def choose(written: str, candidates: Iterable[tuple[SourceFile, bool]], alone: bool) -> None:
-        """Add the files that can be read; candidates: each with whether the path named it."""
+        """Add the readable files among `candidates`: pairs of a file and whether the path named it."""
         before, seen = len(files), Counter[str]()
         for file, given in candidates:
             chosen = format_of(file, source, readers, given, alone and given)
@@ -103,7 +103,7 @@ def find_files(source: SourceSettings) -> tuple[list[SourceFile], Counts]:
 
 
 def _local_file(path: Path, base: Path, kind: str, source: SourceSettings) -> SourceFile:
-    """Return a file on disk; kind: the built-in root's name or ""."""
+    """Return a file on disk; kind: the built-in root's name, or ""."""
     uri = portable_name("/".join(filter(None, (kind, path.relative_to(base).as_posix()))))
     try:
         status = path.stat()
@@ -113,12 +113,12 @@ def _local_file(path: Path, base: Path, kind: str, source: SourceSettings) -> So
 
 
 def possible_readers(source: SourceSettings) -> dict[str, Reader]:
-    """Return the readers that may read a source's files, by the name of their format."""
+    """Return the readers that may read a source's files, by format name."""
     return {name: make_reader(name, source) for name in (FORMATS if source.is_by_suffix else (source.format,))}
 
 
 def _nothing_found(source: SourceSettings, written: str, seen: Counter[str]) -> str:
-    """Return the message for a path without a file that can be read."""
+    """Return the message for a path without readable files."""
     there = ", ".join(f"{count} with {suffix}" for suffix, count in seen.most_common(8)) or "no files"
     remedy = f"{remedy}; or " if (remedy := unread_remedy(seen)) else ""
     wanted = "text that the format can be told of" if source.format == "auto" else f"files of format {source.format!r}"
@@ -129,7 +129,7 @@ def _nothing_found(source: SourceSettings, written: str, seen: Counter[str]) -> 
 
 
 def _resolved(written: str) -> tuple[str, Path, Path]:
-    """Return (name of the built-in root or "", that root, the path itself) for a path as written."""
+    """Return (built-in root's name or "", root folder, full path) for a path as written in the recipe."""
     if written.startswith("{"):
         name, _, rest = written[1:].partition("}")
         roots = built_in_roots()
@@ -146,7 +146,7 @@ def _resolved(written: str) -> tuple[str, Path, Path]:
 
 
 def _expand(written: str, source: SourceSettings) -> tuple[str, Path, list[Path]]:
-    """Return (built-in root's name or "", root, files and folders) for a path as written."""
+    """Return (built-in root's name or "", root folder, files and folders) for a path as written in the recipe."""
     kind, root, path = _resolved(written)
     try:
         if path.exists():
@@ -166,14 +166,14 @@ def _expand(written: str, source: SourceSettings) -> tuple[str, Path, list[Path]
 
 
 def matching_files(folder: Path, pattern: Sequence[str]) -> list[Path]:
-    """Return the files below `folder` that a pattern matches, part by part as `glob` does; `**` is any folders.
+    """Return the files below `folder` that match a pattern, part by part as in `glob`; `**` matches any folders.
 
-    A folder that is reached again, by a link, with the same rest of the pattern is not entered again: links may form
-    loops. Names that begin with a dot match only a part that does.
+    A folder reached a second time through a link, with the same rest of the pattern, is not entered again, because
+    links may form loops. Names that start with a dot match only a part that does too.
     """
     found: dict[Path, None] = {}
     seen: set[tuple[int, int, int]] = set()
-    waiting = deque([(folder, 0)])  # short paths first, and of equals those without links
+    waiting = deque([(folder, 0)])  # shorter paths first; among equals, those without links
     while waiting:
         place, number = waiting.popleft()
         if number == len(pattern):
@@ -199,7 +199,7 @@ def matching_files(folder: Path, pattern: Sequence[str]) -> list[Path]:
         if part != "**":
             waiting += [(Path(entry), number + 1) for entry in visible if fnmatch.fnmatchcase(entry.name, part)]
             continue
-        last = number + 1 == len(pattern)  # the files themselves are meant then, else what the next part names
+        last = number + 1 == len(pattern)  # a last `**` matches files; else the next part names them
         waiting += [] if last else [(place, number + 1)]
         for entry in visible:
             if entry.is_dir():
@@ -210,7 +210,7 @@ def matching_files(folder: Path, pattern: Sequence[str]) -> list[Path]:
 
 
 def unreadable(error: OSError) -> DataError:
-    """Return the error for an input that the system does not let this user read."""
+    """Return the error for an input that this user is not allowed to read."""
     return DataError(
         f"the input {error.filename} cannot be read ({error.strerror}); check the file and its permissions, or leave "
         "it out of the source's path"
@@ -222,7 +222,7 @@ def _raise_unreadable(error: OSError) -> None:
 
 
 def _walk(paths: list[Path], left_out: set[str]) -> Iterator[tuple[Path, bool]]:
-    """Yield the files among `paths` with True, and those below the folders among them with False; no hidden ones."""
+    """Yield the files among `paths` with True, and the non-hidden files below the folders among them with False."""
     for path in paths:
         if path.is_file():
             yield path, True
@@ -240,8 +240,8 @@ def format_of(
 ) -> str | None:
     """Return the name of the format to read a file with, or None to leave it out.
 
-    given: the path named this file, itself or by a glob; alone: itself, so it is not left out. An archive that was
-    named is opened whatever the source's format, which then is that of its members.
+    given: the path named this file, directly or by a glob. alone: it named only this file, so leaving it out is an
+    error. A named archive is opened whatever the source's format, which then applies to its members.
     """
     path = file.path
     if is_archive(path.name) and (source.is_by_suffix or given):
@@ -265,12 +265,12 @@ def format_of(
 
 
 def is_xml(name: str) -> bool:
-    """Return whether a name is that of an XML file, or of a part of a dump: `.xml-p1p41242`."""
+    """Return whether a name is that of an XML file or of a part of a dump, such as `.xml-p1p41242`."""
     return plain_suffix(name).startswith(".xml")
 
 
 def _dump_format(file: SourceFile) -> str | None:
-    """Return the format of an XML dump: Stack Exchange's table of posts, or a wiki; None for any other XML."""
+    """Return the format of an XML dump (`stackexchange` or `mediawiki`); None for any other XML file."""
     try:
         with open_stream(file) as stream:
             head = stream.read(XML_BYTES)
@@ -280,7 +280,7 @@ def _dump_format(file: SourceFile) -> str | None:
 
 
 def _has_objects_on_lines(file: SourceFile) -> bool:
-    """Return whether the first line of a .json file is an object by itself and another line follows."""
+    """Return whether the first line of a .json file is a complete object and another line follows."""
     try:
         with open_stream(file) as stream:
             first, second = stream.readline(SNIFFED_BYTES), stream.readline(SNIFFED_BYTES)

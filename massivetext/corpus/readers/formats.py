@@ -1,4 +1,4 @@
-"""The table of the formats that a recipe may name."""
+"""List the formats that a recipe may name."""
 
 FORMATS = {
     "text": "massivetext.corpus.readers.text:TextReader",
@@ -27,4 +27,4 @@ FORMATS = {
     "man_pages": "massivetext.corpus.readers.man_pages:ManPageReader",
     "fortunes": "massivetext.corpus.readers.fortunes:FortunesReader",
 }
-"""Every format's name in a recipe, and where its reader is; the module is imported when a source names the format."""
+"""Format name -> location of its reader. The module is imported when a source names the format."""

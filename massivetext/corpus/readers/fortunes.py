@@ -1,4 +1,4 @@
-"""Fortune files: short texts between lines that hold a single `%`."""
+"""Read fortune files: short texts separated by lines that hold a single `%`."""
 
 import re
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from massivetext.corpus.readers.records import (
 from massivetext.corpus.readers.streams import Line, Piece, open_lines, read_lines
 
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-"""Colours and the like, which belong to the terminal and not to the text."""
+"""Colours and other terminal escape sequences, which are not part of the text."""
 
 
 class FortunesReader(Reader):
-    """Reads the files of `fortune`; their `.dat` indexes and `.u8` doubles are left out of a folder."""
+    """Reads the files of `fortune`. In a folder, their `.dat` indexes and duplicate `.u8` files are skipped."""
 
     def takes(self, uri: str) -> bool:
         """Return whether the file holds texts."""
         return not uri.endswith((".dat", ".u8"))
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record for each text, without colours."""
+        """Yield one record per text, without terminal escape sequences."""
         stream, decoder = open_lines(piece.file, self.source.encoding)
         with stream:
             gathered: list[Line] = []
@@ -36,12 +36,12 @@ class FortunesReader(Reader):
                     gathered, size = [], 0
                     continue
                 size += line.size
-                # What is over the limit is counted and not kept.
+                # Data over the limit is counted but not kept.
                 gathered.append(line if size <= self.source.max_record_bytes else line._replace(data=None))
             yield from self._record(gathered, size, decoder)
 
     def _record(self, lines: list[Line], size: int, decoder: Decoder) -> Iterator[Record]:
-        """Yield the record that some lines make, if there are any."""
+        """Yield the record for a run of lines, or nothing if there are none."""
         if not lines:
             return
         place = str(lines[0].start)

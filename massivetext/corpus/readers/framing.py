@@ -1,7 +1,7 @@
-"""Where the records of a WARC or ARC file begin and end, also where lengths are wrong or bytes are damaged.
+"""Find the records of a WARC or ARC file, even if declared lengths are wrong or bytes are damaged.
 
-A record is complete if the next one, a blank line, or the end follows its declared length. Otherwise it is reported,
-and reading resumes at the next line that opens a record.
+A record is complete if another record, a blank line or the end of the file follows its declared length. Otherwise it is
+reported, and reading resumes at the next line that starts a record.
 """
 
 import base64
@@ -16,12 +16,13 @@ from massivetext.corpus.readers.records import TOO_LONG
 from massivetext.corpus.readers.streams import SourceFile
 
 WARC_MARK = re.compile(rb"WARC/\d\.\d{1,2}[ \t]*\r?\n(?=[!-9;-~]{1,100}:)")
-"""The first line of a record, with a header after it."""
+"""The first line of a record, followed by a header line."""
 ARC_MARK = re.compile(
     rb"(?:https?|ftp|dns|filedesc|gopher|news|nntp|mailto|screenshot|metadata|whois):\S{1,2048}+ \S{1,100}+ \d{8,17} "
     rb"\S{1,200}+(?: \S{1,2048}+){0,6}? (\d{1,18})\r?\n"
 )
-"""The only header line of an ARC record: address, IP address, date, type, in version 2 more, and last the length."""
+"""The single header line of an ARC record: URL, IP address, date, content type, further fields in version 2, and the
+length."""
 MARK = re.compile(rb"%b|%b" % (WARC_MARK.pattern, ARC_MARK.pattern))
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 HEAD_END = re.compile(rb"%b|%b" % (BLANK_LINE.pattern, WARC_MARK.pattern))
@@ -31,7 +32,7 @@ MARK_BYTES = 2**15
 """More than the first line of any record takes."""
 MAX_HEAD_BYTES = 2**18
 FIRST_MEMBERS, FIRST_BYTES = 16, 2**22
-"""A file where no record begins with one of so many members, or in so many bytes, was compressed as a whole."""
+"""If none of the 16 members after the first, within 4 MiB, starts a record, the file was compressed as a whole."""
 LENGTH = "content-length"
 
 
@@ -41,28 +42,28 @@ class Head(NamedTuple):
     first: str
     """The first line."""
     values: dict[str, str]
-    """The others, by name in lower case; the first of equal names counts."""
+    """The other lines, by name in lower case. The first of several equal names counts."""
 
     def get(self, name: str) -> str:
-        """Return a header's value; empty where there is none."""
+        """Return a header's value, or "" if there is none."""
         return self.values.get(name, "")
 
 
 class Framed(NamedTuple):
-    """A record, or a stretch of the file where none can be read."""
+    """A record, or a part of the file where no record can be read."""
 
     place: str
-    """Offset on disk of the record, or of the gzip member or zstd frame that begins with it. In a file that was
-    compressed as a whole: offset in the expanded bytes. `MEMBER:OFFSET` if one member of many holds several records."""
+    """Offset on disk of the record, or of the gzip member or zstd frame that starts with it. In a file compressed as a
+    whole: offset in the expanded bytes. `MEMBER:OFFSET` if this member, unlike others, holds several records."""
     size: int
     head: Head | None
     content: bytes
     flaw: str = ""
-    """Why the content is missing or not to be trusted."""
+    """Why the content is missing or unreliable; empty if it is intact."""
 
 
 def parse_head(data: bytes, has_first_line: bool = True) -> Head:
-    """Return the header lines in some bytes, whatever their line ends; long values may go on in indented lines."""
+    """Parse header lines with any line ending; an indented line continues the value before it."""
     lines = LINE_END.split(data.decode("utf-8", "replace"))
     first = lines.pop(0) if has_first_line else ""
     values: dict[str, str] = {}
@@ -79,21 +80,21 @@ def parse_head(data: bytes, has_first_line: bool = True) -> Head:
 
 
 class _Window:
-    """The expanded bytes from where reading is, as far as they are needed."""
+    """Buffers expanded bytes from the current reading position on, as far as they are needed."""
 
     def __init__(self, stretches: Iterator[Stretch]) -> None:
         self._stretches = stretches
         self.held = bytearray()
         self.start = 0
-        """Offset of the first held byte among all expanded ones."""
+        """Offset of the first held byte among all expanded bytes."""
         self.members: deque[tuple[int, int]] = deque()
-        """Offsets of members among the expanded bytes and on disk: the one that `start` is in, and those after it."""
+        """(expanded offset, disk offset) of the member that contains `start`, and of those after it."""
         self.flaw = ""
-        """Why what comes next does not follow the held bytes."""
+        """Why the bytes after the held ones do not continue them."""
         self.is_ended = False
 
     def fill(self, size: int) -> bool:
-        """Hold at least `size` bytes; return whether there are so many up to the next flaw."""
+        """Hold at least `size` bytes; return whether that many are available before the next flaw."""
         while len(self.held) < size and not self.flaw and not self.is_ended:
             stretch = next(self._stretches, None)
             if stretch is None:
@@ -107,35 +108,35 @@ class _Window:
         return len(self.held) >= size
 
     def drop(self, size: int) -> None:
-        """Go on by some held bytes."""
+        """Discard `size` bytes at the start."""
         del self.held[:size]
         self.start += size
         self._leave_members()
 
     def _leave_members(self) -> None:
-        """Forget the members that end before `start`."""
+        """Remove the members that end before `start`."""
         while len(self.members) > 1 and self.members[1][0] <= self.start:
             self.members.popleft()
 
     def pass_flaw(self) -> None:
-        """Go on after a flaw."""
+        """Continue after a flaw."""
         self.flaw = ""
-        # The bytes that were lost count as one, so that no two places are equal.
+        # Lost bytes count as one, so that no two positions are equal.
         self.drop(len(self.held))
         self.start += 1
         self.members.clear()
 
 
 class Framing:
-    """Cuts one file into records."""
+    """Splits one file into records."""
 
     def __init__(self, file: SourceFile, max_bytes: int) -> None:
-        """max_bytes: longer contents are skipped and reported."""
+        """Set up the reading of a file; max_bytes: records with longer content are skipped and reported."""
         self._window = _Window(read_stretches(file, MARK))
         self._max_bytes = max_bytes
         self._mark = MARK
         self._by_record: bool | None = None
-        """Whether each record was compressed by itself; known from the second record on."""
+        """Whether each record was compressed separately; None until it is known (at the second record)."""
 
     def records(self) -> Iterator[Framed]:
         """Yield all records and flaws, in order."""
@@ -151,7 +152,7 @@ class Framing:
                 window.pass_flaw()
 
     def _look_at_members(self) -> None:
-        """Find out whether each record was compressed by itself: then other members than the first begin with one."""
+        """Find out whether each record was compressed separately: then later members start with a record too."""
         window = self._window
         seen = 1
         while seen <= FIRST_MEMBERS and len(window.held) < FIRST_BYTES:
@@ -167,7 +168,7 @@ class Framing:
         self._by_record = False
 
     def _separator(self, start: int) -> int:
-        """Return the end of the line ends at an offset."""
+        """Return the offset after the line ends that start at an offset."""
         window = self._window
         while True:
             end = start + len(SEPARATOR.match(window.held, start)[0])  # type: ignore[index]
@@ -175,7 +176,7 @@ class Framing:
                 return end
 
     def _place(self) -> str:
-        """Return the place of what begins at the window's start."""
+        """Return the position of whatever starts at the window's start, as in `Framed.place`."""
         window = self._window
         if not window.members:
             return str(window.start)
@@ -188,16 +189,16 @@ class Framing:
         return f"{disk}:{inside}" if self._by_record else str(window.start)
 
     def _next(self) -> Framed:
-        """Return the record or flaw at the window's start, and go on to what follows."""
+        """Return the record or flaw at the window's start, and advance past it."""
         window, place = self._window, self._place()
         window.fill(MARK_BYTES)
         found = self._mark.match(window.held)
         if found is None:
             return self._flawed(place, None, 1, "no record begins here")
         is_arc = found.lastindex is not None
-        # A page may hold lines that open records of the other format.
+        # A page may contain lines that look like records of the other format.
         self._mark = ARC_MARK if is_arc else WARC_MARK
-        # The line end of the mark may be the first of a blank line.
+        # The line end of the mark may be the first half of a blank line.
         head_end = found.end() if is_arc else self._head_end(found.end() - 2)
         if head_end is None:
             return self._flawed(place, None, found.end(), "its header does not end")
@@ -208,7 +209,7 @@ class Framing:
         return self._record(place, head, head_end, int(length))
 
     def _flawed(self, place: str, head: Head | None, offset: int, reason: str, content: bytes = b"") -> Framed:
-        """Return what is damaged at the window's start, and go on to the next record from an offset on."""
+        """Return the damage at the window's start, and advance to the next record at or after an offset."""
         window = self._window
         start = window.start
         self._skip(offset)
@@ -220,7 +221,7 @@ class Framing:
         return Framed(place, size, head, content, reason)
 
     def _head_end(self, start: int) -> int | None:
-        """Return where the header lines that go on at an offset end; None if they do not before the next record."""
+        """Return where the header lines end; None if no blank line comes before the next record or the size limit."""
         window = self._window
         while (found := HEAD_END.search(window.held, start, MAX_HEAD_BYTES)) is None:
             if len(window.held) >= MAX_HEAD_BYTES or not window.fill(len(window.held) + MARK_BYTES):
@@ -229,7 +230,7 @@ class Framing:
         return found.end() if found and not found[0].startswith(b"WARC/") else None
 
     def _record(self, place: str, head: Head, head_end: int, length: int) -> Framed:
-        """Return the record whose content begins at `head_end`, and go on to what follows."""
+        """Return the record whose content starts at `head_end`, and advance past it."""
         window = self._window
         end = head_end + length
         if length > self._max_bytes:
@@ -254,7 +255,7 @@ class Framing:
         return self._flawed(place, head, head_end, reason)
 
     def _is_end(self, head_end: int, end: int) -> bool:
-        """Return whether a record ends where it says: no other begins before, and what follows is what may."""
+        """Return whether a record ends where its length says: no other starts earlier, and what follows is valid."""
         window = self._window
         for expanded, _ in window.members:
             offset = expanded - window.start
@@ -268,13 +269,14 @@ class Framing:
         window.fill(next_start + MARK_BYTES)
         if next_start == len(window.held) or self._mark.match(window.held, next_start):
             return True
-        # Something else follows. It is not of this record if a blank line comes first and no other record before it.
+        # Something else follows. It is not part of this record if a blank line precedes it and the content holds no
+        # record.
         return bool(BLANK_LINE.match(window.held, end)) and not self._mark.search(window.held, head_end, end)
 
     def _holds_others(self, head: Head, head_end: int, end: int) -> bool:
-        """Return whether a content holds records that follow it, because its length is too large by all of them.
+        """Return whether a content includes later records, because its declared length covers them too.
 
-        A page may show the records of an archive, but hardly after a blank line with none before. Where a digest is
+        A page may show the records of an archive, but rarely with the first one after a blank line. If a digest is
         given, it decides.
         """
         held = self._window.held
@@ -288,14 +290,14 @@ class Framing:
         return name.lower() != "sha1" or digest.upper() != _sha1(held[head_end:end])
 
     def _is_alone_in_member(self, end: int) -> bool:
-        """Return whether the record that ends at `end` fills the member that it is in."""
+        """Return whether the record that ends at `end` fills the member that contains it."""
         window = self._window
         if not window.flaw or not window.members or self._separator(end) < len(window.held):
             return False
         return len(window.members) == 1 and window.members[0][0] == window.start
 
     def _skip(self, offset: int) -> None:
-        """Go on to the next record from an offset on, or to the next flaw or the end."""
+        """Advance to the next record at or after an offset, or to the next flaw or the end."""
         window = self._window
         while (found := self._next_start(offset)) is None:
             held = len(window.held)
@@ -308,7 +310,7 @@ class Framing:
         window.drop(found)
 
     def _next_start(self, offset: int) -> int | None:
-        """Return where, from an offset on, a record begins, or a member where each holds one; None if not known yet."""
+        """Return the next start of a record, or of a member if each holds one, from an offset on; None if unknown."""
         window = self._window
         found = self._mark.search(window.held, offset)
         start = None if found is None else found.start()
@@ -319,7 +321,7 @@ class Framing:
         return start
 
     def _too_long(self, place: str, head: Head, head_end: int, length: int) -> Framed:
-        """Return the record whose content is not to be held, and go on to what follows."""
+        """Return a record whose content is too long to hold, and advance past it."""
         window, left = self._window, length
         window.drop(head_end)
         reason = TOO_LONG
@@ -339,5 +341,5 @@ class Framing:
 
 
 def _sha1(data: bytearray) -> str:
-    """Return the SHA-1 of bytes in base 32, as crawlers note it."""
+    """Return the SHA-1 of bytes in base 32, as crawlers write it."""
     return base64.b32encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()

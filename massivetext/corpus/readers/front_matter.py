@@ -1,6 +1,7 @@
-"""Front matter: what a Markdown file says of itself before its text, in YAML between `---` or TOML between `+++`.
+"""Parse front matter: metadata at the start of a Markdown file, in YAML between `---` or TOML between `+++`.
 
-It becomes `meta` and the columns of the same names. A first line `---` that opens no mapping is a line of the text.
+It becomes `meta` and the columns of the same names. A first line `---` that does not open a mapping is part of the
+text.
 """
 
 import re
@@ -21,14 +22,14 @@ CLOSINGS = {
     "+++": re.compile(r"^\+\+\+[ \t]*(?:\r?\n|\Z)", re.M),
 }
 COLUMNS = {"date": "created_at", "lang": "language", "permalink": "url"}
-"""Names that generators of web sites use for what has a column."""
+"""Names that site generators use -> the column for that value."""
 
 
 class FrontMatter(NamedTuple):
-    """What was found at the beginning of a text."""
+    """The front matter found at the start of a text."""
 
     size: int
-    """Number of its characters; 0 if there is none."""
+    """Number of characters; 0 if there is no front matter."""
     fields: Fields | None
 
 
@@ -36,7 +37,7 @@ NONE = FrontMatter(0, None)
 
 
 def find_front_matter(text: str) -> FrontMatter:
-    """Return the front matter of a text."""
+    """Return the front matter of a text; `NONE` if there is none."""
     opening = OPENING.match(text)
     closing = opening and CLOSINGS[opening[1]].search(text, opening.end(), MAX_CHARACTERS)
     if not opening or not closing:
@@ -49,7 +50,7 @@ def find_front_matter(text: str) -> FrontMatter:
 
 
 def front_matter_of(file: SourceFile) -> FrontMatter:
-    """Return the front matter of a file in UTF-8, its size in bytes; nothing if it cannot be read."""
+    """Return the front matter of a UTF-8 file, with its size in bytes; `NONE` if it cannot be read."""
     try:
         with open_stream(file) as stream:
             head = stream.peek(MAX_CHARACTERS)[:MAX_CHARACTERS]  # type: ignore[attr-defined]
@@ -61,10 +62,10 @@ def front_matter_of(file: SourceFile) -> FrontMatter:
 
 
 def _yaml(block: str) -> dict[str, Any] | None:
-    """Return the mapping in some YAML; None if it is none."""
+    """Return the mapping in a YAML block; None if it is not one."""
     import yaml  # type: ignore[import-untyped, unused-ignore]
 
-    # Aliases, which can multiply, are not for such blocks.
+    # Front matter needs no aliases, and nested aliases could expand exponentially.
     if re.search(r"(?:^|[\s,\[{:-])[&*][\w-]", block):
         return None
     try:
@@ -77,7 +78,7 @@ def _yaml(block: str) -> dict[str, Any] | None:
 
 
 def _toml(block: str) -> dict[str, Any] | None:
-    """Return the table in some TOML; None if it is none."""
+    """Return the table in a TOML block; None if it is not valid."""
     try:
         return tomllib.loads(block.replace("\r\n", "\n"))
     except (ValueError, RecursionError):
@@ -85,17 +86,17 @@ def _toml(block: str) -> dict[str, Any] | None:
 
 
 def _fields(values: dict[str, Any]) -> Fields | None:
-    """Return what the values say: known names as columns, lists as text with commas."""
+    """Return the metadata values: known names as columns, lists as text joined with commas."""
     plain = {str(key): _plain(value) for key, value in values.items()}
     for name, column in COLUMNS.items():
         if name in plain and isinstance(plain[name], str) and column not in plain:
             plain[column] = plain.pop(name)
-    # One key more than the text column, which is not among them.
+    # `fields_of` expects a record that includes the text column, so add an empty key for it.
     return fields_of({"": None, **plain}, "")
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as scalars: dates as ISO 8601, lists of scalars joined."""
+    """Return a value in scalar form: dates as ISO 8601, lists of scalars joined with commas."""
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""The text of a manual page written for groff (the `man` and `mdoc` macros), as running text without layout.
+"""Convert a manual page written for groff (the `man` and `mdoc` macros) to running text without layout.
 
-Lines that groff would fill become one line: a paragraph. Headings stand alone; tags (options, list items) stand above
-what they introduce, which is indented; examples keep their lines. This is no typesetter: registers, traps and drawing
-are left out, and of conditions only `n` (output to a terminal) is taken as true.
+Lines that groff would fill become one line per paragraph. Headings get their own line. Tags (options, list items) get a
+line above the text they introduce, which is indented. Examples keep their lines. This is not a typesetter: registers,
+traps and drawing are ignored, and the only condition taken as true is `n` (output to a terminal).
 """
 
 import re
@@ -48,9 +48,9 @@ MDOC_WORDS = {
     "Em", "Sy", "Li", "Tn", "Nm", "Fl", "Xr", "Fn", "Ns", "Nd", "Sx", "Lk", "Mt", "St", "Lb", "In",
 }  # fmt: skip
 COUNTER = re.compile(r"[•*·–o-]|[(\[]?\w{1,2}[.)\]]")
-"""A tag that opens its paragraph instead of standing above it: a bullet or a number."""
+"""A tag that starts its paragraph instead of getting its own line: a bullet or a number."""
 CELL = re.compile(r"T\{\n((?:(?!T\{\n).)*?)\nT\}", re.DOTALL)
-"""A cell of a table over several lines."""
+"""A table cell that spans several lines."""
 WIDE = r"[\u2014\u2018-\u201d\u2026\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]"
 BETWEEN_WIDE = re.compile(rf"(?<={WIDE})\n(?={WIDE})")
 
@@ -58,7 +58,7 @@ BETWEEN_WIDE = re.compile(rf"(?<={WIDE})\n(?={WIDE})")
 def page_text(source: str) -> str:
     """Return the running text of a manual page's source; its first line is the first heading.
 
-    Raises BadDocument for a page whose own strings make it many times as long.
+    Raises BadDocument if the page's own strings expand it too much.
     """
     page = _Page(len(source))
     page.read(source.split("\n"))
@@ -66,14 +66,14 @@ def page_text(source: str) -> str:
 
 
 class _Strings:
-    """The strings that a page may name: groff's and its own, which together may add a few times its size."""
+    """The strings that a page may use: groff's and its own. Their total expansion is limited."""
 
     def __init__(self, size: int) -> None:
         self.known = dict(STRINGS)
         self._left = MAX_GROWTH * size + 10_000
 
     def spelled(self, name: str) -> str:
-        """Return the text of a string, empty if it is not known."""
+        """Return the text of a string, or "" if it is unknown; raise BadDocument if the total grows too large."""
         text = self.known.get(name, "")
         self._left -= len(text)
         if self._left < 0:
@@ -82,7 +82,7 @@ class _Strings:
 
 
 class _Page:
-    """The state of one page while its lines are read."""
+    """Holds the state of one page while its lines are processed."""
 
     def __init__(self, size: int) -> None:
         self.output: list[str] = []
@@ -97,14 +97,14 @@ class _Page:
         self.else_is = False
 
     def read(self, lines: list[str]) -> None:
-        """Take all lines of a page."""
+        """Process all lines of a page."""
         rows = iter(lines)
         for line in rows:
             self._line(line.rstrip("\r"), rows)
         self._end_paragraph()
 
     def _line(self, line: str, rows: Iterator[str]) -> None:
-        """Take one line; a request that spans lines takes the others from `rows`."""
+        """Process one line; a request that spans several lines takes the others from `rows`."""
         if line.endswith("\\") and not line.endswith("\\\\"):
             parts = [line[:-1]]
             while (line := next(rows, "")).endswith("\\") and not line.endswith("\\\\"):
@@ -129,7 +129,7 @@ class _Page:
             self._request(request, rest)
 
     def _condition(self, request: str, rest: str, rows: Iterator[str]) -> None:
-        """Take `.if`, `.ie` or `.el`: the branch is read where the condition holds, else passed over."""
+        """Process `.if`, `.ie` or `.el`: read the branch if the condition holds, else skip it."""
         holds = self.else_is
         if request != "el":
             match = re.match(r"(!?)([nteo]|\\n\S*|'[^']*'[^']*'|\([^)]*\)|\S+)\s*(.*)$", rest)
@@ -152,7 +152,7 @@ class _Page:
                 self._line(line, inner)
 
     def _request(self, request: str, rest: str) -> None:
-        """Take one macro or request that stands on a single line."""
+        """Process one macro or request on a single line."""
         if request in ("SH", "SS", "Sh", "Ss"):
             self._end_paragraph()
             self.depth, self.body, self.filling = 0, False, True
@@ -194,7 +194,7 @@ class _Page:
                 self._text(self._mdoc([request, *words]) if request not in FONTS else " ".join(words), done=True)
 
     def _item(self, request: str, rest: str) -> None:
-        """Take a list item: a bullet opens its paragraph, any other tag stands on a line of its own."""
+        """Process a list item: a bullet starts its paragraph, any other tag gets its own line."""
         self._end_paragraph()
         words = self._words(rest)
         tag = self._mdoc(words) if request == "It" else (words[0] if words else "")
@@ -209,7 +209,7 @@ class _Page:
             self.body = True
 
     def _table(self, rows: Iterator[str]) -> None:
-        """Take a table: its cells with two spaces between them."""
+        """Process a table: write its cells separated by two spaces."""
         self._end_paragraph()
         self.output.append("\n")
         for line in rows:
@@ -230,7 +230,7 @@ class _Page:
         self.output.append("\n")
 
     def _text(self, line: str, done: bool = False) -> None:
-        """Take a line of text; done: its escapes are resolved already."""
+        """Process a line of text; done: its escapes are already resolved."""
         continued = line.endswith("\\c")
         text = line if done else _escapes(line, self.strings)
         if not self.filling and not self.next_is:
@@ -250,13 +250,13 @@ class _Page:
             self.next_is, self.body = "", True
         else:
             if text[0] == " " and not done:
-                # A leading space breaks the line, and is how many authors set off their examples.
+                # A leading space breaks the line; many authors use it to set off examples.
                 self._end_paragraph()
             joint = "" if continued else "\n"
             self.paragraph.append(text.strip(" ") + joint)
 
     def _end_paragraph(self) -> None:
-        """Write what was gathered as one line."""
+        """Write the collected text as one line."""
         text = BETWEEN_WIDE.sub("", "".join(self.paragraph))
         text = re.sub(r"[ \n]+", " ", text).strip()
         if text:
@@ -264,7 +264,7 @@ class _Page:
         self.paragraph = []
 
     def _words(self, rest: str) -> list[str]:
-        """Return the arguments of a request, escapes resolved; quotes hold spaces together."""
+        """Return the arguments of a request, with escapes resolved and quoted spaces kept."""
         rest = re.sub(r"\\[\"#].*$", "", rest)
         found = re.findall(r'"((?:[^"]++|"")*+)"?|((?:\\.|[^\s\\]++)++)', rest.replace("\\ ", "\\~"))
         return [_escapes(quoted.replace('""', '"') or bare, self.strings) for quoted, bare in found]
@@ -326,14 +326,14 @@ class _Page:
 
 
 def _skip_until(rows: Iterator[str], end: str) -> None:
-    """Pass over lines up to the one that ends a definition."""
+    """Skip lines up to the one that ends a definition."""
     for row in rows:
         if row.rstrip() == end or row.startswith(end + " "):
             return
 
 
 def _escapes(text: str, strings: _Strings) -> str:
-    """Return the text that a line with groff's escapes spells."""
+    """Return a line with groff's escapes replaced by their text."""
     if "\\" not in text:
         return text
 

@@ -1,4 +1,4 @@
-"""Books of Project Gutenberg, without the header and licence around them; title, author and language in `meta`."""
+"""Read Project Gutenberg books without the header and licence text; title and author go to `meta`."""
 
 import re
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ CODES = {"english": "en", "chinese": "zh", "french": "fr", "german": "de", "span
 
 
 class GutenbergReader(Reader):
-    """Reads .txt, a book each; one without the marks of Project Gutenberg is taken whole."""
+    """Reads .txt, one book per file. A file without Project Gutenberg's markers is read in full."""
 
     version = 2
     suffixes = ()
 
     def takes(self, uri: str) -> bool:
-        """Return whether the file is a text."""
+        """Return whether the file is a text file."""
         return plain_suffix(uri) in (".txt", ".text")
 
     def is_whole_file(self) -> bool:
@@ -42,7 +42,7 @@ class GutenbergReader(Reader):
         return True
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the book."""
+        """Yield the book as one record; a known language goes to the `language` column."""
         record = read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
         if record.bad:
             yield record
@@ -55,7 +55,7 @@ class GutenbergReader(Reader):
 
 
 def without_frame(book: str) -> tuple[str, str]:
-    """Return (header, text) of a book; the header is empty where there is none."""
+    """Return (header, text) of a book; the header is empty if there is none."""
     starts = [found.end() for mark in STARTS if (found := mark.search(book, 0, HEAD_CHARACTERS))]
     start = max(starts, default=0)
     ends = [found.start() for mark in ENDS if (found := mark.search(book, start))]

@@ -1,6 +1,6 @@
-"""HTML files, as they are: the step `html_to_text` takes the text out of them.
+"""Read HTML files unchanged; the step `html_to_text` extracts their text.
 
-`meta.content_type` says that a text is HTML; so it does for pages from WARC files.
+`meta.content_type` marks a text as HTML, as it does for pages from WARC files.
 """
 
 import re
@@ -20,15 +20,15 @@ DECLARED_BYTES = 4096
 
 
 def declared_encoding(page: bytes, content_type: str | None = None) -> str | None:
-    """Return the encoding that a page is declared to be in, the first that browsers know.
+    """Return the first encoding declared for a page that browsers know, as written; None if there is none.
 
-    content_type: the header that was sent with the page, which comes before the declarations in the page.
+    content_type: the HTTP header sent with the page, which takes precedence over declarations in the page.
     """
     declared = [b" " + content_type.encode(errors="replace")] if content_type else []
     shown, *commented = page[:DECLARED_BYTES].split(b"<!--")
     for found in DECLARATION.finditer(shown + b"".join(part.partition(b"-->")[2] for part in commented)):
         tag = found[1].lower()
-        # Other tags have the word in the content, such as a list of keywords.
+        # Other tags may contain the word in their content, such as a list of keywords.
         if b"http-equiv" in tag or b"content" not in tag:
             declared.append(tag)
     for text in declared:
@@ -39,18 +39,18 @@ def declared_encoding(page: bytes, content_type: str | None = None) -> str | Non
 
 
 def declared_language(page: str) -> str | None:
-    """Return the language that a page says it is in, in lower case without its region, as "zh"."""
+    """Return the language that a page declares, in lower case without its region, such as "zh"; else None."""
     found = LANGUAGE.search(page[:DECLARED_BYTES])
     return found[1].split("-")[0].lower() if found else None
 
 
 class HtmlReader(WholeFileReader):
-    """Reads .html and .htm, a document each."""
+    """Reads .html and .htm, one document per file."""
 
     suffixes = (".html", ".htm", ".xhtml")
 
     def document(self, file: SourceFile, raw: bytes) -> Record:
-        """Return the page."""
+        """Return the page as one record."""
         decoded = decode_file(raw, self.source.encoding, declared_encoding(raw))
         meta = {"content_type": HTML, "declared_language": declared_language(decoded.text)}
         fields = Fields(meta=meta_json(meta))

@@ -1,7 +1,7 @@
-"""Answers of web servers as archives hold them: status, header lines, and the page, however it was packed.
+"""Parse HTTP responses stored in web archives: status, header lines, and the decoded body.
 
-Many crawlers store the unpacked page under header lines that still say `Content-Encoding: gzip` or `chunked`. What does
-not unpack as declared is therefore the page itself, unless it is binary.
+Many crawlers store the decoded page with header lines that still declare `Content-Encoding: gzip` or `chunked`. A body
+that does not decode as declared is therefore taken as the page itself, unless it is binary.
 """
 
 import io
@@ -18,7 +18,7 @@ from massivetext.errors import BadDocument
 STATUS = re.compile(r"(?:HTTP/[\d.]+|HTTP|ICY)\s+(\d{3})\b", re.IGNORECASE)
 CHUNK = re.compile(rb"[ \t]*([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r\n")
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-"""Control characters that no text has in any encoding without zero bytes (0x1B opens the escapes of ISO-2022)."""
+"""Control characters that occur in no text encoding without zero bytes (0x1B starts ISO-2022 escapes)."""
 SAMPLE_BYTES = 2**12
 READ_BYTES = 2**16
 MAX_INTERIM = 8
@@ -26,22 +26,22 @@ WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Message(NamedTuple):
-    """One answer."""
+    """One HTTP response."""
 
     status: int | None
-    """None where there is no line with a status."""
+    """None if there is no status line."""
     head: Head
     body: bytes
     is_cut: bool
-    """Whether the body ends before it should, as its packing shows."""
+    """Whether the body ends early, according to its encoding."""
 
 
 def read_message(data: bytes, max_bytes: int) -> Message:
-    """Return an answer with its body unpacked; raise BadDocument if that cannot be read or is too long."""
+    """Return a response with its body decoded; raise BadDocument if it cannot be decoded or is too long."""
     head, body = _split(data)
     found = STATUS.match(head.first)
     for _ in range(MAX_INTERIM):
-        # Interim answers come before the one that counts.
+        # Skip interim (1xx) responses, which precede the final one.
         if not (found and found[1].startswith("1") and STATUS.match(body[:20].decode("latin-1"))):
             break
         head, body = _split(body)
@@ -52,7 +52,7 @@ def read_message(data: bytes, max_bytes: int) -> Message:
 
 
 def _split(data: bytes) -> tuple[Head, bytes]:
-    """Return the header lines of a message and what follows them; without a status all of it is body."""
+    """Return (header lines, rest) of a message; without a status line everything is body."""
     if not STATUS.match(data[:20].decode("latin-1")):
         return Head("", {}), data
     found = BLANK_LINE.search(data)
@@ -62,11 +62,11 @@ def _split(data: bytes) -> tuple[Head, bytes]:
 
 
 def _unpacked(body: bytes, head: Head, max_bytes: int) -> tuple[bytes, bool]:
-    """Return a body without the packing that it has, and whether it is cut short."""
+    """Return a body with its transfer and content encodings removed, and whether it is cut short."""
     is_cut = False
     if "chunked" in head.get("transfer-encoding").lower():
         body, is_cut = _joined(body)
-    # What was applied last is taken off first.
+    # The encoding applied last is removed first.
     names = [name.strip().lower() for name in head.get("content-encoding").split(",")]
     names = [name for name in names[::-1] if name in EXPANDERS]
     if not names and body.startswith(GZIP_MARK):
@@ -86,13 +86,13 @@ def _unpacked(body: bytes, head: Head, max_bytes: int) -> tuple[bytes, bool]:
 
 
 def _is_text(body: bytes) -> bool:
-    """Return whether bytes may be text as they are."""
+    """Return whether bytes may be plain text."""
     sample = body[:SAMPLE_BYTES]
     return sample.startswith(WIDE_MARKS) or not BINARY.search(sample)
 
 
 def _joined(body: bytes) -> tuple[bytes, bool]:
-    """Return the chunks of a body joined, and whether some are missing; a body without chunks stays as it is."""
+    """Return the chunks of a body joined, and whether some are missing; a body without chunks is returned unchanged."""
     chunks: list[bytes] = []
     offset = 0
     while found := CHUNK.match(body, offset):
@@ -104,7 +104,7 @@ def _joined(body: bytes) -> tuple[bytes, bool]:
         if body[offset : offset + 2] == b"\r\n":
             offset += 2
         elif offset < len(body):
-            # The length was no length: text that begins with digits.
+            # This was not a chunk length, but text that starts with digits.
             return body, False
     if not chunks or offset < len(body):
         return body, False
@@ -112,17 +112,17 @@ def _joined(body: bytes) -> tuple[bytes, bool]:
 
 
 def _inflated(data: bytes, limit: int) -> tuple[bytes, bool]:
-    """Return up to `limit` bytes of gzip or zlib data, or of a bare deflate stream, and whether they are whole."""
+    """Return up to `limit` bytes of gzip, zlib or raw deflate data, and whether the data is complete."""
     found, is_whole = _taken(zlib.decompressobj(47), data, limit)
     if found or is_whole:
         return found, is_whole
     found, is_whole = _taken(zlib.decompressobj(-15), data, limit)
-    # Almost any bytes begin as a bare deflate stream does.
+    # Almost any bytes look like the start of a raw deflate stream.
     return (found, True) if is_whole else (b"", False)
 
 
 def _taken(expander: Any, data: bytes, limit: int) -> tuple[bytes, bool]:
-    """Return what zlib's expander makes of some bytes, a little at a time, and whether it came to its end."""
+    """Return what a zlib decompressor yields for some bytes, in small steps, and whether it reached its end."""
     taken = bytearray()
     try:
         while not expander.eof and len(taken) < limit:
@@ -137,7 +137,7 @@ def _taken(expander: Any, data: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _brotli(data: bytes, limit: int) -> tuple[bytes, bool]:
-    """Return up to `limit` bytes of brotli data, and whether they are whole."""
+    """Return up to `limit` bytes of brotli data, and whether the data is complete."""
     import brotli
 
     expander = brotli.Decompressor()
@@ -157,7 +157,7 @@ def _brotli(data: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _zstd(data: bytes, limit: int) -> tuple[bytes, bool]:
-    """Return up to `limit` bytes of zstd data, and whether they are whole."""
+    """Return up to `limit` bytes of zstd data, and whether the data is complete."""
     taken = bytearray()
     try:
         with expand(cast(BinaryIO, io.BytesIO(data)), ".zst", Budget(limit + READ_BYTES)) as stream:

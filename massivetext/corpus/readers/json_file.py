@@ -1,4 +1,4 @@
-"""JSON files: an array of objects, or objects and arrays nested in one another with texts at the end of a path."""
+"""Read JSON files: an array of objects, or nested objects and arrays with texts at the end of a path."""
 
 import json
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from massivetext.errors import DataError
 
 
 class JsonReader(Reader):
-    """Reads .json; a file is read whole, so one above `max_record_bytes` is set aside."""
+    """Reads .json. A file is read in full, so one above `max_record_bytes` is skipped and reported."""
 
     suffixes = (".json",)
 
     def check(self, files: list[SourceFile]) -> None:
-        """Choose the text column; say what is there if the path leads nowhere in the first readable file."""
+        """Choose the text column; raise DataError if the first readable file lacks it, listing what is there."""
         self._path: tuple[str, ...] = (
             tuple((self.source.text_column or "").split(".")) if self.source.text_column else ()
         )
@@ -73,10 +73,10 @@ def _columns(value: Any) -> dict[str, bool]:
 
 
 def _walk(value: Any, path: tuple[str, ...], place: str, holder: Any = None) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (place, the object that holds the text, text) for each end of the path; arrays on the way are gone through.
+    """Yield (position, the object that holds the text, text) for each end of a path, iterating over arrays on the way.
 
-    An array of strings at the end of a path is one text, its items joined by line feeds; with no path (an array of
-    strings as the whole file) each string is a text. The place names the indices gone through: "0:12".
+    An array of strings at the end of a path is one text, its items joined with line feeds. Without a path (the file is
+    an array of strings) each string is a text. The position lists the array indices on the way, such as "0:12".
     """
     if isinstance(value, list) and holder is not None and not path and all(isinstance(part, str) for part in value):
         yield place or "0", holder, "\n".join(value)

@@ -1,6 +1,6 @@
-"""JSON lines: one object a line, its text under one key; plain, .gz, .bz2, .xz or .zst.
+"""Read JSON Lines: one object per line with its text under one key; plain, .gz, .bz2, .xz or .zst.
 
-The Pile is such files: `where: {meta.pile_set_name: Pile-CC}` takes one of its components as a source.
+The Pile has this format: `where: {meta.pile_set_name: Pile-CC}` selects one of its components as a source.
 """
 
 import json
@@ -28,13 +28,13 @@ LINES_LOOKED_AT = 100
 
 
 class JsonLinesReader(Reader):
-    """Reads .jsonl and its kin; a line that is no object with a text is set aside."""
+    """Reads .jsonl and .ndjson. A line that is not an object with a text is skipped and reported."""
 
     version = 3
     suffixes = (".jsonl", ".ndjson")
 
     def check(self, files: list[SourceFile]) -> None:
-        """Choose the text column from the first lines of the first file that has a readable one."""
+        """Choose the text column from the first lines of the first file that has a JSON object there."""
         columns: dict[str, bool] = {}
         nested: set[str] = set()
         where = ""
@@ -53,7 +53,7 @@ class JsonLinesReader(Reader):
         self._column = ".".join(self._path)
 
     def _columns(self, file: SourceFile) -> tuple[dict[str, bool], set[str]]:
-        """Return the keys in a file's first lines, and whether each ever holds a string; and the paths to strings."""
+        """Return the keys in a file's first lines, whether each ever holds a string, and the paths to strings."""
         columns: dict[str, bool] = {}
         nested: set[str] = set()
         try:
@@ -69,20 +69,20 @@ class JsonLinesReader(Reader):
                             columns[key] = columns.get(key, False) or isinstance(entry, str)
                         nested |= string_paths(value)
         except BadDocument:
-            # Reading will list it.
+            # Reading reports it.
             pass
         return columns, nested
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
-        """Return the file cut at lines."""
+        """Return the file cut at line boundaries."""
         return cut_at_lines(file, piece_bytes, blank=False)
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record a line; blank lines, and those of other sources (`where`), are skipped."""
+        """Yield one record per line; blank lines, and lines that `where` does not select, are skipped."""
         return line_records(piece, self.source, self._record)
 
     def _record(self, line: Line, data: bytes, decoder: Decoder) -> Record | None:
-        """Return the record of one line; None if it is blank or another source's."""
+        """Return the record of one line; None if it is blank or not selected by `where`."""
         if data.isspace():
             return None
         value, invalid = _loaded(data, decoder, line.start)
@@ -103,14 +103,14 @@ class JsonLinesReader(Reader):
 
 
 def _loaded(data: bytes, decoder: Decoder, start: int) -> tuple[dict[str, Any], bool]:
-    """Return the object in a line and whether bytes did not fit the encoding; raise BadDocument if there is none."""
+    """Return (object in a line, whether some bytes were invalid); raise BadDocument if there is no object."""
     invalid = False
     try:
         if not decoder.takes_utf8:
             raise ValueError
         value = orjson.loads(data)
     except ValueError:
-        # The library refuses what the standard's module reads: NaN, lone surrogates; and bytes that are no UTF-8.
+        # orjson rejects what the standard `json` module reads: NaN, lone surrogates, and bytes that are not UTF-8.
         text, invalid, _ = decoder.decode(data, start)
         try:
             value = json.loads(text)

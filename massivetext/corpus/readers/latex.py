@@ -1,7 +1,7 @@
-"""LaTeX sources: the body of a paper with its markup and formulas, without comments, preamble and bibliography.
+"""Read LaTeX sources: the body of a paper with markup and formulas, without comments, preamble and bibliography.
 
-Macros that the preamble defines without arguments are written out where they stand, as in RedPajama's arXiv part
-(Together 2023), for their definitions go with the preamble.
+Macros without arguments that the preamble defines are expanded in the body, as in RedPajama's arXiv part (Together
+2023), because their definitions are removed with the preamble.
 """
 
 import re
@@ -26,7 +26,7 @@ MAX_GROWTH = 2
 
 
 class LatexReader(Reader):
-    """Reads .tex, a document each; a file without text of its own (macros, styles) gives none."""
+    """Reads .tex and .latex, one document per file. A file without its own text (macros, styles) gives none."""
 
     version = 2
     suffixes = (".tex", ".latex")
@@ -36,7 +36,7 @@ class LatexReader(Reader):
         return True
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the file's body."""
+        """Yield the body of the file."""
         record = read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
         if not record.bad:
             title = TITLE.search(record.text)
@@ -47,7 +47,7 @@ class LatexReader(Reader):
 
 
 def body(source: str) -> str:
-    """Return the text of a document between its preamble and its bibliography; a file without `document` is all."""
+    """Return the text between preamble and bibliography; all of a fragment without `document`, if it has prose."""
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     source = COMMENT.sub(r"\1", WHOLE_COMMENT.sub("", source))
     preamble, begun, text = source.partition(r"\begin{document}")

@@ -1,4 +1,4 @@
-"""Manual pages written for groff, as running text."""
+"""Read manual pages written for groff, as running text."""
 
 import re
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ PAGE = re.compile(r"(?:^|/)man\w+/[^/]+\.\d\w*(?:\.gz|\.bz2|\.xz|\.zst)?$")
 
 COLOPHON = re.compile(r"\n(?:跋|\[?中文版维护人\]?)\n")
 PROJECT = re.compile(r"本页面中文版由|man\s*+手册页")
-"""The heading of a section, and what is in it, at the end of nearly every page of manpages-zh: it tells of the project
-and not of the page's subject."""
+"""These match the last section of nearly every manpages-zh page, its heading and its content. It describes the
+translation project, not the page's subject."""
 
 
 class ManPageReader(Reader):
-    """Reads the files of `man1`, `man2`, ...; a page that only points to another (`.so`) yields nothing."""
+    """Reads the files of `man1`, `man2`, ...; a page that only redirects to another (`.so`) yields nothing."""
 
     version = 2
 
     def takes(self, uri: str) -> bool:
-        """Return whether the file lies where manual pages do."""
+        """Return whether the path is that of a manual page."""
         return PAGE.search(uri) is not None
 
     def is_whole_file(self) -> bool:
@@ -46,7 +46,7 @@ class ManPageReader(Reader):
 
 
 def without_colophon(text: str) -> str:
-    """Return the text of a page without the section at its end that tells of the project."""
+    """Return the text of a page without the last section about the translation project."""
     last = max((found.start() for found in PROJECT.finditer(text)), default=0)
     heading = COLOPHON.search(text, 0, last)
     return text[: heading.start()].rstrip("\n") + "\n" if heading else text

@@ -1,6 +1,6 @@
-"""Mailboxes (mbox): the plain text of each message, its subject first.
+"""Read mailboxes (mbox): the plain text of each message, with its subject first.
 
-Addresses and names of senders are not kept; `meta` has the subject, `created_at` the date. Attachments are left out.
+Senders' names and addresses are not kept. `meta` has the subject and `created_at` the date. Attachments are skipped.
 """
 
 import email.errors
@@ -25,7 +25,7 @@ from massivetext.errors import BadDocument
 ENVELOPE = re.compile(rb"From \S.*\d{4}")
 QUOTED_ENVELOPE = re.compile(r"^>(>*From )", re.MULTILINE)
 BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError, email.errors.MessageError)
-"""What the standard's parser raises on headers and parts that no mail program wrote."""
+"""What the standard parser raises on malformed headers and parts."""
 MAX_PARTS = 200
 MAX_DEPTH = 20
 MAX_HEADER_CHARACTERS = 4096
@@ -33,10 +33,10 @@ READ_HEADERS = {"subject", "date", "content-type", "content-disposition", "conte
 
 
 class _Bounded(Compat32):
-    """The standard's policy, which refuses long headers among those that are read: it parses them in square time."""
+    """The standard policy, but rejecting long values of the headers that are read: parsing takes quadratic time."""
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        """Return a header's name and value."""
+        """Return a header's name and value; raise BadDocument if the value is too long."""
         name, value = super().header_source_parse(sourcelines)
         if len(value) > MAX_HEADER_CHARACTERS and name.lower() in READ_HEADERS:
             raise BadDocument(f"a header {name!r} longer than {MAX_HEADER_CHARACTERS:,} characters")
@@ -44,13 +44,13 @@ class _Bounded(Compat32):
 
 
 class MboxReader(Reader):
-    """Reads .mbox, a document for each message."""
+    """Reads .mbox, one document per message."""
 
     version = 2
     suffixes = (".mbox", ".mbx")
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record for each message: it begins at a line "From ..." after a blank one."""
+        """Yield one record per message; a message starts at a line "From ..." after a blank line."""
         limit = self.source.max_record_bytes
         with open_stream(piece.file) as stream:
             lines: list[bytes] = []
@@ -92,7 +92,7 @@ class MboxReader(Reader):
 
 
 def _texts(message: Message, encoding: str, depth: int) -> Iterator[tuple[str, bool]]:
-    """Yield (text, whether bytes did not fit) of a message's parts; of alternatives the plain one."""
+    """Yield (text, whether some bytes were invalid) for a message's parts; of alternatives, the plain-text one."""
     if depth > MAX_DEPTH:
         return
     parts = message.get_payload()
@@ -110,14 +110,14 @@ def _texts(message: Message, encoding: str, depth: int) -> Iterator[tuple[str, b
     payload = message.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return
-    # Mail programs declare ASCII, or nothing, for whatever they are given.
+    # Mail programs declare ASCII, or nothing, whatever the actual encoding.
     declared = charset if (charset := message.get_content_charset()) != "us-ascii" else None
     text, flawed, _ = decode_file(payload.replace(b"\r\n", b"\n"), encoding, declared)
     yield (plain_text(text) if kind == "text/html" else text), flawed
 
 
 def _header(message: Message, name: str) -> str | None:
-    """Return a header's text on one line."""
+    """Return a header's text on one line; None if there is none."""
     value = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), None)
     if value is None:
         return None
@@ -131,7 +131,7 @@ def _header(message: Message, name: str) -> str | None:
 
 
 def _date(message: Message) -> str | None:
-    """Return the message's date as ISO 8601; None where there is none that can be read."""
+    """Return the message's date as ISO 8601; None if there is no valid date."""
     try:
         return email.utils.parsedate_to_datetime(str(message.get("Date"))).isoformat()
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,7 +1,7 @@
-"""MediaWiki dumps (Wikipedia and its sisters): each article as plain text, its title first.
+"""Read MediaWiki dumps (such as Wikipedia's): each article as plain text, with its title first.
 
-Templates, tables, references, files, categories are left out; links and headings leave their words. Of the Chinese
-Wikipedia's conversions (`-{zh-hans:...;zh-hant:...}-`) the simplified form is taken.
+Templates, tables, references, files and categories are removed. Links and headings keep their words. Of the Chinese
+Wikipedia's conversions (`-{zh-hans:...;zh-hant:...}-`) the simplified form is used.
 """
 
 import re
@@ -38,12 +38,12 @@ CONVERSION = re.compile(r"-\{([^{}]{0,2000})\}-")
 SWITCHES = re.compile(r"__[A-Z]{3,30}__")
 REDIRECTION = re.compile(r"\s*#(?:redirect|重定向|重新導向)\b", re.IGNORECASE)
 NOTHING_LEFT = re.compile(r"^(?:[*#] *+)++$|[(（][\s,;，；]*+[)）]", re.MULTILINE)
-"""What is left of an item or of brackets whose content was a template."""
+"""What remains of a list item or of brackets that held only a template."""
 ITEM = re.compile(r"^(?:[*#] *)*([*#]) *(?=\S)", re.MULTILINE)
 GAPS = re.compile(r"(?<![ \t])[ \t]*+\n(?:[ \t]*+\n)++")
 MAX_DEPTH = 60
 MAX_LINKS_DEEP = 5
-"""Links inside links (of pictures) are followed so deep."""
+"""Maximum depth of nested links (as in picture captions)."""
 OPENING_ENTITIES = {"<": "&#60;", "{{": "&#123;&#123;", "{|": "&#123;|"}
 BRACKET_ENTITIES = {"[[": "&#91;&#91;", "]]": "&#93;&#93;"}
 BRACES = re.compile(r"(\{\{)|\}\}")
@@ -61,11 +61,12 @@ TAG = re.compile(
     re.IGNORECASE,
 )
 PARSED_CHARACTERS = 2**14
-"""Paragraphs are parsed by so many characters, so that the time grows with the article and not faster."""
+"""Articles are parsed in parts of about this many characters, so that the time grows linearly with the article's
+length."""
 
 
 class MediaWikiReader(Reader):
-    """Reads `pages-articles.xml` dumps; redirects and pages that are no articles are left out."""
+    """Reads `pages-articles.xml` dumps. Redirects and pages that are not articles are skipped."""
 
     version = 2
 
@@ -74,7 +75,7 @@ class MediaWikiReader(Reader):
         return ".xml" in uri.rsplit("/", 1)[-1]
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record for each page."""
+        """Yield one record per page."""
         with open_stream(piece.file) as stream:
             for page in read_elements(stream, b"<page>", b"</page>", self.source.max_record_bytes):
                 if page.data is None:
@@ -121,7 +122,7 @@ def markup_text(markup: str) -> str:
 
 
 def _parts(markup: str) -> Iterator[str]:
-    """Yield markup in stretches that end with a paragraph where they can."""
+    """Yield markup in parts that end at a paragraph if possible."""
     place = 0
     while place < len(markup):
         end = place + PARSED_CHARACTERS
@@ -133,10 +134,10 @@ def _parts(markup: str) -> Iterator[str]:
 
 
 def _lightened(markup: str) -> str:
-    """Return markup without comments, templates, tables and tags: most of an article, and slow to parse.
+    """Return markup without comments, templates, tables and tags, which make up most of an article and parse slowly.
 
-    Each is found in one pass, however they are nested or left open; the parser's time grows with the square of the
-    number of tags that are not closed.
+    Each kind is removed in one pass, even if nested or unclosed. The parser's time grows with the square of the number
+    of unclosed tags.
     """
     markup = "".join(outside(markup, "<!--", "-->"))
     markup = "".join(_outside_tags(markup))
@@ -152,9 +153,9 @@ def _lightened(markup: str) -> str:
 
 
 def _without_open_marks(markup: str) -> str:
-    """Return markup whose signs that open nothing are entities, which the parser gives back as they were.
+    """Return markup with unmatched opening marks as entities, which the parser turns back into the same characters.
 
-    The parser looks for the end of whatever opens, and begins again after the sign where there is none.
+    The parser searches for the end of every opening mark, and starts again after the mark if there is none.
     """
     for sign, entities in OPENING_ENTITIES.items():
         markup = markup.replace(sign, entities)
@@ -178,7 +179,7 @@ def _without_open_marks(markup: str) -> str:
 
 
 def _outside_tags(markup: str) -> Iterator[str]:
-    """Yield the stretches of markup that are not inside a tag whose content is left out."""
+    """Yield the parts of markup outside tags whose content is removed."""
     place = 0
     unclosed: set[str] = set()
     for found in LEFT_OUT_TAG.finditer(markup):
@@ -198,7 +199,7 @@ def _outside_tags(markup: str) -> Iterator[str]:
 
 
 def _outside_nested(markup: str, marks: re.Pattern[str]) -> Iterator[str]:
-    """Yield the stretches of markup outside balanced pairs of marks; group 1 of the pattern is an opening one."""
+    """Yield the parts of markup outside balanced pairs of marks; group 1 of the pattern matches an opening mark."""
     opened: list[int] = []
     pairs: list[tuple[int, int]] = []
     for found in marks.finditer(markup):
@@ -245,7 +246,7 @@ def _words(code: Any, depth: int) -> Iterator[str]:
 
 
 def _tag_words(node: Any, depth: int) -> Iterator[str]:
-    """Yield the text inside a tag; list marks stay as they are written."""
+    """Yield the text inside a tag; list marks are kept as written."""
     name = str(node.tag).strip().lower()
     if name in LEFT_OUT_TAGS:
         return
@@ -259,7 +260,7 @@ def _tag_words(node: Any, depth: int) -> Iterator[str]:
 
 
 def _character(node: Any) -> str:
-    """Return the character that an entity stands for; a surrogate or one beyond Unicode becomes U+FFFD."""
+    """Return the character for an entity; U+FFFD for a surrogate or a number beyond Unicode."""
     try:
         character: str = node.normalize()
         character.encode()
@@ -269,7 +270,7 @@ def _character(node: Any) -> str:
 
 
 def _simplified(found: re.Match[str]) -> str:
-    """Return the simplified form of a conversion; what is in it where it gives no forms."""
+    """Return the simplified form of a conversion, or its content if it lists no forms."""
     body = found[1].rpartition("|")[2]
     forms = dict(re.findall(r"(zh(?:-\w+)?)\s*:\s*([^;]*)", body))
     for name in ("zh-hans", "zh-cn", "zh", "zh-sg", "zh-hant", "zh-tw", "zh-hk"):

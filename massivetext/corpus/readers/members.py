@@ -1,7 +1,7 @@
-"""Compressed archives member by member: the offset of each gzip member or zstd frame, and what follows a damaged one.
+"""Read compressed archives member by member, with the disk offset of each gzip member or zstd frame.
 
-A `.warc.gz` usually holds one gzip member for each record. Its index stores the offset of the member on disk. A damaged
-member costs that member only: reading resumes at the next one that begins as a record does.
+A `.warc.gz` usually holds one gzip member per record, and its index stores each member's offset on disk. A damaged
+member affects only itself: reading resumes at the next member with a valid header.
 """
 
 import re
@@ -14,35 +14,35 @@ from massivetext.errors import BadDocument
 
 READ_BYTES = 2**15
 EXPANDED_BYTES = 2**18
-"""Largest stretch that one call expands to (gzip)."""
+"""Maximum size of the output of one decompression call (gzip)."""
 HEADER_BYTES = 18
-"""What the header of a member takes, at most (zstd), or at least what is looked at (gzip: 10)."""
+"""Number of bytes held to check a member's header: the maximum size of a zstd header; gzip needs 10."""
 PROBED_BYTES = 2**12
 SALVAGED_BYTES = 2**9
-"""Before a flaw, members are expanded again in steps of this size, so that little of what is readable is lost."""
+"""Before a flaw, data is expanded again in steps of this size to keep as much readable content as possible."""
 GZIP_MARK = b"\x1f\x8b\x08"
 ZSTD_MARK = b"\x28\xb5\x2f\xfd"
 SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
 DICTIONARY_MARK = b"\x5d\x2a\x4d\x18"
-"""Opens the skippable frame that holds the dictionary of a `.warc.zst`; it is the first of the file."""
+"""Starts the skippable frame that holds the dictionary of a `.warc.zst`. It is the first frame of the file."""
 MAX_DICTIONARY_BYTES = 2**24
 
 
 class Stretch(NamedTuple):
-    """Some expanded bytes that follow those before, unless these ended with a flaw."""
+    """Expanded bytes that continue the previous stretch, unless that one ended with a flaw."""
 
     data: bytes
     begins: int | None = None
-    """Offset on disk of the member whose first bytes these are; None if they go on with the one before."""
+    """Offset on disk of the member that starts with these bytes; None if they continue a member."""
     flaw: str = ""
-    """Why nothing more of this member can be read; what comes next does not follow these bytes."""
+    """Why the rest of this member cannot be read; the next stretch does not continue this one."""
 
 
 def read_stretches(file: SourceFile, plain: re.Pattern[bytes]) -> Iterator[Stretch]:
-    """Yield the expanded bytes of a file; after a flaw, those from the next member on.
+    """Yield the expanded bytes of a file; after a flaw, continue with the next member.
 
-    plain: matches the beginning of a file that is not compressed, whatever its name says. Raises BadDocument when more
-    was expanded than the file's budget allows.
+    plain: matches the start of a file that is not compressed, whatever its name says. Raises BadDocument if the output
+    exceeds the file's budget.
     """
     budget = file.new_budget()
     with file.open() as stream:
@@ -50,12 +50,12 @@ def read_stretches(file: SourceFile, plain: re.Pattern[bytes]) -> Iterator[Stret
         if suffix in MEMBERS:
             yield from MEMBERS[suffix](stream, budget).stretches()
             return
-        # Nobody indexes bzip2 and xz files by member: their records have offsets in the expanded stream.
+        # bzip2 and xz files are not indexed by member: their records have offsets in the expanded stream.
         yield from _whole(expand(stream, suffix, budget) if suffix else stream, budget)
 
 
 def _compression(stream: BinaryIO, suffix: str, plain: re.Pattern[bytes]) -> str:
-    """Return how a file is compressed: what its first bytes say, else its suffix."""
+    """Return the suffix for a file's compression, from its first bytes, else from its name."""
     head = stream.read(PROBED_BYTES)
     stream.seek(0)
     if plain.match(head):
@@ -82,7 +82,7 @@ def _whole(stream: BinaryIO, budget: Budget) -> Iterator[Stretch]:
 
 
 class _Members:
-    """The members of a compressed file, one after the other."""
+    """Reads the members of a compressed file in order."""
 
     mark = b""
     name = ""
@@ -91,12 +91,12 @@ class _Members:
         self._stream = stream
         self._budget = budget
         self._held = b""
-        """Bytes that were read and not expanded yet."""
+        """Bytes read but not yet expanded."""
         self._at = 0
-        """Offset on disk of the first of them."""
+        """Offset on disk of the first held byte."""
 
     def stretches(self) -> Iterator[Stretch]:
-        """Yield what the members expand to, in order."""
+        """Yield the expanded bytes of all members, in order."""
         while self._more(len(self.mark)):
             begins = self._at
             if self._skips():
@@ -117,30 +117,30 @@ class _Members:
                 return
 
     def _skips(self) -> bool:
-        """Skip what is no member but may be between two; return whether there was such."""
+        """Skip data that may come between two members; return whether there was any."""
         return False
 
     def _member(self, begins: int) -> Iterator[Stretch]:
-        """Yield what the member at the beginning of the held bytes expands to, and drop it."""
+        """Yield the expanded bytes of the member at the start of the held bytes, and drop it."""
         raise NotImplementedError
 
     def _may_begin(self) -> bool:
-        """Return whether the held bytes, which begin with the mark, have the header of a member."""
+        """Return whether the held bytes, which start with the mark, contain a member's header."""
         raise NotImplementedError
 
     def _more(self, size: int) -> bool:
-        """Hold at least `size` bytes; return whether any are left, fewer than `size` at the end of the file."""
+        """Hold at least `size` bytes (fewer at the end of the file); return whether any are left."""
         while len(self._held) < size and (data := self._stream.read(READ_BYTES)):
             self._held += data
         return bool(self._held)
 
     def _drop(self, size: int) -> None:
-        """Go on by some held bytes."""
+        """Discard `size` held bytes."""
         self._held = self._held[size:]
         self._at += size
 
     def _resume(self, begins: int) -> bool:
-        """Go to the next member after a damaged one that begins at an offset; return whether there is one."""
+        """Advance to the next member after a damaged one at offset `begins`; return whether there is one."""
         if self._at > begins:
             self._stream.seek(begins + 1)
             self._held, self._at = b"", begins + 1
@@ -160,13 +160,13 @@ class _Members:
 
 
 class _GzipMembers(_Members):
-    """Gzip members."""
+    """Reads gzip members."""
 
     mark = GZIP_MARK
     name = "gzip member"
 
     def _may_begin(self) -> bool:
-        # Flags, level and operating system as RFC 1952 has them.
+        # Valid flags, level and operating system according to RFC 1952.
         header = self._held[:10]
         return len(header) == 10 and header[3] < 32 and header[8] in (0, 2, 4) and (header[9] < 14 or header[9] == 255)
 
@@ -191,7 +191,7 @@ class _GzipMembers(_Members):
 
 
 def _salvaged(expander: Any, data: bytes) -> bytes:
-    """Return what comes out of a damaged member, from where `expander` is, before the flaw shows."""
+    """Return what a damaged member yields before the flaw; expander: its state at the start of `data`."""
     gathered: list[bytes] = []
     try:
         while not expander.eof and (data or gathered[-1:] != [b""]):
@@ -203,7 +203,7 @@ def _salvaged(expander: Any, data: bytes) -> bytes:
 
 
 class _ZstdFrames(_Members):
-    """Zstd frames; the dictionary in the first of a `.warc.zst`, itself compressed or not, serves all others."""
+    """Reads zstd frames. A dictionary in the first frame, which may be compressed, applies to all others."""
 
     mark = ZSTD_MARK
     name = "zstd frame"
@@ -214,7 +214,7 @@ class _ZstdFrames(_Members):
         super().__init__(stream, budget)
         self._library = zstandard
         self._decompressor = zstandard.ZstdDecompressor()
-        # Too large a window is a MemoryError.
+        # zstandard raises MemoryError for a window that is too large.
         self._errors = (zstandard.ZstdError, MemoryError)
 
     def _may_begin(self) -> bool:
@@ -240,7 +240,7 @@ class _ZstdFrames(_Members):
         return True
 
     def _use_dictionary(self, data: bytes) -> None:
-        """Expand what follows with a dictionary; raise BadDocument if it is damaged."""
+        """Expand the following frames with a dictionary; raise BadDocument if it is damaged."""
         try:
             if data.startswith(ZSTD_MARK):
                 data = self._decompressor.decompress(data, max_output_size=MAX_DICTIONARY_BYTES)
@@ -252,7 +252,7 @@ class _ZstdFrames(_Members):
     def _member(self, begins: int) -> Iterator[Stretch]:
         frame = self._decompressor.decompressobj()
         first: int | None = begins
-        # The library gives all that a chunk expands to at once: the next one is as small as the last was dense.
+        # The library returns all output of a chunk at once, so adapt the chunk size to the previous expansion ratio.
         chunk_bytes = 512
         while not frame.eof:
             if not self._more(1):
@@ -274,5 +274,5 @@ MEMBERS: dict[str, type[_Members]] = {".gz": _GzipMembers, ".zst": _ZstdFrames}
 
 
 def _reason(error: Exception) -> str:
-    """Return what a library says of an error, in one line."""
+    """Return a library's error message in one line."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,6 +1,6 @@
-"""Jupyter notebooks: their text and code in order, one document each; outputs are left out.
+"""Read Jupyter notebooks: Markdown and code in order, one document each, without outputs.
 
-Text cells stay Markdown, and code cells become fenced blocks with the notebook's language. `meta` has the language.
+Text cells stay Markdown. Code cells become fenced blocks tagged with the notebook's language, which `meta` holds too.
 """
 
 from typing import Any
@@ -18,12 +18,12 @@ KINDS = {"markdown", "raw", "heading", "code"}
 
 
 class NotebookReader(WholeFileReader):
-    """Reads .ipynb of all versions."""
+    """Reads .ipynb files of all versions."""
 
     suffixes = (".ipynb",)
 
     def document(self, file: SourceFile, raw: bytes) -> Record:
-        """Return the notebook."""
+        """Return the notebook as one record."""
         text, language = notebook_text(raw)
         meta = {"programming_language": language}
         text = clean_surrogates(text)
@@ -32,14 +32,14 @@ class NotebookReader(WholeFileReader):
 
 
 def notebook_text(raw: bytes) -> tuple[str, str | None]:
-    """Return a notebook's text and the language of its code; raise BadDocument if it is no notebook."""
+    """Return a notebook's text and the language of its code; raise BadDocument if it is not a notebook."""
     try:
         notebook = orjson.loads(raw.removeprefix(b"\xef\xbb\xbf"))
     except ValueError:
         raise BadDocument("broken JSON") from None
     if not isinstance(notebook, dict):
         raise BadDocument("no notebook: the JSON is no object")
-    # Until version 3 the cells were in worksheets.
+    # Until version 3, worksheets held the cells.
     sheets = [notebook, *(sheet for sheet in _list(notebook.get("worksheets")) if isinstance(sheet, dict))]
     cells = [cell for sheet in sheets for cell in _list(sheet.get("cells")) if isinstance(cell, dict)]
     if "cells" not in notebook and "worksheets" not in notebook:
@@ -51,7 +51,7 @@ def notebook_text(raw: bytes) -> tuple[str, str | None]:
 
 
 def _cell_text(cell: dict[str, Any], language: str) -> str:
-    """Return the text of a cell; empty where it has none."""
+    """Return the text of a cell, or "" if it has none."""
     kind = cell.get("cell_type")
     source = cell.get("source", cell.get("input", ""))
     text = "".join(part for part in source if isinstance(part, str)) if isinstance(source, list) else source
@@ -68,10 +68,10 @@ def _cell_text(cell: dict[str, Any], language: str) -> str:
 
 
 def _list(value: Any) -> list[Any]:
-    """Return a value if it is a list, else an empty one."""
+    """Return the value if it is a list, else an empty list."""
     return value if isinstance(value, list) else []
 
 
 def _object(value: Any) -> dict[str, Any]:
-    """Return a value if it is an object, else an empty one."""
+    """Return the value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}

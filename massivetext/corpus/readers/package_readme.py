@@ -1,4 +1,4 @@
-"""The long descriptions of installed packages, mostly their README, from the metadata that pip keeps."""
+"""Read the long descriptions of installed packages (usually their README) from the metadata that pip keeps."""
 
 import json
 import re
@@ -20,11 +20,11 @@ PICTURES = re.compile(
     rf"|^(?=[ \t]*\|)[ \t|]*+{NAME}(?: *+\|[ \t]*+\|[ \t|]*+{NAME})*+ *+\|[ \t|]*+$(?<!-\|)",
     re.DOTALL | re.MULTILINE,
 )
-"""What stands for pictures and layout: images of Markdown, HTML and reStructuredText, badges, tags."""
+"""Pictures and layout: Markdown, HTML and reStructuredText images, badges, and layout tags."""
 
 
 def without_pictures(text: str) -> str:
-    """Return a README's text without pictures, badges and layout tags, and without the gaps that they leave."""
+    """Return a README's text without pictures, badges and layout tags, and without the gaps they leave."""
     text = "".join(outside(text, "<!--", "-->"))
     text = re.sub(r"(?<![ \t])[ \t]++$", "", PICTURES.sub("", text), flags=re.MULTILINE)
     return re.sub(r"\n{4,}", "\n\n\n", text).strip("\n") + "\n"
@@ -44,7 +44,7 @@ class ReadmeReader(Reader):
         return True
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the description; a package without one yields none."""
+        """Yield the description as one record; a package without one yields none."""
         if piece.file.size > self.source.max_record_bytes:
             yield bad_record("0", piece.file.size, TOO_LONG)
             return
@@ -54,7 +54,7 @@ class ReadmeReader(Reader):
         headers = BytesParser().parsebytes(head + b"\n\n", headersonly=True)
         text, invalid, _ = decode_file(body, self.source.encoding)
         if not text.strip():
-            # Metadata before version 2.1 holds the description as a header, continued with "        |" or spaces.
+            # Metadata before version 2.1 holds the description in a header, continued with "        |" or spaces.
             lines = str(headers.get("Description") or "").splitlines()
             text = "\n".join(line.removeprefix("       |").removeprefix("        ") for line in lines)
         if text.strip() and text.strip() != "UNKNOWN":
@@ -62,7 +62,7 @@ class ReadmeReader(Reader):
 
 
 def _fields(headers: Message) -> Fields:
-    """Return what the headers say of the package."""
+    """Return the package's metadata from its headers."""
     license_name = headers.get("License-Expression") or headers.get("License")
     meta = {"package": str(headers.get("Name")), "version": str(headers.get("Version"))}
     return Fields(

@@ -1,4 +1,4 @@
-"""Parquet with a text column."""
+"""Read Parquet files with a text column."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,18 +13,18 @@ from massivetext.corpus.readers.streams import Piece, SourceFile, is_damage
 from massivetext.errors import BadDocument, DataError
 
 ROW_BYTES = 8
-"""What a row counts for at least, against what the file may expand to."""
+"""Minimum number of bytes that a row counts against the expansion limit."""
 
 
 class ParquetReader(Reader):
-    """Reads .parquet, row group by row group; structs and lists of strings are read as JSON lines' are."""
+    """Reads .parquet, one row group at a time. Structs and lists of strings are handled as in JSON Lines."""
 
     suffixes = (".parquet",)
 
     version = 3
 
     def check(self, files: list[SourceFile]) -> None:
-        """Choose the text column: that of the first file which has one. What other files lack is said on reading them.
+        """Choose the text column of the first file that has one; files without it are reported when read.
 
         Raises DataError if no file has one.
         """
@@ -39,7 +39,7 @@ class ParquetReader(Reader):
             raise refused[0]
 
     def _schema(self, file: SourceFile) -> pa.Schema:
-        """Return a file's schema; raise DataError if it is no Parquet file."""
+        """Return a file's schema; raise DataError if it is not a readable Parquet file."""
         try:
             with file.open() as stream:
                 return pq.read_schema(stream)
@@ -49,7 +49,7 @@ class ParquetReader(Reader):
             raise DataError(f"{file.path} is no readable Parquet file ({error}); remove it or write it again") from None
 
     def _column(self, schema: pa.Schema, file: SourceFile, wanted: str | None) -> str:
-        """Return the name of the text column; raise DataError if there is none, or if it holds no strings."""
+        """Return the name of the text column; raise DataError if there is none or it does not hold strings."""
         columns = {field.name: _is_string(field.type) for field in schema}
         paths = {path for field in schema for path in _string_paths(field.type, field.name)}
         column = choose_text_column(wanted, columns, str(file.path), paths)
@@ -69,7 +69,7 @@ class ParquetReader(Reader):
         except (pa.ArrowInvalid, OSError) as error:
             if not is_damage(error):
                 raise
-            # Reading will list it.
+            # Reading reports it.
             return [Piece(file)]
         starts, size = [0], 0
         for group in range(metadata.num_row_groups):
@@ -80,15 +80,15 @@ class ParquetReader(Reader):
         return [Piece(file, start, end) for start, end in zip(starts, [*starts[1:], metadata.num_row_groups])]
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record a row."""
+        """Yield one record per row."""
         try:
             schema = self._schema(piece.file)
             column = self._column(schema, piece.file, self._chosen)
         except DataError as error:
-            # What is listed in a corpus does not tell where its sources lay.
+            # Reports stored in a corpus must not reveal the folders of its sources.
             raise BadDocument(str(error).replace(str(piece.file.path), piece.file.path.name)) from None
         path = path_of(column, schema.names)
-        # Of structs only the scalars are read, which `meta` shows, unless the text or `where` needs the rest.
+        # Of structs, read only the scalars, which go to `meta`, unless the text or `where` needs the rest.
         wanted = {path[0], *(path_of(name, schema.names)[0] for name in self.source.where)}
         kept = [
             name
@@ -112,7 +112,7 @@ class ParquetReader(Reader):
     def _rows(
         self, opened: pq.ParquetFile, group: int, kept: list[str], path: tuple[str, ...], rows: int
     ) -> Iterator[Record]:
-        """Yield the records of a row group; rows: how many are read at once."""
+        """Yield the records of a row group; rows: number of rows to read at once."""
         row = 0
         for batch in opened.iter_batches(rows, row_groups=[group], columns=kept, use_threads=False):
             for values in _rows_of(batch):
@@ -135,7 +135,7 @@ class ParquetReader(Reader):
 
 
 def _rows_of(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
-    """Return the rows of a batch; None for those whose strings are not UTF-8, which Parquet does not check."""
+    """Return the rows of a batch; None for rows with invalid UTF-8, which Parquet does not check."""
     try:
         rows: list[dict[str, Any] | None] = batch.to_pylist()
     except UnicodeDecodeError:
@@ -184,7 +184,7 @@ def _scalars_of(field: pa.Field) -> list[str]:
 
 
 def _is_scalar(kind: pa.DataType) -> bool:
-    """Return whether a column of this type holds strings, numbers or truth values."""
+    """Return whether a column of this type holds strings, numbers or booleans."""
     return _is_string(kind) or bool(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     )

@@ -1,7 +1,7 @@
-"""How much of a Parquet file may be expanded at once: a few hundred bytes of it can stand for gigabytes.
+"""Limit how much of a Parquet file is expanded at once: a few hundred bytes can expand to gigabytes.
 
-A dictionary holds each string once, however many rows repeat it, so a batch can be far larger than the file. Before a
-row group is read, its dictionaries are, and batches get as few rows as their longest string demands.
+A dictionary stores each string once, however many rows repeat it, so a batch can be far larger than the file. Before a
+row group is read, its dictionaries are read, and the longest string decides how many rows a batch gets.
 """
 
 from typing import Any, BinaryIO
@@ -20,9 +20,9 @@ DICTIONARY = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 
 
 def rows_at_once(stream: BinaryIO, metadata: Any, group: int, kept: list[str], budget: Budget) -> int:
-    """Return how many rows of a row group to read at once, so that a batch has about BATCH_BYTES or is one row.
+    """Return the number of rows to read at once, so that a batch has about BATCH_BYTES or is a single row.
 
-    metadata: of the file; kept: the columns that are read. Raises BadDocument if a column, or a single row, expands to
+    metadata: of the file. kept: the columns that are read. Raises BadDocument if a column, or a single row, expands to
     more than the budget allows.
     """
     described = metadata.row_group(group)
@@ -38,14 +38,14 @@ def rows_at_once(stream: BinaryIO, metadata: Any, group: int, kept: list[str], b
         if is_listed and size * per_row * min(BATCH_ROWS, rows) > BATCH_BYTES:
             longest = _longest(stream, group, chunk.path_in_schema)
             if "." in chunk.path_in_schema and longest * chunk.num_values > budget.allowed_bytes:
-                # How the values of lists fall on rows is not known before they are read.
+                # How the values of lists are distributed over rows is unknown before they are read.
                 raise BadDocument(budget.message)
             most = max(most, longest * per_row)
     return max(1, min(BATCH_ROWS, BATCH_BYTES // most))
 
 
 def _longest(stream: BinaryIO, group: int, column: str) -> int:
-    """Return the bytes of the longest string in a column's dictionary; only the dictionary and one row are read."""
+    """Return the size in bytes of the longest string in a column's dictionary, reading only that and one row."""
     with pq.ParquetFile(stream, read_dictionary=[column]) as opened:
         batches = opened.iter_batches(1, row_groups=[group], columns=[column], use_threads=False)
         first = next(batches, None)
@@ -53,7 +53,7 @@ def _longest(stream: BinaryIO, group: int, column: str) -> int:
 
 
 def _longest_in(array: pa.Array) -> int:
-    """Return the bytes of the longest string in the dictionaries of an array, or of those nested in it."""
+    """Return the size in bytes of the longest string in an array's dictionaries, including nested ones."""
     if isinstance(array, pa.DictionaryArray):
         return pc.max(pc.binary_length(array.dictionary)).as_py() or 0
     if isinstance(array, pa.StructArray):

@@ -1,7 +1,7 @@
-"""Python sources as three kinds of text: code without its docstrings, docstrings without their code, help topics.
+"""Read Python sources as three kinds of text: code without docstrings, docstrings without code, and help topics.
 
-Docstrings are found with one regular expression over the file's strings and comments, twenty times as fast as the
-syntax tree; the tests hold it against the tree on the whole standard library.
+Docstrings are found with one regular expression for strings and comments, which is twenty times as fast as parsing the
+syntax tree. A test compares the two on the whole standard library.
 """
 
 import ast
@@ -19,7 +19,7 @@ from massivetext.corpus.readers.text import decode_file
 from massivetext.errors import BadDocument
 
 MIN_DOCSTRING_CHARACTERS = 80
-"""Shorter docstrings ("Return the name.") say little without their code and are left out of `python_docs`."""
+"""Shorter docstrings ("Return the name.") say little without their code, so `python_docs` leaves them out."""
 
 TOKENS = re.compile(
     r"#[^\n]*"
@@ -29,8 +29,8 @@ TOKENS = re.compile(
     r"|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+(?:'|(?P<open_4>(?=\n)|\\?\Z))",
     re.DOTALL,
 )
-"""A comment or a string literal without its prefix, whichever comes first; one that is not closed, as in no valid
-source, has a named group and goes to the end of its line, or of the file."""
+"""A comment or a string literal without its prefix, whichever comes first. An unclosed literal, which valid source
+never has, matches a named group and extends to the end of its line or of the file."""
 STATEMENT = re.compile(
     r"^([ \t]*)(async[ \t]+def|def|class|if|elif|else|for|while|try|except|finally|with|match|case)\b", re.MULTILINE
 )
@@ -40,26 +40,26 @@ ESCAPES = re.compile(
 SIMPLE_ESCAPES = {"\n": "", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 MAX_INDENT = 400
 HEADER_CHARACTERS = 4000
-"""How far before a docstring its `def` or `class` may begin."""
+"""Maximum distance from a docstring back to the start of its `def` or `class`."""
 
 
 class Docstring(NamedTuple):
     """One docstring in a source text."""
 
     start: int
-    """First character of the literal, its prefix included."""
+    """Offset of the literal's first character, including its prefix."""
     end: int
-    """Character after the literal."""
+    """Offset after the literal."""
     indent: str
-    """What is before it on its line."""
+    """The whitespace before it on its line."""
     value: str
-    """The string, with escapes resolved, indentation as written."""
+    """The string with escapes resolved and indentation unchanged."""
 
 
 def find_docstrings(source: str) -> list[Docstring]:
-    """Return the docstrings of the module, its classes and functions, in order of appearance.
+    """Return the docstrings of the module and its classes and functions, in order of appearance.
 
-    source: text of a module with "\\n" line ends. One on the line of its `def` is not seen.
+    source: text of a module with "\\n" line ends. A docstring on the same line as its `def` is not found.
     """
     found = []
     last_character, previous_end, line_start, begun = "", 0, 0, 0
@@ -72,7 +72,7 @@ def find_docstrings(source: str) -> list[Docstring]:
             continue
         line_start = source.rfind("\n", begun, start) + 1 or line_start
         begun = start
-        # On a long line nothing is a docstring, and each of its strings would be compared with all before it.
+        # A long line holds no docstring, and comparing each of its strings with everything before it would be slow.
         before = source[line_start:start] if start - line_start <= MAX_INDENT else "..."
         prefix = before.lstrip()
         if prefix:
@@ -90,7 +90,7 @@ def find_docstrings(source: str) -> list[Docstring]:
 
 
 def _line_end(source: str, position: int) -> int:
-    """Return where the line that holds `position` ends, before its line feed."""
+    """Return the offset of the end of the line that contains `position`, before its line feed."""
     end = source.find("\n", position)
     return len(source) if end < 0 else end
 
@@ -100,7 +100,7 @@ def _opens_body(source: str, line_start: int, indent: str) -> bool:
     before = source[source.rfind("\n", 0, line_start - 1) + 1 : line_start]
     header = STATEMENT.match(before)
     if header and len(header.group(1)) < len(indent) and before.count("(") == before.count(")"):
-        # Most headers are one line. A parenthesis in a string of it may make it look open: then look closer.
+        # Most headers are one line. A parenthesis in a string can make one look open; then the code below checks it.
         return header.group(2).endswith(("def", "class"))
     window = source[max(0, line_start - HEADER_CHARACTERS) : line_start]
     header = None
@@ -114,7 +114,7 @@ def _opens_body(source: str, line_start: int, indent: str) -> bool:
 
 
 def _value(literal: str, prefix: str) -> str:
-    """Return the string that a literal without its prefix spells."""
+    """Return the value of a string literal given without its prefix."""
     quotes = 3 if literal.startswith(('"""', "'''")) else 1
     body = literal[quotes:-quotes]
     if "\\" not in body or prefix in ("r", "R"):
@@ -123,7 +123,7 @@ def _value(literal: str, prefix: str) -> str:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    """Return the character that an escape sequence spells."""
+    """Return the character for an escape sequence."""
     code = match.group(1)
     if code in SIMPLE_ESCAPES:
         return SIMPLE_ESCAPES[code]
@@ -138,7 +138,7 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def without_docstrings(source: str) -> str:
-    """Return the source without docstrings; a body that was nothing else becomes `pass`. Comments stay."""
+    """Return the source without docstrings, comments kept; a body of only a docstring becomes `pass`."""
     parts, position = [], 0
     for docstring in find_docstrings(source):
         line_start = docstring.start - len(docstring.indent)
@@ -148,7 +148,7 @@ def without_docstrings(source: str) -> str:
             continue
         parts.append(source[position:line_start])
         position = _line_end(source, docstring.end) + 1
-        # A blank line that set the docstring off from the code goes with it.
+        # Also remove a blank line that separated the docstring from the code.
         following = _line_end(source, position)
         if position < len(source) and not source[position:following].strip():
             position = following + 1
@@ -156,7 +156,7 @@ def without_docstrings(source: str) -> str:
 
 
 def _is_whole_body(source: str, docstring: Docstring) -> bool:
-    """Return whether no statement follows the docstring at its indentation."""
+    """Return whether no statement follows the docstring in its body."""
     position = _line_end(source, docstring.end) + 1
     while position < len(source):
         end = _line_end(source, position)
@@ -171,7 +171,7 @@ TOPICS_TABLE = re.compile(r"^topics\s*=\s*\{", re.MULTILINE)
 
 
 class PythonReader(Reader):
-    """What the three readers share: one .py file in, decoded as Python says, with "\\n" line ends."""
+    """Base of the three readers: decodes a .py file as Python does and normalises line ends to "\\n"."""
 
     version = 2
     suffixes = ()
@@ -181,11 +181,11 @@ class PythonReader(Reader):
         return uri.endswith(".py")
 
     def is_whole_file(self) -> bool:
-        """Return True: code and docstrings of one file fall on one side of the split."""
+        """Return True: code and docstrings of one file stay on the same side of the split."""
         return True
 
     def load(self, piece: Piece) -> tuple[str, bytes, bool]:
-        """Return text and bytes of a source file and whether bytes did not fit; raise BadDocument if it is too long."""
+        """Return (text, bytes, whether some were invalid) of a source file; raise BadDocument if it is too long."""
         if piece.file.size > self.source.max_record_bytes:
             raise BadDocument(TOO_LONG)
         with piece.file.open() as stream:
@@ -200,11 +200,11 @@ class PythonReader(Reader):
         return text.replace("\r\n", "\n").replace("\r", "\n"), raw, invalid
 
     def text_of(self, source: str) -> str:
-        """Return the part of a source text that is wanted; empty if there is none."""
+        """Return the requested part of a source text, or "" if there is none."""
         raise NotImplementedError
 
     def records(self, source: str, raw: bytes, invalid: bool) -> Iterator[Record]:
-        """Yield what is wanted of a source text; nothing if it has nothing of the kind."""
+        """Yield the requested parts of a source text; nothing if it has none."""
         raise NotImplementedError
 
     def read(self, piece: Piece) -> Iterator[Record]:
@@ -217,7 +217,7 @@ class PythonReader(Reader):
 
 
 class CodeReader(PythonReader):
-    """Code with its comments, without its docstrings."""
+    """Reads code with its comments but without its docstrings."""
 
     def records(self, source: str, raw: bytes, invalid: bool) -> Iterator[Record]:
         """Yield the code as one record."""
@@ -225,13 +225,13 @@ class CodeReader(PythonReader):
 
 
 class DocsReader(PythonReader):
-    """The docstrings of a file, in order, each once, with a blank line between them.
+    """Reads the docstrings of a file in order, each once, with a blank line between them.
 
-    A module that is a table of help topics (`topics = {...}`, as pydoc_data.topics is) gives those instead.
+    A module that is a table of help topics (`topics = {...}`, such as pydoc_data.topics) yields those instead.
     """
 
     def records(self, source: str, raw: bytes, invalid: bool) -> Iterator[Record]:
-        """Yield the docstrings that are not short as one record, or each help topic as one."""
+        """Yield the docstrings that are long enough as one record, or each help topic as one record."""
         if TOPICS_TABLE.search(source):
             yield from topics(source, invalid)
             return
@@ -242,15 +242,15 @@ class DocsReader(PythonReader):
 
 
 class TopicsReader(PythonReader):
-    """The language reference that `help()` shows (`pydoc_data/topics.py`): one document for each topic."""
+    """Reads the language reference behind `help()` (`pydoc_data/topics.py`), one document per topic."""
 
     def records(self, source: str, raw: bytes, invalid: bool) -> Iterator[Record]:
-        """Yield the topics by name."""
+        """Yield the topics sorted by name."""
         yield from topics(source, invalid)
 
 
 def topics(source: str, invalid: bool) -> Iterator[Record]:
-    """Yield the help topics in a source text by name; each may fall on another side of the split."""
+    """Yield the help topics in a source text, sorted by name; each is assigned to a split side separately."""
     try:
         value = next(node.value for node in ast.parse(source).body if isinstance(node, ast.Assign))
         table = ast.literal_eval(value)

@@ -1,4 +1,4 @@
-"""What all readers share: records, what is said of them, and how a reader is asked for them."""
+"""Define what all readers share: records, their fields, and the `Reader` interface."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -21,60 +21,61 @@ NO_ARTICLE = "not an article"
 NO_PAGE = "an answer that brought no page"
 NO_TEXT = "not text"
 UNREAD = "of a format that is not read"
-"""Said of a member of an archive; such records are counted by suffix and are no rows of the corpus."""
+"""Reason for a member of an archive without a reader. Such records are counted by suffix and are not rows of the
+corpus."""
 EXPECTED = frozenset({EMPTY, REDIRECT, NO_ARTICLE, NO_PAGE, NO_TEXT})
-"""Reasons for which a sound file holds records without a document: dropped and counted, but not listed as bad."""
+"""Reasons why an intact file holds records without a document. They are dropped and counted, but not listed as bad."""
 
 
 class Record(NamedTuple):
-    """One record as read: its place, its size and digest in the file, and its text or why there is none."""
+    """One record as read: its position, size and digest in the file, and its text or the reason why there is none."""
 
     place: str
-    """Where in the file: byte offset in the decompressed stream, or row_group:row, or indices in a JSON file."""
+    """Position in the file: byte offset in the decompressed stream, row_group:row, or the indices in a JSON file."""
     raw_bytes: int
     raw_digest: str
     text: str
     bad: str = ""
-    """Why the record is set aside; empty if it is good."""
+    """Why the record is skipped; empty if it is good."""
     invalid: bool = False
-    """Whether bytes did not fit the encoding and became U+FFFD."""
+    """Whether invalid bytes were replaced with U+FFFD."""
     member: str = ""
     """Name inside the file, for files that hold several named texts."""
     fields: "Fields | None" = None
 
 
 class Fields(NamedTuple):
-    """What a record says about its text."""
+    """The other fields of a record."""
 
     language: str | None = None
     license: str | None = None
     url: str | None = None
     created_at: str | None = None
     meta: str | None = None
-    """The other scalar fields, as JSON."""
+    """All other scalar fields as JSON."""
 
 
 record_of: Callable[[tuple[str, int, str, str, str, bool, str, Fields | None]], Record] = partial(tuple.__new__, Record)
-"""Return the record with these values, all of them, in half the time that `Record(...)` takes."""
+"""Return the record with exactly these values, in half the time that `Record(...)` takes."""
 
 
 class Reader(ABC):
-    """Reads one format."""
+    """Base class of all readers; each reads one format."""
 
     version: ClassVar[int] = 1
-    """Grows whenever the same file could give other records."""
+    """Increase it whenever the same file could give other records."""
     suffixes: ClassVar[tuple[str, ...]] = ()
-    """Suffixes that `format: auto` takes for this format; a compressed file's suffix before .gz and the like counts."""
+    """Suffixes that `format: auto` reads with this format. Of a compressed file, the suffix before .gz etc. counts."""
 
     def __init__(self, source: SourceSettings) -> None:
         self.source = source
 
     def is_whole_file(self) -> bool:
-        """Return whether a file is one record, so that what comes from one file falls on one side of the split."""
+        """Return whether a file is one record, so that all of its content falls on the same side of the split."""
         return False
 
     def takes(self, uri: str) -> bool:
-        """Return whether the format reads this file where a folder, not the file itself, was named."""
+        """Return whether the reader takes this file if it is found in a folder and not named itself."""
         return plain_suffix(uri) in self.suffixes
 
     def lacks_package(self, name: str) -> bool:
@@ -82,22 +83,22 @@ class Reader(ABC):
         return False
 
     def check(self, files: list[SourceFile]) -> None:
-        """Raise DataError if the source cannot be read as asked; look at little."""
+        """Raise DataError if the source cannot be read as requested, reading as little as possible."""
         return None
 
     def choices(self) -> list[dict[str, Any]]:
-        """Return what `check` inferred about how the files are written, for the log and the manifest."""
+        """Return what `check` inferred about the files' format, for the log and the manifest."""
         return []
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
-        """Return the pieces of a file, in order, about `piece_bytes` each where the format can be cut."""
+        """Return the pieces of a file in order, of about `piece_bytes` each if the format can be split."""
         return [Piece(file)]
 
     @abstractmethod
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the records of a piece in the order of the file; a bad record is yielded as such, not raised.
+        """Yield the records of a piece in file order; a bad record is yielded, not raised.
 
-        Where the rest of the file cannot be read, BadDocument is raised after the records before.
+        If the rest of the file cannot be read, raises BadDocument after the records before it.
         """
 
 
@@ -113,16 +114,16 @@ digest: Callable[[bytes], str] = xxhash.xxh3_128_hexdigest
 
 
 def bad_record(place: str, raw_bytes: int, reason: str, raw: bytes = b"", member: str = "") -> Record:
-    """Return a record that is set aside; `raw` is digested where it was read."""
+    """Return a record that reports why it is skipped; raw: its bytes, digested if they were read."""
     return Record(place, raw_bytes, digest(raw) if raw else "", "", reason, member=member)
 
 
 def line_records(
     piece: Piece, source: SourceSettings, record_of: Callable[[Line, bytes, Decoder], Record | None]
 ) -> Iterator[Record]:
-    """Yield what `record_of` (line, bytes, decoder) makes of each line of a piece, but for None.
+    """Yield the result of `record_of(line, bytes, decoder)` for each line of a piece, except None.
 
-    A line that is too long, and one for which it raises BadDocument, is set aside.
+    A line that is too long, or for which `record_of` raises BadDocument, gives a bad record.
     """
     stream, decoder = open_lines(piece.file, source.encoding)
     with stream:

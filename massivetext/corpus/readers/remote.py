@@ -1,7 +1,7 @@
-"""Sources that lie elsewhere: `s3://bucket/key`, `hf://datasets/owner/name`, whatever fsspec opens.
+"""Find the files of remote sources: `s3://bucket/key`, `hf://datasets/owner/name`, and any other fsspec URL.
 
-Files are read where they lie, block by block; nothing is copied first. They are told apart by name, size and time of
-change as files on disk are, or by the tag that the store gives them where it has no time.
+Files are read in place, block by block, without a copy. As on disk, a file is identified by name, size and modification
+time, or by the store's tag (such as an ETag).
 """
 
 import glob
@@ -17,19 +17,19 @@ from massivetext.errors import ConfigError, DataError
 
 BLOCK_BYTES = 2**23
 CHANGED = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created", "last_commit", "md5")
-"""What stores call that which changes with a file, the surest first."""
+"""Names that stores use for a value that changes with the file, most reliable first."""
 
 
 def is_remote(path: str) -> bool:
-    """Return whether a path as written names a place of fsspec."""
+    """Return whether a path is an fsspec URL."""
     return "://" in path
 
 
 def remote_files(written: str, source: SourceSettings) -> list[tuple[SourceFile, bool]]:
-    """Return the files that a remote path names, each with whether it was named itself or by a pattern.
+    """Return (file, whether the path or its pattern named it directly) for each file of a remote path.
 
-    A path is a file, a folder (hidden files and folders left out) or a pattern. Errors: ConfigError for a protocol that
-    is not known or whose package is missing, DataError where nothing is found or nothing answers.
+    A path is a file, a folder (hidden files and folders are skipped) or a pattern. Raises ConfigError if the protocol
+    is unknown or its package is missing, DataError if nothing is found or the store does not answer.
     """
     from fsspec.core import url_to_fs
 
@@ -62,7 +62,7 @@ def remote_files(written: str, source: SourceSettings) -> list[tuple[SourceFile,
 
 
 def _remote_file(system: Any, name: str, uri: str, facts: dict[str, Any], source: SourceSettings) -> SourceFile:
-    """Return a remote file as readers know files."""
+    """Return a remote file as a `SourceFile`."""
     tag = next((str(facts[key]) for key in CHANGED if facts.get(key) is not None), "")
 
     def content() -> BinaryIO:

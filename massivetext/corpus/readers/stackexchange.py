@@ -1,7 +1,7 @@
-"""Stack Exchange dumps: the questions and answers of `Posts.xml`, a document each.
+"""Read Stack Exchange dumps: the questions and answers of `Posts.xml`, one document each.
 
-A question begins with its title. Answers come later in the dump than their questions, often by millions of posts, so
-joining them would need all of it in memory; `meta` has what joins them: `post_id`, `post_type`, `parent_id`.
+A question begins with its title. Answers come after their questions, often millions of posts later, so joining them
+would require the whole dump in memory. `meta` has the keys for joining: `post_id`, `post_type`, `parent_id`.
 """
 
 from collections.abc import Iterator
@@ -17,22 +17,22 @@ QUESTION, ANSWER = "1", "2"
 
 
 class StackExchangeReader(Reader):
-    """Reads Posts.xml; other kinds of posts (wiki excerpts, elections) are left out."""
+    """Reads Posts.xml. Other kinds of posts (wiki excerpts, elections) are skipped."""
 
     def takes(self, uri: str) -> bool:
         """Return whether the file is a dump's table of posts."""
         return "Posts.xml" in uri.rsplit("/", 1)[-1]
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
-        """Return the file cut at lines: each post has its own."""
+        """Return the file cut at line boundaries; each post is one line."""
         return cut_at_lines(file, piece_bytes, blank=False)
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record for each post."""
+        """Yield one record per post."""
         return line_records(piece, self.source, self._record)
 
     def _record(self, line: Line, data: bytes, decoder: Decoder) -> Record | None:
-        """Return the record of one post, whose body is HTML; None if the line holds none."""
+        """Return the record of one post, with its HTML body as plain text; None if the line is not a post."""
         if not data.lstrip().startswith(b"<row"):
             return None
         post = parse_element(data.strip())
@@ -54,7 +54,7 @@ class StackExchangeReader(Reader):
 
 
 def _number(value: str | None) -> int | None:
-    """Return a whole number, or None where there is none."""
+    """Return the value as an integer; None if it is not one."""
     try:
         return int(value or "")
     except ValueError:

@@ -1,6 +1,6 @@
-"""The bytes of input files: opened, decompressed within limits, cut at lines.
+"""Open input files, decompress them within limits, and cut them at lines.
 
-Whatever is wrong with a compressed file is raised as BadDocument where it is met, after all that could be read.
+Damage in a compressed file raises BadDocument where it occurs, after everything before it was returned.
 """
 
 import bz2
@@ -22,25 +22,25 @@ from massivetext.errors import BadDocument
 
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 TAR_SUFFIXES = {".tar": "", ".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
-"""Suffixes of tar archives, and how they are compressed."""
+"""Suffix of a tar archive -> suffix of its compression."""
 ESCAPE_LIKE = re.compile(r"\\(?=x[0-9a-f]{2})")
 BUFFER_BYTES = 2**17
 SKIP_BYTES = 2**20
 CUT = "cut short: the file ends before its content does"
 ALWAYS_ALLOWED_BYTES = 2**28
-"""What a compressed file may expand to, however small it is."""
+"""A compressed file may always expand to this size, however small it is."""
 
 
 def is_damage(error: Exception) -> bool:
-    """Return whether an error is a complaint about what was read; one of the disk has a number of its own.
+    """Return whether an error is about the content of a file, not the disk (such errors have an errno).
 
-    A place before the file's beginning, to which damaged archives point, is EINVAL.
+    EINVAL also counts as damage: damaged archives can point to an offset before the start of the file.
     """
     return not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
 
 
 class Budget:
-    """How many bytes a compressed file, with all that is nested in it, may still expand to."""
+    """Number of bytes that a compressed file, including everything nested in it, may still expand to."""
 
     def __init__(self, allowed_bytes: int) -> None:
         self.allowed_bytes = allowed_bytes
@@ -48,16 +48,16 @@ class Budget:
 
     @property
     def is_spent(self) -> bool:
-        """Whether more was asked for than there was."""
+        """Whether more bytes were requested than the budget had."""
         return self._left < 0
 
     @property
     def message(self) -> str:
-        """What is said where more was asked for."""
+        """The error message for an exceeded budget."""
         return f"expands to more than {self.allowed_bytes} bytes (see max_expansion)"
 
     def spend(self, size: int) -> None:
-        """Take `size` bytes off; raise BadDocument if there are not as many."""
+        """Subtract `size` bytes; raise BadDocument if fewer are left."""
         self._left -= size
         if self._left < 0:
             raise BadDocument(self.message)
@@ -68,41 +68,41 @@ class SourceFile(NamedTuple):
 
     path: Path
     uri: str
-    """Path relative to the source's root, with `/`; for a built-in root it begins with the root's name."""
+    """Path relative to the source's root, with `/`. Under a built-in root it starts with the root's name."""
     size: int
-    """Bytes on disk (of a member: expanded)."""
+    """Bytes on disk (for a member: expanded)."""
     changed_ns: int
-    """Time of last change, nanoseconds."""
+    """Modification time in nanoseconds."""
     format: str
-    """Name of its reader."""
+    """Name of the format whose reader takes it."""
     max_expansion: int = 250
-    """See the source's setting."""
+    """Maximum expansion factor; see the source's setting."""
     content: Callable[[], BinaryIO] | None = None
     """Opens a member's bytes; None for a file on disk."""
     budget: Budget | None = None
-    """What a member may expand to; None for a file on disk, which gets its own each time it is opened."""
+    """Limit on a member's expanded bytes; None for a file on disk, which gets a new budget each time it is opened."""
 
     def open(self) -> BinaryIO:
-        """Return the file's own bytes, as they are, as a buffered stream that can be sought in."""
+        """Return the file's raw bytes as a buffered, seekable stream."""
         return self.content() if self.content else open(self.path, "rb", buffering=BUFFER_BYTES)
 
     def new_budget(self) -> Budget:
-        """Return what the file may expand to when it is read once."""
+        """Return the budget for reading the file once."""
         return self.budget or Budget(max(ALWAYS_ALLOWED_BYTES, self.size * self.max_expansion))
 
 
 class Piece(NamedTuple):
-    """A file, or the part of one that is read at a stretch."""
+    """A file, or a part of it that is read in one task."""
 
     file: SourceFile
     start: int = 0
-    """First byte (row group in Parquet)."""
+    """First byte (in Parquet: row group)."""
     end: int | None = None
-    """Byte (row group) after the last; None is the end of the file."""
+    """Byte (row group) after the last; None means the end of the file."""
 
     @property
     def disk_bytes(self) -> int:
-        """About how many bytes on disk it is; of a Parquet file the first piece counts as the whole file."""
+        """Approximate number of bytes on disk; the first piece of a Parquet file counts as the whole file."""
         if self.file.format == "parquet" or (self.end is None and not self.start):
             return self.file.size if not self.start else 0
         return (self.file.size if self.end is None else self.end) - self.start
@@ -120,7 +120,7 @@ def portable_name(name: str) -> str:
 
 
 def plain_suffix(name: str) -> str:
-    """Return the suffix that tells the format: of `a.jsonl.gz` it is `.jsonl`."""
+    """Return the suffix that determines the format: `.jsonl` for `a.jsonl.gz`."""
     suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
     while suffixes and suffixes[-1] in COMPRESSED_SUFFIXES:
         suffixes.pop()
@@ -128,18 +128,18 @@ def plain_suffix(name: str) -> str:
 
 
 def compression_of(path: Path) -> str:
-    """Return the suffix that tells how a file is compressed, e.g. ".gz"; empty if it is not."""
+    """Return the suffix that shows how a file is compressed, e.g. ".gz"; "" if it is not compressed."""
     suffix = path.suffix.lower()
     return suffix if suffix in COMPRESSED_SUFFIXES else TAR_SUFFIXES.get(suffix, "")
 
 
 def is_archive(name: str) -> bool:
-    """Return whether the name is that of a zip or tar file, whose members are the files to read."""
+    """Return whether the name is that of a zip or tar file, whose members are read as files."""
     return plain_suffix(name) in (".zip", *TAR_SUFFIXES)
 
 
 class _ZstdFile:
-    """Expands zstd frames one after the other; unlike the library's stream it raises at a frame that is cut short."""
+    """Expands consecutive zstd frames; unlike the library's stream, raises EOFError if the last is cut short."""
 
     def __init__(self, file: BinaryIO) -> None:
         import zstandard
@@ -163,7 +163,8 @@ class _ZstdFile:
             self._frame = self._frame or self._new()
             expanded = self._frame.decompress(chunk)
             self._ready = memoryview(expanded)
-            # The library gives all that a chunk expands to at once: the next one is as small as the last was dense.
+            # The library returns all output of a chunk at once, so adapt the chunk size to the previous expansion
+            # ratio.
             self._chunk_bytes = min(2**15, max(512, SKIP_BYTES * len(chunk) // max(len(expanded), 1)))
             if self._frame.eof:
                 self._given = self._frame.unused_data
@@ -172,15 +173,15 @@ class _ZstdFile:
         return bytes(taken)
 
     def close(self) -> None:
-        """Close the file below."""
+        """Close the underlying file."""
         self._file.close()
 
 
 class Expanding(io.RawIOBase):
-    """The expanded bytes of a compressed stream, paid from a budget; what is wrong with it becomes BadDocument.
+    """The expanded bytes of a compressed stream. They count against a budget, and damage raises BadDocument.
 
-    With `keeps_start` the stream of a file that was cut short ends where the file does, and `damage` holds the reason.
-    Other flaws are raised all the same: a checksum that does not fit says nothing about where the bytes are wrong.
+    With `keeps_start`, the stream of a file that was cut short ends where the file does, and `damage` holds the reason.
+    Other damage still raises, because a wrong checksum does not show which bytes are wrong.
     """
 
     def __init__(self, stream: Any, budget: Budget, below: BinaryIO, keeps_start: bool = False) -> None:
@@ -195,7 +196,7 @@ class Expanding(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill `buffer` as far as it goes without waiting and return how many bytes it got; 0 at the end."""
+        """Fill `buffer` with the bytes available without blocking; return their number, 0 at the end."""
         import zstandard
 
         if self.damage:
@@ -217,7 +218,7 @@ class Expanding(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Close this stream and those below it."""
+        """Close this stream and the underlying ones."""
         if not self.closed:
             self._stream.close()
             self._below.close()
@@ -225,9 +226,9 @@ class Expanding(io.RawIOBase):
 
 
 def expand(below: BinaryIO, suffix: str, budget: Budget, keeps_start: bool = False) -> BinaryIO:
-    """Return the expanded bytes of a stream compressed as `suffix` says, buffered; closing it closes `below`.
+    """Return the expanded bytes of a stream as a buffered stream; closing it closes `below`.
 
-    keeps_start: see `Expanding`.
+    suffix: the compression, such as ".gz". keeps_start: see `Expanding`.
     """
     kinds: dict[str, Callable[[Any], Any]] = {
         ".gz": lambda file: gzip.GzipFile(fileobj=file, mode="rb"),
@@ -241,8 +242,8 @@ def expand(below: BinaryIO, suffix: str, budget: Budget, keeps_start: bool = Fal
 def open_stream(file: SourceFile, budget: Budget | None = None, keeps_start: bool = False) -> BinaryIO:
     """Return the decompressed bytes of a file as a buffered stream.
 
-    Reading raises BadDocument where it is damaged; with `keeps_start` the stream of one that was cut ends there: ask
-    `damage_of`.
+    Reading raises BadDocument where the file is damaged. With `keeps_start`, the stream of a file that was cut short
+    just ends there; `damage_of` returns the reason.
     """
     stream = file.open()
     suffix = compression_of(file.path)
@@ -250,13 +251,13 @@ def open_stream(file: SourceFile, budget: Budget | None = None, keeps_start: boo
 
 
 def damage_of(stream: IO[bytes]) -> BadDocument | None:
-    """Return why a stream that keeps the start of a damaged file has ended; None if it ended as it should."""
+    """Return why a stream opened with `keeps_start` ended early; None if it ended normally."""
     found: BadDocument | None = getattr(getattr(stream, "raw", None), "damage", None)
     return found
 
 
 class Utf8Stream(io.RawIOBase):
-    """The UTF-8 bytes of a stream in another encoding; what does not fit becomes U+FFFD."""
+    """Converts a stream in another encoding to UTF-8 bytes; invalid input becomes U+FFFD."""
 
     def __init__(self, stream: IO[bytes], encoding: str) -> None:
         self._text = codecs.getreader(encoding)(stream, "replace")
@@ -265,7 +266,7 @@ class Utf8Stream(io.RawIOBase):
 
     @property
     def damage(self) -> BadDocument | None:
-        """Why the stream below has ended."""
+        """Why the underlying stream ended early."""
         return damage_of(self._below)
 
     def readable(self) -> bool:
@@ -273,7 +274,7 @@ class Utf8Stream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int:
-        """Fill `buffer` and return how many bytes it got; 0 at the end."""
+        """Fill `buffer` and return the number of bytes, 0 at the end."""
         view = memoryview(buffer)  # type: ignore[arg-type]
         if not self._left:
             self._left = self._text.read(2**16).encode("utf-8", errors="replace")
@@ -283,17 +284,16 @@ class Utf8Stream(io.RawIOBase):
         return len(taken)
 
     def close(self) -> None:
-        """Close this stream and the one below it."""
+        """Close this stream and the underlying one."""
         self._text.close()
         super().close()
 
 
 def open_lines(file: SourceFile, encoding: str, keeps_start: bool = False) -> tuple[BinaryIO, Decoder]:
-    """Return a stream in which a byte 0x0A is always a line feed, and what decodes its lines.
+    """Return (stream in which byte 0x0A is always a line feed, decoder of its lines).
 
-    UTF-16 and UTF-32 are turned into UTF-8 on the way; offsets then count in the UTF-8 stream. With "auto" the encoding
-    is detected from the beginning of the file, or where the first line is that is not UTF-8. keeps_start: see
-    `open_stream`.
+    UTF-16 and UTF-32 are converted to UTF-8, and offsets then refer to the UTF-8 stream. With "auto", the encoding is
+    detected from the start of the file, or at the first line that is not UTF-8. keeps_start: see `open_stream`.
     """
     stream = open_stream(file, keeps_start=keeps_start)
     try:
@@ -309,7 +309,7 @@ def open_lines(file: SourceFile, encoding: str, keeps_start: bool = False) -> tu
 
 
 def _bytes_at(file: SourceFile, offset: int) -> bytes:
-    """Return SAMPLE_BYTES of a file's expanded bytes from an offset on, or as many as there are."""
+    """Return up to SAMPLE_BYTES of a file's expanded bytes, starting at an offset."""
     with open_stream(file, keeps_start=True) as stream:
         if stream.seekable():
             stream.seek(offset)
@@ -319,7 +319,7 @@ def _bytes_at(file: SourceFile, offset: int) -> bytes:
 
 
 class Line(NamedTuple):
-    """One line of a stream; `data` is None where it is longer than allowed and was skipped."""
+    """One line of a stream; `data` is None if the line is too long and was skipped."""
 
     start: int
     size: int
@@ -327,14 +327,14 @@ class Line(NamedTuple):
 
 
 def read_lines(stream: IO[bytes], start: int, end: int | None, max_bytes: int) -> Iterator[Line]:
-    """Yield the lines that begin in [start, end) of a stream that stands at `start`, line feeds included.
+    """Yield the lines that begin in [start, end) of a stream positioned at `start`, line feeds included.
 
-    At most `max_bytes` and a little of an over-long line are in memory at once. Raises BadDocument after the last
-    readable line of a damaged file.
+    Little more than `max_bytes` of an over-long line is in memory at once. Raises BadDocument after the last readable
+    line of a damaged file.
     """
     offset = start
     limit = max_bytes + 2
-    # `Line(...)` costs as much as all the rest of the loop.
+    # `Line(...)` costs as much as the rest of the loop.
     line_of: Callable[[tuple[int, int, bytes]], Line] = partial(tuple.__new__, Line)
     while end is None or offset < end:
         data = stream.readline(limit)
@@ -354,9 +354,9 @@ def read_lines(stream: IO[bytes], start: int, end: int | None, max_bytes: int) -
 
 
 def cut_at_lines(file: SourceFile, piece_bytes: int, blank: bool) -> list[Piece]:
-    """Return pieces of an uncompressed file, each beginning at a line (with `blank`: after a blank line).
+    """Return pieces of an uncompressed file, each starting at a line (with `blank`: after a blank line).
 
-    The cuts depend on the file and `piece_bytes` only.
+    The cuts depend only on the file and `piece_bytes`.
     """
     if file.size <= piece_bytes * 3 // 2 or compression_of(file.path):
         return [Piece(file)]
@@ -374,7 +374,7 @@ def cut_at_lines(file: SourceFile, piece_bytes: int, blank: bool) -> list[Piece]
 
 
 def _next_start(stream: BinaryIO, offset: int, blank: bool) -> int | None:
-    """Return the first place after `offset` where a line begins (with `blank`: after a blank line); None at the end."""
+    """Return the start of the next line after `offset` (with `blank`: after a blank line); None at the end."""
     stream.seek(offset)
     begun = False
     while data := stream.readline(SKIP_BYTES):

@@ -1,4 +1,4 @@
-"""Subtitles (SRT, WebVTT): what is said, a line for each line on screen, without times, numbers and markup."""
+"""Read subtitles (SRT, WebVTT) as dialogue, one line per line on screen, without times, numbers and markup."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&nbsp;": " ", "&lrm;": "", 
 
 
 class SubtitleReader(Reader):
-    """Reads .srt and .vtt, a document each."""
+    """Reads .srt and .vtt, one document per file."""
 
     suffixes = (".srt", ".vtt")
 
@@ -23,13 +23,13 @@ class SubtitleReader(Reader):
         return True
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the file's dialogue."""
+        """Yield the dialogue of a file."""
         record = read_whole(piece.file, self.source.max_record_bytes, self.source.encoding)
         yield record if record.bad else record._replace(text=dialogue(record.text))
 
 
 def dialogue(subtitles: str) -> str:
-    """Return the lines of all cues; a line that the cue before showed already (rolling captions) is not repeated."""
+    """Return the lines of all cues; a line repeated from the previous cue (rolling captions) appears once."""
     said: list[str] = []
     shown: set[str] = set()
     for block in re.split(r"\n[ \t]*\n", subtitles.replace("\r\n", "\n").replace("\r", "\n").strip("\ufeff\n")):

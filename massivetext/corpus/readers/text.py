@@ -1,4 +1,4 @@
-"""Plain text: a document is a file, a block of paragraphs, a paragraph, or a line; and whole files of other formats."""
+"""Read plain text by file, block of paragraphs, paragraph or line, and whole files of other formats."""
 
 import codecs
 import json
@@ -28,27 +28,27 @@ class Stretch(NamedTuple):
 
     start: int
     data: bytes | None
-    """None where a line is longer than allowed and was skipped."""
+    """None if a line was too long and was skipped."""
     solid: int
-    """Bytes without the blank lines at the end."""
+    """Number of bytes without the blank lines at the end."""
 
 
 class TextReader(Reader):
-    """Reads .txt and its kin."""
+    """Reads .txt and similar text files."""
 
     version = 2
     suffixes = (".txt", ".text", ".md", ".markdown", ".rst")
 
     def takes(self, uri: str) -> bool:
-        """Return True: any file can be read as text, so a folder of source code can."""
+        """Return True: any file can be read as text, for example a folder of source code."""
         return True
 
     def is_whole_file(self) -> bool:
-        """Return whether a document is a file."""
+        """Return whether each file is one document."""
         return self.source.unit == "file"
 
     def pieces(self, file: SourceFile, piece_bytes: int) -> list[Piece]:
-        """Return the file cut at lines or after blank lines; blocks begin anew at each cut."""
+        """Return the file cut at lines or after blank lines; a new block starts at each cut."""
         if self.source.unit == "file":
             return [Piece(file)]
         return cut_at_lines(file, piece_bytes, blank=self.source.unit != "line")
@@ -84,7 +84,7 @@ class TextReader(Reader):
             raise lines.damage
 
     def _whole(self, file: SourceFile) -> Iterator[Record]:
-        """Yield a file as one record, without its front matter; raise BadDocument after what is readable of it."""
+        """Yield a file as one record without front matter; raise BadDocument after what is readable of it."""
         try:
             raw, damage = read_start(file, self.source.max_record_bytes)
         except BadDocument as error:
@@ -107,25 +107,25 @@ class TextReader(Reader):
             raise damage
 
     def _record(self, stretch: Stretch, decoder: Decoder, fields: Fields | None) -> Record:
-        """Return the record that some consecutive lines make, without the blank ones at their end."""
+        """Return the record for a stretch of lines, without the blank lines at its end."""
         place = str(stretch.start)
         if stretch.data is None:
             return bad_record(place, stretch.solid, TOO_LONG)
         raw = stretch.data[: stretch.solid]
         text, invalid, encoding = decoder.decode(raw, stretch.start)
-        # Which encoding was found is noted where it is not what the recipe says.
+        # Note the detected encoding if it is not the one in the recipe.
         if encoding not in ("utf-8", self.source.encoding):
             fields = noting(fields, encoding=encoding)
         return Record(place, len(raw), digest(raw), text.strip("\r\n"), "", invalid, fields=fields)
 
 
 def has_front_matter(file: SourceFile) -> bool:
-    """Return whether files of this name may open with front matter."""
+    """Return whether files of this name may start with front matter."""
     return any(suffix.lower() in SUFFIXES for suffix in file.path.suffixes[-2:])
 
 
 def read_whole(file: SourceFile, max_record_bytes: int, encoding: str) -> Record:
-    """Return a file as one record; one that is too long, which is not held in memory, or damaged is set aside."""
+    """Return a file as one record; a bad record if it is damaged or longer than `max_record_bytes`."""
     try:
         raw = read_bytes(file, max_record_bytes)
     except BadDocument as error:
@@ -134,12 +134,13 @@ def read_whole(file: SourceFile, max_record_bytes: int, encoding: str) -> Record
 
 
 def decode_file(data: bytes, encoding: str, declared: str | None = None) -> Decoded:
-    """Return the text of a whole file, whose byte order mark, where it has one, decides the encoding.
+    """Return the text of a whole file; a byte order mark decides the encoding if there is one.
 
     encoding, declared: see `Decoder`.
     """
     if encoding == AUTO and b"\0" not in data[:SAMPLE_BYTES]:
-        # Most files are UTF-8, and are decoded once. With the mark of another encoding they are not UTF-8.
+        # Most files are UTF-8 and need only one decoding. Bytes with the byte order mark of another encoding are not
+        # valid UTF-8.
         try:
             text = data.removeprefix(codecs.BOM_UTF8).decode()
         except UnicodeDecodeError:
@@ -151,7 +152,7 @@ def decode_file(data: bytes, encoding: str, declared: str | None = None) -> Deco
 
 
 def read_bytes(file: SourceFile, max_record_bytes: int) -> bytes:
-    """Return the expanded bytes of a file; raise BadDocument if there are too many, or if it is damaged."""
+    """Return the expanded bytes of a file; raise BadDocument if it is damaged or too long."""
     raw, damage = read_start(file, max_record_bytes)
     if damage:
         raise damage
@@ -159,7 +160,7 @@ def read_bytes(file: SourceFile, max_record_bytes: int) -> bytes:
 
 
 def read_start(file: SourceFile, max_record_bytes: int) -> tuple[bytes, BadDocument | None]:
-    """Return what is readable of a file, and why no more is; raise BadDocument if it is damaged or too long."""
+    """Return (readable bytes, why the file is cut short or None); raise BadDocument for other damage or excess size."""
     with open_stream(file, keeps_start=True) as stream:
         raw = stream.read(max_record_bytes + 1)
         damage = damage_of(stream)
@@ -169,7 +170,7 @@ def read_start(file: SourceFile, max_record_bytes: int) -> tuple[bytes, BadDocum
 
 
 class UntilDamage:
-    """The lines of a file up to its first flaw, which `damage` then holds."""
+    """Yields the lines of a file up to the first damage, then stores that in `damage`."""
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
@@ -184,17 +185,17 @@ class UntilDamage:
 
 
 def whole_record(raw: bytes, decoded: Decoded, encoding: str, fields: Fields | None = None) -> Record:
-    """Return the record of a whole file; an encoding that was found, and is not the one asked for, is noted."""
+    """Return the record of a whole file; a detected encoding other than the requested one is noted in `meta`."""
     if decoded.encoding not in ("utf-8", encoding):
         fields = noting(fields, encoding=decoded.encoding)
     return Record("0", len(raw), digest(raw), decoded.text, "", decoded.invalid, fields=fields)
 
 
 def paragraphs(lines: Iterable[Line], largest: int) -> Iterator[Stretch]:
-    """Yield runs of lines without a blank one, each at most `largest` bytes unless one line alone is longer.
+    """Yield runs of non-blank lines, each at most `largest` bytes unless a single line is longer.
 
-    Blank lines go with the paragraph before them (they count towards no limit); those at the start are skipped. A line
-    that was skipped for its length stands alone.
+    Blank lines belong to the paragraph before them and do not count towards the limit; blank lines at the start are
+    skipped. A line that was skipped for its length is yielded separately.
     """
     group: list[bytes] = []
     begin, solid, closed = 0, 0, False
@@ -220,7 +221,7 @@ def paragraphs(lines: Iterable[Line], largest: int) -> Iterator[Stretch]:
 
 
 def blocks(groups: Iterator[Stretch], largest: int) -> Iterator[Stretch]:
-    """Yield consecutive paragraphs joined while together they have at most `largest` bytes."""
+    """Yield consecutive paragraphs joined into blocks of at most `largest` bytes."""
     block: list[bytes] = []
     begin, size, solid = 0, 0, 0
     for start, data, added in groups:

@@ -1,7 +1,7 @@
-"""Web archives: the pages of WARC and ARC files, and the texts of WET files.
+"""Read web archives: the pages of WARC and ARC files, and the texts of WET files.
 
-A record's place is its offset in the file on disk, as in the indexes of web archives; see `framing.Framed`. Bytes and
-digest are those of the payload. `meta` keeps the content type, which tells `html_to_text` what is HTML.
+A record's position is its offset in the file on disk, as in the indexes of web archives; see `framing.Framed`. Size and
+digest are those of the payload. `meta` keeps the content type, so that `html_to_text` knows which pages are HTML.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ TEXT_TYPES = {HTML, "application/xhtml+xml", "text/plain"}
 PAGES = {"response", "resource", "conversion"}
 OTHERS = {"warcinfo", "request", "metadata", "revisit", "continuation"}
 DESCRIPTIONS = ("metadata:", "filedesc:", "dns:", "screenshot:", "whois:")
-"""Addresses of what crawlers say about a crawl: wget's log and list of records, the head of an ARC file."""
+"""Address prefixes of records about the crawl itself: wget's log and record list, the head of an ARC file."""
 
 
 class _Entry(NamedTuple):
-    """What the header lines of a record say, whatever the format of the archive."""
+    """The header fields of a record, in the same form for WARC and ARC."""
 
     kind: str
     url: str
@@ -33,7 +33,7 @@ class _Entry(NamedTuple):
     type: str
     """Content type of the record."""
     payload_type: str
-    """Content type of what was answered, as the crawler identified it."""
+    """Content type of the payload, as identified by the crawler."""
     languages: str | None
     truncated: str | None
 
@@ -45,14 +45,14 @@ class WarcReader(Reader):
     suffixes = (".warc", ".wet", ".arc")
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield one record for each response, resource or conversion."""
+        """Yield one record per response, resource or conversion."""
         for framed in Framing(piece.file, self.source.max_record_bytes).records():
             record = self._record(framed)
             if record is not None:
                 yield record
 
     def _record(self, framed: Framed) -> Record | None:
-        """Return the record of a framed one; None if it is about the crawl."""
+        """Return the document record of a framed record; None if it is about the crawl."""
         if framed.head is None:
             return bad_record(framed.place, framed.size, framed.flaw)
         entry = _entry(framed.head)
@@ -96,7 +96,7 @@ class WarcReader(Reader):
 
 
 def _entry(head: Head) -> _Entry:
-    """Return what the header lines of a WARC or ARC record say."""
+    """Return the header fields of a WARC or ARC record."""
     if head.values or head.first.startswith("WARC/"):
         return _Entry(
             head.get("warc-type").lower(),
@@ -112,7 +112,7 @@ def _entry(head: Head) -> _Entry:
 
 
 def _iso_date(digits: str) -> str | None:
-    """Return a date of an ARC file, as 20050101120000, in the way of WARC files."""
+    """Return an ARC date such as 20050101120000 in the format of WARC files; None if it is malformed."""
     if len(digits) != 14:
         return None
     parts = [digits[:4], *(digits[start : start + 2] for start in range(4, 14, 2))]

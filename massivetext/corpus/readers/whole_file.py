@@ -1,4 +1,4 @@
-"""What readers share of whose format a file is one document, made from its bytes."""
+"""Provide the base of readers that turn a whole file into one document."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from massivetext.errors import BadDocument
 
 
 class WholeFileReader(Reader):
-    """Reads a file as one document."""
+    """Reads each file as one document."""
 
     def is_whole_file(self) -> bool:
         """Return True."""
         return True
 
     def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the document, or the record that says why there is none."""
+        """Yield the document, or a bad record with the reason why there is none."""
         try:
             raw = read_bytes(piece.file, self.source.max_record_bytes)
         except BadDocument as error:
@@ -31,4 +31,4 @@ class WholeFileReader(Reader):
 
     @abstractmethod
     def document(self, file: SourceFile, raw: bytes) -> Record:
-        """Return the document that the bytes of a file hold; raise BadDocument where they hold none."""
+        """Return the document in a file's bytes; raise BadDocument if there is none."""

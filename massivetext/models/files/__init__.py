@@ -1,1 +1,1 @@
-"""Model folders and GGUF files: reading, writing, digests, names of tensors."""
+"""Model folders and GGUF files: reading, writing, digests and tensor names."""

@@ -1,4 +1,4 @@
-"""What config.json files hold: fields that change nothing or are not supported, rotary and generation settings."""
+"""Contents of config.json: fields without effect, unsupported fields, rotary settings and generation settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from massivetext.errors import ModelError
 from massivetext.layers.rotary import USED
 
-# Fields that do not change what a model of any family computes: names of files and programs, settings of training runs,
-# sizes of parts that no class here has.
+# Fields that do not change what a model of any family computes: file and program names, training settings, and sizes of
+# layers that no class here has.
 HARMLESS = {
     "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal", "_commit_hash",
     "_flash_attn_2_enabled", "_name_or_path", "_num_labels", "adapters", "architectures", "attn_implementation",
@@ -20,7 +20,7 @@ HARMLESS = {
     "summary_type", "summary_use_proj", "task_specific_params", "tokenizer_class", "tokenizer_name", "torch_dtype",
     "transformers.js_config", "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
 }  # fmt: skip
-# Fields that would change the numbers, with the one value at which they do not.
+# Fields that would change a model's results, with the only value that leaves the results unchanged.
 NEUTRAL: dict[str, Any] = {
     "add_cross_attention": False, "cross_attention_hidden_size": None, "decoder_layerdrop": 0.0,
     "encoder_layerdrop": 0.0, "is_decoder": False, "position_embedding_type": "absolute", "pruned_heads": {},
@@ -30,7 +30,7 @@ REMEDIES = {
     "quantization_config": ". Take the folder with unquantised weights, or a GGUF file, whose weights become float32 "
     "when it is read"
 }
-# Old folders keep the settings of `generate` here; they are read where there is no generation_config.json.
+# Old folders store the settings of `generate` in config.json. They are used if there is no generation_config.json.
 GENERATION = {
     "bad_words_ids", "decoder_start_token_id", "diversity_penalty", "do_sample", "early_stopping",
     "encoder_no_repeat_ngram_size", "forced_bos_token_id", "forced_eos_token_id", "length_penalty", "max_length",
@@ -48,14 +48,14 @@ def generation_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 def effective(values: Mapping[str, Any], config: Any, where: str) -> dict[str, Any]:
     """Return the fields of a config.json that can change what a model computes.
 
-    config: the class of configurations, whose `harmless` and `neutral` fields add to the tables here. A neutral field
-    with another value than the one at which it changes nothing raises ModelError by name.
+    config: the configuration class, whose `harmless` and `neutral` fields extend the tables above. Raises ModelError
+    for a neutral field whose value would change the results.
     """
     own = set(config.model_fields) | set(config.field_names.values())
     kept = {key: value for key, value in values.items() if key in own or key not in HARMLESS | GENERATION}
     kept = {key: value for key, value in kept.items() if key not in config.harmless}
     for key in ("bos_token_id", "eos_token_id", "pad_token_id"):
-        if kept.get(key) == -1:  # what the first LLaMA folders write for none
+        if kept.get(key) == -1:  # the first LLaMA folders write -1 for "no such token"
             kept[key] = None
     for key, allowed in {**NEUTRAL, **config.neutral}.items():
         if key in kept and key not in config.model_fields and kept.pop(key) not in (allowed, None):
@@ -67,14 +67,15 @@ def effective(values: Mapping[str, Any], config: Any, where: str) -> dict[str, A
 
 
 def renamed(values: Any, names: Mapping[str, str]) -> Any:
-    """Return a mapping with its keys renamed where `names` says so; anything else as it is."""
+    """Return a mapping with the keys in `names` renamed; return any other value unchanged."""
     return {names.get(key, key): value for key, value in values.items()} if isinstance(values, Mapping) else values
 
 
 def read_rotary(values: dict[str, Any], where: str, partial: float = 1.0) -> dict[str, Any]:
-    """Return `values` with rotary settings, as transformers 4 and 5 write them, as rope_theta and rope_scaling.
+    """Return `values` with the rotary settings of transformers 4 or 5 converted to rope_theta and rope_scaling.
 
-    partial: the one share of turned features that may be said there.
+    partial: the only fraction of rotated features that is allowed. Raises ModelError for contradictory settings, other
+    fractions, unsupported kinds of scaling, and scaling settings without a kind.
     """
     values = dict(values)
     written = {**(values.pop("rope_scaling", None) or {}), **(values.pop("rope_parameters", None) or {})}
@@ -84,7 +85,7 @@ def read_rotary(values: dict[str, Any], where: str, partial: float = 1.0) -> dic
             f"{where} says rope_theta = {values['rope_theta']} and rope_parameters.rope_theta = {theta}; "
             f"write the same number in both, or remove one"
         )
-    old_name = written.pop("type", None)  # what rope_type was called at first
+    old_name = written.pop("type", None)  # the original name of rope_type
     kind = written.pop("rope_type", None) or old_name or "default"
     share = written.pop("partial_rotary_factor", None)
     if kind not in ("default", *USED) or share not in (None, partial):
@@ -94,7 +95,7 @@ def read_rotary(values: dict[str, Any], where: str, partial: float = 1.0) -> dic
             f"partial_rotary_factor {partial}"
         )
     if "original_max_position_embeddings" not in USED.get(kind, ()):
-        written.pop("original_max_position_embeddings", None)  # many folders say it, and only these kinds read it
+        written.pop("original_max_position_embeddings", None)  # many folders have it, only these kinds use it
     values["rope_scaling"] = None if kind == "default" else {"rope_type": kind, **written}
     if kind == "default" and written:
         raise ModelError(f"{where} has rotary settings that rope_type 'default' does not use: {', '.join(written)}")

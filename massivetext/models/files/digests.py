@@ -1,4 +1,4 @@
-"""Digests of a model's parts, fine enough to name the part that changed: each tensor, each section of the tokenizer."""
+"""Digests of each tensor and each section of the tokenizer, so that a changed part can be named."""
 
 import hashlib
 from pathlib import Path
@@ -13,11 +13,11 @@ from massivetext.storage import file_digest, value_digest
 
 TOKENIZER_FILE = "tokenizer.json"
 OTHER_TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
-PASSING = ("padding", "truncation", "version")  # sections of tokenizer.json that a mere use of the tokenizer may change
+PASSING = ("padding", "truncation", "version")  # sections of tokenizer.json that using the tokenizer may change
 
 
 def tensor_digest(tensor: Tensor) -> str:
-    """Return the SHA-256 of a tensor's number format, shape and bytes, in hexadecimal."""
+    """Return the SHA-256 of a tensor's dtype, shape and bytes, in hexadecimal."""
     plain = tensor.detach().contiguous().cpu()
     digest = hashlib.sha256(f"{plain.dtype}{tuple(plain.shape)}".encode())
     digest.update(plain.reshape(-1).view(torch.uint8).numpy().data)
@@ -25,7 +25,7 @@ def tensor_digest(tensor: Tensor) -> str:
 
 
 def tokenizer_digests(folder: Path) -> dict[str, str]:
-    """Return a digest for each section of tokenizer.json (vocabulary, merges, ...) and for each file beside it."""
+    """Return a digest for each section of tokenizer.json (vocabulary, merges, ...) and each other tokenizer file."""
     digests: dict[str, str] = {}
     if (folder / TOKENIZER_FILE).is_file():
         for section, value in read_object(folder / TOKENIZER_FILE).items():
@@ -38,7 +38,7 @@ def tokenizer_digests(folder: Path) -> dict[str, str]:
 
 
 def tokenizer_ids(folder: Path) -> int | None:
-    """Return the largest id that the folder's tokenizer.json can give, or None where the folder has none."""
+    """Return the largest id in the folder's tokenizer.json, or None without one; raise ModelError if it is damaged."""
     if not (folder / TOKENIZER_FILE).is_file():
         return None
     content: dict[str, Any] = read_object(folder / TOKENIZER_FILE)
@@ -56,7 +56,7 @@ def tokenizer_ids(folder: Path) -> int | None:
 
 
 def differences(what: str, stored: dict[str, str], found: dict[str, str]) -> list[str]:
-    """Return one line for each name that is missing, added, or has another digest."""
+    """Return one line for each name that is missing, added or changed."""
     lines = [f"{what} {name}: missing" for name in stored if name not in found]
     lines += [f"{what} {name}: added" for name in found if name not in stored]
     lines += [f"{what} {name}: changed" for name in stored if name in found and stored[name] != found[name]]

@@ -1,7 +1,7 @@
-"""Model folders: what `transformers` opens unchanged, plus `massivetext.json`, which vouches for it.
+"""Model folders: the files that `transformers` opens unchanged, plus `massivetext.json`, which lets loading check them.
 
-massivetext.json holds where the model came from, the configuration, a digest per tensor and per part of the tokenizer,
-and probe texts with their top logits. It is written last; loading compares everything and names what differs.
+massivetext.json holds the model's origin, its configuration, a digest of each tensor and each part of the tokenizer,
+and probe texts with their top logits. It is written last. Loading compares everything and names what differs.
 """
 
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ FORMAT = "massivetext-model/1"
 RECORD_FILE = "massivetext.json"
 PROBE_TEXTS = ("def main(arguments):\n    return", "The name of the", "北京是")
 PROBE_LOGITS = 5
-PROBE_TOLERANCE = 1e-3  # float32 on another processor, another number of threads; an altered weight gives far more
+PROBE_TOLERANCE = 1e-3  # above the float32 differences between processors and thread counts, below a weight's change
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Savable(Protocol):
-    """What a folder asks of a model."""
+    """What a model must provide to be saved as a folder."""
 
     config: Any
     architecture: ClassVar[str]
@@ -46,9 +46,10 @@ def save_model_folder(
 ) -> None:
     """Write `model` and `tokenizer` (or None) as a folder that `transformers` opens unchanged.
 
-    provenance: where the model came from (recipe, corpus, token store, step, ...), JSON values; stored, not checked.
-    Files appear whole; the record with all digests comes last, so a folder half rewritten does not load. Raises
-    ModelError when the tokenizer has ids that the model has no row for, BusyError while another process writes there.
+    provenance: the model's origin (recipe, corpus, token store, step, ...) as JSON values; stored, not checked.
+    Each file is replaced as a whole. The record with all digests is written last, so a partly rewritten folder does not
+    load. Raises ModelError if the tokenizer has ids beyond the model's vocabulary, and BusyError while another process
+    writes to the folder.
     """
     with locked_folder(folder):
         for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
@@ -57,14 +58,14 @@ def save_model_folder(
 
 
 def _save(model: Savable, tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None) -> None:
-    """Do what `save_model_folder` does, in a folder that is locked."""
+    """Write the folder for `save_model_folder`, which has locked it."""
     from safetensors.torch import save_file
 
     config = model.config
     if tokenizer is not None:
         _check_vocabulary(len(tokenizer) - 1, config, "the tokenizer")
         tokenizer, context = copy(tokenizer), config.context_tokens
-        if context is not None:  # so that whoever opens the folder cuts texts to what the model reads
+        if context is not None:  # so that programs that open the folder truncate texts to the model's context
             tokenizer.model_max_length = min(context, tokenizer.model_max_length)
     weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.stored_weights().items()}
     with temporary_path(folder / WEIGHTS_FILE) as temporary:
@@ -89,11 +90,11 @@ def _save(model: Savable, tokenizer: Any, folder: Path, provenance: Mapping[str,
 
 
 def check_folder(folder: Path, config_class: type[ModelConfig], model: str) -> tuple[Any, dict[str, Tensor]]:
-    """Return configuration and tensors of a folder, after checking all that its `massivetext.json` vouches for.
+    """Return a folder's configuration and tensors, checked against its `massivetext.json`.
 
-    A folder without one (from elsewhere) is checked as far as it goes: every tensor is finite and the tokenizer fits.
-    The tensors are those of the file; what a class of models makes of their names is its own matter. model: the name of
-    that class, for messages.
+    A folder without that file (from elsewhere) only gets the checks that need no record: model_type, number of blocks,
+    and the tokenizer's largest id. Tensors keep the names that they have in the file. model: the name of the model
+    class, for messages. Raises ModelError if a check fails.
     """
     path = config_path(folder)
     values = read_object(path)
@@ -116,7 +117,7 @@ def check_folder(folder: Path, config_class: type[ModelConfig], model: str) -> t
 
 
 def config_path(folder: Path) -> Path:
-    """Return the path of a folder's configuration; raise ModelError when the folder is a single file."""
+    """Return the path of a folder's config.json; raise ModelError if `folder` is a file."""
     if folder.is_file():
         raise ModelError(
             f"{folder} is a file; a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}: give the folder."
@@ -126,7 +127,7 @@ def config_path(folder: Path) -> Path:
 
 
 def wanted_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
-    """Return the number format named, or None for "auto"."""
+    """Return the dtype of that name, or None for "auto"; raise ModelError for an unknown name."""
     if isinstance(dtype, torch.dtype):
         return dtype
     if dtype != "auto" and dtype not in DTYPES:
@@ -135,7 +136,7 @@ def wanted_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
 
 
 def _check_vocabulary(largest_id: int, config: Any, what: str) -> None:
-    """Raise ModelError when a tokenizer can give an id that has no row in the embedding."""
+    """Raise ModelError if a tokenizer has ids that are not rows of the embedding."""
     if largest_id >= config.vocab_size:
         raise ModelError(
             f"{what} has ids up to {largest_id:,} but the model's vocab_size is {config.vocab_size:,}; use the "
@@ -144,7 +145,7 @@ def _check_vocabulary(largest_id: int, config: Any, what: str) -> None:
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
-    """Return the content of massivetext.json, or None for a folder that has none; refuse an unknown format."""
+    """Return the content of massivetext.json, or None if there is no such file; raise ModelError for another format."""
     path = folder / RECORD_FILE
     if not path.is_file():
         return None
@@ -156,8 +157,8 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _check_record(record: dict[str, Any], folder: Path, config: Any, weights: dict[str, Tensor]) -> None:
-    """Raise ModelError that names every configuration field, tensor and tokenizer part that is not as it was saved."""
-    fields = type(config).model_fields  # one that came after the folder was saved had its default then
+    """Raise ModelError that lists every configuration field, tensor and tokenizer part changed since saving."""
+    fields = type(config).model_fields  # a field added after the folder was saved had its default then
     stored = {**{name: fields[name].default for name in fields}, **record["config"]}
     found = config.model_dump(mode="json")
     changed = [
@@ -183,7 +184,7 @@ def _check_record(record: dict[str, Any], folder: Path, config: Any, weights: di
 
 
 def _probes(model: Savable, tokenizer: Any) -> list[dict[str, Any]]:
-    """Return the probe texts with their ids and the largest logits of the last position."""
+    """Return the probe texts with their ids and the largest logits at the last position."""
     probes = []
     for text in PROBE_TEXTS:
         ids = list(tokenizer.encode(text))[: model.config.context_tokens]
@@ -194,7 +195,7 @@ def _probes(model: Savable, tokenizer: Any) -> list[dict[str, Any]]:
 
 
 def check_probes(model: Savable, folder: Path) -> None:
-    """Raise ModelError where the model's outputs on the stored probe texts are not the stored ones."""
+    """Raise ModelError if the model's outputs for the stored probe texts differ from the stored outputs."""
     record = _read_record(folder)
     if record is None or not record["probes"]:
         raise ModelError(

@@ -1,4 +1,4 @@
-"""Writing a model as a GGUF file, for llama.cpp and what is built on it: the reverse of `gguf_file`."""
+"""Export a model as a GGUF file for llama.cpp and programs based on it; `gguf_file` reads such files."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,23 +28,23 @@ from massivetext.tokens.gguf_file import forget_files, read_tokenizer
 from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
 
-KINDS = {"f16": 5e-4, "q8_0": 6e-3, "f32": 0.0}  # and how far a number may move, of the largest in its tensor
+KINDS = {"f16": 5e-4, "q8_0": 6e-3, "f32": 0.0}  # allowed rounding error, as a fraction of the tensor's maximum
 BLOCK = 32  # numbers that share a scale in q8_0
 LARGEST_F16, SMALLEST_F16 = 65504.0, 6e-8
 PROBE_TOKENS = 64
-PROBE_TOLERANCE = 1e-4  # of the largest logit
+PROBE_TOLERANCE = 1e-4  # relative to the largest logit
 PROBE_TEXTS = ("def main(arguments):\n    return 1234 + 5", " The name  of the\t\n\n é̀ 😀", "北京是中国的首都。ＡＢＣ")
 
 
 class Said(NamedTuple):
-    """What an architecture of GGUF takes as given or can say: activations, rotary scalings, biases of attention."""
+    """What a GGUF architecture implies or can express: activations, rotary scalings, attention biases."""
 
     activations: tuple[str, ...] = ("silu", "swish")
     scalings: tuple[str, ...] = ("linear", "yarn")
     attention_bias: tuple[bool, ...] = (False,)
 
 
-SAME_AS = {"mistral": "llama"}  # families that GGUF has no name of its own for
+SAME_AS = {"mistral": "llama"}  # families stored under another family's name
 SAYABLE = {
     "gpt2": Said(TANH_GELUS),
     "llama": Said(scalings=("linear", "llama3", "yarn"), attention_bias=(False, True)),
@@ -54,12 +54,13 @@ SAYABLE = {
 
 
 def export_gguf(model: Any, tokenizer: Tokenizer | None, path: Path, kind: str = "f16") -> None:
-    """Write the model, and its tokenizer unless None, as one GGUF file, which appears whole or not at all.
+    """Write the model, and its tokenizer unless None, as one GGUF file, which is written completely or not at all.
 
-    kind: number format of the matrices, "f16", "q8_0" (8 bits, one scale for 32 numbers; matrices whose rows 32 does
-    not divide stay f16) or "f32"; vectors are f32. The file is read again before it gets its name, and must hold the
-    same model and the same ids. Start, end and padding ids are the tokenizer's. A family, a setting or a tokenizer
-    that the format cannot express raises ConfigError.
+    kind: number format of the matrices: "f16", "q8_0" (8 bits, one scale for 32 numbers; f16 for matrices whose row
+    length is not a multiple of 32) or "f32". Vectors are f32. Start, end and padding ids come from the tokenizer.
+    Before the file gets its final name, it is read back and compared with the model and the tokenizer. Raises
+    ConfigError for a family, setting or tokenizer that GGUF cannot express, and ModelError if the file computes
+    something else than the model.
     """
     from gguf import GGUFWriter
 
@@ -94,7 +95,7 @@ def export_gguf(model: Any, tokenizer: Tokenizer | None, path: Path, kind: str =
 
 
 def stops_of(tokenizer: Tokenizer, config: Any) -> list[int]:
-    """Return the ids that end a text, the tokenizer's first; raise ConfigError where there is none."""
+    """Return at most two ids that end a text, the tokenizer's first; raise ConfigError if there is none."""
     own = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     stops = list(dict.fromkeys([*own, *config.stop_ids]))
     if not stops:
@@ -109,7 +110,7 @@ def stops_of(tokenizer: Tokenizer, config: Any) -> list[int]:
 
 
 def _check_sayable(config: Any, architecture: str) -> None:
-    """Raise ConfigError for a setting that the architecture takes for another, naming what it can express."""
+    """Raise ConfigError for a setting that the architecture cannot express, and list the allowed values."""
     said, scaling = SAYABLE[architecture], getattr(config, "rope_scaling", None)
     found: dict[str, Any] = {"hidden_act": (config.hidden_act, said.activations)}
     found["sliding_window"] = (config.attention_window, (None,))
@@ -128,18 +129,18 @@ def _check_sayable(config: Any, architecture: str) -> None:
 
 
 def _check_model(model: Any, path: Path, kind: str) -> None:
-    """Raise ModelError unless the file holds the model: its numbers within rounding, and the same computation."""
+    """Raise ModelError unless the file has the model's weights up to rounding and computes the same logits."""
     own = model.state_dict()
     read = load_gguf(path, CLASSES["causal-lm"][gguf_family(path)]).eval()
     found = dict(read.state_dict())
-    if "lm_head.weight" in own:  # a head equal to the embedding is read as tied to it
+    if "lm_head.weight" in own:  # a head equal to the embedding is read as tied
         found.setdefault("lm_head.weight", found["model.embed_tokens.weight"])
     for name, tensor in own.items():
         whole = tensor.detach().float().cpu()
         off = float((found[name] - whole).abs().max())
         if off > KINDS[kind] * float(whole.abs().max()) + (0.0 if kind == "f32" else SMALLEST_F16):
             raise ModelError(f"the file written does not hold the model: numbers of {name} are off by up to {off:.3g}")
-    same = type(model)(model.config, None)  # the model as it is meant, with the numbers of the file
+    same = type(model)(model.config, None)  # the original model with the weights of the file
     same.load_weights(found)
     tokens = min(PROBE_TOKENS, model.config.max_position_embeddings)
     ids = (torch.arange(tokens) * 7919 % model.config.vocab_size)[None]
@@ -154,7 +155,7 @@ def _check_model(model: Any, path: Path, kind: str) -> None:
 
 
 def _check_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
-    """Raise ConfigError unless the tokenizer in the file gives the same ids as the one that was written."""
+    """Raise ConfigError unless the tokenizer in the file returns the same ids as the given one."""
     read = Tokenizer(*read_tokenizer(path))
     specials = sorted(set(tokenizer.get_vocab()) - set(read.get_vocab()))
     texts = [*PROBE_TEXTS, *(f"a {token} b{token}c" for token in tokenizer.specials.values())]
@@ -168,13 +169,13 @@ def _check_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
 
 
 def neighbouring(rows: Tensor, head_dim: int) -> Tensor:
-    """Return query or key rows (H * head_dim, ...) with the pairs (i, i + head_dim/2) of a head at (2 i, 2 i + 1)."""
+    """Return query or key rows (H * head_dim, ...), in each head moving pair (i, i + head_dim/2) to (2 i, 2 i + 1)."""
     halves = rows.reshape(-1, 2, head_dim // 2, *rows.shape[1:])
     return halves.transpose(1, 2).reshape(rows.shape).contiguous()
 
 
 def _tensors(model: Any, architecture: str) -> dict[str, Tensor]:
-    """Return the tensors as the file names and orders them, in float32."""
+    """Return the tensors in float32, with the file's names and layout."""
     config: Any = model.config
     inside = {name: tensor.detach().float().cpu() for name, tensor in model.state_dict().items()}
     if architecture == "llama":
@@ -190,7 +191,7 @@ def _tensors(model: Any, architecture: str) -> dict[str, Tensor]:
 
 
 def _write_shape(writer: Any, config: Any, architecture: str) -> None:
-    """Write the configuration's fields."""
+    """Write the fields of the configuration."""
     own = {**config.model_dump(), "intermediate_size": config.feedforward_features}
     own |= {"num_key_value_heads": config.key_value_heads, "head_dim": config.head_features}
     for theirs, ours in FIELDS.get(architecture, LLAMA_SHAPE).items():
@@ -205,7 +206,7 @@ def _write_shape(writer: Any, config: Any, architecture: str) -> None:
     original = scaling["original_max_position_embeddings"] or config.max_position_embeddings
     if scaling["rope_type"] != "linear":
         writer.add_uint32(f"{architecture}.rope.scaling.original_context_length", original)
-    if scaling["rope_type"] != "llama3":  # that one is in a tensor
+    if scaling["rope_type"] != "llama3":  # llama3 scaling is stored as a tensor
         factor = scaling["factor"] or config.max_position_embeddings / original
         writer.add_string(f"{architecture}.rope.scaling.type", scaling["rope_type"])
         writer.add_float32(f"{architecture}.rope.scaling.factor", factor)

@@ -1,7 +1,7 @@
-"""Models in GGUF files (llama.cpp's format): the configuration in the metadata, the weights dequantised to float32.
+"""Read models from GGUF files (llama.cpp's format): configuration from the metadata, weights dequantised to float32.
 
-Llama's queries and keys are kept there with neighbouring features turned together; here, as in Hugging Face's files,
-a feature turns with the one half a head further on, so their rows are put back in that order.
+GGUF files of Llama store query and key rows so that rotary positions rotate neighbouring features together. Hugging
+Face's files, and this package, pair each feature with the one half a head further on, so the rows are reordered.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ LLAMA_SHAPE = {
     "rope.freq_base": "rope_theta", "attention.key_length": "head_dim",
 }  # fmt: skip
 FIELDS = {"gpt2": {**SHAPE, "attention.layer_norm_epsilon": "layer_norm_epsilon"}}
-# Fields that repeat others, or say nothing at the value given.
+# Fields that repeat others or have no effect.
 REPEATED = {"vocab_size", "attention.value_length", "rope.dimension_count", "rope.scaling.finetuned"}
 SCALING = {"rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length"}
 NEUTRAL: dict[str, Any] = {
@@ -38,12 +38,12 @@ NEUTRAL: dict[str, Any] = {
     "rope.scaling.yarn_beta_fast": 32.0, "rope.scaling.yarn_beta_slow": 1.0, "rope.scaling.yarn_ext_factor": 1.0,
 }  # fmt: skip
 IDS = {"bos_token_id": "bos_token_id", "eos_token_id": "eos_token_id", "padding_token_id": "pad_token_id"}
-TANH_GELUS = ("gelu_new", "gelu_accurate", "gelu_fast", "gelu_python_tanh", "gelu_pytorch_tanh")  # what gpt2 means
+TANH_GELUS = ("gelu_new", "gelu_accurate", "gelu_fast", "gelu_python_tanh", "gelu_pytorch_tanh")  # in gpt2 files
 LLAMA3_FACTORS = "rope_freqs.weight"
 
 
 def names_in_gguf(family: str) -> tuple[Stored, ...]:
-    """Return how GGUF files name the weights of a family; GPT-2 differs: its three projections lie together."""
+    """Return the rules for a family's weights in GGUF files; GPT-2 has query, key and value in one matrix."""
     block, inside = "blk.*.", "model.layers.*."
     tops = {"token_embd": "model.embed_tokens", "position_embd": "model.embed_positions", "output_norm": "model.norm"}
     parts = {
@@ -62,7 +62,7 @@ def names_in_gguf(family: str) -> tuple[Stored, ...]:
 
 
 def gguf_family(path: Path) -> str:
-    """Return the `model_type` of the model in a GGUF file; raise ModelError for an architecture that is not known."""
+    """Return the `model_type` of the model in a GGUF file; raise ModelError for an unknown architecture."""
     architecture = str(metadata(open_gguf(path), "general.").get("architecture"))
     if architecture not in ARCHITECTURES:
         raise ModelError(f"{path}: {unknown_name('general.architecture', architecture, ARCHITECTURES)}")
@@ -70,10 +70,10 @@ def gguf_family(path: Path) -> str:
 
 
 def read_gguf(path: Path, config_class: type[Any]) -> tuple[Any, dict[str, Tensor]]:
-    """Return configuration and tensors, in float32, of the model in a GGUF file.
+    """Return the configuration and the float32 tensors of the model in a GGUF file.
 
-    config_class: the family's configuration. A family of another name, a field that is not accounted for, and numbers
-    that are not finite raise ModelError.
+    config_class: the family's configuration class. Raises ModelError for another family, an unsupported field, and
+    weights that are not finite.
     """
     family = gguf_family(path)
     if family != config_class.model_type:
@@ -92,10 +92,10 @@ def read_gguf(path: Path, config_class: type[Any]) -> tuple[Any, dict[str, Tenso
 
 
 def load_gguf(path: Path, model_class: type[Any], dtype: torch.dtype | None = torch.float32) -> Any:
-    """Return the model in a GGUF file, an object of `model_class`; quantised weights become numbers again.
+    """Return the model in a GGUF file as a `model_class`; quantised weights are dequantised.
 
-    dtype: number format in memory; None: that of the file's embedding, float32 where it is quantised. What `read_gguf`
-    refuses and a tensor that is not accounted for raise ModelError.
+    dtype: number format in memory. None: float16 or bfloat16 if the file's first tensor has it, else float32. Raises
+    ModelError for the reasons of `read_gguf`, and for missing, unexpected or misshaped tensors.
     """
     config, weights = read_gguf(path, model_class.config_class)
     check_blocks(config, weights, str(path))
@@ -133,7 +133,7 @@ def read_tensors(reader: "GGUFReader", path: Path) -> dict[str, Tensor]:
 
 
 def read_gguf_config(reader: "GGUFReader", path: Path, weights: dict[str, Tensor], config_class: type[Any]) -> Any:
-    """Return the configuration in the metadata of a GGUF file."""
+    """Return the configuration from the metadata of a GGUF file; raise ModelError for an unsupported field."""
     architecture = str(metadata(reader, "general.")["architecture"])
     found, fields = metadata(reader, f"{architecture}."), FIELDS.get(architecture, LLAMA_SHAPE)
     values: dict[str, Any] = {}
@@ -171,7 +171,7 @@ def read_gguf_config(reader: "GGUFReader", path: Path, weights: dict[str, Tensor
 
 
 def _ids(reader: "GGUFReader") -> dict[str, Any]:
-    """Return start, end and padding ids; a second id that ends texts is that of the end of a chat's turn."""
+    """Return the start, end and padding ids; an end-of-turn id is added to the end ids."""
     fields = metadata(reader, "tokenizer.ggml.")
     values = {ours: fields[theirs] for theirs, ours in IDS.items() if fields.get(theirs) is not None}
     turn = fields.get("eot_token_id")
@@ -183,7 +183,7 @@ def _ids(reader: "GGUFReader") -> dict[str, Any]:
 def _rope_scaling(
     found: dict[str, Any], values: dict[str, Any], weights: dict[str, Tensor], path: Path
 ) -> dict[str, Any] | None:
-    """Return the scaling of the rotary frequencies: by its kind, or from the tensor that holds each one's divisor."""
+    """Return the rotary scaling, or None, from the metadata or from the tensor with a divisor for each frequency."""
     kind, original = found.get("rope.scaling.type", "none"), found.get("rope.scaling.original_context_length")
     factors, theta = weights.get(LLAMA3_FACTORS), values.get("rope_theta", 10000.0)
     if kind not in ("none", "linear", "yarn") or (kind != "none" and factors is not None):
@@ -197,7 +197,7 @@ def _rope_scaling(
     if factors is None:
         return None
     plain = inverse_frequencies(2 * len(factors), theta)
-    for first in (original, 8192):  # files of llama.cpp's own converter do not say the first context
+    for first in (original, 8192):  # llama.cpp's converter does not store the original context
         scaling = {"rope_type": "llama3", "factor": float(factors.max()), "original_max_position_embeddings": first}
         if first and float(factors.max()) > 1:
             known = inverse_frequencies(2 * len(factors), theta, RopeScaling.model_validate(scaling), first)
@@ -208,11 +208,11 @@ def _rope_scaling(
 
 
 def half_apart(rows: Tensor, head_dim: int) -> Tensor:
-    """Return query or key rows (H * head_dim, ...) with the pairs (2 i, 2 i + 1) of a head at (i, i + head_dim/2)."""
+    """Return query or key rows (H * head_dim, ...), in each head moving pair (2 i, 2 i + 1) to (i, i + head_dim/2)."""
     pairs = rows.reshape(-1, head_dim // 2, 2, *rows.shape[1:])
     return pairs.transpose(1, 2).reshape(rows.shape).contiguous()
 
 
 def _plain(value: Any) -> Any:
-    """Return a number as it was meant: 1e-05, not the float32 nearest to it written out in double precision."""
+    """Return a float32 as the shortest decimal that rounds to it: 1e-05, not 9.999999747378752e-06."""
     return float(str(np.float32(value))) if isinstance(value, float) else value

@@ -1,7 +1,7 @@
-"""Names and layouts of stored weights: how a family's files hold what the model has under one set of names.
+"""Names and layouts of stored weights: how the tensors in a family's files map to the tensors of the model.
 
-The decoders name their parts as Hugging Face's Llama does. A family whose files differ declares a table of `Stored`;
-families without one store tensors as they are.
+The decoders use the module names of Hugging Face's Llama. A family whose files differ declares a table of `Stored`
+rules; without one, tensors are stored as they are.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,22 +16,22 @@ QUERY_KEY_VALUE = tuple(f"layers.*.self_attn.{name}_proj" for name in "qkv")
 
 
 class Stored(NamedTuple):
-    """One part of a file (its weight and bias) and the part, or parts, of the model that it holds; * is a layer."""
+    """One module in a file (its weight and bias) and the module or modules of the model it holds; * is a layer."""
 
     stored: str
     inside: tuple[str, ...]
     transposed: bool = False
-    """Whether matrices are kept as (inputs, outputs), as GPT-2's are."""
+    """Whether matrices are stored as (inputs, outputs), as in GPT-2."""
     heads: int = 0
-    """Several parts lie one after the other (0), or in turn for each of so many heads."""
+    """0: several modules are stored one after the other. Otherwise: interleaved by head, for this number of heads."""
 
     def under(self, prefix: str, inside: str) -> "Stored":
-        """Return the rule with what files put before the name, and the model before its parts'."""
+        """Return the rule with `prefix` before the stored name and `inside` before the model's names."""
         return self._replace(stored=prefix + self.stored, inside=tuple(inside + part for part in self.inside))
 
 
 class Place(NamedTuple):
-    """One stored tensor: the tensors of the model that it holds, and how."""
+    """One stored tensor: the names of the model's tensors that it holds, and the rule for its layout."""
 
     inside: list[str]
     rule: Stored
@@ -40,9 +40,9 @@ class Place(NamedTuple):
 def layout(
     names: Iterable[str], rules: Iterable[Stored], plain: Callable[[str], str] = lambda name: name
 ) -> dict[str, Place]:
-    """Return every stored tensor by name, for the model's `names`.
+    """Return a `Place` for every stored tensor, by its stored name, for the model's tensor `names`.
 
-    plain: the name of a stored tensor for which there is no rule, of the model's name; it is stored as it is.
+    plain: maps the model's name of a tensor without a rule to its stored name; such a tensor is stored unchanged.
     """
     by_part = {part: rule for rule in rules for part in rule.inside}
     places: dict[str, Place] = {}
@@ -60,14 +60,14 @@ def layout(
 
 
 def to_stored(weights: Mapping[str, Tensor], places: Mapping[str, Place]) -> dict[str, Tensor]:
-    """Return the stored tensors made of the model's (also of meta tensors, for their shapes, and of gradients)."""
+    """Return the stored tensors built from the model's; also works for meta tensors (shapes only) and gradients."""
     return {name: _joined([weights[part] for part in place.inside], place.rule) for name, place in places.items()}
 
 
 def to_inside(
     stored: Mapping[str, Tensor], places: Mapping[str, Place], like: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Return the model's tensors taken out of the stored ones; `like` has the model's shapes."""
+    """Return the model's tensors extracted from the stored ones; `like` has the shapes of the model's tensors."""
     weights: dict[str, Tensor] = {}
     for name, place in places.items():
         parts = _parted(stored[name], place.rule, [like[part].shape[0] for part in place.inside])
@@ -76,7 +76,7 @@ def to_inside(
 
 
 def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where: str, model: str) -> None:
-    """Raise ModelError that names every tensor that is missing, not expected, or of another shape."""
+    """Raise ModelError that lists the tensors that are missing, unexpected or of the wrong shape."""
     problems = [f"missing: {name} {tuple(expected[name].shape)}" for name in expected if name not in found]
     problems += [f"not expected: {name} {tuple(found[name].shape)}" for name in found if name not in expected]
     for name, tensor in expected.items():
@@ -93,7 +93,7 @@ def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], where
 
 
 def drop_tied_head(weights: dict[str, Tensor], head: str, table: str, where: str) -> None:
-    """Remove a head that is tied to the embedding, if it is stored a second time; ModelError where the two differ."""
+    """Remove the stored copy of a head that is tied to the embedding; raise ModelError if the two differ."""
     if head not in weights or table not in weights:
         return
     if not torch.equal(weights[head], weights[table]):

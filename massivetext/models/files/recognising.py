@@ -1,4 +1,4 @@
-"""What a folder or file holds that is no model folder, said with what opens it; families that are not supported."""
+"""Advice for files that are not model folders, and for families that are not supported: what to open or use instead."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from massivetext.errors import unknown_name
 
-# Kinds of files, by pattern: what they are, and what opens or converts them.
+# File name patterns, what such files are, and how to open or convert them.
 FILES: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("*.gguf",), "a GGUF file (llama.cpp's format)", "open the file itself: from_pretrained({first!r})"),
     (
@@ -49,7 +49,7 @@ FILES: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "open it with AutoTokenizer, or fetch the model's config.json and model.safetensors too",
     ),
 )
-# Families that are not supported, and the nearest that is.
+# Unsupported families, and the most similar supported one.
 NEAR = {
     "albert": "bert", "electra": "bert", "ernie": "bert", "roformer": "bert", "mobilebert": "bert",
     "squeezebert": "bert", "nezha": "bert", "modernbert": "bert", "nomic_bert": "bert", "deberta": "roberta",
@@ -68,9 +68,9 @@ INNER = ("text_config", "llm_config", "language_config", "thinker_config", "text
 
 
 def what_holds(folder: Path, opener: str = "AutoModel") -> str:
-    """Return the sentence about what a folder holds in place of a model and what opens it, "" where nothing is known.
+    """Return a sentence that says what a folder holds instead of a model, and how to open it if that is known.
 
-    opener: the class of Hugging Face that a conversion goes through.
+    opener: the Hugging Face class that the suggested conversion uses.
     """
     for patterns, what, remedy in FILES:
         found = sorted(path.name for pattern in patterns for path in folder.glob(pattern))
@@ -86,7 +86,7 @@ def what_holds(folder: Path, opener: str = "AutoModel") -> str:
 
 
 def what_is(file: Path) -> str:
-    """Return the sentence about a single file that was given for a model."""
+    """Return a sentence about a single file given instead of a model folder, "" if its kind is unknown."""
     for patterns, what, remedy in FILES:
         if any(file.match(pattern) for pattern in patterns):
             words = {"first": str(file), "folder": str(file.parent), "opener": "AutoModel"}
@@ -95,7 +95,7 @@ def what_is(file: Path) -> str:
 
 
 def unknown_family(values: Mapping[str, Any], allowed: list[str]) -> str:
-    """Return the sentence for a config.json whose model_type is none of `allowed`."""
+    """Return the error text for a config.json whose model_type is not in `allowed`."""
     family = values.get("model_type")
     if family is None:
         names = ", ".join(map(str, values.get("architectures") or ())) or "none"

@@ -1,4 +1,4 @@
-"""Where weights come from: a model folder, read strictly (nothing is unpickled, nothing is skipped), or a seed."""
+"""Sources of weights: a model folder, read strictly (nothing is unpickled, nothing is skipped), or a seed."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,14 +16,14 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 FORMATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
-# What families call the number of their blocks.
+# The families' names for the number of blocks.
 BLOCK_FIELDS = (
     "num_hidden_layers", "n_layers", "num_layers", "num_decoder_layers", "encoder_layers", "decoder_layers",
 )  # fmt: skip
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in `path`; raise ModelError where there is none."""
+    """Return the JSON object in `path`; raise ModelError if the file is missing or holds no JSON object."""
     if not path.is_file():
         known = what_holds(path.parent) if path.name == CONFIG_FILE and path.parent.is_dir() else ""
         raise ModelError(
@@ -33,7 +33,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def check_blocks(config: Any, names: Iterable[str], where: str) -> None:
-    """Raise ModelError where the configuration has more blocks than the tensors' names; before they are made."""
+    """Raise ModelError, before any block is made, if the configuration has more blocks than the weights."""
     found = 1 + max((int(piece) for name in names for piece in name.split(".") if piece.isdecimal()), default=-1)
     for field in BLOCK_FIELDS:
         if (getattr(config, field, None) or 0) > found:
@@ -44,7 +44,7 @@ def check_blocks(config: Any, names: Iterable[str], where: str) -> None:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Return all tensors of the folder's safetensors file, or of its shards, by name."""
+    """Return all tensors of the folder's safetensors file or shards, by name."""
     weights: dict[str, Tensor] = {}
     for path in _weight_files(folder):
         weights.update(_read_file(path))
@@ -52,14 +52,14 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def seeded_normal(shape: torch.Size, deviation: float, seed: int, name: str) -> Tensor:
-    """Return first values for a parameter: normal around zero, a function of (seed, its name) alone."""
+    """Return initial values for a parameter: normal with mean 0, determined by `seed` and `name` alone."""
     digest = xxhash.xxh3_64_intdigest(f"{seed}/initialise/{name}".encode())
     generator = torch.Generator().manual_seed(digest & (2**63 - 1))
     return torch.empty(shape).normal_(0.0, deviation, generator=generator)
 
 
 def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
-    """Raise ModelError that names the tensors with a number that is not finite, or in a format that is not read."""
+    """Raise ModelError that names the tensors with NaN or infinite values, or with an unsupported dtype."""
     others = [
         f"{name} ({str(t.dtype).removeprefix('torch.')})" for name, t in weights.items() if t.dtype not in FORMATS
     ]
@@ -80,7 +80,7 @@ def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files that make up the weights; without any, raise ModelError with the way out."""
+    """Return the safetensors files of a folder; raise ModelError with a remedy if they are missing."""
     if (folder / WEIGHTS_FILE).is_file():
         return [folder / WEIGHTS_FILE]
     if (folder / INDEX_FILE).is_file():
@@ -105,7 +105,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of one safetensors file; raise ModelError where it is damaged."""
+    """Return the tensors of one safetensors file; raise ModelError if it is damaged or has an unsupported dtype."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -113,7 +113,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is damaged ({error}); restore it from where the model came") from None
-    except (KeyError, AttributeError, TypeError, ValueError) as error:  # a number format that PyTorch lacks
+    except (KeyError, AttributeError, TypeError, ValueError) as error:  # a dtype that PyTorch lacks
         raise ModelError(
             f"{path} cannot be read ({type(error).__name__}: {error}): its weights are in a format that PyTorch lacks; "
             f"take the folder with float16 or bfloat16 weights"

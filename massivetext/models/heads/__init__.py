@@ -1,1 +1,1 @@
-"""What stands on a body: the heads, each written once."""
+"""Heads on top of a body, one implementation each for all families."""

@@ -1,4 +1,4 @@
-"""Models without a head: the hidden states of a body. Legend: B rows, T tokens, S source tokens, D features."""
+"""Models without a head, which return hidden states. Legend: B rows, T tokens, S source tokens, D features."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class BareDecoder(DecoderModel):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> EncoderOutput:
-        """Return last_hidden_state (B, T, D), behind the final norm; arguments as for `CausalLM.forward`."""
+        """Return last_hidden_state (B, T, D) after the final norm; the arguments are those of `CausalLM.forward`."""
         self.check_ids(input_ids)
         wanted = output_hidden_states or output_attentions
         record = Record([], [] if output_attentions else None) if wanted else None
@@ -35,7 +35,7 @@ class BareEncoder(EncoderModel):
     """An encoder without a head."""
 
     def __init__(self, config: Any, seed: int | None = 0, add_pooling_layer: bool = True) -> None:
-        """add_pooling_layer: whether there is a pooler, as in Hugging Face."""
+        """Make the model; see `Model`. add_pooling_layer: whether to add a pooler, as in Hugging Face."""
         self.pooled = add_pooling_layer
         super().__init__(config, seed)
 
@@ -51,8 +51,8 @@ class BareEncoder(EncoderModel):
         """Return last_hidden_state (B, T, D) and pooler_output (B, D).
 
         input_ids: (B, T). attention_mask: (B, T), 1 = text, 0 = padding, on either side. token_type_ids: (B, T), 0 for
-        the first text, 1 for the second. position_ids: (B, T) rows of the position embedding. output_hidden_states,
-        output_attentions: also what each layer did, see `outputs`.
+        the first text, 1 for the second. position_ids: (B, T), rows of the position embedding. output_hidden_states,
+        output_attentions: also return the hidden states and attention weights of every layer, see `outputs`.
         """
         wanted = output_hidden_states or output_attentions
         record = Record([], [] if output_attentions else None) if wanted else None
@@ -74,10 +74,11 @@ class BareEncoderDecoder(EncoderDecoderModel):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> SequenceModelOutput:
-        """Return the decoder's last_hidden_state (B, T, D) and the encoder's (B, S, D).
+        """Return the last hidden states of the decoder (B, T, D) and of the encoder (B, S, D).
 
-        input_ids: (B, S). decoder_input_ids: (B, T). The masks are 0 where there is padding. output_hidden_states,
-        output_attentions: also what each layer did, see `outputs`.
+        input_ids: (B, S). decoder_input_ids: (B, T). The masks are 0 at padding. output_hidden_states,
+        output_attentions: also return the hidden states and attention weights of every layer, see `outputs`. Raises
+        ModelError without decoder_input_ids.
         """
         if decoder_input_ids is None:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""Choosing one of several continuations. Legend: B rows, C choices, T tokens, D features."""
+"""Multiple choice: pick one of several continuations. Legend: B rows, C choices, T tokens, D features."""
 
 from typing import Any, ClassVar
 
@@ -15,21 +15,21 @@ from massivetext.models.outputs import HeadOutput, Record
 
 
 class MultipleChoice(LabellingEncoder):
-    """Chooses one of several continuations: logits (B, C) for inputs (B, C, T)."""
+    """An encoder that chooses one of several continuations: logits (B, C) for inputs (B, C, T)."""
 
     task = "multiple-choice"
     scorer: ClassVar[Scorer]
 
     def build_head(self, config: Any) -> None:
-        """Make the score."""
+        """Make the scorer, with one output."""
         self.scorer.build(self, self.width, 1, config.dropout_before(self.task))
 
     def project(self, hidden: Tensor) -> Tensor:
-        """Return the scores (...) of hidden states (..., D)."""
+        """Return the scores (...) for hidden states (..., D)."""
         return self.scorer.scores(self, hidden)[..., 0]
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean cross entropy of labels (B,)."""
+        """Return the mean cross entropy for labels (B,); raise ModelError for a label outside the choices."""
         check_labels(labels, logits.shape[1])
         return functional.cross_entropy(precise(logits), labels)
 
@@ -43,7 +43,7 @@ class MultipleChoice(LabellingEncoder):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> HeadOutput:
-        """Return the logits (B, C) and, with labels (B,), the mean loss; inputs are (B, C, T)."""
+        """Return the logits (B, C) and, given labels (B,), the mean loss; inputs are (B, C, T)."""
         if input_ids.ndim != 3:
             raise ModelError(f"input_ids is {tuple(input_ids.shape)}; multiple choice needs (rows, choices, tokens)")
         given = (input_ids, attention_mask, token_type_ids, position_ids)
@@ -58,5 +58,5 @@ class MultipleChoice(LabellingEncoder):
         return HeadOutput(loss, logits, *shown)
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
-        """Return one choice."""
+        """Return the probe as one row with a single choice."""
         return {"input_ids": input_ids[None]}

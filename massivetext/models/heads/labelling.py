@@ -1,4 +1,4 @@
-"""Decoders whose head labels, whatever is labelled. Legend: B rows, T tokens."""
+"""Decoders with a classification head. Legend: B rows, T tokens, D features."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from massivetext.models.outputs import HeadOutput, Record
 
 
 class LabellingDecoder(DecoderModel):
-    """A decoder whose head gives logits, and whose labels give one loss."""
+    """A decoder whose head returns logits, and one loss if labels are given."""
 
     def forward(
         self,
@@ -20,7 +20,7 @@ class LabellingDecoder(DecoderModel):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> HeadOutput:
-        """Return the logits and, with labels, the mean loss; other arguments as for `CausalLM.forward`."""
+        """Return the logits and, given labels, the mean loss; other arguments are those of `CausalLM.forward`."""
         self.check_ids(input_ids)
         wanted = output_hidden_states or output_attentions
         record = Record([], [] if output_attentions else None) if wanted else None
@@ -31,6 +31,6 @@ class LabellingDecoder(DecoderModel):
         return HeadOutput(loss, logits, *shown)
 
     def summary(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
-        """Return the hidden states (B, D) of each row's last token that is not the padding id."""
+        """Return the hidden state of each row's last token that is not padding, (B, D)."""
         rows = torch.arange(input_ids.shape[0], device=input_ids.device)
         return hidden[rows, last_tokens(input_ids, self.config.pad_token_id)]

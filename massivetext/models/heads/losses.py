@@ -1,4 +1,4 @@
-"""The losses of the heads that label. Legend: B rows, T tokens, L labels."""
+"""Losses of the classification and question-answering heads. Legend: B rows, T tokens, L labels."""
 
 import torch
 from torch import Tensor
@@ -11,10 +11,11 @@ from massivetext.tokens.labels import IGNORED_LABEL
 
 
 def sequence_loss(logits: Tensor, labels: Tensor, config: ModelConfig) -> Tensor:
-    """Return the mean loss of labelled texts, by `problem_type`, or as Hugging Face tells it where that is not set.
+    """Return the mean loss of a sequence classifier, as its `problem_type` says.
 
-    logits: (B, L). Regression (L = 1): mean squared error; whole-number labels (B,): cross entropy; else (B, L) of 0
-    and 1: each label's own binary cross entropy.
+    If `problem_type` is not set, it is inferred as in Hugging Face. L = 1 is a regression with mean squared error.
+    Integer labels (B,) mean cross entropy. Other labels are (B, L), 0 or 1, with binary cross entropy for each label.
+    logits: (B, L). Raises ModelError for labels out of range or of the wrong shape.
     """
     kind: str | None = config.problem_type
     if kind is None:
@@ -35,7 +36,7 @@ def sequence_loss(logits: Tensor, labels: Tensor, config: ModelConfig) -> Tensor
 
 
 def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross entropy of labels (B, T) over those that are not -100, for logits (B, T, L)."""
+    """Return the mean cross entropy of logits (B, T, L) against labels (B, T), ignoring labels of -100."""
     check_labels(labels, logits.shape[-1])
     return mean_loss(logits, labels)
 
@@ -43,9 +44,10 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
 def read_spans(
     scores: Tensor, start_positions: Tensor | None, end_positions: Tensor | None
 ) -> tuple[Tensor | None, Tensor, Tensor]:
-    """Return start and end logits (B, T) of scores (B, T, 2), before them the mean of their losses or None.
+    """Return the mean loss, the start logits (B, T) and the end logits (B, T) from scores (B, T, 2).
 
-    A position (B,) at or behind T, where truncation cut the answer off, is not counted.
+    The loss is None unless both positions (B,) are given. It ignores positions of T or more, where truncation removed
+    the answer.
     """
     start, end = scores.unbind(dim=-1)
     if start_positions is None or end_positions is None:
@@ -58,7 +60,7 @@ def read_spans(
 
 
 def check_labels(labels: Tensor, count: int) -> None:
-    """Raise ModelError for a label outside 0 ... count - 1 that is not IGNORED_LABEL."""
+    """Raise ModelError for a label that is neither in 0 ... count - 1 nor IGNORED_LABEL."""
     if torch.compiler.is_compiling():
         return
     wrong = labels[(labels != IGNORED_LABEL) & ((labels < 0) | (labels >= count))]

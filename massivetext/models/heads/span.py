@@ -1,4 +1,7 @@
-"""Finding the answer to a question inside a text: its first and last token. Legend: B rows, T tokens, D features."""
+"""Extractive question answering: find the first and last token of the answer in a text.
+
+Legend: B rows, T tokens, S source tokens, D features.
+"""
 
 from typing import Any
 
@@ -13,23 +16,23 @@ from massivetext.models.outputs import Record, SequenceSpanOutput, SpanOutput
 
 
 class QuestionAnswering(Model):
-    """Scores every token as the first and as the last of the answer."""
+    """Scores every token as the first and as the last token of the answer."""
 
     task = "question-answering"
 
     def build_head(self, config: Any) -> None:
-        """Make the two scores."""
+        """Make the linear layer with two outputs, and its dropout."""
         self.qa_outputs = nn.Linear(self.width, 2)
         self.dropout = nn.Dropout(config.dropout_before(self.task))
 
     def project(self, hidden: Tensor) -> Tensor:
-        """Return the two scores (..., 2) of hidden states (..., D)."""
+        """Return the start and end scores (..., 2) for hidden states (..., D)."""
         scores: Tensor = self.qa_outputs(self.dropout(hidden))
         return scores
 
 
 class DecoderQuestionAnswering(QuestionAnswering, DecoderModel):
-    """A decoder that finds answers."""
+    """A decoder that finds answers in a text."""
 
     def forward(
         self,
@@ -41,7 +44,7 @@ class DecoderQuestionAnswering(QuestionAnswering, DecoderModel):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> SpanOutput:
-        """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `read_spans`."""
+        """Return start_logits and end_logits (B, T) and, given both positions (B,), the mean loss; see `read_spans`."""
         self.check_ids(input_ids)
         wanted = output_hidden_states or output_attentions
         record = Record([], [] if output_attentions else None) if wanted else None
@@ -52,7 +55,7 @@ class DecoderQuestionAnswering(QuestionAnswering, DecoderModel):
 
 
 class EncoderQuestionAnswering(QuestionAnswering, EncoderModel):
-    """An encoder that finds answers."""
+    """An encoder that finds answers in a text."""
 
     def forward(
         self,
@@ -65,7 +68,7 @@ class EncoderQuestionAnswering(QuestionAnswering, EncoderModel):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> SpanOutput:
-        """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `read_spans`."""
+        """Return start_logits and end_logits (B, T) and, given both positions (B,), the mean loss; see `read_spans`."""
         wanted = output_hidden_states or output_attentions
         record = Record([], [] if output_attentions else None) if wanted else None
         hidden = self.hidden(self.embed(input_ids, token_type_ids, position_ids), attention_mask, record)
@@ -75,7 +78,7 @@ class EncoderQuestionAnswering(QuestionAnswering, EncoderModel):
 
 
 class EncoderDecoderQuestionAnswering(QuestionAnswering, EncoderDecoderModel):
-    """An encoder-decoder that finds answers; the decoder reads the source once more, one place to the right."""
+    """An encoder-decoder that finds answers; its decoder reads the source again, shifted right by one position."""
 
     def forward(
         self,
@@ -88,9 +91,10 @@ class EncoderDecoderQuestionAnswering(QuestionAnswering, EncoderDecoderModel):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> SequenceSpanOutput:
-        """Return start_logits and end_logits (B, T); with both positions (B,) the mean loss, see `read_spans`.
+        """Return start_logits and end_logits (B, T) and, given both positions (B,), the mean loss; see `read_spans`.
 
-        decoder_input_ids: None: made from `input_ids`, so that T is S. The others as for `LabellingEncoderDecoder`.
+        decoder_input_ids: None means that they are made from `input_ids`, so that T = S. The other arguments are those
+        of `LabellingEncoderDecoder.forward`.
         """
         self.check_source(input_ids)
         written = self.shifted(input_ids) if decoder_input_ids is None else decoder_input_ids
@@ -99,5 +103,5 @@ class EncoderDecoderQuestionAnswering(QuestionAnswering, EncoderDecoderModel):
         return SequenceSpanOutput(*spans, *read.shown(output_hidden_states))
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
-        """Return the probe."""
+        """Return the probe alone; the decoder's input is made from it."""
         return {"input_ids": input_ids}

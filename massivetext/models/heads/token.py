@@ -1,4 +1,4 @@
-"""Labelling tokens. Legend: B rows, T tokens, D features, L labels."""
+"""Token classification. Legend: B rows, T tokens, S source tokens, D features, L labels."""
 
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from massivetext.models.outputs import HeadOutput
 
 
 class TokenClassification(Model):
-    """Labels tokens, logits (B, T, L)."""
+    """Labels tokens: logits (B, T, L)."""
 
     task = "token-classification"
     scorer: ClassVar[Scorer]
@@ -23,16 +23,16 @@ class TokenClassification(Model):
         self.scorer.build(self, self.width, config.num_labels, config.dropout_before(self.task))
 
     def project(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., L) of hidden states (..., D)."""
+        """Return the logits (..., L) for hidden states (..., D)."""
         return self.scorer.scores(self, hidden)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of labels (B, T) over those that are not -100."""
+        """Return the mean loss for labels (B, T), ignoring labels of -100."""
         return token_loss(logits, labels)
 
 
 class SourceTokenClassification(TokenClassification, EncoderDecoderModel):
-    """The encoder of an encoder-decoder that labels tokens."""
+    """A token classifier on the encoder of an encoder-decoder."""
 
     def forward(
         self,
@@ -42,7 +42,7 @@ class SourceTokenClassification(TokenClassification, EncoderDecoderModel):
         output_hidden_states: bool = False,
         output_attentions: bool = False,
     ) -> HeadOutput:
-        """Return logits (B, S, L) and, with labels (B, S), the mean loss over those that are not -100."""
+        """Return logits (B, S, L) and, given labels (B, S), the mean loss, ignoring labels of -100."""
         kept: Weights = [] if output_attentions else None
         memory = self.encode(input_ids, attention_mask, kept)
         logits = self.project(memory.hidden)
@@ -51,5 +51,5 @@ class SourceTokenClassification(TokenClassification, EncoderDecoderModel):
         return HeadOutput(loss, logits, shown, None if kept is None else tuple(kept))
 
     def probe_inputs(self, input_ids: Tensor) -> dict[str, Tensor]:
-        """Return the probe."""
+        """Return the probe alone; this head needs no decoder input."""
         return {"input_ids": input_ids}

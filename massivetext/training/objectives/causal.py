@@ -1,4 +1,4 @@
-"""Next-token prediction on packed rows, in parts that threads compute at the same time where that is faster.
+"""Next-token prediction on packed rows. Threads compute parts of a batch at the same time if that is faster.
 
 Legend: B rows, T tokens, D features.
 """
@@ -27,17 +27,18 @@ from massivetext.training.machine import (
 from massivetext.training.settings import TrainSettings
 
 Result = TypeVar("Result")
-HEAD_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**28}  # 8 MB stay in a CPU's cache: a fifth faster than four times as many
+HEAD_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**28}  # 8 MB fit a CPU's cache: a fifth faster than 32 MB
 
 NEEDED = ("embed", "hidden", "head_weight")
-"""What a model offers that can be trained so: embeddings of ids, hidden states of embeddings, the matrix of logits."""
+"""Attributes that a model must have: `embed` (ids to embeddings), `hidden` (embeddings to hidden states), and
+`head_weight` (the matrix of the logits)."""
 
 
 class CausalObjective:
     """Next-token prediction on packed rows (`tokens.order.Batch`), through the model's embed, hidden and head_weight.
 
-    The embedding lookup stays outside the compiled part (its compiled gradient is not repeatable), shapes are fixed,
-    and the head and the loss work in chunks, so that logits never exist as a whole.
+    The embedding lookup is not compiled, because its compiled gradient is not reproducible. Shapes are fixed. The head
+    and the loss work in chunks, so the logits of a whole batch are never in memory together.
     """
 
     def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
@@ -58,21 +59,21 @@ class CausalObjective:
         self._part_count = settings.micro_batches * (self.crew.size if self.crew else 1)
         if compile_wanted(settings, self.device):
             prepare_compiler()
-            whole = partial(torch.compile, self._hidden, dynamic=False, fullgraph=True)  # for a model of a user's own
+            whole = partial(torch.compile, self._hidden, dynamic=False, fullgraph=True)  # for a user's own model
             self._hidden = getattr(model, "compiled_hidden", whole)()
             self._kernel = torch.compile(chunk_gradients, dynamic=False, fullgraph=True)
 
     @staticmethod
     def suits(model: nn.Module) -> bool:
-        """Return whether a model offers what this objective needs."""
+        """Return whether a model has the attributes that this objective needs."""
         return all(hasattr(model, name) for name in NEEDED)
 
     def parts(self, batch: Any) -> list[slice]:
-        """Return the rows of the parts that a batch is computed in: one for each micro-batch and thread."""
+        """Return the row ranges of the parts of a batch: one for each micro-batch and thread."""
         return equal_parts(len(batch.input_ids), self._part_count)
 
     def tokens(self, batch: Any) -> np.ndarray:
-        """Return how many labels each row has, (B,)."""
+        """Return the number of labels in each row, (B,)."""
         return np.asarray((batch.labels != IGNORED_LABEL).sum(axis=1))
 
     def row_sources(self, batch: Any) -> np.ndarray:
@@ -95,12 +96,12 @@ class CausalObjective:
         return mean, losses.detach().view(labels.shape).sum(dim=1)
 
     def hidden_states(self, input_ids: np.ndarray, positions: np.ndarray, segments: np.ndarray) -> Tensor:
-        """Return the final hidden states (B, T, D) by the very path that training takes."""
+        """Return the final hidden states (B, T, D), computed exactly as in training."""
         embeddings = self.model.embed(self._tensor(input_ids))
         return self._hidden(embeddings, self._tensor(positions), self._tensor(segments))
 
     def check(self, batch: Any) -> None:
-        """Raise ModelError if a packed document sees another one, or a token its future: the leak probe."""
+        """Run the leak probe: raise ModelError if a packed document sees another one, or a token a later one."""
         vocabulary, part = len(self.model.head_weight), self.parts(batch)[0]
 
         def check(rows: slice) -> None:
@@ -118,15 +119,15 @@ class CausalObjective:
 
 
 def even_chunk(tokens: int, most: int) -> int:
-    """Return the largest divisor of `tokens` up to `most`: chunks of one shape are compiled once."""
+    """Return the largest divisor of `tokens` up to `most`: with equal chunks only one shape is compiled."""
     return next(size for size in range(min(tokens, most), 0, -1) if tokens % size == 0)
 
 
 class Crew:
-    """Threads that keep to one core each; `size` of them.
+    """A pool of `size` worker threads that each use one core.
 
     A small model's operations are too short to share between cores: the threads of each operation spend their time
-    waiting for each other. Whole parts of a batch need no waiting until their gradients are added up.
+    waiting for each other. With a whole part of a batch each, they only wait when their gradients are added up.
     """
 
     def __init__(self, size: int) -> None:
@@ -135,10 +136,10 @@ class Crew:
         self._done: set[str] = set()
 
     def map(self, kind: str, function: Callable[[slice], Result], parts: Sequence[slice]) -> list[Result]:
-        """Return `function(part)` of every part, in their order.
+        """Return `function(part)` for every part, in order.
 
-        kind: names the work; the first call of a kind does one part after the other, because the work may be compiled
-        then, and the compiler is not made for two threads at once.
+        kind: a name for the work. The first call of a kind runs one part after the other, because it may compile the
+        work, and the compiler does not support two threads at once.
         """
         if kind in self._done:
             return list(self._pool.map(function, parts))
@@ -148,15 +149,16 @@ class Crew:
 
 
 def _keep_to_one_core() -> None:
-    """Make this thread's operations serial, with denormal numbers as zero (see machine.run_with_threads)."""
+    """Make this thread's operations serial and treat denormal numbers as zero (see machine.run_with_threads)."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
 
 
 def make_crew(model: nn.Module, settings: TrainSettings) -> Crew | None:
-    """Return a crew of `settings.threads` for a CPU where the rows of a batch divide evenly; else None.
+    """Return `settings.threads` worker threads if the model is on a CPU and batches divide evenly; else None.
 
-    Dropout draws from one generator, whose numbers would fall to whichever thread asks first: no crew with dropout.
+    Also None for a model with dropout: its threads would share one generator, so the numbers that each one draws would
+    depend on timing.
     """
     size = settings.threads or usable_threads()
     fits = size > 1 and settings.rows % (settings.micro_batches * size) == 0
@@ -165,14 +167,14 @@ def make_crew(model: nn.Module, settings: TrainSettings) -> Crew | None:
 
 
 def equal_parts(rows: int, count: int) -> list[slice]:
-    """Return `count` slices that cover `rows`, equal where that is possible, the last one shorter elsewhere."""
+    """Return up to `count` slices that cover `rows`: equal ones if possible, else with a shorter last one."""
     step = -(-rows // count)
     return [slice(begin, min(begin + step, rows)) for begin in range(0, rows, step)]
 
 
 def has_dropout(model: nn.Module) -> bool:
-    """Return whether any part of the model drops something out."""
+    """Return whether any part of the model has dropout."""
     drops = [module for module in model.modules() if "Dropout" in type(module).__name__]
     shares: list[Any] = [getattr(module, "p", 0.0) for module in drops]
-    shapes = [getattr(module, "shape", None) for module in model.modules()]  # attention drops without a module
+    shapes = [getattr(module, "shape", None) for module in model.modules()]  # attention has dropout without a module
     return any(share > 0.0 for share in [*shares, *(getattr(shape, "dropout", 0.0) for shape in shapes)])

@@ -1,4 +1,4 @@
-"""The loss of any module, called as Hugging Face models are: what `Trainer` learns where nothing can be packed."""
+"""The loss of any module that is called like Hugging Face models: what `Trainer` minimises if rows are not packed."""
 
 from collections.abc import Callable, Mapping
 from itertools import accumulate
@@ -14,14 +14,14 @@ from massivetext.training.machine import compile_wanted, mixed_precision, precis
 from massivetext.training.settings import TrainSettings
 
 ComputeLoss = Callable[[Callable[..., Any], dict[str, Any], int], Tensor]
-"""Makes the mean loss of a part of a batch: of the model to call, the columns, and how many labels they count."""
+"""Returns the mean loss of a part of a batch, from the model to call, the columns, and the number of labels."""
 
 
 class ModuleObjective:
     """The loss of any module that is called with a batch's columns by name, as Hugging Face models are.
 
     A batch is a list of parts, each a mapping of columns (rows, ...) with `labels`. The module returns its mean loss
-    (in `.loss`, `["loss"]`, first of a tuple, or itself), or `compute_loss` calls the module and makes it.
+    (as `.loss`, `["loss"]`, the first of a tuple, or alone), or `compute_loss` calls the module and computes the loss.
     """
 
     def __init__(self, model: nn.Module, settings: TrainSettings, compute_loss: ComputeLoss | None = None) -> None:
@@ -35,15 +35,15 @@ class ModuleObjective:
 
     @property
     def crew(self) -> None:
-        """None: a module that is not ours may not bear being called by two threads."""
+        """Return None: a module that is not ours may not support calls from two threads."""
 
     def parts(self, batch: Any) -> list[slice]:
-        """Return the rows of the parts that the batch is made of."""
+        """Return the row ranges of the parts of the batch."""
         ends = list(accumulate(_rows(part) for part in batch))
         return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def tokens(self, batch: Any) -> np.ndarray:
-        """Return how many labels each row has; 1 where a row has none, or one."""
+        """Return the number of labels in each row; 1 for a row that has one label, or none."""
         return np.concatenate([_label_counts(part) for part in batch])
 
     def row_sources(self, batch: Any) -> np.ndarray:
@@ -63,7 +63,7 @@ class ModuleObjective:
         return mean, mean.detach() * torch.from_numpy(counts).to(self.device)
 
     def check(self, batch: Any) -> None:
-        """Nothing is packed, so nothing can leak."""
+        """Do nothing: nothing is packed, so nothing can leak."""
 
 
 def _rows(part: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""What the loop asks of the data and of an objective: it knows these two protocols only."""
+"""The protocols of the data and of an objective: the training loop knows only these two."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -10,11 +10,11 @@ from massivetext.training.objectives.causal import Crew
 
 
 class Batches(Protocol):
-    """The data of a run: the batch of any step, found without history (`tokens.order.TrainingOrder` is one)."""
+    """The data of a run. It finds the batch of any step without history, as `tokens.order.TrainingOrder` does."""
 
     @property
     def sources(self) -> Sequence[str]:
-        """Names of the sources that the rows come from."""
+        """Return the names of the sources that the rows come from."""
 
     def batch(self, step: int) -> Any:
         """Return the rows of a step, counted from 0, in the form that the objective understands."""
@@ -25,23 +25,23 @@ class Objective(Protocol):
 
     model: nn.Module
     has_modes: bool
-    """Whether the model computes otherwise in evaluation mode (dropout), or may."""
+    """Whether the model computes, or may compute, differently in evaluation mode (dropout)."""
 
     @property
     def crew(self) -> Crew | None:
-        """Threads that compute parts of a batch at the same time; None: each operation is shared by all threads."""
+        """Return the threads that compute parts of a batch at the same time; None: all threads share each operation."""
 
     def parts(self, batch: Any) -> list[slice]:
-        """Return the rows of the parts that a batch is computed in, in order."""
+        """Return the row ranges of the parts of a batch, in order."""
 
     def tokens(self, batch: Any) -> np.ndarray:
-        """Return how many predictions each row counts, (rows,) integers."""
+        """Return the number of predictions counted in each row, (rows,) integers."""
 
     def row_sources(self, batch: Any) -> np.ndarray:
         """Return the number of each row's source, (rows,) integers."""
 
     def loss(self, batch: Any, rows: slice) -> tuple[Tensor, Tensor]:
-        """Return the mean loss over the counted predictions of some rows, with its graph; each row's sum, detached."""
+        """Return the mean loss per counted prediction of some rows, with its graph, and each row's sum, detached."""
 
     def check(self, batch: Any) -> None:
-        """Raise ModelError if the model sees what it must not see; called once, with the first batch."""
+        """Raise ModelError if the model sees tokens that it must not see; called once, with the first batch."""

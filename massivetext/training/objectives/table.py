@@ -10,5 +10,5 @@ OBJECTIVES = {"causal": CausalObjective}
 
 
 def make_objective(model: nn.Module, settings: TrainSettings) -> Objective:
-    """Return the objective that the settings name; raise ModelError where the model does not offer what it needs."""
+    """Return the objective that the settings name; raise ModelError if the model lacks what it needs."""
     return OBJECTIVES[settings.objective](model, settings)
