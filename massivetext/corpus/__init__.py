@@ -1,1 +1,1 @@
-"""Read, measure, edit, decide, deduplicate, split: documents in, clean Parquet out."""
+"""Build a corpus: read, measure, edit, filter, deduplicate and split documents, and write clean Parquet."""

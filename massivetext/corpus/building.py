@@ -1,10 +1,10 @@
-"""`build_corpus`: sources and steps in, a folder of clean Parquet out.
+"""`build_corpus`: turn sources and steps into a folder of clean Parquet files.
 
-The input is cut into parts (`planning.py`), which an engine takes through reader and steps (`parts.py`). Then comes the
-barrier (`barrier/order.py`): duplicates are found over all parts. The documents are written by split (`finishing.py`).
-`manifest.json` comes last, so a folder with one is a finished corpus. A build that was killed resumes with the parts
-that were not finished. Text that is appended to a finished corpus is a further build in the same folder: files of
-earlier builds are not touched, and until the new manifest is there the corpus is what it was.
+The input is cut into parts (`planning.py`). An engine takes each part through its reader and steps (`parts.py`). Then
+the barrier (`barrier/order.py`) finds duplicates over all parts, and `finishing.py` writes the documents by split.
+`manifest.json` is written last, so a folder that has one is a finished corpus. An interrupted build resumes with the
+unfinished parts. Appending text to a finished corpus is a further build in the same folder: it does not touch files of
+earlier builds, and the corpus stays as it was until the new manifest is written.
 """
 
 import errno
@@ -60,15 +60,15 @@ def build_corpus(
     quiet: bool = False,
     threads: int | None = None,
 ) -> Corpus:
-    """Return the corpus that a recipe describes, built in `folder`; one that is there already is not built again.
+    """Build the corpus that a recipe describes in `folder`, and return it; a finished one is opened, not rebuilt.
 
-    recipe: the `corpus:` section as settings or as a mapping, a whole recipe as a mapping, a recipe file, or a built-in
-    recipe's name. seed: decides the split; unset it is the recipe's, else 0. append: add the files that the corpus in
-    `folder` has not read yet to it, as a further build; steps, split and seed must be its own. threads: unset, one for
-    each core; the files are the same however many. What was taken down in `folder` stays out, whatever the recipe says.
-    Raises ConfigError (a recipe that cannot be used, an empty split), DataError (a path without files, no text column,
-    no document left), StoreError (a takedown would be lost), BusyError (another process writes the corpus), and
-    MassiveTextError where the disk is full.
+    recipe: the `corpus:` section as settings or as a mapping, a whole recipe as a mapping, a recipe file, or the name
+    of a built-in recipe. seed: decides the split; unset, it is the recipe's seed, else 0. append: add the files that
+    the corpus in `folder` has not read yet, as a further build; steps, split and seed must equal those of the corpus.
+    threads: unset, one per core; the number does not change the files. Documents removed on request from `folder` stay
+    out, whatever the recipe says. Raises ConfigError (an unusable recipe, an empty split), DataError (a path without
+    files, no text column, no document left), StoreError (a takedown would be lost), BusyError (another process is
+    writing the corpus), and MassiveTextError if the disk is full.
     """
     settings, found_seed = read_settings(recipe)
     if settings.from_ is not None:
@@ -76,7 +76,7 @@ def build_corpus(
     folder = Path(folder)
     seed = found_seed if seed is None else seed
     if append:
-        load_corpus(folder, unfinished=True)  # before a folder is made for the lock
+        load_corpus(folder, unfinished=True)  # check before creating a folder for the lock
     with ExitStack() as stack:
         with _folder_errors_named(folder):
             stack.enter_context(locked_corpus(folder))
@@ -94,7 +94,7 @@ def build_corpus(
 
 
 def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: bool, engine: Engine) -> None:
-    """Build what was planned; base: the manifest of the corpus that is appended to."""
+    """Build what was planned. base: the manifest of the corpus that is appended to."""
     work = folder / WORK
     _prepare(folder, plan)
     markers = _process(plan, work, engine, quiet)
@@ -113,7 +113,7 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
     read_facts = {"files": with_digests(plan.files, read, engine)}
     write_state(index_path(folder, plan.build).with_suffix(".json"), read_facts)
     write_clusters(census)
-    (folder / PAGE).unlink(missing_ok=True)  # it tells of what the corpus was before
+    (folder / PAGE).unlink(missing_ok=True)  # it describes the corpus before this build
     parts = listed_parts(folder, plan.build, base["parts"] if base else None)
     write_state(folder / "manifest.json", {**values, "parts": parts})
     del census, editors
@@ -126,7 +126,7 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
 
 @contextmanager
 def _folder_errors_named(folder: Path) -> Iterator[None]:
-    """Turn a folder that cannot be written to into a message that says what to do."""
+    """Turn the error of a folder that cannot be written to into a message with a remedy."""
     try:
         yield
     except OSError as error:
@@ -144,16 +144,16 @@ def _folder_errors_named(folder: Path) -> Iterator[None]:
 
 
 def _obeyed(folder: Path, base: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what a manifest says of takedowns: those that the corpus obeys, and how many came before it."""
+    """Return the manifest entries about takedowns: those that the corpus obeys, and how many preceded it."""
     taken = takedown_digests(folder)
     return {BEFORE: len(taken) if base is None else base.get(BEFORE, 0), TAKEN: taken}
 
 
 def _prepare(folder: Path, plan: Plan) -> None:
-    """Make the folder ready: keep the work of a build with this fingerprint, remove that of any other."""
+    """Prepare the folder: keep the work of a build with this fingerprint, remove that of any other."""
     plan_file = folder / WORK / "plan.json"
     if plan.build == 1:
-        # The manifest goes first: without it the folder is no corpus, whatever else is still there.
+        # Delete the manifest first: without it the folder is no corpus, whatever else is still in it.
         (folder / "manifest.json").unlink(missing_ok=True)
     facts = {"fingerprint": plan.fingerprint, TAKEN: takedown_digests(folder)}
     again = f"Delete {folder / WORK} and give the same command again: the build starts anew"
@@ -166,7 +166,7 @@ def _prepare(folder: Path, plan: Plan) -> None:
 
 
 def _process(plan: Plan, work: Path, engine: Engine, quiet: bool) -> list[dict[str, Any]]:
-    """Return the counts of all parts, in order, once they have been taken through reader and steps."""
+    """Take all parts through reader and steps, and return their counts in order."""
     total = sum(part.input_bytes for part in plan.parts)
     with progress(tr("Reading and cleaning"), float(total), "B", quiet) as task:
         process_part = ProcessPart(plan.courses, schemas_of(plan.measures), work)

@@ -1,7 +1,7 @@
-"""Whether a corpus's files are those that its manifest lists: names, sizes and footers always, every byte on request.
+"""Check that a corpus's files match its manifest: names, sizes and footers always, all bytes on request.
 
-The pages of a part have checksums of their own, which are verified whenever they are read. So what is checked when a
-corpus is opened costs two small reads a file, and nothing that is damaged is used.
+The pages of a Parquet file have their own checksums, which are verified whenever they are read. So the check when a
+corpus is opened needs only two small reads per file, and still no damaged data is used.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,10 @@ Parts = dict[str, dict[str, Any]]
 
 
 def listed_parts(folder: Path, build: int, known: Mapping[str, Mapping[str, Any]] | None = None) -> Parts:
-    """Return what the manifest says of each file of the builds up to `build`: bytes, footer, SHA-256.
+    """Return the manifest entry of each file of the builds up to `build`: bytes, footer, SHA-256.
 
-    known: what it said before; an entry whose size and footer still fit is kept, so that damage is not vouched for.
+    known: the entries so far. An entry whose size and footer still match is kept, so that the digest of a file that was
+    damaged since is not taken for the right one.
     """
     found: Parts = {}
     for name, path in _files(folder, build).items():
@@ -33,10 +34,10 @@ def listed_parts(folder: Path, build: int, known: Mapping[str, Mapping[str, Any]
 
 
 def check_parts(folder: Path, manifest: Mapping[str, Any], *, whole: bool = False) -> list[str]:
-    """Return what is wrong with a corpus's files, one sentence each; an empty list: nothing.
+    """Return what is wrong with a corpus's files, one sentence each; an empty list if nothing is wrong.
 
-    whole: compare the digest of all bytes, too. While a takedown is being made, or was stopped, parts differ from the
-    manifest: then only `whole` finds fault, with the takedown.
+    whole: also compare the digest of all bytes. During a takedown, or after an interrupted one, parts differ from the
+    manifest. Then only `whole` reports a fault: the unfinished takedown.
     """
     listed = manifest["parts"]
     there = _files(folder, manifest["build"])
@@ -66,11 +67,11 @@ def refuse_faults(folder: Path, faults: list[str]) -> None:
 
 
 def _files(folder: Path, build: int) -> dict[str, Path]:
-    """Return the corpus's files by relative path; those of a build that is under way are left out."""
+    """Return the corpus's files by relative path, except those of an unfinished build."""
     found = {}
     for name in FOLDERS:
         for path in sorted((folder / name).rglob("*")):
-            # Of removed/ only the list counts: notes there come and go with a takedown.
+            # In removed/ only the lists count: a takedown adds and deletes its notes there.
             listed = name != TAKEDOWNS or path.suffix == ".parquet"
             if path.is_file() and listed and not path.name.startswith(".") and _build_of(path, build) <= build:
                 found[path.relative_to(folder).as_posix()] = path
@@ -83,6 +84,6 @@ def _build_of(path: Path, otherwise: int) -> int:
 
 
 def _seen(path: Path) -> dict[str, Any]:
-    """Return what is looked at whenever a corpus is opened."""
+    """Return the facts that are checked whenever a corpus is opened."""
     found: dict[str, Any] = {"bytes": path.stat().st_size}
     return found | ({"footer": footer_digest(path)} if path.suffix == ".parquet" else {})

@@ -1,4 +1,4 @@
-"""`train_classifier`: a classifier of quality, trained on two sets of examples for the step `classifier`."""
+"""`train_classifier`: train a quality classifier on two sets of examples, for the step `classifier`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ from massivetext.text.words import HAN_BIT, WORDS_VERSION, hash_words
 from massivetext.translations import tr
 
 LEAST_EXAMPLES = 10
-"""Fewest examples of each class to train on, and fewest held out of both to score."""
+"""Minimum number of examples of each class for training, and of held-out examples of both for scoring."""
 
 
 def train_classifier(
@@ -38,13 +38,13 @@ def train_classifier(
     settings: TrainingSettings | dict[str, Any] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Return what a classifier that tells `good` texts from `bad` ones scores on held-out examples; it is in `folder`.
+    """Train a classifier of `good` and `bad` texts, write it to `folder`, and return its scores on held-out examples.
 
-    good, bad: files, folders or patterns, in any format that a corpus reads. Equal texts count once, a text that is
-    both is left out. Held out is what a hash of seed and text says. `held_out` has, for all texts and for those with
-    mostly Han characters and the others apart: examples, accuracy (at 0.5), majority (what always saying the larger
-    class scores), roc_auc; None where a class has no example there. Errors: DataError with too few examples,
-    BusyError while another process writes the folder.
+    good, bad: files, folders or patterns, in any format that a corpus reads. Equal texts count once; a text that is in
+    both classes is left out. A hash of seed and text decides which examples are held out. `held_out` has separate
+    scores for all texts, for texts with mostly Han characters, and for the others: examples, accuracy (at 0.5),
+    majority (the accuracy of always predicting the larger class) and roc_auc; None if a class has no example there.
+    Raises DataError for too few examples, BusyError while another process is writing the folder.
     """
     with locked_folder(Path(folder)):
         clear_temporary(Path(folder))
@@ -58,7 +58,7 @@ def _train(
     settings: TrainingSettings | dict[str, Any] | None,
     seed: int,
 ) -> dict[str, Any]:
-    """Do what `train_classifier` does, in a folder that is locked."""
+    """Do the work of `train_classifier` in a folder that is already locked."""
     if not isinstance(settings, TrainingSettings):
         settings = TrainingSettings.parse(settings or {}, "classifier")
     examples = {name: _examples(name, paths, settings, seed) for name, paths in (("good", good), ("bad", bad))}
@@ -94,7 +94,7 @@ def _train(
 
 
 def _examples(name: str, paths: str | Path | Sequence[str], settings: TrainingSettings, seed: int) -> list[str]:
-    """Return the different texts of a class, in the order in which they are read."""
+    """Return the different texts of a class, in reading order."""
     source = SourceSettings(
         name=name, path=[str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     )
@@ -121,7 +121,7 @@ def _draw(text: str, seed: int) -> float:
 
 
 def _fit(found: Any, labels: npt.NDArray[np.bool_], penalty: float) -> tuple[npt.NDArray[np.float32], float]:
-    """Return weights and bias with the least mean loss, both classes weighing the same, and penalty."""
+    """Return weights and bias that minimise mean loss plus penalty, with equal weight for both classes."""
     from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
 
     signs = np.where(labels, 1.0, -1.0)
@@ -140,7 +140,7 @@ def _fit(found: Any, labels: npt.NDArray[np.bool_], penalty: float) -> tuple[npt
 
 
 def _tested(classifier: Classifier, texts: list[str], labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the scores on held-out texts: all, those with mostly Han characters, the others."""
+    """Return the scores on held-out texts: all, those with mostly Han characters, and the others."""
     array = pa.array(texts, pa.large_string())
     words = hash_words(array)
     han = np.array(
@@ -153,7 +153,7 @@ def _tested(classifier: Classifier, texts: list[str], labels: npt.NDArray[np.boo
 
 
 def _measured(scores: Values, labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Return accuracy, that of always saying the larger class, and the area under the ROC curve (ties count half)."""
+    """Return accuracy, that of always predicting the larger class, and area under the ROC curve (ties count 1/2)."""
     from scipy.stats import rankdata  # type: ignore[import-untyped, unused-ignore]
 
     good, bad = int(labels.sum()), int((~labels).sum())
@@ -169,7 +169,7 @@ def _measured(scores: Values, labels: npt.NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def _save(classifier: Classifier, folder: Path) -> None:
-    """Write the classifier; `classifier.json` comes last."""
+    """Write the classifier; `classifier.json` is written last."""
     from safetensors.numpy import save_file
 
     (folder / "classifier.json").unlink(missing_ok=True)
@@ -181,7 +181,7 @@ def _save(classifier: Classifier, folder: Path) -> None:
 
 
 def classifier_text(values: dict[str, Any]) -> str:
-    """Return what `train_classifier` gave as text for a terminal."""
+    """Return the result of `train_classifier` as text for a terminal."""
     counts = values["examples"]
     lines = [tr("{folder}: {good} good and {bad} bad examples", folder=values["folder"], **counts)]
     for name, entry in values["held_out"].items():

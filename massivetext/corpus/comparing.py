@@ -1,4 +1,4 @@
-"""What `corpus diff` shows: which documents two corpora treat differently, why, and which settings differ."""
+"""The output of `corpus diff`: which documents two corpora treat differently, why, and which settings differ."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,9 +19,10 @@ UNSET = "(not set)"
 def compare(left: Corpus, right: Corpus) -> dict[str, Any]:
     """Return how `right` differs from `left`, as JSON values.
 
-    changes: for each source and each change of state (kept in a split, dropped by a step for a reason, taken down, not
-    read; or kept with another text), how many documents and the ids of some. settings: each key of the resolved
-    settings, steps and versions that differs. The states of all documents are in memory, about 200 bytes each.
+    changes: for each source and each change of state (kept in a split, dropped by a step for a reason, removed on
+    request, not read; or kept with another text), the number of documents and the ids of some. settings: each key of
+    the resolved settings, steps and versions that differs. The states of all documents are held in memory, about 200
+    bytes each.
     """
     before, after = _states(left), _states(right)
     changes: dict[tuple[str, str, str], list[str]] = {}
@@ -51,7 +52,7 @@ def compare(left: Corpus, right: Corpus) -> dict[str, Any]:
 
 
 def _states(corpus: Corpus) -> dict[str, tuple[str, str, str | None]]:
-    """Return (source, state, digest of the text where it is kept) of every document, kept or not."""
+    """Return (source, state, digest of the text if it is kept) of every document, kept or not."""
     found: dict[str, tuple[str, str, str | None]] = {}
     for row in taken_down(corpus.folder, ["id", "source"]).to_pylist():
         found[row["id"]] = (row["source"], "taken down", None)
@@ -71,7 +72,7 @@ def _rows(path: Any, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def _settings(corpus: Corpus) -> dict[str, Any]:
-    """Return what a corpus depends on: settings, seed, versions, steps by source and name."""
+    """Return everything that determines a corpus: settings, seed, versions, steps by source and name."""
     manifest = corpus.manifest
     versions = dict(manifest["versions"])
     steps = {source: {step["name"]: step for step in listed} for source, listed in versions.pop("steps", {}).items()}
@@ -79,7 +80,7 @@ def _settings(corpus: Corpus) -> dict[str, Any]:
 
 
 def differences(key: str, left: Any, right: Any) -> list[tuple[str, Any, Any]]:
-    """Return (key, left, right) for all that differs between two JSON values; items of a list are named by number."""
+    """Return (key, left, right) for every difference between two JSON values; items of a list are named by number."""
     if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         left, right = ({str(place): item for place, item in enumerate(items)} for items in (left, right))
     if isinstance(left, Mapping) and isinstance(right, Mapping):
@@ -92,7 +93,7 @@ def differences(key: str, left: Any, right: Any) -> list[tuple[str, Any, Any]]:
 
 
 def comparison_text(values: dict[str, Any]) -> str:
-    """Return what `compare` gave as text for a terminal."""
+    """Return the result of `compare` as text for a terminal."""
     lines = [f"{name}: {values[name]['folder']}  {values[name]['digest']}" for name in ("before", "after")]
     lines += ["", tr("{count} documents are treated alike", count=f"{values['same']:,}"), ""]
     if values["changes"]:

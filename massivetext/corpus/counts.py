@@ -1,4 +1,4 @@
-"""What became of a source's records, counted."""
+"""Count what happened to the records of a source."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from massivetext.corpus.unread import Counts, add_unread
 
 @dataclass
 class SourceCounts:
-    """What became of one source: its text bytes as read are those kept, dropped, and removed by edits."""
+    """The counts of one source. Text bytes read = bytes kept + bytes dropped + bytes removed by edits."""
 
     records: int = 0
     record_bytes: int = 0
@@ -18,9 +18,9 @@ class SourceCounts:
     dropped: dict[str, dict[str, int]] = field(default_factory=dict)
     """`step: reason` -> documents, bytes."""
     edited: dict[str, dict[str, int]] = field(default_factory=dict)
-    """step -> documents changed, bytes removed (negative where text grew)."""
+    """step -> documents changed, bytes removed (negative if texts grew)."""
     unread: Counts = field(default_factory=dict)
-    """Members of archives that nothing reads."""
+    """Members of archives that no reader can read."""
 
     def drop(self, name: str, documents: int, text_bytes: int) -> None:
         """Count dropped documents under `step: reason`."""

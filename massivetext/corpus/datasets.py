@@ -1,6 +1,6 @@
-"""`load_dataset`: the `datasets` library's objects, from local files, a folder that holds the Pile, or the hub.
+"""`load_dataset`: load a `datasets` object from local files, from a folder with the Pile, or from the hub.
 
-The names and arguments are the library's own; what is added is that a machine without a network says so at once.
+Names and arguments are those of the `datasets` library. In addition, a machine without a network gets an error at once.
 """
 
 import os
@@ -26,10 +26,11 @@ def load_dataset(
     """Return a `datasets.DatasetDict`, or with `split` a `datasets.Dataset`.
 
     name: "text", "csv", "json" or "parquet" for local `data_files` (paths, globs, lists of them, or a mapping from
-    split to them); "pile" for its JSON lines, given or in $MASSIVETEXT_DATA/pile; a folder; or a data set's name on the
-    hub, which is asked once with a short time limit. Other arguments go to `datasets.load_dataset` as they are; note
-    that its "text" makes an example of every line unless sample_by="document" or "paragraph" is given. Raises DataError
-    for files that are missing and for a hub that cannot be reached, MissingPackageError without the package.
+    split to them); "pile" for the Pile's JSON lines, in `data_files` or in $MASSIVETEXT_DATA/pile; a folder; or the
+    name of a data set on the hub, which is contacted once with a short time limit. Other arguments are passed to
+    `datasets.load_dataset` unchanged. Note that "text" makes every line an example unless sample_by="document" or
+    "paragraph" is given. Raises DataError for missing files and if the hub cannot be reached, MissingPackageError
+    without the package.
     """
     try:
         import datasets
@@ -54,8 +55,8 @@ def load_dataset(
 def pile_files() -> tuple[str, dict[str, list[str]]]:
     """Return the kind of the files in $MASSIVETEXT_DATA/pile, and the files of each split.
 
-    A file belongs to the split that its folder or the beginning of its name says (train, val, validation, test), else
-    to train. Raises DataError if there are none.
+    The folder or the beginning of the name decides the split of a file (train, val, validation, test); other files
+    belong to train. Raises DataError if there are no files.
     """
     root = os.environ.get("MASSIVETEXT_DATA")
     folder = Path(root or ".") / "pile"
@@ -78,7 +79,7 @@ def pile_files() -> tuple[str, dict[str, list[str]]]:
 
 
 def check_files(data_files: DataFiles) -> None:
-    """Raise DataError if a local path names nothing; addresses (https://, hf://, ...) are left to the library."""
+    """Raise DataError if a local path matches nothing; addresses (https://, hf://, ...) are left to the library."""
     groups = data_files.values() if isinstance(data_files, Mapping) else (data_files,)
     for group in groups:
         for path in [group] if isinstance(group, str | Path) else group:
@@ -89,14 +90,14 @@ def check_files(data_files: DataFiles) -> None:
 
 
 def _matches(pattern: str) -> bool:
-    """Return whether a glob finds a file."""
+    """Return whether a glob matches any file."""
     import glob
 
     return next(glob.iglob(pattern, recursive=True), None) is not None
 
 
 def _as_strings(data_files: DataFiles) -> Any:
-    """Return the files as the library takes them: strings, lists of strings, or a mapping to these."""
+    """Return the files in the form that the library takes: strings, lists of strings, or a mapping to these."""
     if isinstance(data_files, Mapping):
         return {split: _as_strings(group) for split, group in data_files.items()}
     if isinstance(data_files, str | Path):

@@ -1,4 +1,4 @@
-"""Dropped rows: who dropped them and why, with an excerpt that shows no more than may be shown."""
+"""Dropped rows: which step dropped them and why, with an excerpt edited by the steps that redact."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from massivetext.corpus.steps import Edit, Edited, Measure, Step
 from massivetext.text.arrays import replaced
 
 Dropper = tuple[str, int]
-"""Name and version of what drops a document."""
+"""Name and version of the step that drops a document."""
 
 
 @dataclass
 class Dropped:
-    """The rows of a batch that the steps drop."""
+    """The rows of a batch that the steps dropped."""
 
     steps: Sequence[Step]
     schema: pa.Schema
     counts: SourceCounts
     rows: list[pa.RecordBatch] = field(default_factory=list)
-    """With excerpts that are not redacted yet."""
+    """Rows whose excerpts are not redacted yet."""
 
     def add(
         self,
@@ -34,7 +34,7 @@ class Dropped:
         values: pa.Array | None = None,
         thresholds: pa.Array | None = None,
     ) -> None:
-        """Take some rows of a batch; of these alone: why each is dropped, which value broke which limit."""
+        """Add some rows of a batch. For these rows alone: the reasons, and which value broke which limit."""
         step, version = by
         nothing = pa.nulls(len(reasons), pa.float64())
         notes = {
@@ -52,7 +52,7 @@ class Dropped:
         self.rows.append(rows)
 
     def release(self) -> pa.RecordBatch:
-        """Return the rows and forget them. Every step that redacts goes over them, whichever dropped the document."""
+        """Return the rows and forget them. Every step that redacts edits them, whichever step dropped the document."""
         rows = pa.Table.from_batches(self.rows).combine_chunks().to_batches()[0]
         self.rows.clear()
         for step in self.steps:
@@ -61,7 +61,7 @@ class Dropped:
         return replaced(rows, "excerpt", pc.utf8_slice_codeunits(rows.column("excerpt"), 0, EXCERPT_CHARACTERS))
 
     def _redacted(self, step: Edit, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the rows as a step leaves them; an excerpt that it cannot edit is left out."""
+        """Return the rows as a step edits them; an excerpt that it cannot edit is left out."""
         excerpts = rows.column("excerpt")
         seen = replaced(rows, "text", excerpts.fill_null(""))
         for measure in {known.name: known for known in self.steps if known.name in step.needs}.values():

@@ -1,4 +1,4 @@
-"""What comes after the barrier: the corpus's files, part by part, and the clusters of duplicates."""
+"""The output after the barrier: the corpus's files, part by part, and the clusters of duplicates."""
 
 import shutil
 from collections.abc import Mapping
@@ -32,9 +32,9 @@ from massivetext.text.arrays import conformed, replaced
 WORK = ".work"
 ROW_GROUP_BYTES = 64 * 2**20
 REPEATED_COLUMNS = ["source", "uri", "language", "license", "cluster"]
-"""Columns whose values repeat, stored through a dictionary."""
+"""Columns with repeating values, stored with a dictionary."""
 WRITTEN = ("documents", "dropped", "index", "clusters", "contamination")
-"""Folders that a build writes files `build-0001...` into."""
+"""Folders into which a build writes files `build-0001...`."""
 CLUSTER_SCHEMA = pa.schema(
     {
         "cluster": pa.string(),
@@ -45,7 +45,7 @@ CLUSTER_SCHEMA = pa.schema(
         "source": pa.string(),
     }
 )
-"""A row for each duplicate: the first document of its cluster, its own id, the earlier document that it duplicates."""
+"""One row for each duplicate: the first document of its cluster, its own id, the earlier document it duplicates."""
 
 
 def write_files(
@@ -57,7 +57,7 @@ def write_files(
 
 
 def discard_builds(folder: Path, first: int) -> None:
-    """Remove the files of this build and all later ones, and the work of an unfinished one; what is finished stays."""
+    """Remove the files of this build and all later ones, and the work of an unfinished build; keep finished builds."""
     shutil.rmtree(folder / WORK, ignore_errors=True)
     for name in WRITTEN:
         for path in sorted((folder / name).rglob("build-*")):
@@ -72,7 +72,7 @@ def part_name(build: int, number: int) -> str:
 
 @dataclass(frozen=True)
 class WriteFiles:
-    """Writes the Parquet files of a part, unless a marker says that they are written."""
+    """Writes the Parquet files of a part, unless a marker shows that they are already written."""
 
     census: Census
     measures: Mapping[str, pa.DataType]
@@ -118,7 +118,7 @@ class WriteFiles:
             output.flush()
 
     def _as_dropped(self, batch: pa.RecordBatch, gone: Mask, rows: Numbers) -> pa.RecordBatch:
-        """Return the rows that the barrier drops as `dropped/` holds them; duplicates name their cluster."""
+        """Return the rows that the barrier drops, in the form of `dropped/`; duplicates name their cluster."""
         census = self.census
         fate, reasons = census.fate[rows], pa.array(census.reason[rows] - 1)
         steps, versions, texts, thresholds = zip(*census.reasons)
@@ -160,7 +160,7 @@ def write_clusters(census: Census) -> None:
 
 
 class Output:
-    """A Parquet file whose row groups hold one source each; it comes into being with its first row."""
+    """A Parquet file with one source per row group; it is created when the first row is added."""
 
     def __init__(self, path: Path, schema: pa.Schema, stack: ExitStack) -> None:
         self.path, self.schema, self.stack = path, schema, stack
@@ -169,23 +169,23 @@ class Output:
         self.size = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Take rows, all of one source."""
+        """Add rows, all of one source."""
         if not len(batch):
             return
         other = self.gathered and self.gathered[0].column("source")[0] != batch.column("source")[0]
-        size = batch.get_total_buffer_size()  # `nbytes` takes as long as all the rest
+        size = batch.get_total_buffer_size()  # `nbytes` would take as long as everything else
         if other or self.size + size > ROW_GROUP_BYTES:
             self.flush()
         self.gathered.append(batch)
         self.size += size
 
     def flush(self) -> None:
-        """Write what was gathered as a row group."""
+        """Write the collected rows as a row group."""
         if not self.gathered:
             return
         if self.writer is None:
             temporary = self.stack.enter_context(temporary_path(self.path))
-            # Nobody looks for the first and the last text in the order of their bytes.
+            # Nobody needs the smallest and largest text in byte order.
             looked_at = [name for name in self.schema.names if name not in ("text", "excerpt")]
             writer = own_writer(temporary, self.schema, use_dictionary=REPEATED_COLUMNS, write_statistics=looked_at)
             self.writer = self.stack.enter_context(writer)

@@ -1,8 +1,8 @@
-"""From a record to a row: records are gathered into batches, which go through a source's steps into the rows of a part.
+"""Turn records into rows: collect records into batches, and take these through a source's steps.
 
-`ProcessPart` is where it begins: a reader gives records, `gather` puts them together, `Passage` takes the batches
-through the steps. A part's rows and counts are work files, which appear whole or not at all: `.work/part-00000.json`
-comes last, and a part that has one is not done again. What the steps drop is in `dropping.py`.
+The entry point is `ProcessPart`: a reader yields records, `gather` collects them, and `Passage` applies the steps. The
+rows and counts of a part are work files, each written completely or not at all. `.work/part-00000.json` is written
+last; a part that has it is not processed again. `dropping.py` handles the rows that the steps drop.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,36 +40,36 @@ from massivetext.text.normalising import compose_text
 BATCH_BYTES = 4 * 2**20
 BATCH_RECORDS = 8192
 FRESH_BYTES = 2**16
-"""Text that waits as Python's strings, at most."""
+"""Maximum amount of text that waits as Python strings."""
 SHOWN_RECORDS = 100
-"""How many of the records that were set aside are listed in the manifest."""
+"""Maximum number of skipped records listed in the manifest."""
 NO_FIELDS = Fields()
 READ_VERSION = 2
 READ = ("read", READ_VERSION)
-"""Name and version under which records are set aside before any step sees them, and under which decoding is an edit."""
+"""Name and version recorded for records skipped before any step, and for decoding, which counts as an edit."""
 FAILED = "failed"
-"""Why a document is dropped that an edit could not take, unless the edit says it."""
+"""Reason for dropping a document that an edit could not process, unless the edit gives its own."""
 NOTHING_LEFT = "nothing left"
-"""Why a document is dropped that an edit made empty."""
+"""Reason for dropping a document that an edit made empty."""
 UNREADABLE = "mostly U+FFFD"
-"""Why a document is dropped of which most characters, without white space, replace bytes that were not decoded."""
+"""Reason for dropping a document if most of its characters, without white space, replace undecodable bytes."""
 
 
 class Gathered:
-    """Records in their order, column by column: no object stays for each that Python's garbage collector looks at."""
+    """Records in order, stored by column, so that Python's garbage collector need not track an object per record."""
 
     def __init__(self, records: Iterable[tuple[str, bool, Record]] = ()) -> None:
         self.uris: list[str] = []
-        """Of the record's file."""
+        """The uri of each record's file."""
         self.whole: list[bool] = []
-        """Whether the file is one record."""
+        """Whether the file is a single record."""
         self.columns: dict[str, list[Any]] = {name: [] for name in Record._fields if name != "text"}
-        """What `Record` holds, but for the texts."""
+        """The fields of `Record`, except the texts."""
         self.text_bytes = 0
-        """About how much the texts are in UTF-8."""
+        """Approximate size of the texts in UTF-8."""
         self._fresh: list[str] = []
-        """Texts that are not in Arrow's memory yet: few, so that strings are freed while the processor's cache has
-        them, and the next ones come to stand in the same place."""
+        """Texts not yet in Arrow's memory. They are few, so that strings are freed while they are in the processor's
+        cache and the next ones reuse their memory."""
         self._texts: list[pa.Array] = []
         self._full_at = FRESH_BYTES
         self._appends = [self.columns.get(name, self._fresh).append for name in Record._fields]
@@ -80,7 +80,7 @@ class Gathered:
         return len(self.uris)
 
     def add(self, uri: str, whole: bool, record: Record, text_bytes: int) -> None:
-        """Add a record with so many bytes of text, as `about_bytes` tells."""
+        """Add a record; text_bytes: the result of `about_bytes`."""
         self.uris.append(uri)
         self.whole.append(whole)
         for append, value in zip(self._appends, record):
@@ -90,20 +90,20 @@ class Gathered:
             self._store()
 
     def _store(self) -> None:
-        """Put fresh texts into Arrow's memory."""
+        """Move the fresh texts into Arrow's memory."""
         self._texts.append(pa.array(self._fresh, pa.string()))
         self._fresh.clear()
         self._full_at = self.text_bytes + FRESH_BYTES
 
     def texts(self) -> pa.Array:
-        """Return the texts; null where a record was set aside."""
+        """Return the texts; null for skipped records."""
         self._store()
         self._texts = [pa.concat_arrays(self._texts)]
         bad = self.columns["bad"]
         return pc.if_else(pa.array(list(map(bool, bad))), None, self._texts[0]) if any(bad) else self._texts[0]
 
     def members(self) -> list[str]:
-        """Return the uri of each record, that of the file with its member's name."""
+        """Return the uri of each record: that of its file, followed by the member's name if there is one."""
         members = self.columns["member"]
         if not any(members):
             return self.uris
@@ -111,7 +111,7 @@ class Gathered:
 
 
 def about_bytes(record: Record) -> int:
-    """Return about how many bytes a record's text and `meta` are in UTF-8: a quarter of them to four times as many."""
+    """Return about how many bytes a record's text and `meta` are in UTF-8, right within a factor of four."""
     characters = len(record.text)
     size = characters if record.text.isascii() else min(4 * characters, max(characters, record.raw_bytes))
     return size + len(record.fields.meta) if record.fields is not None and record.fields.meta else size
@@ -123,9 +123,9 @@ def gather(
     advance: Advance = say_nothing,
     unread: Counts | None = None,
 ) -> Iterator[Gathered]:
-    """Yield the records of some pieces, a bounded number of bytes at a time, or a single record.
+    """Yield the records of some pieces, in batches of a bounded number of bytes or of a single record.
 
-    unread: told which members of archives nothing reads.
+    unread: receives the counts of archive members that no reader can read.
     """
     batch = Gathered()
     unread = {} if unread is None else unread
@@ -146,7 +146,7 @@ def gather(
 
 
 def _records(course: Course, piece: Piece) -> Iterator[Record]:
-    """Yield the records of a piece; where the rest of it cannot be read, that is the last one."""
+    """Yield the records of a piece; if the rest cannot be read, the last record says so."""
     place = "0"
     try:
         for record in course.readers[piece.file.format].read(piece):
@@ -172,10 +172,9 @@ def _side(lane: Lane, group: str) -> str:
 
 
 def batch_of(lane: Lane, records: Gathered) -> pa.RecordBatch:
-    """Return records as a batch with the columns of `work_schema`, but for measures; those set aside have a null text.
+    """Return records as a batch with the columns of `work_schema`, except measures; skipped records have a null text.
 
-    records: in canonical order. What comes from one file falls on one side of the split, but for files that hold many
-    documents.
+    records: in canonical order. Documents from one file belong in one split, except for files that hold many documents.
     """
     count, columns, whole = len(records), records.columns, records.whole
     uris, places = records.members(), columns["place"]
@@ -210,7 +209,7 @@ def batch_of(lane: Lane, records: Gathered) -> pa.RecordBatch:
 
 
 class Passage:
-    """The way of a source's batches through its steps: `take` gives what is kept; `dropped` gathers the rest."""
+    """Takes the batches of a source through its steps: `take` returns the kept rows, `dropped` collects the others."""
 
     def __init__(self, lane: Lane, schemas: Schemas) -> None:
         self.lane = lane
@@ -261,7 +260,7 @@ class Passage:
         return batch
 
     def _decide(self, steps: Sequence[Decide], batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the documents that some steps keep, one after the other."""
+        """Return the documents that all of the steps keep; the steps run one after the other."""
         kept = np.ones(len(batch), np.bool_)
         for step in steps:
             found = step.decide(batch)
@@ -274,7 +273,7 @@ class Passage:
         return batch if kept.all() else batch.filter(pa.array(kept))
 
     def _edit(self, step: Edit, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the batch with edited texts, and the edit noted where a text changed."""
+        """Return the batch with edited texts; the edit is noted for every text that changed."""
         found, by = step.edit(batch), (step.name, step.version)
         texts, reasons, columns = found if isinstance(found, Edited) else Edited(found)
         if texts.null_count:
@@ -297,10 +296,10 @@ class Passage:
     def _legible(
         self, batch: pa.RecordBatch, reason: str, by: Dropper, before: pa.Array | None = None
     ) -> pa.RecordBatch:
-        """Return the batch without texts that leave nothing to read: they are blank, or mostly U+FFFD.
+        """Return the batch without unreadable texts: those that are blank or mostly U+FFFD.
 
-        reason: why blank ones are dropped. before: the texts before they were edited, of which dropped blank rows show
-        an excerpt.
+        reason: the reason given for blank texts. before: the texts before the edit, which give the excerpts of dropped
+        blank rows.
         """
         blank = pa.array(find_blank(batch.column("text")))
         batch = self._without(batch, blank, by, pa.repeat(reason, blank.true_count), before)
@@ -312,9 +311,9 @@ class Passage:
     def _without(
         self, batch: pa.RecordBatch, gone: pa.Array, by: Dropper, reasons: pa.Array, shown: pa.Array | None = None
     ) -> pa.RecordBatch:
-        """Return the batch without some rows, each dropped for its reason.
+        """Return the batch without some rows; each is recorded as dropped, with its reason.
 
-        by: who drops them. shown: the texts of which the dropped rows show an excerpt, if not those of the batch.
+        by: the step that drops them. shown: the texts that give the excerpts, if not those of the batch.
         """
         if not gone.true_count:
             return batch
@@ -329,14 +328,14 @@ def _total(batch: pa.RecordBatch, name: str) -> int:
 
 
 class PartFiles(NamedTuple):
-    """Where a part's rows and counts are."""
+    """Paths of a part's rows and counts."""
 
     kept: Path
     dropped: Path
     marker: Path
-    """Says that the rows are there, and counts them."""
+    """Marks the rows as complete, and holds their counts."""
     written: Path
-    """Says that the corpus's files of this part are there."""
+    """Marks the corpus's files of this part as complete."""
 
 
 def part_files(work: Path, number: int) -> PartFiles:
@@ -347,14 +346,14 @@ def part_files(work: Path, number: int) -> PartFiles:
 
 @dataclass(frozen=True)
 class ProcessPart:
-    """Takes a part through reader and steps, and writes its work files; one that has them is not done again."""
+    """Takes a part through reader and steps, and writes its work files; a part that has them is not processed again."""
 
     courses: dict[str, Course]
     schemas: Schemas
     work: Path
 
     def __call__(self, part: Part, advance: Advance) -> dict[str, Any]:
-        """Return the part's counts. advance: told how many bytes of the input and how many records are done."""
+        """Return the part's counts. advance: called with the input bytes and the records that are done."""
         files = part_files(self.work, part.number)
         if files.marker.is_file():
             remedy = f"Delete {self.work} and give the same command again: the build starts anew"
@@ -389,7 +388,7 @@ class ProcessPart:
 
 
 def _listed(source: str, records: Gathered) -> list[dict[str, str]]:
-    """Return place and reason of the records that were set aside, but for those that sound files hold."""
+    """Return location and reason of every skipped record, except those in intact files."""
     if not any(records.columns["bad"]):
         return []
     found = zip(records.members(), records.columns["place"], records.columns["bad"])

@@ -1,7 +1,7 @@
-"""Whether the files that a corpus was made from are still the same: by size and time of change, else by their content.
+"""Check whether the input files of a corpus have changed: by size and modification time, else by content.
 
-`index/build-0001.json` holds source, uri, size, time of change and content digest of each file that a build read. A
-file of the same size and time is taken for unchanged without a look at it.
+`index/build-0001.json` holds source, uri, size, modification time and content digest of each file that a build read. A
+file with the same size and time counts as unchanged and is not opened.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,14 +22,14 @@ from massivetext.storage import value_digest
 BLOCK_BYTES = 2**20
 
 Facts = list[Any]
-"""Source, uri, size, time of change in nanoseconds; of a file that was read also its digest."""
+"""Source, uri, size, modification time in nanoseconds; for a file that was read, also its digest."""
 Known = Mapping[tuple[str, str], Facts]
 
 
 def files_read(folder: Path, builds: int | None = None) -> dict[tuple[str, str], Facts]:
-    """Return what is noted of each file that the corpus in `folder` has read, by source and uri; empty without one.
+    """Return the noted facts of each file that the corpus in `folder` has read, by source and uri; empty without one.
 
-    builds: only the first so many, for a build that was stopped has left its notes, too; unset: all.
+    builds: only the first `builds` builds, because an interrupted build leaves its notes too; unset, all.
     """
     remedy = f"Restore it from a copy, or delete {folder} and build the corpus again"
     found = {}
@@ -40,9 +40,9 @@ def files_read(folder: Path, builds: int | None = None) -> dict[tuple[str, str],
 
 
 def file_facts(source: str, files: Iterable[SourceFile], known: Known) -> list[Facts]:
-    """Return source, uri, size and time of each file; the time that is noted where only the time has changed.
+    """Return source, uri, size and time of each file. If only the time has changed, return the noted time.
 
-    known: what `files_read` gave. A file of another time and the same size is read, and its digest compared.
+    known: the result of `files_read`. A file with the same size and another time is read, and its digest compared.
     """
     found = []
     for file in files:
@@ -57,14 +57,14 @@ def file_facts(source: str, files: Iterable[SourceFile], known: Known) -> list[F
 def with_digests(facts: list[Facts], files: Mapping[tuple[str, str], SourceFile], engine: Engine) -> list[Facts]:
     """Return the facts of files that were just read, each with its content digest.
 
-    The digest is None for a file that lies elsewhere, and for one that has changed meanwhile.
+    The digest is None for a file that is stored elsewhere, and for one that has changed meanwhile.
     """
     found = engine.map_parts(_read_digest, [files[(entry[0], entry[1])] for entry in facts])
     return [[*entry[:4], digest] for entry, digest in zip(facts, found)]
 
 
 def _read_digest(file: SourceFile, advance: Advance) -> str | None:
-    """Return the digest of a file's content, None where it is not the content that was read."""
+    """Return the digest of a file's content, or None if the content is not what was read."""
     if file.content is not None or not file.path.is_file():
         return None
     digest, now = content_digest(file.path), file.path.stat()
@@ -81,10 +81,10 @@ def content_digest(path: Path) -> str:
 
 
 def inputs_digests(settings: CorpusSettings, folder: Path) -> dict[str, str | None]:
-    """Return a digest of each source's files, or that of the built corpus that is named; None: there are none any more.
+    """Return a digest of each source's files, or of the built corpus that is named; None if a source has no files.
 
-    It is made of names, sizes and times of change; a file of which the corpus in `folder` has read the same content
-    under another time counts as the one that was read.
+    It covers names, sizes and modification times. A file with another time counts as unchanged if the corpus in
+    `folder` has read the same content.
     """
     if settings.from_ is not None:
         return {"corpus.from": load_corpus(settings.from_).digest}

@@ -1,4 +1,4 @@
-"""What `corpus inspect` shows: how much of each source was kept, why the rest was dropped, and single documents."""
+"""The output of `corpus inspect`: how much of each source was kept, why the rest was dropped, and single documents."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ SHOWN_SET_ASIDE = 10
 
 
 def summary(corpus: Corpus) -> dict[str, Any]:
-    """Return a corpus in numbers, as JSON values: digest, sources, splits, records that were set aside."""
+    """Return a corpus in numbers, as JSON values: digest, sources, splits, skipped records."""
     manifest = corpus.manifest
     return {
         "folder": str(corpus.folder),
@@ -21,7 +21,7 @@ def summary(corpus: Corpus) -> dict[str, Any]:
 
 
 def summary_text(values: dict[str, Any]) -> str:
-    """Return what `summary` gave as text for a terminal: a table of sources, one of splits, the reasons of drops."""
+    """Return the result of `summary` as text for a terminal: tables of sources and splits, reasons for drops."""
     lines = [f"{values['folder']}  {tr('corpus digest')} {values['digest']}", ""]
     rows = [[tr("source"), tr("records read"), tr("MB read"), tr("documents kept"), tr("MB kept"), tr("dropped")]]
     for name, entry in values["sources"].items():
@@ -74,7 +74,7 @@ def summary_text(values: dict[str, Any]) -> str:
 
 
 def document_text(row: dict[str, Any]) -> str:
-    """Return a row that `Corpus.find` gave as text: where it is from, what was done to it, and the text or excerpt."""
+    """Return the result of `Corpus.find` as text: the origin of the row, every change, and the text or excerpt."""
     place = f"{row['source']}  {row['uri']}  @{row['record']}"
     lines = [f"{row['id']}", f"{tr('from')}: {place}  ({_count(row['record_bytes'])} {tr('bytes')})"]
     if row["kept"]:
@@ -108,7 +108,7 @@ def document_text(row: dict[str, Any]) -> str:
 
 
 def _replay_lines(found: dict[str, Any]) -> list[str]:
-    """Return what `replaying.replay` found as lines."""
+    """Return the result of `replaying.replay` as lines."""
     lines = [f"{tr('raw record')}: {found['file']}"]
     lines.append(tr("  its bytes are the same") if found["raw_equal"] else tr("  its bytes are NOT the same any more"))
     if found["equal"]:
@@ -144,12 +144,12 @@ def _width(text: str) -> int:
 
 
 def _measure(value: object) -> str:
-    """Return the value of a measure, whatever its type: floats with six digits, the rest as it is."""
+    """Return the value of a measure as text: floats with six digits, other types unchanged."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _count(number: int) -> str:
-    """Return a number with thousands set apart."""
+    """Return a number with thousands separators."""
     return f"{number:,}"
 
 

@@ -1,4 +1,4 @@
-"""What a build takes one source through: its files and their readers, the steps, the split."""
+"""What a build applies to one source: its files and their readers, the steps, the split."""
 
 from dataclasses import dataclass, field
 
@@ -12,27 +12,27 @@ from massivetext.corpus.unread import Counts
 
 @dataclass(frozen=True)
 class Lane:
-    """How the records of one source become rows."""
+    """How records of one source become rows."""
 
     name: str
     steps: tuple[Step, ...]
     split: SplitSettings
     seed: int
     build: int = 1
-    """Number of the build, counted from 1; appended text comes with the next."""
+    """Number of the build, counted from 1; each append is a new build."""
 
     @property
     def deduplicate(self) -> DeduplicateSettings | None:
-        """How duplicates are looked for, None where they are not."""
+        """The settings for finding duplicates, or None if duplicates are not searched."""
         return next((step.settings for step in self.steps if isinstance(step, Deduplicate)), None)
 
 
 @dataclass(frozen=True)
 class Course:
-    """One source on its way into the corpus: its lane, its files, and the reader of each format among them."""
+    """Everything needed to build one source: its lane, its files, and a reader for each format among them."""
 
     lane: Lane
     files: tuple[SourceFile, ...]
     readers: dict[str, Reader]
     unread: Counts = field(default_factory=dict)
-    """Files that nothing reads."""
+    """Files that no reader can read."""

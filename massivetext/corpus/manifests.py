@@ -1,4 +1,4 @@
-"""`manifest.json`: what a corpus holds, what became of every record, and under which settings and versions."""
+"""`manifest.json`: what a corpus holds, what happened to every record, and under which settings and versions."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -22,7 +22,7 @@ from massivetext.translations import tr
 
 
 def first_fingerprint(path: Path) -> str | None:
-    """Return the fingerprint of the build that a finished corpus began with; None without a manifest."""
+    """Return the fingerprint of the first build of a finished corpus; None without a manifest."""
     if not path.is_file():
         return None
     remedy = f"Delete {path} and give the same command again: the corpus is built anew from its inputs"
@@ -39,7 +39,7 @@ def merged_counts(courses: Mapping[str, Course], markers: list[dict[str, Any]]) 
 
 
 def warn_of_nothing(courses: Mapping[str, Course], counts: Mapping[str, SourceCounts]) -> None:
-    """Warn of sources whose files are not empty and gave no text: their format is likely another one."""
+    """Warn about sources whose files are not empty but gave no text; they probably have another format."""
     for name, entry in counts.items():
         files = courses[name].files
         size = sum(file.size for file in files)
@@ -58,7 +58,7 @@ def warn_of_nothing(courses: Mapping[str, Course], counts: Mapping[str, SourceCo
 
 
 def count_drops(counts: dict[str, SourceCounts], totals: Totals) -> None:
-    """Count what the barrier drops as dropped, and what it takes out as edited."""
+    """Count what the barrier drops as dropped, and what it removes from texts as edited."""
     for name, reasons in totals.dropped.items():
         for reason, entry in reasons.items():
             counts[name].drop(reason, entry["documents"], entry["bytes"])
@@ -100,7 +100,7 @@ def make_manifest(
     markers: list[dict[str, Any]],
     base: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the value of `manifest.json`: of this build, added to what the corpus held before (`base`)."""
+    """Return the value of `manifest.json` for this build, added to what the corpus held before (`base`)."""
     set_aside = [entry for marker in markers for entry in marker["set_aside"]]
     sources = {name: _source_counts(plan.courses[name], entry) for name, entry in counts.items()}
     settings = plan.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -134,7 +134,7 @@ def make_manifest(
 
 
 def _unread(plan: Plan, counts: Mapping[str, SourceCounts], base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of each source is not read: files as its folders hold them now, members of all builds' archives."""
+    """Return what is not read of each source: files now in its folders, and archive members of all builds."""
     found = dict(base)
     for name, course in plan.courses.items():
         members = deepcopy(base[name]["members"]) if name in base else {}
@@ -144,7 +144,7 @@ def _unread(plan: Plan, counts: Mapping[str, SourceCounts], base: Mapping[str, A
 
 
 def _added(left: Any, right: Any) -> Any:
-    """Return two values of JSON added: mappings key by key, numbers as numbers."""
+    """Return the sum of two JSON values: mappings are added key by key, numbers as numbers."""
     if isinstance(left, Mapping):
         return {key: _added(left[key], right[key]) if key in left and key in right else (left | right)[key]
                 for key in left | right}  # fmt: skip
@@ -152,9 +152,9 @@ def _added(left: Any, right: Any) -> Any:
 
 
 def _source_counts(course: Course, counts: SourceCounts) -> dict[str, Any]:
-    """Return a source's counts as the manifest holds them.
+    """Return a source's counts in the form of the manifest.
 
-    text bytes read = bytes kept + bytes dropped, whatever the reason, + bytes removed by edits.
+    Text bytes read = bytes kept + bytes dropped, for any reason, + bytes removed by edits.
     """
     values = asdict(counts)
     tables = [choice for reader in course.readers.values() for choice in reader.choices()]
@@ -171,7 +171,7 @@ def _source_counts(course: Course, counts: SourceCounts) -> dict[str, Any]:
 
 
 def say_counts(counts: dict[str, SourceCounts], courses: Mapping[str, Course], manifest: Mapping[str, Any]) -> None:
-    """Tell the user what was kept, what was dropped, and what may need a second look."""
+    """Report to the user what was kept, what was dropped, and what may need attention."""
     for name, entry in counts.items():
         gone = sum(reason["documents"] for reason in entry.dropped.values())
         log(

@@ -1,4 +1,4 @@
-"""A corpus is built in parts: stretches of the input in canonical order; and how the rows of a part are read back."""
+"""The parts of a build, which are stretches of the input in canonical order, and functions that read their rows."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,12 +18,12 @@ class Part(NamedTuple):
 
     @property
     def input_bytes(self) -> int:
-        """Bytes on disk that the part reads (Parquet: its share of the file)."""
+        """Bytes on disk that the part reads (for Parquet, its share of the file)."""
         return sum(piece.disk_bytes for _, piece in self.pieces)
 
 
 def make_parts(courses: list[Course], part_bytes: int) -> list[Part]:
-    """Return the parts of all sources, which must come in ascending order of their names."""
+    """Return the parts of all sources; the sources must be in ascending order of their names."""
     parts: list[Part] = []
     gathered: list[tuple[str, Piece]] = []
     size = 0
@@ -47,12 +47,12 @@ def schema_of(path: Path) -> pa.Schema:
 
 
 def opened(path: Path, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of an Arrow file, all columns or those named; only these are read and expanded."""
+    """Yield the batches of an Arrow file, with all columns or those named; only these are read and decompressed."""
     options = pa.ipc.IpcReadOptions(use_threads=False)
     if names is not None:
         schema = schema_of(path)
         options.included_fields = [schema.get_field_index(name) for name in names]
-    # Not mapped: what was read of a large file would stay in memory.
+    # Not mapped, because the pages of a large file that were read would stay in memory.
     with pa.OSFile(str(path)) as source, pa.ipc.open_file(source, options=options) as reader:
         for index in range(reader.num_record_batches):
             batch = reader.get_batch(index)

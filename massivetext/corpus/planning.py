@@ -1,4 +1,4 @@
-"""The plan of a build: files found and looked at, steps made, parts cut. Nothing is written."""
+"""Plan a build: find and check files, make steps, cut parts. Nothing is written."""
 
 import platform
 from collections.abc import Mapping
@@ -32,29 +32,29 @@ PART_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is settled before the first record is read."""
+    """Everything that is decided before the first record is read."""
 
     settings: CorpusSettings
     seed: int
     courses: dict[str, Course]
-    """Sources by name, in ascending order of their names, which is the first key of the canonical order."""
+    """Sources in ascending order of their names, which are the first key of the canonical order."""
     required: Requirements
     """What the sources require of the barrier."""
     measures: dict[str, pa.DataType]
     parts: tuple[Part, ...]
     fingerprint: str
-    """Digest of settings, seed, versions and the input files' names, sizes and times of change."""
+    """Digest of settings, seed, versions, and the names, sizes and modification times of the input files."""
     versions: dict[str, Any]
-    """What a corpus's bytes depend on: of the package, its readers and steps."""
+    """The versions that a corpus's bytes depend on: package, readers and steps."""
     files: list[Facts]
-    """Source, uri, size and time of change of each input file."""
+    """Source, uri, size and modification time of each input file."""
 
     build: int = 1
     """Number of the build, counted from 1."""
 
 
 def make_plan(settings: CorpusSettings, seed: int, folder: Path, base: dict[str, Any] | None = None) -> Plan:
-    """Return the plan of a build: files found and looked at, steps made, parts cut.
+    """Return the plan of a build: find and check files, make steps, cut parts.
 
     base: the manifest of the corpus in `folder` that is appended to; files that it has read are left out.
     """
@@ -104,7 +104,7 @@ def _is_new(name: str, file: SourceFile, read: Mapping[tuple[str, str], int]) ->
 
 
 def check_steps(settings: CorpusSettings) -> None:
-    """Raise ConfigError or DataError for steps that cannot be made, or that disagree; no input is read."""
+    """Raise ConfigError or DataError for steps that cannot be made or that conflict; no input is read."""
     requirements_of({source.name: source_steps(settings, source) for source in settings.sources})
 
 
@@ -121,7 +121,7 @@ def source_steps(settings: CorpusSettings, source: SourceSettings) -> tuple[Step
 
 
 def _checked(steps: list[Step], where: str) -> tuple[Step, ...]:
-    """Return the steps; raise ConfigError if one that needs all documents comes before one that does not."""
+    """Return the steps; raise ConfigError if a step that needs all documents comes before one that does not."""
     for step in steps:
         if isinstance(step, Barrier) and not isinstance(step, Deduplicate | Judge):
             raise ConfigError(
@@ -153,7 +153,7 @@ def _versions(courses: Mapping[str, Course]) -> dict[str, Any]:
 
 
 def check_appendable(base: Mapping[str, Any], settings: CorpusSettings, seed: int, versions: Mapping[str, Any]) -> None:
-    """Raise ConfigError if what is to be appended would not be treated as the corpus was."""
+    """Raise ConfigError if appended text would be treated differently from the text in the corpus."""
     asked = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     found = {"seed": seed, **{name: asked[name] for name in ("steps", "split")}}
     expected = {"seed": base["seed"], **{name: base["settings"][name] for name in ("steps", "split")}}

@@ -1,4 +1,4 @@
-"""`load_corpus`: a built corpus, opened."""
+"""`load_corpus`: open a finished corpus."""
 
 import json
 import re
@@ -21,11 +21,11 @@ PAGE = "report.html"
 BATCH_ROWS = 1024
 KEYS = ("build", "seed", "digest", "fingerprint", "settings", "versions", "sources", "splits", "set_aside", "builds",
         "parts")  # fmt: skip
-"""Keys of a manifest, beside its format."""
+"""Keys of a manifest, in addition to its format."""
 
 
 class Corpus:
-    """A corpus on disk: its manifest in memory, its documents read as they are asked for."""
+    """A corpus on disk. Its manifest is in memory; its documents are read when they are requested."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
         self.folder = folder
@@ -57,11 +57,11 @@ class Corpus:
         return self._of_builds(self.folder / "documents" / split)
 
     def dropped_files(self) -> list[Path]:
-        """Return the Parquet files of what was dropped or set aside, in canonical order."""
+        """Return the Parquet files of dropped and skipped documents, in canonical order."""
         return self._of_builds(self.folder / "dropped")
 
     def _of_builds(self, folder: Path) -> list[Path]:
-        """Return the files of the finished builds; an append that is going on may have written more."""
+        """Return the files of the finished builds; an unfinished append may have written more."""
         newest = self.manifest["build"]
         return [path for path in sorted(folder.glob("*.parquet")) if int(path.name.split("-")[1]) <= newest]
 
@@ -78,14 +78,15 @@ class Corpus:
             yield from _batches(path, columns, source)
 
     def dropped(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of what was dropped or set aside, with step and reason; columns: all unless named."""
+        """Yield the rows of dropped and skipped documents, with step and reason. columns: all unless given."""
         for path in self.dropped_files():
             yield from _batches(path, columns, None)
 
     def find(self, document: str) -> dict[str, Any]:
-        """Return a document or dropped row by its id, or by a beginning of it that fits one only.
+        """Return a document or dropped row by its id, or by a prefix of the id that matches only one.
 
-        `kept` tells which it is, `split` where a document lies, the columns where it came from and what was done to it.
+        `kept` says whether it is a document, `split` which split it is in, and the other columns its origin and all
+        changes.
         """
         if not re.fullmatch(r"[0-9a-f]{4,32}", document):
             raise DataError(f"found id {document!r}; an id is 32 hexadecimal digits, or the first 4 or more of them")
@@ -111,7 +112,7 @@ class Corpus:
 
 
 def _batches(path: Path, columns: Sequence[str] | None, source: str | None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a file, of one source if it is named, row group by row group."""
+    """Yield the rows of a file, row group by row group; only those of one source if it is named."""
     wanted = None if columns is None else list(columns)
     with OwnParquet(path) as opened:
         names = opened.schema_arrow.names
@@ -132,8 +133,8 @@ def _batches(path: Path, columns: Sequence[str] | None, source: str | None) -> I
 def load_corpus(folder: str | Path, *, unfinished: bool = False) -> Corpus:
     """Return the corpus in a folder; raise StoreError if there is none, or it is unfinished, unknown or damaged.
 
-    Every file must have the name, size and footer that the manifest says; contents are checked as they are read.
-    unfinished: also open a corpus in which a takedown was begun and is not finished, whose files are not compared.
+    Every file must have the name, size and footer recorded in the manifest; contents are checked when they are read.
+    unfinished: also open a corpus with an unfinished takedown; its files are not compared with the manifest.
     """
     folder = Path(folder)
     if not unfinished:
@@ -145,7 +146,7 @@ def load_corpus(folder: str | Path, *, unfinished: bool = False) -> Corpus:
 
 
 def open_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a finished corpus; raise StoreError if there is none, or it is damaged or not known."""
+    """Return the manifest of a finished corpus; raise StoreError if there is none, or it is damaged or unknown."""
     path = folder / "manifest.json"
     if not path.is_file():
         unfinished = (folder / ".work").is_dir()

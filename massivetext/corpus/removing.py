@@ -1,11 +1,11 @@
-"""Takedowns: documents leave a finished corpus, and only the files that hold them are written anew.
+"""Takedowns: remove documents from a finished corpus on request; only the files that contain them are rewritten.
 
-A takedown has steps, each of which can be repeated: `removed/unfinished.json` announces it, `takedown-0001.parquet`
-lists what leaves, the documents leave the files, the manifest is corrected, old pages are removed and new ones written.
-A takedown that was killed is finished by the next command that writes the corpus; until then nobody reads it. What was
-taken down stays out: a later build refuses it by id, by text and by raw record.
+A takedown has several steps, each of which can be repeated. `removed/unfinished.json` announces it,
+`takedown-0001.parquet` lists the documents, the documents are removed from the files, the manifest is corrected, old
+pages are removed and new ones written. An interrupted takedown is finished by the next command that writes the corpus;
+until then nobody can read the corpus. Removed documents stay out: later builds refuse them by id, text and raw record.
 
-Ids, digests and hashes of word sequences stay behind, in `removed/`, `index/` and `clusters/`; no text does.
+Ids, digests and hashes of word sequences remain in `removed/`, `index/` and `clusters/`; no text remains.
 """
 
 import datetime
@@ -45,30 +45,30 @@ from massivetext.storage import clear_temporary, sync_folder, value_digest, writ
 
 END = r"\Z"
 UNRENEWED = "unrenewed.json"
-"""What `unfinished.json` is called once the corpus is whole again and only pages are still to be written."""
+"""The name of `unfinished.json` once the corpus is consistent again and only pages remain to be written."""
 READ_BYTES = 2**24
 
 
 class Dependents:
-    """What was made from a corpus and may show its texts: the pages of the corpus and of its run are removed."""
+    """Files made from a corpus that may show its texts; the pages of the corpus and of its run are removed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.run = folder, run_of(folder)
 
     def note(self, texts: Iterable[str]) -> dict[str, Any]:
-        """Return, as JSON, what `renew` needs to know; called before anything changes. texts: those that will leave."""
+        """Return what `renew` needs to know, as JSON; called before any change. texts: those that will be removed."""
         return {}
 
     def forget(self) -> None:
-        """Remove what may show a text that was taken down; stages of the run that made it count as not done."""
+        """Remove files that may show a removed text; the stages of the run that made them count as not done."""
         (self.folder / PAGE).unlink(missing_ok=True)
         if self.run is not None:
-            clear_temporary(self.run)  # a killed evaluation leaves texts
+            clear_temporary(self.run)  # an interrupted evaluation leaves texts
             for name in ("stages/report.json", "stages/samples.json", PAGE, "samples.json"):
                 (self.run / name).unlink(missing_ok=True)
 
     def renew(self, noted: dict[str, Any]) -> dict[str, Any]:
-        """Make anew what was forgotten, where that is possible; return what there is to report."""
+        """Make the removed files again, if possible; return what there is to report."""
         return {}
 
 
@@ -83,19 +83,19 @@ def remove_documents(
     date: str | None = None,
     dependents: Dependents | None = None,
 ) -> dict[str, Any]:
-    """Return what a takedown did: how many documents left, from which splits, and how many files were written anew.
+    """Remove documents from a corpus on request; return how many left which splits, and how many files were rewritten.
 
-    Exactly one of: ids (whole, 32 hexadecimal digits); url and license, with `*` and `?` as in file names; pattern, a
-    regular expression searched in the text (of dropped rows in their excerpt). Rows with the same text or the same raw
-    record leave too. reason, date (unset: today): noted with each document. dependents: what to do about pages made
-    from the corpus; unset, they are removed. An interrupted takedown is finished first; if it is the same one, its
-    result is returned, with `finished` true. If the same takedown was done before, its result has `already` true.
-    Raises ConfigError for another number of criteria or an invalid one, DataError where nothing matches, BusyError
-    while another process writes the corpus or its run.
+    Give exactly one of: ids (complete, 32 hexadecimal digits); url or license, with `*` and `?` as in file names;
+    pattern, a regular expression searched in the text (for dropped rows, in their excerpt). Rows with the same text or
+    the same raw record are removed too. reason, date (unset: today): noted with each document. dependents: what to do
+    about pages made from the corpus; unset, they are removed. An interrupted takedown is finished first; if it is the
+    same one, its result is returned, with `finished` true. If the same takedown was done before, its result has
+    `already` true. Raises ConfigError for another number of criteria or an invalid one, DataError if nothing matches,
+    BusyError while another process is writing the corpus or its run.
     """
     folder = Path(folder)
     criterion = _criterion(ids, url, license, pattern)
-    load_corpus(folder, unfinished=True)  # an empty folder is no place for a lock
+    load_corpus(folder, unfinished=True)  # do not create a lock in an empty folder
     with locked_corpus(folder):
         around = dependents or Dependents(folder)
         finished = finish_takedown(folder, around)
@@ -119,7 +119,7 @@ def remove_documents(
 
 
 def _result(folder: Path, takedown: Path) -> dict[str, Any]:
-    """Return what a takedown did, from its file."""
+    """Return the result of a takedown, from its file."""
     rows, corpus = read_own(takedown), load_corpus(folder)
     splits = rows["split"].to_pylist()
     return {
@@ -137,7 +137,7 @@ def _result(folder: Path, takedown: Path) -> dict[str, Any]:
 
 
 def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[str, Any] | None:
-    """Finish the takedown that was begun in a corpus; return what it did, None if there is none. Call it while locked.
+    """Finish an interrupted takedown of a locked corpus; return its result, or None if there is none.
 
     dependents: as in `remove_documents`.
     """
@@ -151,7 +151,7 @@ def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[
     path, written = removed / begun["takedown"], 0
     for name in ("documents", "dropped", REMOVED):
         clear_temporary(folder / name)
-    if not path.is_file():  # it was announced and no more
+    if not path.is_file():  # it was only announced
         unfinished.unlink()
         return None
     if unfinished.is_file():
@@ -166,7 +166,7 @@ def finish_takedown(folder: Path, dependents: Dependents | None = None) -> dict[
 
 
 def finish_interrupted(folder: Path) -> str | None:
-    """Finish a takedown that was interrupted in a corpus; return its name, None if there is none."""
+    """Finish an interrupted takedown of a corpus; return its name, or None if there is none."""
     if not any((folder / REMOVED / name).is_file() for name in (UNFINISHED, UNRENEWED)):
         return None
     with locked_corpus(folder):
@@ -175,16 +175,16 @@ def finish_interrupted(folder: Path) -> str | None:
 
 
 Wanted = Sequence[tuple[str, pa.Array | str]]
-"""What a row must have in any of some columns: one of the values of an array, or a match of a regular expression."""
+"""Columns and what one of them must hold: a value of an array, or a match of a regular expression."""
 
 
 class Criterion(NamedTuple):
-    """What a takedown is asked for."""
+    """The criterion of a takedown."""
 
     shown: str
-    """In words, for whoever asked."""
+    """Description for the user who requested it."""
     stored: str
-    """In words that repeat no text and no personal data, and tell it from other criteria."""
+    """Description without text or personal data that still distinguishes the criterion from others."""
     wanted: Wanted
 
 
@@ -209,19 +209,19 @@ def _criterion(ids: Sequence[str], url: str | None, license: str | None, pattern
             pc.match_substring_regex(pa.array([""]), value)
         except pa.ArrowInvalid as error:
             raise ConfigError(f"pattern {value!r} is no regular expression: {error}") from None
-        # A pattern is often the very words that must go.
+        # A pattern often contains the very words that must be removed.
         return Criterion(shown, f"pattern with SHA-256 {value_digest(value)[:16]}", [("text", value)])
-    # Python's end of text is \Z, that of Arrow's expressions \z.
+    # The end of the text is \Z in Python's expressions, \z in Arrow's.
     redacted = redacted_url(value)
     stored = shown if redacted == value else f"{name} {redacted!r} with SHA-256 {value_digest(value)[:16]}"
     return Criterion(shown, stored, [(name, f"^{translate(value).removesuffix(END)}$")])
 
 
 def _leaving(corpus: Corpus, wanted: Wanted) -> pa.Table:
-    """Return the rows that match, and those with the text or the raw record of one that does."""
+    """Return the rows that match, and those with the text or the raw record of a matching row."""
     found = [_matching(path, split, wanted) for split, path in _files(corpus)]
     if not any(table.num_rows for table in found):
-        return SCHEMA.empty_table()  # an emptied corpus has no file, hence no table
+        return SCHEMA.empty_table()  # an emptied corpus has no files, hence no table
     same = [
         (name, pa.array({value for table in found for value in table[name].to_pylist() if value}, pa.string()))
         for name in ("text_digest", "raw_digest")
@@ -232,7 +232,7 @@ def _leaving(corpus: Corpus, wanted: Wanted) -> pa.Table:
 def _announce(
     corpus: Corpus, rows: pa.Table, criterion: Criterion, reason: str, date: str | None, dependents: Dependents
 ) -> None:
-    """Write down what is going to leave: from here on the takedown will be finished, whatever happens."""
+    """Write down what will be removed. From here on the takedown will be finished, even after an interruption."""
     redacted = {name: pa.array([value and redacted_url(value) for value in rows[name].to_pylist()], pa.string())
                 for name in ("url", "uri", "record")}  # fmt: skip
     notes = {
@@ -269,7 +269,7 @@ def _files(corpus: Corpus) -> Iterator[tuple[str | None, Path]]:
 
 
 def _matching(path: Path, split: str | None, wanted: Wanted) -> pa.Table:
-    """Return the rows of a file that match, with the columns of a takedown but for its notes."""
+    """Return the rows of a file that match, with the columns of a takedown except its notes."""
     tables = []
     with OwnParquet(path) as opened:
         text = "text" if "text" in opened.schema_arrow.names else "excerpt"
@@ -283,19 +283,19 @@ def _matching(path: Path, split: str | None, wanted: Wanted) -> pa.Table:
 
 
 def _hits(column: pa.ChunkedArray, value: pa.Array | str) -> pa.ChunkedArray:
-    """Return which values are among those of an array, or match an expression."""
+    """Return which values are in an array, or match an expression."""
     if isinstance(value, pa.Array):
         return pc.is_in(column, value)
     return pc.match_substring_regex(column, value).fill_null(False)
 
 
 def _holds(path: Path, gone: pa.Array) -> bool:
-    """Return whether a file holds a document that was taken down."""
+    """Return whether a file contains a document that must be removed."""
     return bool(pc.any(pc.is_in(read_own(path, ["id"])["id"], gone)).as_py())
 
 
 def _apply(corpus: Corpus) -> int:
-    """Take the documents of the last takedown out of their files, correct the manifest; return how many files."""
+    """Remove the documents of the last takedown from their files, correct the manifest; return the number of files."""
     gone = read_own(takedown_files(corpus.folder)[-1], ["id"])["id"].combine_chunks()
     written = 0
     for _, path in list(_files(corpus)):
@@ -322,7 +322,7 @@ def _apply(corpus: Corpus) -> int:
 
 
 def _recount(corpus: Corpus, manifest: dict[str, Any]) -> None:
-    """Set the sizes of splits and sources to what the files hold, and count what was taken down from each source."""
+    """Set the sizes of splits and sources to what the files hold, and count what was removed from each source."""
     manifest["splits"] = {split: {"documents": 0, "bytes": 0, "sources": {}} for split in corpus.splits}
     manifest["sources"] = {
         name: {**entry, "kept": {"documents": 0, "bytes": 0}} for name, entry in manifest["sources"].items()
@@ -337,7 +337,7 @@ def _recount(corpus: Corpus, manifest: dict[str, Any]) -> None:
                     entry["documents"] += row["text_bytes_count"]
                     entry["bytes"] += row["text_bytes_sum"]
         total["sources"] = dict(sorted(total["sources"].items()))
-    # What had been taken down before the corpus was built never came in.
+    # Documents removed before the corpus was built were never in it.
     gone = taken_down(corpus.folder, ["source", "split", "text_bytes"], manifest.get(BEFORE, 0))
     for name, entry in manifest["sources"].items():
         own = gone.filter(pc.and_(pc.equal(gone["source"], name), gone["split"].is_valid()))

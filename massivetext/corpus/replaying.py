@@ -1,4 +1,4 @@
-"""A document derived again from its raw bytes, and its measures beside the limits that it was held against."""
+"""Derive a document again from its raw bytes, and compare its measures with the limits that applied to it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,16 +22,16 @@ from massivetext.errors import DataError
 
 
 def settings_of(corpus: Corpus, row: dict[str, Any]) -> tuple[CorpusSettings, SourceSettings]:
-    """Return the settings under which a row of a corpus was made: those of its build, and of its source in it."""
+    """Return the settings under which a row of a corpus was made: those of its build, and of its source there."""
     build = next(entry for entry in corpus.manifest["builds"] if entry["build"] == row["build"])
     settings = CorpusSettings.parse(build["settings"], "corpus")
     return settings, next(source for source in settings.sources if source.name == row["source"])
 
 
 def limits(corpus: Corpus, row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return step, rule, value, limit and whether it is kept, for every limit whose measures the row holds.
+    """Return step, rule, value, limit, and whether the rule keeps the row, for every limit whose measures the row has.
 
-    A dropped row has the measures up to the step that dropped it, and no text: rules about its text are left out.
+    A dropped row has the measures up to the step that dropped it, and no text; rules about its text are left out.
     """
     settings, source = settings_of(corpus, row)
     measures = {name: value for name, value in row.items() if "__" in name}
@@ -54,12 +54,12 @@ def limits(corpus: Corpus, row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def replay(corpus: Corpus, row: dict[str, Any]) -> dict[str, Any]:
-    """Return whether the raw record of a row is what it was, and whether the steps make of it what the corpus holds.
+    """Return whether the raw record of a row is unchanged, and whether the steps turn it into what the corpus holds.
 
-    row: as `Corpus.find` gives it. `raw_equal`, `equal`; `found` is what the steps end with (kept and the text's
-    digest, or step and reason), `expected` what the corpus holds. What a barrier decided needs all documents and is not
-    derived again; up to there the text must be the same, and lines may be missing that it took out. Raises DataError if
-    the raw record is not there any more.
+    row: a result of `Corpus.find`. The result has `raw_equal` and `equal`; `found` is the outcome of the steps (kept
+    and the text's digest, or step and reason), `expected` what the corpus holds. Decisions of a barrier need all
+    documents and are not repeated; up to the barrier the text must be the same, and lines that the barrier removed may
+    be missing. Raises DataError if the raw record no longer exists.
     """
     settings, source = settings_of(corpus, row)
     file, record, whole = _find_record(source, row)
@@ -96,14 +96,14 @@ def replay(corpus: Corpus, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_cut_from(row: dict[str, Any], derived: dict[str, Any]) -> bool:
-    """Return whether a document is what the steps give, but for lines that the barrier took out."""
+    """Return whether a document is the output of the steps, except for lines that the barrier removed."""
     (edit,) = (edit for edit in row["edits"] if edit["step"] == Deduplicate.name)
     lines = iter(derived["text"].split("\n"))
     return edit["bytes_before"] == derived["text_bytes"] and all(line in lines for line in row["text"].split("\n"))
 
 
 def _find_record(source: SourceSettings, row: dict[str, Any]) -> tuple[SourceFile, Record, bool]:
-    """Return file and record that a row came from, and whether the file is that one record."""
+    """Return the file and record of a row, and whether the file consists of that one record."""
     for file in input_files(source):
         if row["uri"] != file.uri and not row["uri"].startswith(f"{file.uri}!"):
             continue

@@ -13,7 +13,7 @@ from massivetext.text.arrays import conformed, replaced
 
 EXCERPT_CHARACTERS = 500
 EXCERPT_MARGIN = 192
-"""How many characters an excerpt goes on until it is redacted, so that what begins at its end is seen whole."""
+"""Number of characters by which an excerpt is longer before redaction, so that data cut off at its end is detected."""
 EDIT = pa.struct(
     [("step", pa.string()), ("version", pa.int32()), ("bytes_before", pa.int64()), ("bytes_after", pa.int64())]
 )
@@ -36,7 +36,7 @@ COLUMNS = {
     "meta": pa.string(),
     "build": pa.int32(),
 }
-"""The columns of every corpus; measures follow them as `step__value`."""
+"""The columns of every corpus; measures follow as `step__value`."""
 WORK_COLUMNS = {"split": pa.string(), "group": pa.uint64(), "compared": pa.string()}
 DROP_COLUMNS = {
     "step": pa.string(),
@@ -45,7 +45,7 @@ DROP_COLUMNS = {
     "value": pa.float64(),
     "threshold": pa.float64(),
 }
-"""What a dropped row has more: which step dropped it and why."""
+"""The additional columns of dropped rows: which step dropped the row and why."""
 
 
 def kept_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
@@ -54,23 +54,23 @@ def kept_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
 
 
 def work_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
-    """Return the schema of a part's kept rows: also the split, the hash of what falls on one side of it, and the digest
-    that exact deduplication compares."""
+    """Return the schema of a part's kept rows: also the split, the hash of the group that belongs in one split, and the
+    digest that exact deduplication compares."""
     return pa.schema([*kept_schema(measures), *WORK_COLUMNS.items()])
 
 
 READ_SCHEMA = work_schema({})
-"""What records look like as they were read, before any measure."""
+"""The schema of records as they were read, before any measure."""
 
 
 def dropped_schema(measures: Mapping[str, pa.DataType]) -> pa.Schema:
-    """Return the schema of dropped rows: an excerpt in the text's place, and the reason at the end."""
+    """Return the schema of dropped rows: an excerpt instead of the text, and the reason at the end."""
     columns = {("excerpt" if name == "text" else name): kind for name, kind in COLUMNS.items()}
     return pa.schema({**columns, **measures, **DROP_COLUMNS})
 
 
 class Schemas(NamedTuple):
-    """What the rows of a part's work files look like."""
+    """The schemas of the rows in a part's work files."""
 
     kept: pa.Schema
     dropped: pa.Schema
@@ -82,7 +82,7 @@ def schemas_of(measures: Mapping[str, pa.DataType]) -> Schemas:
 
 
 def noted(batch: pa.RecordBatch, texts: pa.Array, changed: pa.Array, step: Step | type[Step]) -> pa.RecordBatch:
-    """Return the batch with new texts and their sizes, the step noted where a text changed."""
+    """Return the batch with new texts and their sizes; the step is noted for every text that changed."""
     sizes = pc.binary_length(texts).cast(pa.int64())
     rows = changed.to_numpy(zero_copy_only=False)
     batch = with_edit(batch, rows, step.name, step.version, batch.column("text_bytes"), sizes)
@@ -92,7 +92,7 @@ def noted(batch: pa.RecordBatch, texts: pa.Array, changed: pa.Array, step: Step 
 def with_edit(
     batch: pa.RecordBatch, rows: npt.NDArray[np.bool_], step: str, version: int, before: pa.Array, after: pa.Array
 ) -> pa.RecordBatch:
-    """Return the batch with one more edit of some rows. before, after: all rows' bytes."""
+    """Return the batch with one more edit of some rows. before, after: text sizes of all rows, in bytes."""
     edits, chosen, count = batch.column("edits"), pa.array(rows), int(rows.sum())
     names = pa.repeat(step, count), pa.repeat(pa.scalar(version, pa.int32()), count)
     notes = pa.StructArray.from_arrays([*names, before.filter(chosen), after.filter(chosen)], fields=list(EDIT))
@@ -113,10 +113,10 @@ def with_edit(
 def as_dropped(
     batch: pa.RecordBatch, gone: pa.Array, notes: Mapping[str, pa.Array], schema: pa.Schema
 ) -> pa.RecordBatch:
-    """Return some rows of a batch as they stand in `dropped/`, but for excerpts that go a little further.
+    """Return some rows of a batch in the form of `dropped/`, except that excerpts are a little longer.
 
-    gone: which rows. notes: of these, who dropped them and why. An excerpt goes so far that an address at its end is
-    seen whole before it is redacted.
+    gone: which rows. notes: for these rows, who dropped them and why. Excerpts are longer so that an address at the end
+    is complete when it is redacted.
     """
     texts = batch.column("text").filter(gone)
     wanted = set(schema.names)

@@ -1,4 +1,4 @@
-"""What a recipe's `corpus:` section may say."""
+"""The `corpus:` section of a recipe."""
 
 import codecs
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from massivetext.yaml_text import MAX_BYTES, read_yaml_text
 BUILT_IN = ("quickstart", "quickstart-zh")
 
 TOTAL = "total"
-"""What stands for all sources together in scores; no source may have this name."""
+"""The name for all sources together in scores; no source may have this name."""
 NO_ENCODINGS = {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
-"""Codecs of Python that give text, but in which no file is written."""
+"""Python codecs that give text, but that no file is written in."""
 
 
 class SourceSettings(Settings):
@@ -80,7 +80,7 @@ class SourceSettings(Settings):
         if value == "auto":
             return value
         try:
-            b"a".decode(value, "replace")  # a LookupError for codecs of bytes, such as base64
+            b"a".decode(value, "replace")  # codecs of bytes, such as base64, raise LookupError
             name = codecs.lookup(value).name
         except (LookupError, ValueError):
             name = ""
@@ -103,17 +103,17 @@ class SourceSettings(Settings):
 
     @property
     def is_by_suffix(self) -> bool:
-        """Whether the format of each file is inferred from its name and beginning."""
+        """Whether the format of each file is inferred from its name and its first bytes."""
         return self.format in ("auto", "archive")
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The source's paths as a tuple, however they were written."""
+        """The source's paths as a tuple, whichever way they were given."""
         return (self.path,) if isinstance(self.path, str) else self.path
 
 
 class SplitSettings(Settings):
-    """How documents fall into train, validation and test: by a hash of the file they come from, or of the record."""
+    """How documents are divided into train, validation and test: by a hash of their file or of the record."""
 
     validation: float = Field(default=0.01, ge=0.0, lt=1.0)
     """Share of files (or records) in the validation split, a fraction; 0 makes no such split."""
@@ -128,7 +128,7 @@ class SplitSettings(Settings):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The splits asked for, in the order in which they are shown."""
+        """The requested splits, in display order."""
         asked = (("train", 1.0), ("validation", self.validation), ("test", self.test))
         return tuple(name for name, share in asked if share > 0)
 
@@ -150,7 +150,7 @@ class CorpusSettings(Settings):
         if self.from_ is not None and self.sources:
             raise ValueError("found both from and sources; give a built corpus or the sources to build one, not both")
         if self.from_ is not None:
-            for name in ("steps", "split"):  # a resolved recipe holds their defaults
+            for name in ("steps", "split"):  # a resolved recipe contains their defaults
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"found both from and {name}; a built corpus keeps the steps and the split that it was built "
@@ -174,7 +174,7 @@ class CorpusSettings(Settings):
 
 
 def read_recipe_file(source: str | Path) -> dict[str, Any]:
-    """Return the mapping in a recipe file, or in the built-in recipe of that name; ConfigError where there is none."""
+    """Return the mapping in a recipe file, or in the built-in recipe of that name; raise ConfigError without one."""
     if str(source) in BUILT_IN:
         data = files("massivetext").joinpath("recipes", f"{source}.yaml").read_bytes()
     else:
@@ -201,7 +201,7 @@ def read_recipe_file(source: str | Path) -> dict[str, Any]:
 
 
 class _Seed(Settings):
-    """The seed of a recipe of which only the corpus is read."""
+    """The seed of a recipe from which only the corpus is read."""
 
     seed: int = Field(0, ge=0, le=LARGEST)
 

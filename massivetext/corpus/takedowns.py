@@ -1,7 +1,7 @@
-"""`removed/`: the list of what was taken down, which every build into the folder reads first.
+"""`removed/`: the list of documents removed on request, which every build into the folder reads first.
 
-`takedown-0001.parquet` holds ids and digests, no text. `unfinished.json` is there while a takedown is being carried
-out: whoever finds it finishes the takedown (writers), or refuses the corpus (readers).
+`takedown-0001.parquet` holds ids and digests, no text. `unfinished.json` exists while a takedown is being made: a
+writer that finds it finishes the takedown; a reader refuses the corpus.
 """
 
 import shutil
@@ -21,11 +21,11 @@ from massivetext.storage import LOCK, file_digest, locked_folder, write_json
 REMOVED = "removed"
 UNFINISHED = "unfinished.json"
 PLAN = Path(".work", "plan.json")
-"""What a build notes before it removes the manifest of the corpus before."""
+"""What a build notes before it deletes the manifest of the previous corpus."""
 TAKEN = "takedowns"
 """Key of manifest and plan: the files in `removed/` that the corpus obeys, with their SHA-256."""
 BEFORE = "takedowns_before"
-"""Key of the manifest: how many takedowns there were when its first build began."""
+"""Key of the manifest: the number of takedowns when its first build began."""
 COLUMNS = ("id", "text_digest", "raw_digest", "source", "uri", "record", "url", "license", "text_bytes")
 SCHEMA = pa.schema(
     {
@@ -37,18 +37,18 @@ SCHEMA = pa.schema(
         "date": pa.string(),
     }
 )
-"""Columns of a takedown; split is null for what had been dropped already, matched says what was asked for."""
+"""Columns of a takedown. split is null for rows that were already dropped; matched is the criterion."""
 
 
 def run_of(folder: Path) -> Path | None:
-    """Return the run folder that a corpus folder belongs to, None if it stands alone."""
+    """Return the run folder that a corpus folder belongs to, or None if it belongs to no run."""
     folder = folder if folder.name == "corpus" else folder.resolve()
     return folder.parent if folder.name == "corpus" and (folder.parent / "recipe.yaml").is_file() else None
 
 
 @contextmanager
 def locked_corpus(folder: Path) -> Iterator[None]:
-    """Hold the locks of a corpus and, first, of the run that it belongs to; raise BusyError if either is held."""
+    """Hold the locks of a corpus and, first, of its run; raise BusyError if either is held."""
     run = run_of(folder)
     with ExitStack() as stack:
         for part in (*([run] if run else ()), folder):
@@ -57,12 +57,12 @@ def locked_corpus(folder: Path) -> Iterator[None]:
 
 
 def takedown_files(folder: Path) -> list[Path]:
-    """Return the files of the takedowns, in the order in which they were made."""
+    """Return the files of the takedowns, oldest first."""
     return sorted((folder / REMOVED).glob("takedown-*.parquet"))
 
 
 def taken_down(folder: Path, columns: list[str], after: int = 0) -> pa.Table:
-    """Return some columns of the takedowns, without the first `after` of them, in the order in which they were made."""
+    """Return some columns of the takedowns, oldest first, without the first `after` takedowns."""
     tables = [read_own(path, columns) for path in takedown_files(folder)[after:]]
     schema = pa.schema([SCHEMA.field(name) for name in columns])
     return pa.concat_tables(tables) if tables else schema.empty_table()
@@ -74,7 +74,7 @@ def takedown_digests(folder: Path) -> dict[str, str]:
 
 
 def check_takedowns(folder: Path) -> None:
-    """Raise StoreError if a takedown that the corpus in `folder` obeys is missing or altered."""
+    """Raise StoreError if a takedown that the corpus in `folder` obeys is missing or was changed."""
     known: dict[str, str] = {}
     for path in (folder / "manifest.json", folder / PLAN):
         if path.is_file():
@@ -91,7 +91,7 @@ def check_takedowns(folder: Path) -> None:
 
 
 def check_finished(folder: Path) -> None:
-    """Raise StoreError if a takedown of the corpus in `folder` was begun and is not finished."""
+    """Raise StoreError if the corpus in `folder` has an unfinished takedown."""
     if (folder / REMOVED / UNFINISHED).is_file():
         raise StoreError(
             f"a takedown in {folder} is being carried out or was interrupted, so the corpus cannot be read; wait for "
@@ -100,14 +100,14 @@ def check_finished(folder: Path) -> None:
 
 
 def clear_corpus(folder: Path) -> None:
-    """Remove a corpus from its folder, except the list of what was taken down."""
+    """Remove a corpus from its folder, except the list of documents removed on request."""
     if folder.is_dir():
         with locked_corpus(folder):
             _clear(folder)
 
 
 def _clear(folder: Path) -> None:
-    """Do what `clear_corpus` does, in a folder that is locked."""
+    """Do the work of `clear_corpus` in a folder that is already locked."""
     check_takedowns(folder)
     if takedown_files(folder):
         write_json(folder / PLAN, {TAKEN: takedown_digests(folder)})
@@ -124,7 +124,7 @@ def _clear(folder: Path) -> None:
 
 
 def check_trained(run: Path, folder: Path) -> None:
-    """Raise ConfigError if the token store of a run holds documents that were taken down from its corpus, `folder`."""
+    """Raise ConfigError if a run's token store holds documents removed on request from its corpus, `folder`."""
     shards = sorted((run / "tokens").glob("*/*/shard-*.parquet"))
     held = pa.chunked_array([read_own(path, ["id"])["id"].combine_chunks() for path in shards], pa.string())
     named = []
@@ -142,7 +142,7 @@ def check_trained(run: Path, folder: Path) -> None:
 
 
 class TakenDown:
-    """What a build must leave out: ids, digests of texts and of raw records."""
+    """The documents that a build must leave out: their ids, and the digests of their texts and raw records."""
 
     def __init__(self, folder: Path) -> None:
         table = taken_down(folder, ["id", "text_digest", "raw_digest"])
@@ -152,12 +152,12 @@ class TakenDown:
         return len(self.ids)
 
     def among(self, rows: pa.RecordBatch | pa.Table) -> Any:
-        """Return which rows were taken down, by id or by their raw record, whatever steps have made of them."""
+        """Return which rows were removed on request, by id or by raw record, whatever the steps made of them."""
         named = pc.is_in(rows.column("id"), self.ids)
         return pc.or_(named, pc.fill_null(pc.is_in(rows.column("raw_digest"), self.records), False))
 
     def blanked(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Return dropped rows without what those that were taken down say."""
+        """Return dropped rows, without the content of those that were removed on request."""
         return blanked(rows, self.among(rows)) if len(self) else rows
 
 

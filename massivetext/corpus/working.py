@@ -1,13 +1,12 @@
-"""Tasks that run in a separate process: for libraries that hold the interpreter's lock, and that hostile input may hang
-or crash.
+"""Run tasks in a separate process, for libraries that hold the interpreter lock and may hang or crash on bad input.
 
-`run(task, argument, text, seconds)` returns what the function `task` ("module:name", from two strings to one) makes of
-a text. It runs in a fresh interpreter (not forked, and without the caller's `__main__`), one for each thread that asks
-at the same time; they end when this process does. Texts go through pipes, length first.
+`run(task, argument, text, seconds)` applies the function `task` ("module:name", from two strings to one) to a text and
+returns the result. It runs in a fresh interpreter (not forked, and without the caller's `__main__`), one for each
+thread that calls `run` at the same time. The workers end with this process. Texts go through pipes, length first.
 
-What a text yields depends on the text alone, not on the machine's load: the limit counts the worker's processor time,
-and a worker that someone else killed or stopped is replaced and its text read again. Only a text that crashes a fresh
-worker too is refused.
+The result depends on the text alone, not on the machine's load. The limit counts the worker's processor time. A worker
+that was killed or stopped from outside is replaced, and its text is read again. Only a text that also crashes a fresh
+worker is refused.
 """
 
 import atexit
@@ -29,33 +28,33 @@ from massivetext.errors import BadDocument, MassiveTextError
 QUESTION = struct.Struct("<dq")
 """Seconds of processor time, bytes of text."""
 ANSWER = struct.Struct("<bq")
-"""How it ended, bytes of text or of the reason."""
+"""How it ended, bytes of the text or of the reason."""
 DONE, REFUSED, NO_MEMORY = 0, 1, 2
 MEMORY_BYTES = 4 * 2**30
-"""A worker that needs more fails at that text."""
+"""A worker that needs more memory fails at that text."""
 STALLED_SECONDS = 60.0
-"""A worker that uses no processor time for as long is replaced."""
+"""A worker that uses no processor time for this long is replaced."""
 MAX_CRASHES, MAX_KILLS = 2, 5
 """How often a worker may crash, or be killed from outside, while it reads one text."""
 UNPARSABLE, TOO_SLOW = "could not be parsed", "took longer than seconds_per_page"
 CRASHES, TOO_LARGE = "crashes the parser", "needs too much memory to parse"
 OWN_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP}
-"""Signals by which a process ends through its own fault; by others, someone else ended it."""
+"""Signals that end a process through its own fault; other signals mean that someone else ended it."""
 
 _idle: dict[tuple[str, str], "LifoQueue[subprocess.Popen[bytes]]"] = {}
 _lock = Lock()
 
 
 class _Stalled(Exception):
-    """A worker has used no processor time for STALLED_SECONDS."""
+    """Raised if a worker has used no processor time for STALLED_SECONDS."""
 
 
 def run(task: str, argument: str, text: str, seconds: float) -> str:
-    """Return what the task makes of a text.
+    """Return the result of the task for a text.
 
-    task: "module:function"; argument: its first argument, `text` its second. seconds: processor time that the text may
-    take. Raises BadDocument with the reason if the text cannot be used, MassiveTextError if workers are killed from
-    outside again and again, or cannot be started.
+    task: "module:function"; argument: its first argument; `text` is its second. seconds: maximum processor time for the
+    text. Raises BadDocument with the reason if the text cannot be used, MassiveTextError if workers are killed from
+    outside repeatedly or cannot be started.
     """
     with _lock:
         idle = _idle.setdefault((task, argument), LifoQueue())
@@ -84,7 +83,7 @@ def run(task: str, argument: str, text: str, seconds: float) -> str:
         else:
             if status != NO_MEMORY:
                 break
-            # What earlier texts left in the worker's memory must not decide.
+            # Memory still in use from earlier texts must not decide the result.
             _end(worker)
             crashes += 1
             reason = TOO_LARGE
@@ -98,7 +97,7 @@ def run(task: str, argument: str, text: str, seconds: float) -> str:
 
 
 def _ended(task: str, ended_by: int) -> str:
-    """Return the message for workers that ended through no fault of the text; ended_by: the signal, else negative."""
+    """Return the message for workers that ended through no fault of the text. ended_by: the signal, else negative."""
     if ended_by <= 0:
         return (
             f"the process for {task} ended with status {-ended_by} {MAX_KILLS} times; run "
@@ -112,9 +111,9 @@ def _ended(task: str, ended_by: int) -> str:
 
 
 def _end(worker: "subprocess.Popen[bytes]", patience: float = 0.0) -> int:
-    """Stop a worker, close its pipes, and return its exit status; the negative number of the signal that ended it.
+    """Stop a worker, close its pipes, and return its exit status: the negative signal number if a signal ended it.
 
-    patience: seconds in which a worker that is about to end may end by itself.
+    patience: seconds to wait for a worker that is about to end by itself.
     """
     try:
         status = worker.wait(patience)
@@ -147,14 +146,14 @@ def _started(task: str, argument: str) -> "subprocess.Popen[bytes]":
 
 
 def _asked(worker: "subprocess.Popen[bytes]", text: bytes, seconds: float) -> tuple[int, bytes]:
-    """Return how a worker ended a text and its answer; raise EOFError if the worker ended, _Stalled if it is stuck."""
+    """Return how the worker ended and its answer; raise EOFError if the worker is gone, _Stalled if it is stuck."""
     asking = cast(IO[bytes], worker.stdin).fileno()
     answering = cast(IO[bytes], worker.stdout).fileno()
     left = memoryview(QUESTION.pack(seconds, len(text)) + text)
     answer = bytearray()
     used = -1
     while True:
-        # poll, not select: it takes file numbers of any size.
+        # poll instead of select, because it accepts file descriptors of any size.
         poll = select.poll()
         poll.register(answering, select.POLLIN)
         if left:
@@ -179,24 +178,24 @@ def _asked(worker: "subprocess.Popen[bytes]", text: bytes, seconds: float) -> tu
 
 
 def _processor_ticks(process: int) -> int:
-    """Return the processor time that a process has used, in the kernel's ticks."""
-    # The name, in brackets, may hold spaces.
+    """Return the processor time of a process, in kernel ticks."""
+    # The name, in brackets, may contain spaces.
     fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
 def serve(task: str, argument: str, asking: BinaryIO, answering: BinaryIO) -> None:
-    """Answer texts until there are no more."""
+    """Answer texts until the input ends."""
     module, _, name = task.partition(":")
     work = getattr(import_module(module), name)
     with contextlib.suppress(Exception):
-        # Imports what the task needs, at no text's cost.
+        # Import what the task needs without charging it to a text.
         work(argument, "")
     while len(head := asking.read(QUESTION.size)) == QUESTION.size:
         seconds, size = QUESTION.unpack(head)
         text = asking.read(size).decode()
         status = REFUSED
-        # The default action of its signal ends the process, whatever the library is doing.
+        # The default action of the timer's signal ends the process, whatever the library is doing.
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
             answer = str(work(argument, text)).encode(errors="replace")
@@ -205,7 +204,7 @@ def serve(task: str, argument: str, asking: BinaryIO, answering: BinaryIO) -> No
             answer = str(error).encode(errors="replace")
         except MemoryError:
             answer, status = b"", NO_MEMORY
-        except (Exception, SystemExit):  # Whatever a library raises on one text must not cost the next.
+        except (Exception, SystemExit):  # an error of the library in one text must not affect the next
             answer = UNPARSABLE.encode()
         signal.setitimer(signal.ITIMER_PROF, 0)
         answering.write(ANSWER.pack(status, len(answer)) + answer)
@@ -216,9 +215,9 @@ if __name__ == "__main__":
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    # Ctrl-C reaches all processes of a terminal; workers end when the pipes to them do.
+    # Ctrl-C reaches all processes of a terminal; workers end when their pipes break.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What a library prints must not get among the answers.
+    # Anything that a library prints must not mix with the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(sys.argv[1], sys.argv[2], sys.stdin.buffer, answers)

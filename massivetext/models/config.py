@@ -319,6 +319,11 @@ class DecoderConfig(ModelConfig):
         return True
 
     @property
+    def idle_parameters(self) -> int:
+        """How many parameters a token does not use: those of experts that it is not sent to."""
+        return 0
+
+    @property
     def softcap(self) -> float | None:
         """The bound of the logits, which soft-capping enforces; None: no bound."""
         return None

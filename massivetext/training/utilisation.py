@@ -15,11 +15,14 @@ PEAK_EVERY_SECONDS = 30.0
 
 
 def matmul_parameters(model: nn.Module) -> int:
-    """Return the number of parameters in matrix products: all matrices except lookup tables that are not the head."""
+    """Return the number of parameters that a token is multiplied by: all matrices except lookup tables.
+
+    The head counts, also where it is the embedding. Of experts only those count that a token is sent to.
+    """
     head: Tensor | None = getattr(model, "head_weight", None)
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     used = [p for p in model.parameters() if p.ndim == 2 and (id(p) not in tables or p is head)]
-    return sum(parameter.numel() for parameter in used)
+    return sum(parameter.numel() for parameter in used) - getattr(getattr(model, "config", None), "idle_parameters", 0)
 
 
 def flops_per_token(model: nn.Module, context_tokens: int) -> float:

@@ -206,7 +206,7 @@ def test_packed_documents_need_no_mask_where_a_kernel_takes_them_as_they_are(fam
 
     def packed(queries, keys, values, packing, scale):
         seen.append(packing.bounds.tolist())
-        return attend(queries, keys, values, segment_mask(segments, packing.window))
+        return attend(queries, keys, values, segment_mask(segments, packing.window), scale=scale)
 
     monkeypatch.setattr("massivetext.layers.masks.kernel_packs", lambda embeddings: True)
     monkeypatch.setattr("massivetext.layers.attention.attend_packed", packed)

@@ -316,6 +316,9 @@ def test_the_command_writes_a_folder_as_one_file(ours, tmp_path):
 def test_families_and_kinds_without_a_place_in_the_format_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="unknown family 'opt'"):
         export_gguf(tiny_model("opt"), None, tmp_path / "m.gguf")
+    for family in ("gemma3_text", "qwen3_moe"):
+        with pytest.raises(ConfigError, match=f"unknown family '{family}'"):
+            export_gguf(tiny_model(family), None, tmp_path / "m.gguf")
     with pytest.raises(ConfigError, match="unknown GGUF kind 'q4'"):
         export_gguf(tiny_model("llama"), None, tmp_path / "m.gguf", "q4")
     assert not list(tmp_path.iterdir())

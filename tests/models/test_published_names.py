@@ -87,6 +87,23 @@ QWEN = {
     "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "max_window_layers": 21, "sliding_window": 32768,
     "use_sliding_window": False, "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "tie_word_embeddings": True,
 }  # fmt: skip
+MOE = {
+    **{name: value for name, value in QWEN.items() if name != "tie_word_embeddings"},
+    "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "attention_bias": False, "head_dim": 128,
+    "decoder_sparse_step": 1, "mlp_only_layers": [], "moe_intermediate_size": 768, "norm_topk_prob": True,
+    "num_experts": 128, "num_experts_per_tok": 8, "output_router_logits": False, "router_aux_loss_coef": 0.001,
+    "sliding_window": None,
+}  # fmt: skip
+GEMMA = {
+    "architectures": ["Gemma3ForCausalLM"], "attention_bias": False, "attention_dropout": 0.0,
+    "attn_logit_softcapping": None, "bos_token_id": 2, "cache_implementation": "hybrid", "eos_token_id": [1, 106],
+    "final_logit_softcapping": None, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh", "hidden_size": 1152,
+    "initializer_range": 0.02, "intermediate_size": 6912, "max_position_embeddings": 32768,
+    "model_type": "gemma3_text", "num_attention_heads": 4, "num_hidden_layers": 26, "num_key_value_heads": 1,
+    "pad_token_id": 0, "query_pre_attn_scalar": 256, "rms_norm_eps": 1e-06, "rope_local_base_freq": 10000,
+    "rope_scaling": None, "rope_theta": 1000000, "sliding_window": 512, "sliding_window_pattern": 6,
+    "vocab_size": 262144, **NEW,
+}  # fmt: skip
 NEOX = {
     "architectures": ["GPTNeoXForCausalLM"], "bos_token_id": 0, "eos_token_id": 0, "hidden_act": "gelu",
     "hidden_size": 512, "initializer_range": 0.02, "intermediate_size": 2048, "layer_norm_eps": 1e-05,
@@ -139,6 +156,12 @@ FILES = {
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": {**QWEN, "rope_theta": 10000, "tie_word_embeddings": False},
     "Qwen/Qwen3-0.6B": {**QWEN, "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "head_dim": 128,
         "attention_bias": False, "sliding_window": None},
+    "Qwen/Qwen3-30B-A3B": MOE,
+    "google/gemma-3-1b-it": GEMMA,
+    "google/gemma-3-270m": {**GEMMA, "_sliding_window_pattern": 6, "use_bidirectional_attention": False,
+        "layer_types": ["sliding_attention", "full_attention"]},
+    "the text part of gemma-3-4b": {**GEMMA, "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+        "num_key_value_heads": 4, "sliding_window": 1024},
     "bert-base-uncased": {**BERT, "gradient_checkpointing": False, "position_embedding_type": "absolute"},
     "bert-base-chinese": {**BERT, **POOLER},
     "hfl/chinese-roberta-wwm-ext": {**BERT, **POOLER, "bos_token_id": 0, "eos_token_id": 2, "output_past": True},
@@ -183,6 +206,7 @@ TINY = {
     "dim": 32, "hidden_dim": 48, "n_heads": 4, "n_layers": 2, "d_model": 32, "d_ff": 48, "d_kv": 8, "num_heads": 4,
     "num_layers": 2, "num_decoder_layers": 2, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 48,
     "decoder_ffn_dim": 48, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "sliding_window": 8,
+    "sliding_window_pattern": 2, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
 }  # fmt: skip
 
 

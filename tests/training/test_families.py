@@ -1,5 +1,7 @@
 """Families whose positions are learned, or whose parts stand side by side, learn as Llama does."""
 
+import shutil
+
 import pytest
 import torch
 from training_parts import VOCABULARY, CountingBatches, tiny_settings
@@ -37,6 +39,17 @@ def test_a_packed_document_is_predicted_as_if_it_were_alone(family):
         packed = objective.hidden_states(batch.input_ids[:1], batch.positions[:1], batch.segments[:1])[:, cut:]
         alone = objective.model.hidden(objective.model.embed(torch.from_numpy(batch.input_ids[:1, cut:])))
     assert (packed - alone).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("family", ["gemma3_text", "qwen3_moe"])
+def test_a_resumed_run_ends_with_the_same_bytes(family, tmp_path):
+    settings, ends = tiny_settings(steps=6, checkpoint_every_steps=3), []
+    last = tmp_path / "checkpoints" / "step-00000006"
+    for _ in range(2):
+        train(fresh(family), CountingBatches(), settings, tmp_path, quiet=True)
+        ends.append([(last / f"{part}.safetensors").read_bytes() for part in ("model", "optimizer")])
+        shutil.rmtree(last)
+    assert ends[0] == ends[1]
 
 
 def test_dropout_is_repeatable(tmp_path):

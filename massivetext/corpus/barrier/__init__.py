@@ -1,1 +1,1 @@
-"""What needs all documents at once. `order.py` lists who decides; each reads the census and yields verdicts."""
+"""Steps that need all documents at once. `order.py` lists the judges; each reads the census and yields verdicts."""

@@ -1,16 +1,16 @@
-"""How MinHash signatures are cut into bands, so that documents of a similarity meet in one of them."""
+"""Choose how to cut MinHash signatures into bands, so that similar documents share at least one band."""
 
 from typing import NamedTuple
 
 HASHES = 112
-"""Hash values in a signature, as in FineWeb's near-deduplication (14 bands of 8, arXiv:2406.17557)."""
+"""Number of hash values in a signature, as in FineWeb's near-deduplication (14 bands of 8, arXiv:2406.17557)."""
 MOST_ROWS = 7
-"""With 16 bands of 7, documents of similarity 0.8 meet with probability 0.977; larger bands would miss more of them."""
+"""With 16 bands of 7, documents of similarity 0.8 share a band with probability 0.977; larger bands miss more."""
 MIN_RECALL = 0.95
 
 
 class Banding(NamedTuple):
-    """How many bands of how many hash values."""
+    """The number of bands, and the number of hash values (rows) in each."""
 
     bands: int
     rows: int
@@ -21,9 +21,10 @@ class Banding(NamedTuple):
 
 
 def banding_for(similarity: float, hashes: int = HASHES, most_rows: int = MOST_ROWS) -> Banding:
-    """Return the bands with the most rows whose recall at `similarity` is at least MIN_RECALL; else bands of one row.
+    """Return the banding with the most rows per band whose recall at `similarity` is at least MIN_RECALL.
 
-    Large bands let few dissimilar documents meet, small ones miss few similar ones.
+    If no banding reaches it, return bands of one row. Large bands pair fewer dissimilar documents; small bands miss
+    fewer similar ones.
     """
     for rows in range(min(most_rows, hashes), 0, -1):
         banding = Banding(hashes // rows, rows)

@@ -1,8 +1,8 @@
-"""The census: what is known of all rows at the barrier, in arrays on disk. Except for a few bytes a row, memory does
-not grow with the corpus.
+"""The census: everything known about all rows at the barrier, in arrays on disk.
 
-A row is a document that the steps kept. Rows are in canonical order: first those of earlier builds, from
-`index/build-0001.parquet` and its like, then those of this build, from its parts.
+Except for a few bytes per row, memory does not grow with the corpus. A row is a document that the steps kept. Rows are
+in canonical order: rows of earlier builds first, from `index/build-0001.parquet` and the following files, then the rows
+of this build, from its parts.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,8 +36,7 @@ ARRAYS: dict[str, tuple[int, Any, float]] = {
     "value": (1, np.float64, np.nan),
     "sizes": (1, np.int64, NOWHERE),
 }
-"""Name of an array -> values a row, their type, and what is in it at first. The columns of barriers are doubles, 0 at
-first."""
+"""Name of an array -> values per row, their type and their initial value. Columns of barriers are doubles, first 0."""
 
 
 class PartRows(NamedTuple):
@@ -49,43 +48,43 @@ class PartRows(NamedTuple):
 
     @property
     def place(self) -> slice:
-        """Where they are among all rows."""
+        """The positions of these rows among all rows."""
         return slice(self.start, self.stop)
 
 
 class Reason(NamedTuple):
-    """Why rows are dropped, as `dropped/` and the manifest show it."""
+    """Why rows are dropped, as recorded in `dropped/` and the manifest."""
 
     step: str
     version: int
     text: str
     threshold: float
-    """The limit that the rows' value reached; nan where nothing was measured."""
+    """The limit that the rows' values reached; nan if nothing was measured."""
 
 
 @dataclass(frozen=True)
 class Census:
-    """All rows, and what was decided of them. Its arrays are read-only: `apply_verdict` alone changes them.
+    """All rows and the decisions about them. The arrays are read-only; only `apply_verdict` changes them.
 
-    A pickled census opens the same files.
+    A census that is unpickled opens the same files.
     """
 
     scratch: Scratch
     folder: Path
-    """The corpus."""
+    """The corpus folder."""
     work: Path
-    """The work files of this build."""
+    """The folder with the work files of this build."""
     build: int
     splits: tuple[str, ...]
     earlier: int
-    """How many rows are of earlier builds."""
+    """Number of rows from earlier builds."""
     parts: tuple[PartRows, ...]
     asking: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Name of a barrier -> the sources whose steps hold it."""
+    """Name of a barrier -> the sources whose steps include it."""
     columns: tuple[str, ...] = ()
     """Names of the columns that barriers add to the documents."""
     reasons: list[Reason] = field(default_factory=list)
-    """Why rows were dropped; `reason` counts them from 1."""
+    """Why rows were dropped; the array `reason` refers to them by number, counted from 1."""
     _written: dict[str, npt.NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def create(self) -> "Census":
@@ -95,7 +94,7 @@ class Census:
         return self
 
     def __reduce__(self) -> tuple[type["Census"], tuple[Any, ...]]:
-        """Return what another process opens the census with."""
+        """Return what another process needs to open the census."""
         return Census, (self.scratch, self.folder, self.work, self.build, self.splits, self.earlier, self.parts,
                         self.asking, self.columns, self.reasons)  # fmt: skip
 
@@ -104,7 +103,7 @@ class Census:
         return {**ARRAYS, **dict.fromkeys(self.columns, (1, np.float64, 0.0))}
 
     def writable(self, name: str) -> npt.NDArray[Any]:
-        """Return an array that may be written to: for opening a census and for `apply_verdict`."""
+        """Return an array that can be written to. Use it only to open a census and in `apply_verdict`."""
         if name not in self._written:
             values, kind, _ = self._arrays[name]
             found = self.scratch.mapped(name, kind)
@@ -112,29 +111,29 @@ class Census:
         return self._written[name]
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """Return an array, read-only: one of ARRAYS or a barrier's column."""
+        """Return a read-only array: one of ARRAYS or a barrier's column."""
         found = self.writable(name).view()
         found.flags.writeable = False
         return found
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return self.parts[-1].stop if self.parts else self.earlier
 
     @property
     def ids(self) -> Keys:
-        """(rows, 2), the id's 128 bits."""
+        """(rows, 2), the 128 bits of each id."""
         return self.array("ids")
 
     @property
     def digests(self) -> Keys:
-        """(rows, 2), the text's, without what was taken out of it."""
+        """(rows, 2), the digest of each text after lines and paragraphs were removed."""
         return self.array("digests")
 
     @property
     def arrived(self) -> Keys:
-        """(rows, 2), the text's as the steps gave it."""
+        """(rows, 2), the digest of each text as the steps produced it."""
         return self.array("arrived")
 
     @property
@@ -144,55 +143,55 @@ class Census:
 
     @property
     def cluster(self) -> Keys:
-        """(rows, 2), the id of the first document of its cluster of duplicates; its own where it duplicates none."""
+        """(rows, 2), the id of the first document in the row's cluster of duplicates; its own id if there is none."""
         return self.array("cluster")
 
     @property
     def group(self) -> Keys:
-        """(rows,), rows with the same number come from one file and fall on one side."""
+        """(rows,), rows with the same number come from one file and belong in one split."""
         return self.array("group")
 
     @property
     def asked(self) -> npt.NDArray[np.uint8]:
-        """(rows,), EXACT_ASKED and NEAR_ASKED as the source's steps say."""
+        """(rows,), EXACT_ASKED and NEAR_ASKED as the source's steps require."""
         return self.array("asked")
 
     @property
     def fate(self) -> npt.NDArray[np.uint8]:
-        """(rows,), a `Fate`."""
+        """(rows,), the `Fate` of each row."""
         return self.array("fate")
 
     @property
     def reason(self) -> npt.NDArray[np.uint16]:
-        """(rows,), why the row is dropped: 0 for no reason, else the place in `reasons`, counted from 1."""
+        """(rows,), why the row is dropped: 0 for no reason, else the position in `reasons`, counted from 1."""
         return self.array("reason")
 
     @property
     def side(self) -> npt.NDArray[np.int8]:
-        """(rows,), index of the split."""
+        """(rows,), the index of the row's split."""
         return self.array("side")
 
     @property
     def like(self) -> Numbers:
-        """(rows,), the earlier row that this one duplicates; itself where it duplicates none."""
+        """(rows,), the earlier row that this one duplicates; the row itself if it duplicates none."""
         return self.array("like")
 
     @property
     def value(self) -> npt.NDArray[np.float64]:
-        """(rows,), what was measured when it was dropped, such as its similarity to `like`; nan where nothing was."""
+        """(rows,), the value measured when the row was dropped, such as its similarity to `like`; nan if none was."""
         return self.array("value")
 
     @property
     def sizes(self) -> Numbers:
-        """(rows,), bytes of the text where something is taken out of it at the barrier, else NOWHERE."""
+        """(rows,), bytes of the text if the barrier removes something from it, else NOWHERE."""
         return self.array("sizes")
 
     def documents(
         self, part: PartRows, columns: Sequence[str], sources: Collection[str] | None = None
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yield (number of the first row, some columns) of a part's rows, batch by batch; each is of one source.
+        """Yield (number of the first row, some columns) for the rows of a part, in batches of one source each.
 
-        sources: only the rows of these; unset: all.
+        sources: yield only rows of these sources; None yields all.
         """
         start = part.start
         wanted = list(columns) if sources is None else [*columns, "source"]
@@ -202,7 +201,7 @@ class Census:
             start += len(batch)
 
     def table(self, part: PartRows, columns: Sequence[str]) -> pa.Table:
-        """Return some columns of a part's rows."""
+        """Return some columns of the rows of a part."""
         schema = schema_of(part_files(self.work, part.number).kept)
         batches = (batch for _, batch in self.documents(part, columns))
         return pa.Table.from_batches(batches, pa.schema([schema.field(name) for name in columns]))

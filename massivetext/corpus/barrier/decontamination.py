@@ -1,11 +1,11 @@
-"""The barrier `decontaminate`: documents that hold items of benchmarks are removed or marked, and each item reported.
+"""The barrier `decontaminate`: remove or mark documents that contain benchmark items, and report each item found.
 
-An item is a record of a benchmark file. A document touches it where it holds at least `min_item_fraction` of the
-item's runs of `ngram` words (at least one), wherever they stand; an item shorter than that is looked for whole, and one
-shorter than `min_item_words` not at all, because its words stand together by chance everywhere. Words are those of
-`massivetext.text.words`: a Han character is one, case and punctuation do not matter.
+An item is a record of a benchmark file. A document touches an item if it contains at least `min_item_fraction` of the
+item's word sequences of length `ngram` (and at least one), anywhere in the text. An item shorter than `ngram` is
+searched as one sequence. An item shorter than `min_item_words` is not searched, because its words occur together by
+chance. Words are those of `massivetext.text.words`: each Han character is a word; case and punctuation are ignored.
 
-13 words are usual (Brown et al. 2020, arXiv:2005.14165, appendix C, for GPT-3); 8 find items that were edited, too.
+13 words are usual (Brown et al. 2020, arXiv:2005.14165, appendix C, for GPT-3); 8 also find edited items.
 """
 
 from collections.abc import Iterator
@@ -47,11 +47,11 @@ TOUCHES = pa.schema(
         "action": pa.string(),
     }
 )
-"""A row for each document that touches an item: `item` is `uri@record`, `fraction` how much of it is there."""
+"""One row for each document that touches an item: `item` is `uri@record`, `fraction` is how much of it was found."""
 
 
 class DecontaminateSettings(Settings):
-    """Which benchmarks are looked for, and what is done with the documents that hold them."""
+    """Which benchmarks to search for, and what to do with documents that contain their items."""
 
     benchmarks: tuple[SourceSettings, ...] = Field(min_length=1)
     """Benchmark files, written like sources: name, path, format, text_column; each record is an item."""
@@ -66,7 +66,7 @@ class DecontaminateSettings(Settings):
 
 
 class Decontaminate(Barrier, Judge):
-    """Finds documents that hold items of benchmarks."""
+    """Finds documents that contain benchmark items."""
 
     name = "decontaminate"
     version = 1
@@ -74,16 +74,16 @@ class Decontaminate(Barrier, Judge):
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
-        """The column that every document has: the largest part of an item that it holds."""
+        """The column of every document: the largest fraction of an item that it contains."""
         return {COLUMN: pa.float64()}
 
     def check(self) -> None:
-        """Raise DataError if a benchmark's files are not there."""
+        """Raise DataError if a benchmark's files are missing."""
         for source in self.settings.benchmarks:
             input_files(source)
 
     def describe(self) -> dict[str, Any]:
-        """Return also the digests of the benchmark files: with other items it is another step."""
+        """Return also the digests of the benchmark files, because different items make a different step."""
         files = {
             f"{source.name}/{file.uri}": stream_digest(file.open())
             for source in self.settings.benchmarks
@@ -92,7 +92,7 @@ class Decontaminate(Barrier, Judge):
         return super().describe() | {"files": files}
 
     def judge(self, census: Census, engine: Engine) -> Iterator[Verdict]:
-        """Yield the rows that hold items, and write the report of each item."""
+        """Yield the rows that contain items, and write the report on each item."""
         items = read_items(self.settings)
         look = Look(census, items, self.settings, census.asking[self.name])
         found = [touch for part in engine.map_parts(look, census.parts) for touch in part]
@@ -107,24 +107,24 @@ class Decontaminate(Barrier, Judge):
 
 
 class Items(NamedTuple):
-    """The runs of all items, by their hashes."""
+    """The word sequences (runs) of all items, as hashes."""
 
     names: list[tuple[str, str]]
     """(benchmark, uri@record) of each item."""
     words: Numbers
-    """(items,), how many words each has."""
+    """(items,), the number of words of each."""
     runs: Numbers
-    """(items,), how many different runs each has; 0 where it is not looked for."""
+    """(items,), the number of different runs of each; 0 if the item is not searched."""
     hashes: Keys
-    """(runs of all,), ascending; an item's run is at the place of its owner."""
+    """(runs of all,), in ascending order, at the same positions as `owners`."""
     owners: Numbers
-    """(runs of all,), the item of each."""
+    """(runs of all,), the item that each run belongs to."""
     sizes: Numbers
-    """The different lengths of runs, in words."""
+    """The different run lengths, in words."""
 
 
 def read_items(settings: DecontaminateSettings) -> Items:
-    """Return the items of all benchmarks; raise ConfigError if a benchmark holds none."""
+    """Return the items of all benchmarks; raise ConfigError if a benchmark has none."""
     names: list[tuple[str, str]] = []
     texts: list[str] = []
     for source in settings.benchmarks:
@@ -157,7 +157,7 @@ def read_items(settings: DecontaminateSettings) -> Items:
 
 
 Touch = tuple[int, int, float]
-"""Row, item, the fraction of the item's runs that the row holds."""
+"""Row, item, and the fraction of the item's runs that the row contains."""
 
 
 @dataclass(frozen=True)
@@ -168,10 +168,10 @@ class Look:
     items: Items
     settings: DecontaminateSettings
     asked: frozenset[str]
-    """The sources whose documents are looked at."""
+    """The sources whose documents are searched."""
 
     def __call__(self, part: PartRows, advance: Advance) -> list[Touch]:
-        """Return what is found in one part."""
+        """Return the items found in one part."""
         items, found = self.items, []
         bits = np.zeros(FILTER_BITS, np.uint8)
         bits[items.hashes % np.uint64(FILTER_BITS)] = 1
@@ -192,7 +192,7 @@ class Look:
 def _find(
     hashes: Hashes, offsets: Numbers, wanted: Hashes, bits: npt.NDArray[np.uint8], sizes: Numbers
 ) -> list[tuple[int, int]]:
-    """Return (document, place in `wanted`) for each run of the documents that is wanted."""
+    """Return (document, position in `wanted`) for each run of the documents that is in `wanted`."""
     found = [(0, 0) for _ in range(0)]
     for document in range(len(offsets) - 1):
         for at in range(offsets[document], offsets[document + 1]):
@@ -210,7 +210,7 @@ def _find(
 
 
 def _write_report(census: Census, settings: DecontaminateSettings, items: Items, found: list[Touch]) -> None:
-    """Write `contamination/`: the documents that touch each item, and how many items of each benchmark are touched."""
+    """Write `contamination/`: which documents touch which item, and how many items of each benchmark are touched."""
     path = census.folder / "contamination" / f"build-{census.build:04d}.parquet"
     found = sorted(found, key=lambda touch: (touch[1], touch[0]))
     rows, places = np.array([touch[0] for touch in found], np.int64), [touch[1] for touch in found]

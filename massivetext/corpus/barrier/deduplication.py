@@ -1,4 +1,4 @@
-"""The barrier `deduplicate`: which duplicates are dropped, and what is taken out of the documents that stay."""
+"""The barrier `deduplicate`: which duplicates are dropped, and what is removed from the documents that stay."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from massivetext.translations import tr
 
 
 class NearSettings(Settings):
-    """When two documents are near-duplicates, and how these are found; every source that asks must ask alike."""
+    """When two documents are near-duplicates, and how they are found. All sources that require this must agree."""
 
     threshold: float = Field(0.8, gt=0, le=1)
     """Jaccard similarity of shingles from which a document near-duplicates an earlier one, a fraction."""
@@ -34,7 +34,7 @@ class NearSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _bands_of_threshold(cls, values: Any) -> Any:
-        """Bands that nobody chose follow the threshold."""
+        """Derive the bands from the threshold if they were not given."""
         if not isinstance(values, Mapping):
             return values
         given = [name for name in ("bands", "rows") if name in values]
@@ -47,11 +47,11 @@ class NearSettings(Settings):
 
     @property
     def banding(self) -> Banding:
-        """The bands in which near-duplicates meet."""
+        """The bands in which near-duplicates are found."""
         return Banding(self.bands, self.rows)
 
     def recall_text(self) -> str:
-        """Return how many of the pairs of documents on the threshold are compared, as a line for the user."""
+        """Return how many of the document pairs at the threshold are compared, as a line for the user."""
         return tr(
             "  near-duplicates: {bands} bands of {rows} hash values find {recall} % of the pairs at {threshold}",
             bands=self.bands, rows=self.rows, recall=f"{100 * self.banding.recall(self.threshold):.1f}",
@@ -69,18 +69,18 @@ class NearSettings(Settings):
 
 
 REPEATS = {"paragraphs": "\n\n", "lines": "\n"}
-"""What can be taken out of documents where it stood before -> what separates it, in the order in which it is done."""
+"""What can be removed from documents if it appeared before -> its separator, in the order of removal."""
 
 
 class RepeatSettings(Settings):
-    """Which lines or paragraphs are taken out where they stood before, in any document."""
+    """Which repeated lines or paragraphs are removed, whichever document they appeared in first."""
 
     min_words: int = Field(8, ge=1)
     """Shorter ones are left unchanged; a Han character counts as a word."""
 
 
 class DeduplicateSettings(Settings):
-    """Which duplicates are dropped, and what is taken out of the documents that stay."""
+    """Which duplicates are dropped, and what is removed from the documents that stay."""
 
     exact: bool | Literal["normalised"] = True
     """Drop a document whose text equals that of an earlier one in canonical order; normalised: also where they differ
@@ -96,9 +96,9 @@ class DeduplicateSettings(Settings):
 
 
 class Deduplicate(Barrier):
-    """First seen wins: a document that duplicates any earlier one, kept or not, is dropped; then lines and paragraphs
-    that stood before are taken out of those that stay."""
+    """Keeps the first of several duplicates: a document that duplicates any earlier one, kept or not, is dropped. Then
+    lines and paragraphs that appeared before are removed from the documents that stay."""
 
     name = "deduplicate"
-    version = 3  # grows with MINHASH_VERSION: keys and shingles of earlier builds lie in the index
+    version = 3  # Raise it with MINHASH_VERSION: the index holds keys and shingles of earlier builds.
     settings_type = DeduplicateSettings

@@ -1,4 +1,4 @@
-"""Exact duplicates: documents whose text, or whose words, equal those of an earlier one."""
+"""Find exact duplicates: documents whose text, or whose words, equal those of an earlier one."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from massivetext.engines import Engine
 
 
 class Exact(Judge):
-    """Drops rows that repeat the text of an earlier row whose source requires it too."""
+    """Drops rows that repeat the text of an earlier row, if the sources of both require it."""
 
     name, version = Deduplicate.name, Deduplicate.version
 
@@ -21,7 +21,7 @@ class Exact(Judge):
         self.memory_bytes = memory_bytes
 
     def judge(self, census: Census, engine: Engine) -> Iterator[Verdict]:
-        """Yield the rows with equal texts (EXACT) or equal words (FOLDED), each like the first of its kind."""
+        """Yield the rows with equal texts (EXACT) or equal words (FOLDED); each names the first such row as `like`."""
         asked = (census.asked & EXACT_ASKED) > 0
         compared, arrived = census.compared, census.arrived
         for rows, begins in equal_rows([compared[:, 0], compared[:, 1]], asked, self.memory_bytes):

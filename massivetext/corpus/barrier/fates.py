@@ -1,10 +1,10 @@
-"""Fates: what became of a document at the barrier, and the reasons that are stored and shown for them."""
+"""Fates: what the barrier did with a document, and the reasons that are stored and shown for it."""
 
 from enum import IntEnum
 
 
 class Fate(IntEnum):
-    """What became of a row. The numbers are stored in `index/`; each has the reason with which rows are dropped."""
+    """What the barrier did with a row. The numbers are stored in `index/`; each has the reason for dropping rows."""
 
     reason: str
 
@@ -20,21 +20,21 @@ class Fate(IntEnum):
     NEAR = 2, "near duplicate"
     BRIDGE = 3, "bridges two splits"
     REMOVED = 4, "removed by a takedown"
-    """A document of an earlier build that was taken down since; it has no row in `dropped/`."""
+    """A document of an earlier build that was removed on request since; it has no row in `dropped/`."""
     REFUSED = 5, "taken down earlier"
-    """A new document with the id, the text or the raw record of one that was taken down."""
+    """A new document with the id, the text or the raw record of one that was removed on request."""
     CONTAMINATED = 6, "holds a benchmark item"
     FOLDED = 7, "normalised duplicate"
     """Equal to another document except for case, width, white space and punctuation."""
     REPEATED = 8, "only repeated lines"
     """Nothing is left, because all of its lines appeared before."""
     OTHER = 9, "dropped"
-    """Dropped by a barrier of the user's own, which gives its own reason."""
+    """Dropped by a custom barrier, which gives its own reason."""
 
 
 STAYED = (Fate.KEPT, Fate.REPEATED)
-"""Later rows are compared with these as with documents that stay."""
+"""Later rows are compared with these in the same way as with documents that stay."""
 TWINS = (Fate.EXACT, Fate.NEAR, Fate.FOLDED)
-"""These belong to a cluster of duplicates."""
+"""Rows with these fates belong to a cluster of duplicates."""
 COMPARED = (*STAYED, Fate.NEAR, Fate.BRIDGE, Fate.CONTAMINATED, Fate.OTHER)
-"""Later rows are near-duplicates of these, too: a document that was dropped for another reason still came first."""
+"""Later rows are also near-duplicates of these: a document that was dropped for another reason still came first."""

@@ -1,4 +1,4 @@
-"""`index/`: what appending needs of earlier builds' documents, so that their texts are not read again.
+"""`index/`: what an append needs to know about documents of earlier builds, so that it need not read their texts again.
 
 Each build writes one Parquet file with a row for every document that reached its barrier, in canonical order.
 """
@@ -23,7 +23,7 @@ from massivetext.storage import temporary_path
 from massivetext.text.arrays import string_buffers
 
 INDEX_VALUES = 2**23
-"""Values of lists after which a row group of the index ends."""
+"""Number of list values after which a row group of the index ends."""
 INDEX_COLUMNS = {
     "id": pa.binary(16),
     "text_digest": pa.binary(16),
@@ -35,14 +35,14 @@ INDEX_COLUMNS = {
     "arrived": pa.binary(16),
     "compared": pa.binary(16),
 }
-"""Columns of the index. arrived: the digest of the text before lines were taken out, compared: what exact deduplication
-compares; both null where they are the text's digest. Where
-near-duplicates are dropped, `keys` (of bands) and `shingles` follow; where lines or paragraphs are taken out, `lines`
-and `paragraphs`, the hashes of those that the row was the first to hold."""
+"""Columns of the index. arrived: the digest of the text before lines were removed. compared: what exact deduplication
+compares. Both are null if they equal the digest of the text. If near-duplicates are dropped, `keys` (of bands) and
+`shingles` follow. If lines or paragraphs are removed, `lines` and `paragraphs` follow: the hashes of those that
+appeared first in this row."""
 
 
 def documents_digest(folder: Path, build: int) -> str:
-    """Return the digest of the documents of all builds up to this one, without those that were taken down."""
+    """Return the digest of the documents of all builds up to this one, without those that were removed on request."""
     digest, gone = hashlib.sha256(), taken_down(folder, ["id"])["id"].combine_chunks()
     for batch in index_batches(folder, build + 1, ["id", "text_digest", "split", "fate"]):
         batch = batch.filter(pc.equal(batch.column("fate"), int(Fate.KEPT)))
@@ -53,17 +53,17 @@ def documents_digest(folder: Path, build: int) -> str:
 
 
 def index_path(folder: Path, build: int) -> Path:
-    """Return where the index of a build is."""
+    """Return the path of a build's index."""
     return folder / "index" / f"build-{build:04d}.parquet"
 
 
 def index_files(folder: Path, build: int) -> list[Path]:
-    """Return the indices of the builds before this one."""
+    """Return the index files of the builds before this one."""
     return [index_path(folder, number) for number in range(1, build)]
 
 
 def index_batches(folder: Path, build: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Yield some columns of all rows of the builds before this one; a column that an index has not is not there."""
+    """Yield some columns of all rows of the builds before this one; columns that an index lacks are left out."""
     for path in index_files(folder, build):
         with OwnParquet(path) as opened:
             for group in range(opened.num_row_groups):
@@ -71,9 +71,9 @@ def index_batches(folder: Path, build: int, columns: list[str]) -> Iterator[pa.R
 
 
 def write_index(census: Census, more: Mapping[str, IndexColumn]) -> None:
-    """Write the index of this build; more: the columns of judges."""
+    """Write the index of this build. more: the columns that judges add."""
     schema = pa.schema({**INDEX_COLUMNS, **{name: column.kind for name, column in more.items()}})
-    # Hashes do not get smaller.
+    # Hashes do not compress.
     compression = dict.fromkeys(INDEX_COLUMNS, "zstd") | {
         f"{name}.list.element" if pa.types.is_list(column.kind) else name: "none" for name, column in more.items()
     }
@@ -100,19 +100,19 @@ def write_index(census: Census, more: Mapping[str, IndexColumn]) -> None:
 
 
 def _unlike(keys: Keys, others: Keys) -> pa.Array:
-    """Return (rows, 2) numbers as a column of 16 bytes, null where they are those of `others`."""
+    """Return (rows, 2) numbers as a column of 16 bytes, null where they equal those of `others`."""
     values = as_binary(keys)
     return pc.if_else(pa.array((keys == others).all(axis=1)), pa.scalar(None, values.type), values)
 
 
 def list_array(values: Keys, counts: npt.NDArray[Any]) -> pa.Array:
-    """Return a column of lists from their values one after the other and how many each has; null where it is none."""
+    """Return a column of lists from all their values in order and the number of values of each; null for 0 values."""
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, values, mask=pa.array(counts == 0))
 
 
 def _row_groups(census: Census, more: Mapping[str, IndexColumn]) -> Iterator[slice]:
-    """Yield the rows of this build in stretches of which no more is in memory than INDEX_VALUES allows, or a row."""
+    """Yield the rows of this build as slices. Each holds at most INDEX_VALUES list values, or is a single row."""
     for place in census.scratch.stretches(census.earlier, census.rows):
         none = np.zeros(place.stop - place.start, np.int64)
         sizes = sum((column.sizes(place) for column in more.values() if column.sizes), none)
@@ -124,7 +124,7 @@ def _row_groups(census: Census, more: Mapping[str, IndexColumn]) -> Iterator[sli
 
 
 def add_lines(digest: Any, *columns: pa.Array) -> None:
-    """Add a line for each row of some columns of strings, without nulls, to a digest."""
+    """Add one line for each row of some string columns, which hold no nulls, to a digest."""
     data, places = string_buffers(
         pc.binary_join_element_wise(*columns[:-1], pc.binary_join_element_wise(columns[-1], "\n", ""), "\t")
     )

@@ -1,4 +1,4 @@
-"""Ids and digests of 128 bits as numbers, and the forms in which files hold them."""
+"""Ids and digests of 128 bits as numbers, and conversions from and to the forms in which files store them."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,7 +1,7 @@
-"""Near-duplicates over all documents: MinHash keys meet in bands, candidates are compared by true Jaccard similarity.
+"""Find near-duplicates among all documents: MinHash bands give candidates, compared by true Jaccard similarity.
 
-A row that is as similar as `threshold` to any earlier one, kept or not, is dropped: that depends on earlier rows alone,
-so appending gives what building at once gives.
+A row whose similarity to any earlier row, kept or not, reaches `threshold` is dropped. This depends on earlier rows
+alone, so appending gives the same result as building everything at once.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ DROPPED_AND_COMPARED = tuple(fate for fate in COMPARED if fate != Fate.KEPT)
 
 
 def split_banding(near: NearSettings) -> Banding:
-    """Return the bands of the same hash values in which documents as similar as `split_threshold` meet."""
+    """Return bands of the same hash values in which documents of similarity `split_threshold` are found."""
     assert near.split_threshold is not None
     hashes = near.bands * near.rows
     return banding_for(near.split_threshold, hashes, hashes)
@@ -48,15 +48,15 @@ class Near(Judge):
         if is_split and near.split_threshold is not None:
             self.bandings.append(split_banding(near))
         self.found: Neighbours | None = None
-        """What the judge of the split looks at, too."""
+        """The neighbours, which the judge of the split uses too."""
 
     @property
     def finds_sides(self) -> bool:
-        """Whether it finds also the neighbours that must fall on one side of the split."""
+        """Whether it also finds the neighbours that must be in the same split."""
         return len(self.bandings) > 1
 
     def judge(self, census: Census, engine: Engine) -> Iterator[Verdict]:
-        """Yield the near-duplicates, each like the first row that is similar to it in a band."""
+        """Yield the near-duplicates; each names the first similar row in a band as its `like`."""
         self.found = find_neighbours(census, self.near, self.bandings, self.memory_bytes, engine)
         candidates = self.found.candidates(0, self.near.threshold)
         seen = census.scratch.array("near-seen", (census.rows,), np.int64, NOWHERE)
@@ -69,7 +69,7 @@ class Near(Judge):
             yield Verdict(place.start + found, Fate.NEAR, like[found], value[found], self.near.threshold)
 
     def index_columns(self, census: Census, engine: Engine) -> dict[str, IndexColumn]:
-        """Return the keys of all rows, and the shingles of those whose text is not in the corpus as it was compared."""
+        """Return the keys of all rows, and the shingles of rows whose compared text is not stored in the corpus."""
         assert self.found is not None
         keys, taken, _, spool = self.found
         needed = np.isin(census.fate, DROPPED_AND_COMPARED) | (census.sizes != NOWHERE)
@@ -109,7 +109,7 @@ def _find_near(
     like: Numbers,
     value: npt.NDArray[np.float64],
 ) -> None:
-    """Write for each row that is judged, from `start` on, the first that is similar to it and how similar it is."""
+    """For each judged row from `start` on, write the first similar row and the similarity."""
     members, begins, places = candidates.meeting
     shingles, spans, threshold = candidates.shingles, candidates.spans, candidates.threshold
     for at in range(len(judged)):

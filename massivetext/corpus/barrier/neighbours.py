@@ -1,7 +1,7 @@
-"""Neighbours: rows that may be similar, because their MinHash keys meet in a band, and the shingles that tell.
+"""Neighbours: rows that may be similar because their MinHash keys share a band, and the shingles that decide it.
 
-Arrays that grow with the corpus are on disk, except for a few bytes a row, and leave memory as soon as a stretch of
-rows is done. Bands are sorted one by one, each in as many ranges as `memory_bytes` requires.
+Arrays that grow with the corpus are on disk, except for a few bytes per row. They are released from memory after each
+stretch of rows. Bands are sorted one by one, each in as many ranges as `memory_bytes` requires.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,23 +27,23 @@ from massivetext.text.minhash import band_keys, shingle_sets, signatures
 from massivetext.text.words import hash_words
 
 JUDGED_ROWS = 2**12
-"""Rows after whose judgement the arrays are released: each may be compared with shingles anywhere on the disk."""
+"""Number of rows after which the arrays are released, because a row may be compared with shingles anywhere on disk."""
 
 
 class Spool:
-    """The shingles of rows, on disk one after the other."""
+    """The shingles of rows, stored on disk one row after the other."""
 
     def __init__(self, census: Census, near: NearSettings) -> None:
         self.census, self.near = census, near
         self.path = census.scratch.folder / "shingles"
         self.path.write_bytes(b"")
         self.spans: Numbers = census.scratch.array("spans", (census.rows, 2), np.int64, NOWHERE)
-        """(rows, 2), where a row's shingles are; NOWHERE where they are not kept."""
+        """(rows, 2), the start and end of a row's shingles; NOWHERE if they are not stored."""
         self.count = 0
 
     @property
     def shingles(self) -> Keys:
-        """All shingles that were added."""
+        """All shingles added so far."""
         return self.census.scratch.mapped(self.path.name, np.uint64)
 
     def add(self, rows: Numbers, texts: pa.Array) -> None:
@@ -52,14 +52,14 @@ class Spool:
         self.add_shingles(rows, found, offsets)
 
     def add_shingles(self, rows: Numbers, found: Keys, offsets: Numbers) -> None:
-        """Add shingles that are known already, by the rows' offsets in them."""
+        """Add shingles that are already known; `offsets` says which belong to which row."""
         self.spans[rows, 0], self.spans[rows, 1] = self.count + offsets[:-1], self.count + offsets[1:]
         with open(self.path, "ab") as stream:
             stream.write(found.tobytes())
         self.count += len(found)
 
     def add_parts(self, wanted: Mask) -> None:
-        """Add the wanted rows of this build."""
+        """Add the shingles of the wanted rows of this build."""
         for part in self.census.parts:
             if not wanted[part.place].any():
                 continue
@@ -70,7 +70,7 @@ class Spool:
             self.census.scratch.release()
 
     def add_earlier(self, wanted: Mask) -> None:
-        """Add the wanted rows of earlier builds, from their texts, or from the index if dropped or edited."""
+        """Add the shingles of wanted rows of earlier builds: from their texts or, if dropped or edited, the index."""
         if not wanted[: self.census.earlier].any():
             return
         for rows, texts in _earlier_texts(self.census, wanted):
@@ -87,48 +87,48 @@ class Spool:
 
 
 class Meeting(NamedTuple):
-    """The rows that share a band with another."""
+    """The rows that share a band with another row."""
 
     members: Numbers
-    """Rows, bucket by bucket, ascending in each."""
+    """Rows, bucket by bucket, in ascending order within each."""
     begins: Numbers
-    """For each member, where its bucket begins."""
+    """For each member, the position where its bucket begins."""
     places: Numbers
-    """(bands, rows), where a row is among the members, counted from 1; 0 where it meets none."""
+    """(bands, rows), the position of a row among the members, counted from 1; 0 if it shares no bucket."""
 
 
 class Candidates(NamedTuple):
-    """What a kernel needs to compare a row with those that it meets."""
+    """What a kernel needs to compare a row with the rows that share a band with it."""
 
     meeting: Meeting
     shingles: Keys
     spans: Numbers
     threshold: float
-    """Similarity from which two rows are alike."""
+    """Minimum similarity of two similar rows."""
 
 
 class Neighbours(NamedTuple):
-    """The rows that are compared, and where they meet."""
+    """The rows that are compared, and the bands that they share."""
 
     keys: Keys
-    """(bands, rows), the keys of all bandings one after the other; 0 where a row has no shingles."""
+    """(bands, rows), the keys of all bandings in order; 0 for rows without shingles."""
     taken: Mask
-    """(rows,), those that are compared with others."""
+    """(rows,), whether a row is compared with others."""
     meetings: tuple[Meeting, ...]
     """One for each banding."""
     spool: Spool
 
     def candidates(self, number: int, threshold: float) -> Candidates:
-        """Return the rows that meet in a banding, with the shingles that tell whether they are alike."""
+        """Return the rows that share a band in a banding, with the shingles that decide whether they are similar."""
         return Candidates(self.meetings[number], self.spool.shingles, self.spool.spans, threshold)
 
 
 def find_neighbours(
     census: Census, near: NearSettings, bandings: Sequence[Banding], memory_bytes: int, engine: Engine
 ) -> Neighbours:
-    """Return which rows meet in each of some bandings of the same hash values.
+    """Return which rows share a band, for several bandings of the same hash values.
 
-    Shingles are there for the rows that meet; of the first banding only if its pairs are verified.
+    Shingles are stored for the rows that share a band; for the first banding only if its pairs are verified.
     """
     keys = _all_keys(census, near, bandings, engine)
     taken = (census.asked & NEAR_ASKED > 0) & (keys[0] != 0)
@@ -147,20 +147,20 @@ def find_neighbours(
 
 
 def judged_stretches(census: Census) -> Iterator[slice]:
-    """Yield the rows of this build in stretches that are judged at once."""
+    """Yield the rows of this build in stretches; each is judged as a whole."""
     return census.scratch.stretches(census.earlier, census.rows, JUDGED_ROWS)
 
 
 @dataclass(frozen=True)
 class Sign:
-    """Writes the band keys of a part's rows to `part-00000.keys.npy`, unless they are there already."""
+    """Writes the band keys of a part's rows to `part-00000.keys.npy`, unless the file exists."""
 
     census: Census
     near: NearSettings
     bandings: tuple[Banding, ...]
 
     def __call__(self, part: PartRows, advance: Advance) -> None:
-        """Sign one part."""
+        """Write the keys of one part."""
         path = self.path(part)
         if path.is_file():
             return
@@ -170,7 +170,7 @@ class Sign:
             np.save(stream, np.concatenate([np.zeros((bands, 0), np.uint64), *found], axis=1))
 
     def path(self, part: PartRows) -> Path:
-        """Return where a part's keys are."""
+        """Return the path of a part's keys."""
         return self.census.work / f"part-{part.number:05d}.keys.npy"
 
     def _signed(self, texts: pa.Array) -> Keys:
@@ -201,7 +201,7 @@ def _all_keys(census: Census, near: NearSettings, bandings: Sequence[Banding], e
 
 
 def _meet(census: Census, keys: Keys, taken: Mask, memory_bytes: int, name: str) -> Meeting:
-    """Return which rows meet in the bands."""
+    """Return which rows share a band."""
     scratch = census.scratch
     places = scratch.array(f"{name}-places", keys.shape, np.int64)
     names = [f"{name}-{part}" for part in ("members", "begins")]

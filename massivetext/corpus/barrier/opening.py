@@ -1,4 +1,4 @@
-"""Opening the census: the rows of earlier builds from `index/`, those of this build from its parts."""
+"""Open the census: rows of earlier builds come from `index/`, rows of this build from its parts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from massivetext.parquet import OwnParquet
 def open_census(
     folder: Path, work: Path, parts: int, required: Requirements, splits: Sequence[str], build: int
 ) -> Census:
-    """Return the rows of earlier builds and of this one; nothing is decided of the latter yet."""
+    """Return a census with the rows of earlier builds and of this one; the latter are undecided."""
     earlier = sum(_rows_of(path) for path in index_files(folder, build))
     rows, found = earlier, []
     for number in range(parts):
@@ -81,7 +81,7 @@ def _fill_part(census: Census, part: PartRows, asked: Mapping[str, int]) -> None
 
 
 def _rows_of(path: Path) -> int:
-    """Return the rows of an index."""
+    """Return the number of rows in an index."""
     with OwnParquet(path) as found:
         return int(found.metadata.num_rows)
 

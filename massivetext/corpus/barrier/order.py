@@ -1,4 +1,4 @@
-"""The order in which judges decide about the documents, and how they do it."""
+"""The order in which judges decide about the documents, and how their verdicts are applied."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from massivetext.engines import Engine
 
 
 def judges_for(required: Requirements, splits: int) -> list[Judge]:
-    """Return who decides, in this order; splits: how many there are."""
+    """Return the judges in their order. splits: the number of splits."""
     near = [Near(required.near, required.memory_bytes, splits > 1)] if required.near else []
     return [
         Takedowns(),
@@ -28,7 +28,7 @@ def judges_for(required: Requirements, splits: int) -> list[Judge]:
 
 
 def decide(census: Census, judges: list[Judge], engine: Engine) -> tuple[Editor, ...]:
-    """Decide about all rows of this build and write its index; return what edits the documents that stay."""
+    """Decide about all rows of this build and write its index; return the editors of the documents that stay."""
     for judge in judges:
         for verdict in judge.judge(census, engine):
             apply_verdict(census, verdict, judge)
@@ -41,7 +41,7 @@ def decide(census: Census, judges: list[Judge], engine: Engine) -> tuple[Editor,
 
 
 def _name_clusters(census: Census) -> None:
-    """Give each row of this build its cluster: that of the row it duplicates."""
+    """Assign each row of this build to a cluster: that of the row it duplicates."""
     cluster, like = census.writable("cluster"), census.like
     for place in census.scratch.stretches(census.earlier, census.rows):
         rows = place.start + np.flatnonzero(like[place] != np.arange(place.start, place.stop))

@@ -1,11 +1,12 @@
-"""Lines and paragraphs that appeared before, in an earlier document or the same one, are taken out of documents.
+"""Remove lines and paragraphs that appeared before, in an earlier document or in the same one.
 
-This is an edit, but it needs all documents, so it is a part of the barrier: it comes after duplicates are dropped and
-looks at those that stay, in canonical order. The first place of a line keeps it. That depends on earlier rows alone, so
-appending gives what building at once gives; the index keeps the hashes of the lines that a row was the first to hold.
+This is an edit, but it needs all documents, so it is part of the barrier. It runs after duplicates are dropped and
+looks at the documents that stay, in canonical order. The first occurrence of a line stays. This depends on earlier rows
+alone, so appending gives the same result as building everything at once. For this, the index keeps the hashes of the
+lines that appeared first in each row.
 
-Lines are those between line feeds, paragraphs those between empty lines. Two are the same when they are equal but for
-white space at their ends, by 64-bit hashes of their bytes. Hashes are on disk, sorted in as many ranges as
+Lines are separated by line feeds, paragraphs by empty lines. Two are the same if they are equal except for white space
+at their ends; they are compared by 64-bit hashes of their bytes. Hashes are on disk and sorted in as many ranges as
 `memory_bytes` requires.
 """
 
@@ -34,12 +35,11 @@ from massivetext.text.digests import digests
 from massivetext.text.words import HASH_FACTOR, HASH_START, hash_words, mix
 
 BLANK, SHORT = np.uint64(0), np.uint64(1)
-"""Keys of pieces that are never taken out: nothing but white space, and fewer words than `min_words`."""
+"""Keys of pieces that are never removed: those with nothing but white space, or with fewer words than `min_words`."""
 
 
 class Repeats(Judge):
-    """Takes lines and paragraphs that appeared before out of the rows that stay; one of which nothing is left is
-    dropped."""
+    """Removes lines and paragraphs that appeared before from the rows that stay; drops rows with nothing left."""
 
     name, version = Deduplicate.name, Deduplicate.version
 
@@ -49,7 +49,7 @@ class Repeats(Judge):
         self.memory_bytes = memory_bytes
 
     def judge(self, census: Census, engine: Engine) -> Iterator[Verdict]:
-        """Yield the rows that change, with their new sizes and digests, and those of which nothing is left."""
+        """Yield the rows that change, with their new sizes and digests, and the rows of which nothing is left."""
         if not self.settings:
             return
         for number, kind in enumerate(self.settings):
@@ -63,15 +63,15 @@ class Repeats(Judge):
             note.path(part).unlink()
 
     def editor(self, census: Census) -> Editor | None:
-        """Return what takes the lines and paragraphs out, None where no source requires it."""
+        """Return the editor that removes the lines and paragraphs, or None if no source requires it."""
         return Cuts(census, tuple(self.settings)) if self.settings else None
 
     def index_columns(self, census: Census, engine: Engine) -> dict[str, IndexColumn]:
-        """Return the hashes of the pieces that each row was the first to hold."""
+        """Return the hashes of the pieces that appeared first in each row."""
         return {kind: _first_keys(census, kind) for kind in self.settings}
 
     def _find_repeated(self, census: Census, engine: Engine, kind: str, cuts: "Cuts") -> None:
-        """Write which pieces of a kind appeared before; cuts: what is taken out first."""
+        """Write which pieces of a kind appeared before. cuts: what is removed first."""
         spool = SpoolPieces(cuts, kind, self.settings[kind])
         engine.map_parts(spool, census.parts)
         earlier = _join_pieces(census, kind, spool)
@@ -86,32 +86,32 @@ class Repeats(Judge):
 
 
 class Pieces(NamedTuple):
-    """The lines, or the paragraphs, of all rows whose sources ask for them."""
+    """The lines, or the paragraphs, of all rows whose sources require it."""
 
     keys: Keys
-    """(pieces,), the hash of each, BLANK or SHORT; first those that earlier builds were the first to hold."""
+    """(pieces,), the hash of each, BLANK or SHORT; the pieces first seen in earlier builds come first."""
     begins: Numbers
     """(rows + 1,), the first piece of each row."""
     repeated: Mask
-    """(pieces,), those that appeared before."""
+    """(pieces,), whether each appeared before."""
 
 
 def open_pieces(census: Census, kind: str) -> Pieces:
-    """Return the pieces of a kind, once it is known which appeared before."""
+    """Return the pieces of a kind; call it after it is known which appeared before."""
     kinds = {"keys": np.uint64, "begins": np.int64, "repeated": np.bool_}
     return Pieces(**{name: census.scratch.mapped(f"{kind}-{name}", values) for name, values in kinds.items()})
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """What is taken out of which row; called, it returns rows without it."""
+    """What is removed from each row; call it to edit a batch of rows."""
 
     census: Census
     kinds: tuple[str, ...]
-    """Keys of REPEATS, in the order in which they are taken out."""
+    """Keys of REPEATS, in the order of removal."""
 
     def __call__(self, batch: pa.RecordBatch, start: int) -> pa.RecordBatch:
-        """Return rows from `start` on without what appeared before, the edit noted."""
+        """Return the rows from `start` on without what appeared before, and note the edit."""
         before = batch.column("text")
         texts = self.texts(before, start)
         if texts is before:
@@ -120,7 +120,7 @@ class Cuts:
         return replaced(edited, "text_digest", as_hexadecimal(self.census.digests[start : start + len(batch)]))
 
     def texts(self, texts: pa.Array, start: int) -> pa.Array:
-        """Return the texts of rows from `start` on without what appeared before; the same array if that is nothing."""
+        """Return the texts of rows from `start` on without what appeared before; the same array if nothing changes."""
         changed: dict[int, str] = {}
         place = slice(start, start + len(texts))
         for kind in self.kinds:
@@ -144,7 +144,7 @@ class Cuts:
 
 @dataclass(frozen=True)
 class SpoolPieces:
-    """Writes the keys of the pieces of a part's rows, and how many each row has."""
+    """Writes the keys of the pieces of a part's rows, and the number of pieces of each row."""
 
     cuts: Cuts
     kind: str
@@ -166,13 +166,13 @@ class SpoolPieces:
         census.scratch.release()
 
     def path(self, part: PartRows) -> Path:
-        """Return where a part's keys are."""
+        """Return the path of a part's keys."""
         return self.cuts.census.scratch.folder / f"{self.kind}-{part.number}.npz"
 
 
 @dataclass(frozen=True)
 class NoteEdits:
-    """Writes which rows of a part change, their new sizes and digests, and which of them nothing is left of."""
+    """Writes which rows of a part change, their new sizes and digests, and which rows have nothing left."""
 
     cuts: Cuts
 
@@ -200,12 +200,12 @@ class NoteEdits:
         self.cuts.census.scratch.release()
 
     def path(self, part: PartRows) -> Path:
-        """Return where a part's edits are."""
+        """Return the path of a part's edits."""
         return self.cuts.census.scratch.folder / f"edits-{part.number}.npz"
 
 
 def _join_pieces(census: Census, kind: str, spool: SpoolPieces) -> int:
-    """Write the keys of all pieces and the first piece of each row; return how many pieces are of earlier builds."""
+    """Write the keys of all pieces and the first piece of each row; return the number of pieces from earlier builds."""
     begins, earlier = census.scratch.array(f"{kind}-begins", (census.rows + 1,), np.int64), 0
     with open(census.scratch.folder / f"{kind}-keys", "wb") as stream:
         for keys in _earlier_keys(census, kind):
@@ -225,7 +225,7 @@ def _join_pieces(census: Census, kind: str, spool: SpoolPieces) -> int:
 
 
 def _earlier_keys(census: Census, kind: str) -> Iterator[Keys]:
-    """Yield the keys of the pieces that rows of earlier builds, which are still there, were the first to hold."""
+    """Yield the keys of the pieces that appeared first in rows of earlier builds, if these rows are still kept."""
     row = 0
     for batch in index_batches(census.folder, census.build, ["fate", kind]):
         if kind in batch.schema.names:
@@ -235,14 +235,14 @@ def _earlier_keys(census: Census, kind: str) -> Iterator[Keys]:
 
 
 def _first_keys(census: Census, kind: str) -> IndexColumn:
-    """Return the hashes of the pieces of a kind that each row was the first to hold."""
+    """Return the hashes of the pieces of a kind that appeared first in each row."""
     pieces = open_pieces(census, kind)
 
     def sizes(place: slice) -> Numbers:
         return np.diff(pieces.begins[place.start : place.stop + 1])
 
     def lists(place: slice) -> pa.Array:
-        # Of some rows nothing is left, but a paragraph of lines that all appeared before may be the first of its kind.
+        # Some rows have nothing left, but a paragraph of lines that all appeared before may be the first of its kind.
         rows = np.repeat(np.arange(place.stop - place.start), sizes(place))
         stayed = np.isin(census.fate[place], STAYED)
         held = slice(int(pieces.begins[place.start]), int(pieces.begins[place.stop]))
@@ -275,5 +275,5 @@ def _hash_pieces(data: Bytes, places: Offsets, words: Offsets, min_words: int, k
             value = HASH_START
             for at in range(places[piece], places[piece + 1]):
                 value = (value ^ np.uint64(data[at])) * HASH_FACTOR
-            # BLANK and SHORT are no hashes.
+            # BLANK and SHORT are reserved, so no hash may equal them.
             keys[piece] = max(mix(value), SHORT + np.uint64(1))

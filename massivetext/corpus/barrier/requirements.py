@@ -1,4 +1,4 @@
-"""What the steps of all sources require of the barrier, which looks at all documents at once."""
+"""Collect what the steps of all sources require of the barrier, which looks at all documents at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -27,17 +27,17 @@ class Requirements(NamedTuple):
     repeats: Mapping[str, Mapping[str, RepeatSettings]]
     """Kind (a key of REPEATS) -> source -> its settings."""
     memory_bytes: int
-    """What sorting may take: the least that a source's steps allow."""
+    """Memory for sorting: the smallest value that a source's steps allow."""
     judges: tuple[Judge, ...]
-    """The barriers that steps name, other than deduplication, in the order in which the sources name them."""
+    """The barriers named in the steps, except deduplication, in the order in which the sources name them."""
     asking: Mapping[str, frozenset[str]]
-    """Name of such a barrier -> the sources whose steps hold it."""
+    """Name of such a barrier -> the sources whose steps include it."""
     columns: tuple[str, ...]
-    """The columns that such barriers add to the documents."""
+    """The columns that these barriers add to the documents."""
 
 
 def requirements_of(steps: Mapping[str, Sequence[Step]]) -> Requirements:
-    """Return what the steps of each source require of the barrier; raise ConfigError where sources disagree."""
+    """Return what the steps of each source require of the barrier; raise ConfigError if sources disagree."""
     found = {
         name: next((step.settings for step in own if isinstance(step, Deduplicate)), None)
         for name, own in steps.items()
@@ -59,14 +59,14 @@ def requirements_of(steps: Mapping[str, Sequence[Step]]) -> Requirements:
 
 
 def _duplicates(settings: DeduplicateSettings | None) -> int:
-    """Return which duplicates of a source are looked for."""
+    """Return which kinds of duplicates a source searches for."""
     if settings is None:
         return 0
     return EXACT_ASKED * bool(settings.exact) + NEAR_ASKED * (settings.near is not None)
 
 
 def _near(given: Mapping[str, DeduplicateSettings]) -> NearSettings | None:
-    """Return the settings under which near-duplicates are dropped."""
+    """Return the settings for finding near-duplicates."""
     asked = {name: settings.near for name, settings in given.items() if settings.near}
     for name, near in asked.items():
         other = next(iter(asked))
@@ -79,7 +79,7 @@ def _near(given: Mapping[str, DeduplicateSettings]) -> NearSettings | None:
 
 
 def _barriers(steps: Mapping[str, Sequence[Step]]) -> tuple[tuple[Judge, ...], dict[str, frozenset[str]]]:
-    """Return the barriers that judge by themselves, and the sources whose steps hold each."""
+    """Return the barriers that are judges themselves, and for each the sources whose steps include it."""
     found: dict[str, dict[str, Step]] = {}
     for source, own in steps.items():
         for step in own:

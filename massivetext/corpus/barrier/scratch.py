@@ -1,4 +1,4 @@
-"""Arrays in files, so that memory does not grow with the corpus, and the search for equal keys in them."""
+"""Arrays in files, so that memory does not grow with the corpus, and the search for rows with equal keys."""
 
 import mmap
 import os
@@ -14,12 +14,12 @@ import numpy.typing as npt
 from massivetext.corpus.barrier.keys import Keys, Numbers
 
 STRETCH_ROWS = 2**16
-"""Rows that are worked on at once."""
+"""Number of rows that are processed at once."""
 
 
 class Scratch:
-    """Arrays in files of one folder, mapped: what is touched of them is in memory until `release`, or until the
-    operating system needs the room. A pickled one opens the same files."""
+    """Memory-mapped arrays in the files of one folder. Pages that were used stay in memory until `release`, or until
+    the operating system needs the memory. An unpickled copy opens the same files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -28,44 +28,43 @@ class Scratch:
         folder.mkdir(parents=True, exist_ok=True)
 
     def __reduce__(self) -> tuple[type["Scratch"], tuple[Path]]:
-        """Return what another process opens the folder with; arrays are mapped there anew."""
+        """Return what another process needs to open the folder; it maps the arrays anew."""
         return Scratch, (self.folder,)
 
     def array(self, name: str, shape: tuple[int, ...], kind: Any, fill: float = 0) -> npt.NDArray[Any]:
-        """Return a new array; what the file of that name held is gone."""
+        """Return a new array; a file of the same name is overwritten."""
         path, count = self.folder / name, int(np.prod(shape))
         path.unlink(missing_ok=True)
         with open(path, "wb") as stream:
             if fill:
-                # Written, not touched in memory.
+                # Write to the file instead of touching the array in memory.
                 filled = np.full(min(count, STRETCH_ROWS), fill, kind)
                 for start in range(0, count, STRETCH_ROWS):
                     stream.write(filled[: count - start].tobytes())
-            # Room on the disk now: a full one would end the process where a mapped page is written.
+            # Allocate the disk space now: on a full disk, writing to a mapped page would end the process.
             if count:
                 os.posix_fallocate(stream.fileno(), 0, count * np.dtype(kind).itemsize)
         return self.mapped(name, kind).reshape(shape)
 
     def mapped(self, name: str, kind: Any) -> npt.NDArray[Any]:
-        """Return what a file of the folder holds, as an array that may be written to."""
+        """Return the contents of a file in the folder as a writable array."""
         with open(self.folder / name, "r+b") as stream:
             if not stream.seek(0, 2):
-                return np.zeros(0, kind)  # a file cannot be mapped while it is empty
+                return np.zeros(0, kind)  # an empty file cannot be mapped
             found = mmap.mmap(stream.fileno(), 0)
         with self._lock:
             self._maps.add(found)
         return np.frombuffer(found, kind)
 
     def release(self) -> None:
-        """Take the arrays out of this process's memory; what is needed of them again is read again."""
+        """Remove the arrays from this process's memory; they are read again when needed."""
         with self._lock:
             maps = list(self._maps)
         for found in maps:
             found.madvise(mmap.MADV_DONTNEED)
 
     def stretches(self, start: int, end: int, rows: int = STRETCH_ROWS) -> Iterator[slice]:
-        """Yield slices of so many rows each, from `start` to `end`; what was touched of the arrays is released after
-        each."""
+        """Yield slices of `rows` rows each, from `start` to `end`; release the arrays after each slice."""
         for begin in range(start, end, rows):
             yield slice(begin, min(begin + rows, end))
             self.release()
@@ -74,11 +73,11 @@ class Scratch:
 def equal_rows(
     keys: Sequence[Keys], eligible: npt.NDArray[np.bool_], memory_bytes: int
 ) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield (rows, begins): rows that share all keys with another, the rows of one such group in ascending order and
-    beside each other, `begins` the place in `rows` where each one's group begins.
+    """Yield (rows, begins): rows that share all keys with another row.
 
-    keys: arrays (rows,), the first well mixed. About `memory_bytes` are used: the keys are gone through in as many
-    ranges of the first as that needs.
+    The rows of a group are adjacent and in ascending order; `begins` is, for each row, the position in `rows` where its
+    group begins. keys: arrays (rows,), the first well mixed. Uses about `memory_bytes`: the keys are processed in as
+    many ranges of the first key as that requires.
     """
     passes = max(1, -(-len(eligible) * 64 // memory_bytes))
     for number in range(passes):
@@ -91,7 +90,7 @@ def equal_rows(
             ]
             or [np.zeros(0, np.int64)]
         )
-        # Most keys stand alone: a quick sort by the first leaves few rows to be put in order.
+        # Most keys are unique: a quick sort by the first key leaves few rows to sort fully.
         first = keys[0][rows]
         order = np.argsort(first)
         same = np.diff(first[order]) == 0

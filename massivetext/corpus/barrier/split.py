@@ -1,8 +1,8 @@
-"""The split: similar documents, and what comes from one file, fall on one side.
+"""The split: similar documents, and documents from one file, belong in one split.
 
-Rows are settled one after the other in canonical order. A row goes to where the earlier kept rows are that are as
-similar as `split_threshold`; where these lie on two sides, or on another than the rest of its file, it is dropped,
-because keeping it would leak one side into the other.
+Rows are settled one after the other in canonical order. A row goes to the split of the earlier kept rows whose
+similarity reaches `split_threshold`. If these are in two splits, or in another split than the rest of the row's file,
+the row is dropped, because keeping it would leak one split into the other.
 """
 
 from collections.abc import Iterator
@@ -27,27 +27,27 @@ Sides = npt.NDArray[np.int8]
 
 
 class Settled(NamedTuple):
-    """Which rows stay, and where, while they are settled."""
+    """Which rows stay, and in which split, while rows are being settled."""
 
     stays: Mask
     side: Sides
     group: Numbers
-    """(rows,), the first row of each one's file."""
+    """(rows,), the first row from the same file."""
     decided: Sides
-    """(rows,), the side that the file of such a first row is on; NOWHERE while none of its rows is settled."""
+    """(rows,), the split of a file, stored at its first row; NOWHERE until one of its rows is settled."""
 
 
 class Split(Judge):
-    """Moves rows to the side of those that they are similar to, and drops those that lie between two sides."""
+    """Moves rows to the split of similar rows, and drops rows that are similar to rows in two splits."""
 
     name, version = Deduplicate.name, Deduplicate.version
 
     def __init__(self, near: Near) -> None:
-        """near: judges before this one, and finds the neighbours for both."""
+        """near: the judge that runs before this one and finds the neighbours for both."""
         self.near = near
 
     def judge(self, census: Census, engine: Engine) -> Iterator[Verdict]:
-        """Yield the rows that bridge two sides, and those that fall on another side than was drawn for them."""
+        """Yield the rows that bridge two splits, and the rows that move to another split than was drawn for them."""
         threshold, neighbours = self.near.near.split_threshold, self.near.found
         assert threshold is not None and neighbours is not None
         candidates = neighbours.candidates(1, threshold)
@@ -65,7 +65,7 @@ class Split(Judge):
 
 
 def _first_settled(census: Census, memory_bytes: int) -> Settled:
-    """Return what is settled by earlier builds."""
+    """Return what earlier builds have settled."""
     scratch, rows = census.scratch, census.rows
     settled = Settled(
         stays=scratch.array("stays", (rows,), np.bool_),
@@ -90,7 +90,7 @@ def _first_settled(census: Census, memory_bytes: int) -> Settled:
 def _settle(
     start: int, taken: Mask, candidates: Candidates, settled: Settled, seen: Numbers, value: npt.NDArray[np.float64]
 ) -> None:
-    """Settle rows from `start` on, in order; write the similarity of those that are dropped."""
+    """Settle rows from `start` on, in order; write the similarity of the rows that are dropped."""
     members, begins, places = candidates.meeting
     shingles, spans, threshold = candidates.shingles, candidates.spans, candidates.threshold
     stays, side, group, decided = settled
@@ -104,7 +104,7 @@ def _settle(
             if place < 0 or not stays[row]:
                 continue
             for member in members[begins[place] : place]:
-                # Rows on the side that is settled already can change nothing.
+                # Rows in the split that is already settled cannot change anything.
                 if not stays[member] or side[member] == allowed or seen[member] == row:
                     continue
                 seen[member] = row

@@ -1,4 +1,4 @@
-"""What was taken down stays out: documents of earlier builds leave, new ones with the same text are refused."""
+"""Keep removed documents out: drop documents of earlier builds, and refuse new ones with the same text."""
 
 from collections.abc import Iterator
 
@@ -14,15 +14,15 @@ from massivetext.engines import Engine
 
 
 class Takedowns(Judge):
-    """Removes earlier documents by their id, and refuses new ones by id, text and raw record.
+    """Removes earlier documents by id, and refuses new ones by id, text and raw record.
 
-    A text is also that of one taken down where they were equal before lines were taken out of the latter.
+    A text also counts as removed if it equals the removed document's text before lines were taken out of it.
     """
 
     name, version = Deduplicate.name, Deduplicate.version
 
     def judge(self, census: Census, engine: Engine) -> Iterator[Verdict]:
-        """Yield the rows that were taken down."""
+        """Yield the rows that were removed on request."""
         taken = TakenDown(census.folder)
         if not len(taken):
             return

@@ -1,4 +1,4 @@
-"""Totals: what the rows of a build add up to, for the manifest."""
+"""Totals of the rows of a build, for the manifest."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ from massivetext.corpus.barrier.keys import as_hexadecimal
 
 @dataclass
 class Totals:
-    """What the rows of this build add up to."""
+    """Totals of the rows of this build."""
 
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
     """split -> documents, bytes, and the same for each source."""
     dropped: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     """source -> reason -> documents and bytes that the barrier drops."""
     edited: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """source -> documents out of which lines were taken, and how many bytes."""
+    """source -> number of documents that lost lines, and the bytes removed."""
     digest: str = ""
     """SHA-256 over (split, id, text digest) of the documents, in canonical order."""
 
 
 def totals_of(census: Census) -> Totals:
-    """Return what the rows of this build add up to, split by split and source by source."""
+    """Return the totals of the rows of this build, by split and by source."""
     totals = Totals({split: {"documents": 0, "bytes": 0, "sources": {}} for split in census.splits})
     digest, splits = hashlib.sha256(), pa.array(census.splits, pa.string())
     for place in census.scratch.stretches(0, census.earlier):
@@ -64,7 +64,7 @@ def totals_of(census: Census) -> Totals:
 
 
 def _with_final_texts(table: pa.Table, census: Census, part: PartRows, totals: Totals) -> pa.Table:
-    """Return rows with the digests and sizes that their texts end with, after counting what was taken out of them."""
+    """Return rows with the digests and sizes of their final texts, after counting what was removed from them."""
     place, before = part.place, table["text_bytes"].to_numpy()
     sizes = census.sizes[place]
     changed = (sizes != NOWHERE) & (census.fate[place] == Fate.KEPT)
@@ -78,7 +78,7 @@ def _with_final_texts(table: pa.Table, census: Census, part: PartRows, totals: T
 
 
 def _sums(table: pa.Table, keys: list[str]) -> list[dict[str, Any]]:
-    """Return count and sum of the text bytes for each value of some columns."""
+    """Return the count and the sum of text bytes for each combination of values of some columns."""
     rows: list[dict[str, Any]] = (
         table.group_by(keys).aggregate([("text_bytes", "count"), ("text_bytes", "sum")]).to_pylist()
     )

@@ -1,7 +1,7 @@
-"""Verdicts: what a barrier finds, and the one function that writes it down.
+"""Verdicts: the findings of a judge, and the one function that applies them to the census.
 
-A judge looks at all documents at once: it reads the census and yields verdicts. A recipe's step that does so is a
-`Barrier` and a `Judge` at once.
+A judge looks at all documents at once: it reads the census and yields verdicts. A step of a recipe that does so is both
+a `Barrier` and a `Judge`.
 """
 
 from abc import ABC, abstractmethod
@@ -20,71 +20,71 @@ from massivetext.engines import Engine
 from massivetext.errors import ConfigError
 
 FACTS = ("side", "digests", "sizes")
-"""Arrays of the census that a verdict may give new values for."""
+"""Arrays of the census for which a verdict may give new values."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of some rows, and what was found about them. Rows that it does not name stay as they are."""
+    """A decision about some rows, and the facts found. Rows that it does not name stay as they are."""
 
     rows: Numbers
-    """Numbers of the rows, each once."""
+    """Row numbers, without duplicates."""
     fate: Fate
-    """KEPT: the rows stay, and only the facts are new."""
+    """KEPT: the rows stay, and only the facts change."""
     like: Numbers | None = None
-    """The earlier row that each duplicates."""
+    """The earlier row that each row duplicates."""
     value: npt.NDArray[np.float64] | None = None
-    """What was measured of each row that is dropped, such as its similarity; nan where nothing was."""
+    """The value measured for each dropped row, such as its similarity; nan if there is none."""
     threshold: float = np.nan
     """The limit that the values reached."""
     reason: str = ""
-    """Why the rows are dropped; unset: the fate's reason."""
+    """Why the rows are dropped; if unset, the reason of the fate."""
     facts: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     """New values: `side` (of the split), `digests` and `sizes` (of edited texts), or columns of the barrier."""
 
 
 class IndexColumn(NamedTuple):
-    """What a judge keeps of this build's rows in `index/`, for later builds."""
+    """What a judge stores about this build's rows in `index/`, for later builds."""
 
     kind: pa.DataType
     array: Callable[[slice], pa.Array]
-    """The column of some rows."""
+    """Return the column for some rows."""
     sizes: Callable[[slice], Numbers] | None = None
-    """Of a column of lists: how many values each of some rows has at most."""
+    """For a column of lists: the maximum number of values of each of some rows."""
 
 
 Editor = Callable[[pa.RecordBatch, int], pa.RecordBatch]
-"""Takes a batch of rows and the number of the first; returns them as they are written."""
+"""Takes a batch of rows and the number of its first row; returns the rows as they are written."""
 
 
 class Judge(ABC):
     """Decides about documents by looking at all of them."""
 
     name: ClassVar[str]
-    """Name and version of the step in whose name rows are dropped."""
+    """Name and version of the step that is recorded for dropped rows."""
     version: ClassVar[int]
 
     @abstractmethod
     def judge(self, census: Census, engine: Engine) -> Iterator[Verdict]:
-        """Yield verdicts about rows of this build; each is written into the census before the next is asked for.
+        """Yield verdicts about rows of this build; each is applied to the census before the next is requested.
 
-        A verdict about a row depends on that row and earlier ones alone, so that appending gives what building at once
-        gives. Verdicts are small: they come stretch by stretch, or hold few rows.
+        A verdict about a row depends only on that row and earlier ones, so that appending gives the same result as
+        building everything at once. Verdicts are small: yield them stretch by stretch, or for few rows at a time.
         """
 
     def index_columns(self, census: Census, engine: Engine) -> dict[str, IndexColumn]:
-        """Return what later builds need to know of this build's rows; called when all verdicts are written down."""
+        """Return what later builds need to know about this build's rows; called after all verdicts were applied."""
         return {}
 
     def editor(self, census: Census) -> Editor | None:
-        """Return what edits the documents as they are written, None where nothing does; it pickles."""
+        """Return a picklable function that edits the documents as they are written, or None if nothing is edited."""
         return None
 
 
 def apply_verdict(census: Census, verdict: Verdict, judge: Judge) -> None:
-    """Write a verdict into the census.
+    """Apply a verdict to the census.
 
-    What was dropped before stays dropped for its first reason, and of earlier builds only takedowns change a row.
+    A row that was dropped keeps its first reason. Rows of earlier builds are changed by takedowns only.
     """
     stands = np.ones(len(verdict.rows), bool)
     if verdict.fate != Fate.REMOVED:
@@ -113,7 +113,7 @@ def apply_verdict(census: Census, verdict: Verdict, judge: Judge) -> None:
 
 
 def _some_of(verdict: Verdict, chosen: Mask) -> Verdict:
-    """Return a verdict about some of its rows."""
+    """Return the verdict restricted to some of its rows."""
     return replace(
         verdict,
         rows=verdict.rows[chosen],
@@ -124,8 +124,8 @@ def _some_of(verdict: Verdict, chosen: Mask) -> Verdict:
 
 
 def _number_of(census: Census, reason: Reason) -> int:
-    """Return the place of a reason in the census's list, counted from 1; one that is not there is added."""
-    # nan equals no other nan, so reasons are compared as they are shown.
+    """Return the position of a reason in the census's list, counted from 1; add the reason if it is new."""
+    # nan does not equal nan, so reasons are compared by their printed form.
     for number, known in enumerate(census.reasons, 1):
         if repr(known) == repr(reason):
             return number

@@ -1,11 +1,11 @@
-"""What a corpus step is: it measures (adds columns), edits (gives new text) or decides (keeps, or drops with a reason).
+"""The kinds of corpus steps: measure (adds columns), edit (gives new text) and decide (keeps, or drops with a reason).
 
-Each step is a pure function of one Arrow RecordBatch with a `text` column, and what it gives for a document does not
-depend on the others, so batches may be cut anywhere. A barrier needs all documents at once; the corpus builder carries
-it out. The caller puts a measure's columns on the batch before it goes on to the next step; a step that needs the
-columns of another says so in `needs`, and `make_steps` (in `table.py`) sees to it that they are there and fresh.
+Each step is a pure function of an Arrow RecordBatch with a `text` column. Its result for a document does not depend on
+other documents, so batches may be cut anywhere. A barrier needs all documents at once; the corpus builder runs it. The
+caller adds the columns of a measure to the batch before it runs the next step. A step that needs the columns of a
+measure lists it in `needs`, and `make_steps` (in `table.py`) makes sure that they are present and up to date.
 
-A step of one's own is a subclass of `Measure`, `Edit` or `Decide`, or of `LimitDecide` in `limits.py`.
+A custom step is a subclass of `Measure`, `Edit` or `Decide`, or of `LimitDecide` in `limits.py`.
 """
 
 from abc import ABC, abstractmethod
@@ -19,11 +19,11 @@ from massivetext.settings import Settings
 
 
 class NoSettings(Settings):
-    """The settings of a step that has none."""
+    """Settings of a step that has none."""
 
 
 class Step(ABC):
-    """One named, versioned part of cleaning; the version grows whenever the same text could give another result."""
+    """One named, versioned step of cleaning. Raise the version whenever the same text could give another result."""
 
     name: ClassVar[str]
     version: ClassVar[int]
@@ -34,11 +34,11 @@ class Step(ABC):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of the measures whose columns must be on the batch."""
+        """Names of the measures whose columns must be in the batch."""
         return ()
 
     def check(self) -> None:
-        """Raise ConfigError or DataError if what the settings name, such as a file, cannot be used; nothing is read."""
+        """Raise ConfigError or DataError if something in the settings, such as a file, is unusable; reads no input."""
         return None
 
     def describe(self) -> dict[str, Any]:
@@ -50,12 +50,12 @@ class Step(ABC):
 
 
 class Measure(Step):
-    """A step that adds columns and leaves the text alone."""
+    """A step that adds columns and does not change the text."""
 
     @property
     @abstractmethod
     def columns(self) -> dict[str, pa.DataType]:
-        """The columns it adds, `step__value` -> type, in order; known before any document is seen."""
+        """The columns it adds, `step__value` -> type, in order; known before any document is read."""
 
     @abstractmethod
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -63,58 +63,58 @@ class Measure(Step):
 
 
 class Edited(NamedTuple):
-    """What an edit gives where new texts alone do not say it all."""
+    """The result of an edit that gives more than new texts."""
 
     texts: pa.Array
-    """The new texts, as `Edit.edit` gives them."""
+    """The new texts, as returned by `Edit.edit`."""
     reasons: pa.Array | None = None
-    """string: why a text is null, for the row that its document becomes; None: `failed`."""
+    """string: why a text is null, recorded for the dropped document; None means `failed`."""
     columns: Mapping[str, pa.Array] = {}
     """New values of other columns by name, each as long as the batch."""
 
 
 class Edit(Step):
-    """A step that gives new text. A document of which it leaves nothing is dropped under its name."""
+    """A step that gives new text. A document is dropped under the step's name if no text is left."""
 
     normalises: ClassVar[bool] = False
-    """Whether all that it gives is NFC, so that this need not be seen to once more."""
+    """Whether every result is NFC, so that this need not be checked again."""
     redacts: ClassVar[bool] = False
-    """Whether it takes out what nobody may see: then the excerpts of dropped documents go through it too, whichever
-    step dropped them. It is asked again for the measures that it needs, on the excerpts."""
+    """Whether it removes what nobody may see. If so, it also edits the excerpts of dropped documents, whichever step
+    dropped them. The measures that it needs are taken again on the excerpts."""
 
     @abstractmethod
     def edit(self, batch: pa.RecordBatch) -> pa.Array | Edited:
-        """Return the new text, as long as the batch and of the type of its `text` column; null where that failed.
+        """Return the new text, as long as the batch and of the type of its `text` column; null where the edit failed.
 
-        When nothing had to change, the result shares the buffers of the batch's column: no copy was made. A step that
-        also says why it failed, or that edits other columns, returns `Edited`.
+        If nothing had to change, the result shares the buffers of the batch's column; no copy is made. A step that also
+        gives reasons for failures, or that edits other columns, returns `Edited`.
         """
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a deciding step found, one entry per document."""
+    """The result of a deciding step, with one entry per document."""
 
     reason: pa.Array
-    """string: why the document is dropped; null keeps it."""
+    """string: why the document is dropped; null if it is kept."""
     value: pa.Array
-    """double: the measured value that broke the rule; null where the document is kept."""
+    """double: the measured value that broke the rule; null if the document is kept."""
     threshold: pa.Array
-    """double: the limit it broke; null where the document is kept."""
+    """double: the limit that was broken; null if the document is kept."""
 
 
 class Decide(Step):
-    """A step that keeps or drops."""
+    """A step that keeps or drops documents."""
 
     @abstractmethod
     def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the decision for each document: the first rule, in the step's order, that it breaks."""
+        """Return the decision for each document: the first rule that it breaks, in the step's order."""
 
 
 class Barrier(Step):
-    """A step that needs all documents at once; the builder carries it out after the other steps.
+    """A step that needs all documents at once; the builder runs it after the other steps.
 
-    One that is also a `Judge` (`corpus/barrier/verdicts.py`) yields verdicts about the documents.
+    A barrier that is also a `Judge` (`corpus/barrier/verdicts.py`) yields verdicts about the documents.
     """
 
     @property

@@ -1,16 +1,17 @@
-"""Rules for Chinese: words of a segmenter, and the published rules of MAP-NEO and ChineseWebText.
+"""Rules for Chinese: the words of a segmenter, and the published rules of MAP-NEO and ChineseWebText.
 
-`jieba` gives the word counts that FineWeb-2's limits were fitted on (arXiv:2506.20920; huggingface/fineweb-2,
+`jieba` gives the word counts on which FineWeb-2's limits were fitted (arXiv:2506.20920; huggingface/fineweb-2,
 configs/cmn_Hani.yml); `rjieba` is the same segmenter in Rust.
 
 `map_neo_quality`: the rules of the Matrix corpus (Zhang et al. 2024, arXiv:2405.19327; MAP-NEO's
-chinese_data_clean_pipeline/filter/filter.py), on characters. Where the published code does not do what the paper means,
-the paper is followed: its filter of duplicates never drops, and counts kinds of characters instead of characters. Not
-done: the list of URLs, and language identification (a step of its own). Text is measured as stored.
+chinese_data_clean_pipeline/filter/filter.py), on characters. Where the published code differs from the paper, this
+module follows the paper: the code's filter of duplicates never drops, and it counts distinct characters instead of
+characters. Not implemented: the list of URLs, and language identification (a separate step). Text is measured as
+stored.
 
 `chinesewebtext_quality`: Chen et al. 2023, arXiv:2311.01149 (CASIA-LM/ChineseWebText, preprocess.py), on characters;
-the paper then scores pages with a classifier. Not done: the check that every character is a simplified one, which needs
-a table of conversion; for sensitive words give a list to the step `word_list`, with max_different_per_line 0.5.
+the paper then scores pages with a classifier. Not implemented: the check that every character is simplified, which
+needs a conversion table. For sensitive words, give a list to the step `word_list`, with max_different_per_line 0.5.
 """
 
 from typing import Any
@@ -54,7 +55,7 @@ class Jieba(Measure):
 
 
 class MapNeoSettings(LimitSettings):
-    """The limits of MAP-NEO's rules for Chinese; on a limit a document is kept, null is no limit."""
+    """The limits of MAP-NEO's rules for Chinese. A document exactly on a limit is kept; null means no limit."""
 
     min_characters: int | None = 50
     """Minimum number of characters."""
@@ -106,7 +107,7 @@ class MapNeoSettings(LimitSettings):
 
 
 class MapNeoQuality(LimitDecide):
-    """Keeps Chinese pages that look written for people, by characters."""
+    """Keeps Chinese pages that look written for people; its rules use characters."""
 
     name = "map_neo_quality"
     version = 1
@@ -114,12 +115,12 @@ class MapNeoQuality(LimitDecide):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The measures it looks at; jieba only where the length of words is limited."""
+        """The measures it needs; jieba only if the word length is limited."""
         limits = (self.settings.min_mean_word_characters, self.settings.max_mean_word_characters)
         return ("statistics", "ngrams", "page", *(("jieba",) if limits != (None, None) else ()))
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
+        """Return the values that are compared with the limits."""
         characters = np.maximum(statistic(batch, "characters"), 1)
         measured = {}
         for limit in MapNeoSettings.model_fields:
@@ -137,7 +138,7 @@ class MapNeoQuality(LimitDecide):
 
 
 class ChineseWebTextSettings(LimitSettings):
-    """The limits of ChineseWebText's rules; on a limit a document is kept, null is no limit."""
+    """The limits of ChineseWebText's rules. A document exactly on a limit is kept; null means no limit."""
 
     min_characters: int | None = 201
     """Minimum number of characters."""
@@ -150,7 +151,7 @@ class ChineseWebTextSettings(LimitSettings):
 
 
 class ChineseWebTextQuality(LimitDecide):
-    """Keeps long, Chinese, unrepetitive pages."""
+    """Keeps Chinese pages that are long and not repetitive."""
 
     name = "chinesewebtext_quality"
     version = 1
@@ -158,6 +159,6 @@ class ChineseWebTextQuality(LimitDecide):
     needs = ("page", "character_grams")
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
+        """Return the values that are compared with the limits."""
         fields = ChineseWebTextSettings.model_fields
         return {limit: statistic(batch, limit[4:], self.needs["13_gram" in limit]) for limit in fields}

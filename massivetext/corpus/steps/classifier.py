@@ -1,8 +1,8 @@
-"""A learned classifier of quality: trained on two sets of examples, then the measure `classifier` on every document.
+"""A trained quality classifier: it learns from two sets of examples; the measure `classifier` applies it to documents.
 
-Features are n-grams of words (Han characters are words, see `massivetext.text.words`), hashed into buckets: log(1 +
-count), scaled to length 1, so that long texts weigh no more than short ones. The classifier is a logistic regression,
-both classes weighing the same. Everything is NumPy and SciPy; the same examples and seed give the same classifier.
+Features are n-grams of words (each Han character is a word, see `massivetext.text.words`), hashed into buckets: log(1 +
+count), scaled to length 1, so that long texts weigh no more than short ones. The model is a logistic regression with
+equal weight for both classes. It uses only NumPy and SciPy; the same examples and seed give the same classifier.
 """
 
 from functools import cached_property
@@ -54,11 +54,11 @@ class Classifier:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the settings and the weights."""
+        """SHA-256 of the settings and the weights."""
         return str(self.facts["digest"])
 
     def scores(self, texts: pa.Array) -> Values:
-        """Return how likely each text is a good one, 0 to 1; nan for a null or a text without words."""
+        """Return the probability that each text is a good one; nan for a null or a text without words."""
         found = features(texts, self.settings)
         values: Values = 1.0 / (1.0 + np.exp(-(found @ self.weights.astype(np.float64) + self.bias)))
         values[np.diff(found.indptr) == 0] = np.nan
@@ -89,7 +89,7 @@ def _count(
     values: Values,
     bounds: Offsets,
 ) -> None:
-    """Write buckets and values of each document; scratch: one zero for each bucket, and so again at the end."""
+    """Write buckets and values of each document. scratch: a zero for each bucket, on entry and on return."""
     out = 0
     for document in range(len(offsets) - 1):
         begin, end = out, offsets[document + 1]
@@ -138,7 +138,7 @@ def load_classifier(folder: str | Path) -> Classifier:
 
 
 class ClassifierSettings(Settings):
-    """Which classifier."""
+    """Which classifier to use."""
 
     path: GivenPath
     """Folder that `massivetext corpus classifier` wrote."""
@@ -162,11 +162,11 @@ class ClassifierScore(Measure):
         return {"classifier__score": pa.float64()}
 
     def check(self) -> None:
-        """Raise an error if the classifier is not there or cannot be used."""
+        """Raise an error if the classifier is missing or cannot be used."""
         _ = self.classifier
 
     def describe(self) -> dict[str, Any]:
-        """Return also the classifier's digest: another classifier is another step."""
+        """Return also the classifier's digest, because another classifier makes another step."""
         return {**super().describe(), "classifier": self.classifier.digest}
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -175,14 +175,14 @@ class ClassifierScore(Measure):
 
 
 class ClassifierLimitSettings(LimitSettings):
-    """What the classifier must say."""
+    """Minimum score of the classifier."""
 
     min_score: float | None = Field(0.5, ge=0, le=1)
     """Minimum score, a fraction; null for no limit."""
 
 
 class ClassifierLimit(LimitDecide):
-    """Drops documents that a trained classifier scores low; the measure `classifier` comes before it."""
+    """Drops documents with a low score from a trained classifier; needs the measure `classifier` before it."""
 
     name = "classifier_score"
     version = 1

@@ -1,11 +1,12 @@
 """Gopher's rules: measures `statistics` and `ngrams`, decisions `gopher_quality`, `gopher_repetition` and `length`.
 
-The rules are those that made MassiveWeb, the web part of MassiveText (Rae et al. 2021, arXiv:2112.11446, appendix A1
-and table A1). Quality is read as datatrove reads it, repetition as the paper says it; `massivetext.text.statistics` and
-`massivetext.text.repetition` say what is counted and where the paper's usual code differs. The limits were fitted on
-English prose: code and poetry break those of quality. Rules on words apply to text that is written in words: a document
-of which most words are single Han characters is not asked for the length of its words or for English stop words. With
-`words: jieba` words are those of a Chinese segmenter, and the preset `fineweb2-zh` has limits fitted on such words.
+The rules are those of MassiveWeb, the web part of MassiveText (Rae et al. 2021, arXiv:2112.11446, appendix A1 and table
+A1). Quality follows datatrove's reading, repetition follows the paper. `massivetext.text.statistics` and
+`massivetext.text.repetition` define what is counted, and where the usual implementation of the paper differs. The
+limits were fitted on English prose; code and poetry break the quality rules. Rules on words apply to text that is
+written in words: if most words of a document are single Han characters, the rules on word length and English stop
+words are not applied. With `words: jieba`, words are those of a Chinese segmenter; the preset `fineweb2-zh` has limits
+fitted on such words.
 """
 
 from typing import Literal
@@ -21,7 +22,7 @@ from massivetext.text.statistics import STATISTICS, STATISTICS_VERSION, text_sta
 from massivetext.text.words import WORDS_VERSION, hash_words
 
 HAN_TEXT_FRACTION = 0.5
-"""Part of the words from which single Han characters make a text one that is not written in words."""
+"""If at least this fraction of the words are single Han characters, the text does not count as written in words."""
 
 
 class Statistics(Measure):
@@ -41,7 +42,7 @@ class Statistics(Measure):
 
 
 class NGrams(Measure):
-    """Measures how much of a text stands in n-grams that repeat; `massivetext.text.repetition` defines it."""
+    """Measures how much of a text is in repeated n-grams; `massivetext.text.repetition` defines it."""
 
     name = "ngrams"
     version = 100 * REPETITION_VERSION + WORDS_VERSION
@@ -59,7 +60,7 @@ class NGrams(Measure):
 
 
 class QualitySettings(LimitSettings):
-    """The limits of Gopher's quality rules; a document is kept when it lies on a limit, null is no limit."""
+    """The limits of Gopher's quality rules. A document exactly on a limit is kept; null means no limit."""
 
     min_words: int | None = 50
     """Minimum number of words."""
@@ -95,18 +96,18 @@ class GopherQuality(LimitDecide):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The measures it looks at."""
+        """The measures it needs."""
         return ("statistics", "jieba") if self.settings.words == "jieba" else ("statistics",)
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
+        """Return the values that are compared with the limits."""
         counted = self.needs[-1]
         words = statistic(batch, "words", counted)
         per_word = np.maximum(words + statistic(batch, "symbols", counted), 1)
         mean = statistic(batch, "mean_word_characters", counted)
         stop_words = statistic(batch, "stop_words", counted)
         if self.settings.words == "text":
-            # One Han character is one word here, so these rules would only tell that the text is Chinese.
+            # Each Han character is one word here, so these rules would only detect that the text is Chinese.
             han = statistic(batch, "han_fraction") * statistic(batch, "characters")
             in_words = han < HAN_TEXT_FRACTION * words
             mean, stop_words = (np.where(in_words | (words == 0), values, np.nan) for values in (mean, stop_words))
@@ -125,7 +126,7 @@ class GopherQuality(LimitDecide):
 
 
 class RepetitionSettings(LimitSettings):
-    """The limits of Gopher's repetition rules; on the limit a document is kept, null is no limit."""
+    """The limits of Gopher's repetition rules. A document exactly on a limit is kept; null means no limit."""
 
     max_duplicate_line_fraction: float | None = 0.30
     """Maximum fraction of lines that repeat an earlier one."""
@@ -158,7 +159,7 @@ class RepetitionSettings(LimitSettings):
 
 
 class GopherRepetition(LimitDecide):
-    """Drops documents that say the same line, paragraph or words again and again."""
+    """Drops documents that repeat the same lines, paragraphs or words."""
 
     name = "gopher_repetition"
     version = 1
@@ -166,11 +167,11 @@ class GopherRepetition(LimitDecide):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The measures it looks at."""
+        """The measures it needs."""
         return ("statistics", "jieba" if self.settings.words == "jieba" else "ngrams")
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
+        """Return the values that are compared with the limits."""
         measured = {}
         for limit in RepetitionSettings.model_fields:
             name = limit.removeprefix("max_")
@@ -180,7 +181,7 @@ class GopherRepetition(LimitDecide):
 
 
 class LengthSettings(LimitSettings):
-    """How long a document may be."""
+    """The limits on a document's length."""
 
     min_characters: int = 1
     """Minimum number of characters."""
@@ -189,13 +190,13 @@ class LengthSettings(LimitSettings):
 
 
 class Length(LimitDecide):
-    """Keeps documents of a length in characters."""
+    """Keeps documents whose length in characters is within limits."""
 
     name = "length"
     version = 1
     settings_type = LengthSettings
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
+        """Return the values that are compared with the limits."""
         characters = as_values(pc.utf8_length(batch.column("text")))
         return {"min_characters": characters, "max_characters": characters}

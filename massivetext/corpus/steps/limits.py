@@ -1,7 +1,7 @@
 """Decisions by limits: the base of every rule that drops a document because a measured value is too small or too large.
 
-A rule of one's own names its limits in a subclass of `LimitSettings`, as `min_NAME` and `max_NAME`, and the measures it
-looks at in `needs`; `LimitDecide` does the rest.
+A custom rule names its limits in a subclass of `LimitSettings`, as `min_NAME` and `max_NAME`, and the measures that it
+uses in `needs`. `LimitDecide` does the rest.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ Values = npt.NDArray[np.float64]
 
 
 class LimitSettings(Settings):
-    """The settings of a step that drops by limits, each named `min_...` or `max_...`."""
+    """Settings of a step that drops documents by limits, each named `min_...` or `max_...`."""
 
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:
-        """Return the settings if a document can lie within every limit."""
+        """Return the settings; raise an error if no document can be within all limits."""
         for name, value in self:
             if not isinstance(value, int | float) or not name.startswith(("min_", "max_")):
                 continue
@@ -39,18 +39,18 @@ class LimitSettings(Settings):
 
 
 class LimitDecide(Decide):
-    """A decision by limits: each setting named `min_...` rejects below, any other above; null is no limit."""
+    """A decision by limits: each setting named `min_...` drops values below it, any other above; null is no limit."""
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return for each setting that is a limit what it is compared with, one value for each document.
+        """Return for each limit the values that are compared with it, one per document.
 
-        Unless a step says otherwise, `min_NAME` and `max_NAME` look at the column NAME of the last measure it needs.
+        By default, `min_NAME` and `max_NAME` use the column NAME of the last measure in `needs`.
         """
         return {limit: statistic(batch, limit[4:], self.needs[-1]) for limit in self.settings_type.model_fields}
 
     @property
     def limits(self) -> Mapping[str, Any]:
-        """The limits by the names of `measured`."""
+        """The limits, by the names used in `measured`."""
         return self.settings.model_dump()
 
     def decide(self, batch: pa.RecordBatch) -> Decision:
@@ -59,7 +59,7 @@ class LimitDecide(Decide):
 
 
 def statistic(batch: pa.RecordBatch, name: str, measure: str = "statistics") -> Values:
-    """Return the column `MEASURE__NAME` as float64, nan where it is null; raise DataError if it is not there."""
+    """Return the column `MEASURE__NAME` as float64, nan where it is null; raise DataError if it is missing."""
     column = f"{measure}__{name}"
     if column not in batch.schema.names:
         raise DataError(
@@ -78,8 +78,8 @@ def as_values(array: pa.Array) -> Values:
 def decide_by_limits(limits: Mapping[str, Any], measured: dict[str, Values], documents: int) -> Decision:
     """Return the first limit that each document breaks, with the value and the limit.
 
-    measured: for each limit, named `min_...` (rejects below) or otherwise (rejects above), the documents' values; nan
-    breaks nothing. The reason is the limit's name. A limit of None is no limit.
+    measured: the documents' values for each limit; a limit named `min_...` drops values below it, any other drops
+    values above. nan breaks no limit. The reason is the name of the limit. None means no limit.
     """
     names = list(measured)
     broken = np.full(documents, -1)

@@ -1,4 +1,4 @@
-"""The main text of a web page: what its author wrote, without navigation, advertisements and forms."""
+"""Extract the main text of a web page: what its author wrote, without navigation, advertisements and forms."""
 
 import re
 from functools import cache
@@ -12,32 +12,32 @@ UNNESTED = {
     "p", "li", "td", "th", "tr", "dd", "dt", "option", "thead", "tbody", "tfoot",
     "circle", "ellipse", "line", "path", "polygon", "polyline", "rect", "stop", "use",
 }  # fmt: skip
-"""Elements that have no content, or that people leave open."""
+"""Elements that have no content, or whose closing tags are often omitted."""
 MAX_NESTING = 2000
-"""Pages nested deeper are no text of a person's, and the time that resiliparse takes grows with the square."""
+"""Pages that are nested deeper were not written by people, and the time of resiliparse grows with the square."""
 RUBY = re.compile(r"<ruby\b(?:[^<]|<(?!/?ruby\b))*+</ruby\s*>", re.IGNORECASE)
 RUBY_TAG = re.compile(r"</?(?:ruby|rb|rbc|rt|rp|rtc)\b[^<>]*>", re.IGNORECASE)
 READING = re.compile(
     r"<(?:rt|rp|rtc)\b(?:[^<]|<(?!/?(?:rt|rp|rtc|rb|rbc|ruby)\b))*+(?:</(?:rt|rp|rtc)\s*>)?|</rtc\s*>", re.IGNORECASE
 )
-"""A reading, or the bracket around one for browsers that show none above; their closing tags may be missing."""
+"""A reading, or the brackets around it for browsers that cannot show it above the text. Closing tags may be missing."""
 MAX_CHARACTERS = 20_000_000
 """Longer pages are data, and would take minutes."""
 TOO_LONG = f"longer than {MAX_CHARACTERS:,} characters"
 TOO_DEEP = f"elements nested more than {MAX_NESTING:,} deep"
 IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 MIN_IDEOGRAPHS = 50
-"""A page with as many Han characters or kana is measured by their size: each says as much as three letters."""
+"""A page with at least this many Han characters or kana gets the lower limit: each says as much as three letters."""
 SHORTEST_ARTICLE, SHORTEST_IDEOGRAPHIC_ARTICLE = 250, 125
-"""Where trafilatura finds less, it looks for more by other ways, in characters: its own default, and half of that for
-ideographs, which say as much in less than half the characters."""
+"""If trafilatura finds fewer characters, it tries other ways. The first value is its default. The second is half of it,
+for ideographs, which say as much in less than half the characters."""
 
 
 def main_text(extractor: str, page: str) -> str:
-    """Return a page's main text, paragraphs on lines of their own; empty where there is none.
+    """Return the main text of a page with each paragraph on a line; empty if there is none.
 
     extractor: "trafilatura" (best), "resiliparse" (about ten times as fast) or "all" (everything visible). Raises
-    BadDocument for a page that is too long or nested too deep.
+    BadDocument for a page that is too long or nested too deeply.
     """
     if len(page) > MAX_CHARACTERS:
         raise BadDocument(TOO_LONG)
@@ -47,7 +47,7 @@ def main_text(extractor: str, page: str) -> str:
 
         ideographic = not page.isascii() and len(page) - len(IDEOGRAPHS.sub("", page)) >= MIN_IDEOGRAPHS
         config = _config(SHORTEST_IDEOGRAPHIC_ARTICLE if ideographic else SHORTEST_ARTICLE)
-        # With the second opinions (readability, jusText), which `fast` would leave out: see benchmarks/extraction.py.
+        # Include the fallbacks (readability, jusText), which `fast` would skip: see benchmarks/extraction.py.
         found: Any = trafilatura.extract(page, include_comments=False, include_tables=True, config=config)
         return found or ""
     if is_too_deep(page):
@@ -59,7 +59,7 @@ def main_text(extractor: str, page: str) -> str:
 
 
 def without_readings(page: str) -> str:
-    """Return a page without the readings (pinyin, kana) that stand above characters in `<ruby>`."""
+    """Return a page without the readings (pinyin, kana) that `<ruby>` shows above characters."""
     if "<ruby" not in page and "<RUBY" not in page:
         return page
     return RUBY_TAG.sub("", RUBY.sub(lambda found: READING.sub("", found[0]), page))
@@ -67,7 +67,7 @@ def without_readings(page: str) -> str:
 
 @cache
 def _config(shortest: int) -> Any:
-    """Return trafilatura's settings with another shortest article, in characters."""
+    """Return trafilatura's settings with another minimum article length, in characters."""
     from copy import deepcopy
 
     from trafilatura.settings import DEFAULT_CONFIG
@@ -78,12 +78,12 @@ def _config(shortest: int) -> Any:
 
 
 def plain_text(page: str) -> str:
-    """Return all the text of a piece of HTML, with its paragraphs, lists and preformatted parts."""
+    """Return all text of a piece of HTML, including its paragraphs, lists and preformatted parts."""
     return main_text("all", page)
 
 
 def is_too_deep(page: str) -> bool:
-    """Return whether more elements are open at once than in any page that people read."""
+    """Return whether more elements are open at once than in any page made for people."""
     if page.count("<") <= MAX_NESTING:
         return False
     depth = 0

@@ -1,4 +1,4 @@
-"""The step `normalise`: stored text is NFC, its lines end with a line feed, and it holds no control characters."""
+"""The step `normalise`: convert text to NFC, end lines with a line feed, and remove control characters."""
 
 import pyarrow as pa
 
@@ -7,12 +7,12 @@ from massivetext.text.normalising import normalise_text
 
 
 class Normalise(Edit):
-    """Gives each text in the package's normal form; texts that are in it already are not copied."""
+    """Converts each text to the package's normal form; texts that already have it are not copied."""
 
     name = "normalise"
     version = 2
     normalises = True
 
     def edit(self, batch: pa.RecordBatch) -> pa.Array:
-        """Return the texts as `massivetext.text.normalising.normalise_text` gives them."""
+        """Return the texts after `massivetext.text.normalising.normalise_text`."""
         return normalise_text(batch.column("text"))

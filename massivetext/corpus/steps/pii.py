@@ -1,6 +1,6 @@
-"""Personal data and secrets in texts: the measure `pii_counts` and the edit `pii`, which puts `<EMAIL>` for an address.
+"""Find personal data and secrets in texts: the measure `pii_counts`, and the edit `pii`, which inserts `<EMAIL>` etc.
 
-What is found is never logged nor kept, only counted. `pii_patterns.py` says what is found.
+Findings are counted, but never logged or stored. `pii_patterns.py` defines what is found.
 """
 
 import json
@@ -35,7 +35,7 @@ MAX_DIGITS = 4000
 
 
 class PiiCounts(Measure):
-    """Counts what a text holds of each type."""
+    """Counts the findings of each type in a text."""
 
     name = "pii_counts"
     version = 4
@@ -46,7 +46,7 @@ class PiiCounts(Measure):
         return {f"{self.name}__{name}": pa.int64() for name in TYPES}
 
     def describe(self) -> dict[str, Any]:
-        """Return name, version, settings, and the version of the library whose patterns of keys these are."""
+        """Return name, version, settings, and the version of the library whose key patterns are used."""
         return {**super().describe(), "library": f"detect-secrets {version('detect-secrets')}"}
 
     def measure(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -71,11 +71,11 @@ class PiiSettings(Settings):
 
 
 FIELDS = ("url", "license", "meta")
-"""Columns beside the text that `pii` edits. `uri` stays: it is the name of the input file, and part of the id."""
+"""Columns besides the text that `pii` edits. `uri` is not edited: it names the input file and is part of the id."""
 
 
 class Pii(Edit):
-    """Puts a placeholder for what is found in the text, `url`, `license` and `meta`: `<EMAIL>`, `<PHONE>`, ..."""
+    """Replaces findings in the text, `url`, `license` and `meta` with a placeholder: `<EMAIL>`, `<PHONE>`, ..."""
 
     name = "pii"
     version = 4
@@ -89,7 +89,7 @@ class Pii(Edit):
         return Edited(self.edit_texts(batch), columns=self.edit_fields(batch))
 
     def edit_texts(self, batch: pa.RecordBatch) -> pa.Array:
-        """Return the texts with placeholders; only texts in which something was counted are looked at again."""
+        """Return the texts with placeholders; only texts with a count above 0 are searched again."""
         texts = batch.column("text")
         hit = pa.array(np.zeros(len(batch), np.bool_))
         for name in self.settings.types:
@@ -100,7 +100,7 @@ class Pii(Edit):
         return pc.replace_with_mask(texts, hit, pa.array(new, texts.type))
 
     def edit_fields(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """Return `url`, `license` and `meta` with placeholders, where one of them changes."""
+        """Return `url`, `license` and `meta` with placeholders, if any of their values changes."""
         found = {}
         for name in FIELDS:
             if name not in batch.schema.names:
@@ -118,7 +118,7 @@ class Pii(Edit):
 
 
 def _may_hold(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Return which of some strings may hold something, also an address written as `ann%40example.org`."""
+    """Return which strings may contain a finding, including an address written as `ann%40example.org`."""
     keyed, marks = find_marks(*string_buffers(values))
     hit = keyed | pc.fill_null(pc.match_substring(values, AT_IN_URL), False).to_numpy(zero_copy_only=False)
     hit[np.unique(marks[:, 0])] = True
@@ -126,9 +126,10 @@ def _may_hold(values: pa.Array) -> npt.NDArray[np.bool_]:
 
 
 def redacted_meta(meta: str, types: tuple[PiiType, ...] = TYPES) -> str:
-    """Return a JSON object with placeholders in its values; the name of a value says what it is, as words in a text do.
+    """Return a JSON object with placeholders in its values. The name of a value counts as context, like words in a
+    text.
 
-    A number that is replaced becomes a string. An object in which nothing is found is returned as it is.
+    A number that is replaced becomes a string. An object without findings is returned unchanged.
     """
 
     def edited(name: str, value: Any) -> Any:
@@ -143,16 +144,16 @@ def redacted_meta(meta: str, types: tuple[PiiType, ...] = TYPES) -> str:
         new = replaced(cue + whole, types, len(cue))[len(cue) :]
         return value if new == str(value) else new
 
-    # Python refuses to read longer whole numbers; they are no personal data either.
+    # Python refuses to parse longer integers; they are no personal data either.
     before = json.loads(meta, parse_int=lambda digits: int(digits) if len(digits) <= MAX_DIGITS else digits)
     after = edited("", before)
     return meta if after == before else json.dumps(after, ensure_ascii=False, separators=(",", ":"))
 
 
 def redacted_url(url: str, types: tuple[PiiType, ...] = TYPES) -> str:
-    """Return a URL or path with placeholders for what is found in it, also where it is written as `ann%40example.org`.
+    """Return a URL or path with placeholders for findings, including addresses written as `ann%40example.org`.
 
-    One in which something is found comes back without its percent signs; any other as it is.
+    If something is found, the percent encoding is decoded in the result; otherwise the value is returned unchanged.
     """
     readable = unquote(url)
     found = replaced(readable, types)
@@ -160,9 +161,9 @@ def redacted_url(url: str, types: tuple[PiiType, ...] = TYPES) -> str:
 
 
 def replaced(text: str, types: tuple[PiiType, ...], start_at: int = 0) -> str:
-    """Return a text with placeholders for what is found of some types; what begins before `start_at` stays."""
+    """Return a text with placeholders for findings of some types; findings that begin before `start_at` stay."""
     parts, place = [], 0
-    # All types are looked for, so that a card number is no telephone number where only those are replaced.
+    # Search for all types, so that a card number is not taken for a telephone number if only those are replaced.
     for start, end, name in find_pii(text):
         if name in types and start >= start_at:
             parts += [text[place:start], PLACEHOLDERS[name]]

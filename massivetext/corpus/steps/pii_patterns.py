@@ -1,6 +1,6 @@
-"""What personal data and secrets look like: patterns, and check digits where a number has them.
+"""Patterns of personal data and secrets, and check digits for numbers that have them.
 
-A quick pass (`pii_marks.py`) marks stretches that may hold something; the patterns look at those alone.
+A quick pass (`pii_marks.py`) marks stretches that may contain findings; the patterns search only those.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from massivetext.corpus.steps.pii_marks import COLONS, find_marks
 
 PiiType = Literal["secret", "email", "iban", "resident_id", "card", "ssn", "ip", "phone"]
 TYPES: tuple[PiiType, ...] = ("secret", "email", "iban", "resident_id", "card", "ssn", "ip", "phone")
-"""In the order in which they are believed where two of them overlap."""
+"""In order of priority: of two overlapping findings, the earlier type wins."""
 MARGIN = 48
 """Characters around a mark that the patterns may need."""
 EMAIL = re.compile(
@@ -25,7 +25,7 @@ EMAIL = re.compile(
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
 )
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")
-"""Endings of file names such as `logo@2x.png`."""
+"""Suffixes of file names such as `logo@2x.png`."""
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?: ?[A-Za-z0-9]{4}){2,7}(?: ?[A-Za-z0-9]{1,3})?(?![A-Za-z0-9])")
 IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
@@ -60,7 +60,7 @@ VERSION = re.compile(
     r"|figure|table|annex)|§|版本号?|固件|(?:升级|更新)[到至为]|第|附录|图|表)[号为是]?\.?\s{0,2}[:：=]?\s{0,2}v?$",
     re.IGNORECASE,
 )
-"""What stands before a version or the number of a section."""
+"""Text before a version or a section number."""
 VERSION_AFTER = re.compile(r"\s?(?:正式版|测试版|版|节|章|条|款|(?:release|version|build)\b)")
 ANNOUNCED_ADDRESS = re.compile(
     r"(?:\bip|address|host|server|dns|ping|gateway|route|client|peer|proxy|://|@|地址|主机|服务器|网关|来自|登录|访问)"
@@ -68,7 +68,7 @@ ANNOUNCED_ADDRESS = re.compile(
     re.IGNORECASE,
 )
 MAX_VERSION_PART = 20
-"""Four numbers up to this one behind a name are a version, as in "Python 3.11.0.1", unless they are announced."""
+"""Four numbers up to this one after a name are a version, as in "Python 3.11.0.1", unless announced as an address."""
 PHONES = tuple(re.compile(pattern) for pattern in (
     r"(?<![0-9A-Za-z+.])(?:\+|00)(?!0)[0-9]{1,3}(?:[ .-]{0,2}\(?[0-9]{1,5}\)?){2,6}(?:x[0-9]{1,5})?"
     r"(?![0-9A-Za-z]|[.-][0-9])",
@@ -91,7 +91,7 @@ CUED_PHONE = re.compile(
 NAMED_PHONE = re.compile(
     rf"(?<![0-9A-Za-z+.-]){NUMBER_OF_PHONE}[ ,-]{{1,2}}\(?(?:office|fax|mobile|cell|home|desk)\b", re.IGNORECASE
 )
-"""A number before the word that says what it is."""
+"""A number before a word that says what it is."""
 MIN_PHONE_DIGITS, MAX_PHONE_DIGITS = 7, 15
 AMOUNT_BEFORE = re.compile(r"[¥￥$€£]\s?$")
 AMOUNT_AFTER = re.compile(
@@ -111,24 +111,24 @@ KEY_FORMS = (
         r"sk-(?=[A-Za-z0-9_-]{20,200}?T3BlbkFJ)[A-Za-z0-9_-]{0,180}[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}", re.ASCII
     ),
 )
-"""Web tokens and keys of OpenAI: the library's patterns for them take square time on repeated beginnings."""
+"""Web tokens and OpenAI keys. The library's patterns for them take quadratic time on repeated beginnings."""
 NPM_TOKEN = re.compile(r"/:_authToken=\s{0,9}(?:npm_.|[A-Fa-f0-9-]{36})")
 MAX_ADDRESS_CHARACTERS = 1000
-"""How long the address before an npm token may be."""
+"""Maximum length of the address before an npm token."""
 PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----")
 MAX_KEY_CHARACTERS = 20_000
 Span = tuple[int, int, PiiType]
 
 
 def find_pii(text: str, types: tuple[PiiType, ...] = TYPES) -> list[Span]:
-    """Return (start, end, type) of what is found, by place, without overlaps; of two that overlap TYPES decides."""
+    """Return (start, end, type) of the findings, by position, without overlaps; TYPES decides which one stays."""
     data = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
     keyed, marks = find_marks(data, np.array([0, len(data)]))
     return find_marked(text, bool(keyed[0]), marks[:, 1:].tolist(), types)
 
 
 def find_marked(text: str, keyed: bool, marks: list[tuple[int, int, int]], types: tuple[PiiType, ...]) -> list[Span]:
-    """Return what `find_pii` does; keyed: whether it holds one of KEYS."""
+    """Return the result of `find_pii` from marks. keyed: whether the text contains one of KEYS."""
     found: list[Span] = []
     if "secret" in types and keyed:
         found += [(*span, "secret") for span in _secrets(text)]
@@ -144,9 +144,9 @@ def find_marked(text: str, keyed: bool, marks: list[tuple[int, int, int]], types
 
 
 def _stretches(text: str, marks: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, digits) of the stretches of a text that may hold something: marks with a margin around them.
+    """Yield (start, end, digits) of the stretches of a text that may contain findings: marks with a margin around them.
 
-    digits: of the mark with most in it.
+    digits: the largest number of digits of a mark in the stretch.
     """
     begun: tuple[int, int, int] | None = None
     for start, end, most in sorted(marks):
@@ -162,13 +162,13 @@ def _stretches(text: str, marks: list[tuple[int, int, int]]) -> Iterator[tuple[i
 
 
 def _parted(found: list[Span]) -> list[Span]:
-    """Return spans by place without overlaps: the earlier type in TYPES stays, of one type the longer."""
+    """Return spans by position, without overlaps: the earlier type in TYPES wins; for one type, the longer span."""
     if len(found) < 2:
         return found
     kept: list[Span] = []
     taken: list[tuple[int, int]] = []
     for start, end, name in sorted(found, key=lambda span: (TYPES.index(span[2]), span[0] - span[1], span[0])):
-        # None of those taken overlap, so that only the two beside it can.
+        # The chosen spans do not overlap, so only the two neighbours can overlap this one.
         after = bisect(taken, (start, end))
         if (after == 0 or taken[after - 1][1] <= start) and (after == len(taken) or taken[after][0] >= end):
             taken.insert(after, (start, end))
@@ -181,10 +181,10 @@ Sign = Callable[[str, int, int], object]
 
 @cache
 def _patterns() -> tuple[tuple[PiiType, re.Pattern[str], Callable[[str, str, int], bool], int, Sign], ...]:
-    """Return (type, pattern, whether what it matched is real, fewest digits, quick sign) in the order of TYPES.
+    """Return (type, pattern, check of a match, minimum digits, quick sign) in the order of TYPES.
 
-    Fewest digits: of a chain as DIGITS matches it, which a match cannot do without. Quick sign: a pattern that is fast,
-    because the first character of its matches is known, and that matches wherever there is a match; or words.
+    Minimum digits: the fewest digits that a match needs in a chain as DIGITS matches it. Quick sign: a fast pattern
+    (the first character of its matches is known) that matches wherever there is a match; or words.
     """
 
     def sign(pattern: str) -> Sign:
@@ -208,7 +208,7 @@ def _patterns() -> tuple[tuple[PiiType, re.Pattern[str], Callable[[str, str, int
         ("ip", IPV4, _is_address, 0, sign(r"\.[0-9]{1,3}\.[0-9]{1,3}\.")),
         ("ip", IPV6, _is_address, 0, COLONS.search),
         *(("phone", pattern, _is_plain_phone, *needed) for pattern, needed in zip(PHONES, phones)),
-        # With other cases than those of English, an i has more forms than casefold knows: mob(ile), answer(ing).
+        # With cases other than the English ones, an i has more forms than casefold knows: mob(ile), answer(ing).
         ("phone", CUED_PHONE, _is_phone, MIN_PHONE_DIGITS, words(
             "phone", "mob", "cell", "desk", "fax", "tel", "call", "answer", "whatsapp", "contact", *chinese,
         )),
@@ -217,7 +217,7 @@ def _patterns() -> tuple[tuple[PiiType, re.Pattern[str], Callable[[str, str, int
 
 
 def is_iban(value: str) -> bool:
-    """Return whether an account number has its country's length and the remainder 1 by 97 (ISO 13616)."""
+    """Return whether an account number has its country's length and remainder 1 modulo 97 (ISO 13616)."""
     compact = value.replace(" ", "").upper()
     if IBAN_LENGTHS.get(compact[:2]) != len(compact):
         return False
@@ -225,7 +225,7 @@ def is_iban(value: str) -> bool:
 
 
 def is_resident_id(value: str) -> bool:
-    """Return whether a mainland-Chinese identity number has a province, a date and its check digit (GB 11643)."""
+    """Return whether an identity number of mainland China has a province, a date and a valid check digit (GB 11643)."""
     if value[:2] not in PROVINCES:
         return False
     try:
@@ -237,7 +237,7 @@ def is_resident_id(value: str) -> bool:
 
 
 def is_card(value: str) -> bool:
-    """Return whether a number begins as payment cards do and has Luhn's check digit (ISO/IEC 7812)."""
+    """Return whether a number begins like a payment card's and has a valid Luhn check digit (ISO/IEC 7812)."""
     digits = [int(character) for character in value if character.isdigit()]
     if not 12 <= len(digits) <= 19 or len(set(digits)) < 2 or not ISSUERS.match("".join(map(str, digits))):
         return False
@@ -246,7 +246,7 @@ def is_card(value: str) -> bool:
 
 
 def _is_address(value: str, text: str, start: int) -> bool:
-    """Return whether it is a public address, and not a version or a time."""
+    """Return whether a match is a public address, and not a version or a time."""
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
@@ -263,12 +263,12 @@ def _is_address(value: str, text: str, start: int) -> bool:
 
 
 def _is_ssn(value: str, text: str, start: int) -> bool:
-    """Return whether nine digits are a social security number: with hyphens, or announced as one."""
+    """Return whether nine digits are a social security number: written with hyphens, or announced as one."""
     return "-" in value or CUED_SSN.search(text, max(start - 40, 0), start) is not None
 
 
 def _is_plain_phone(value: str, text: str, start: int) -> bool:
-    """Return whether a number that nothing announces is one: no amount, and not cut out of a longer one."""
+    """Return whether an unannounced number is a telephone number: not an amount or part of a longer number."""
     end = start + len(value)
     if AMOUNT_BEFORE.search(text, max(start - 2, 0), start) or AMOUNT_AFTER.match(text, end):
         return False
@@ -282,13 +282,13 @@ def _is_plain_phone(value: str, text: str, start: int) -> bool:
 
 
 def _is_phone(value: str, text: str, start: int) -> bool:
-    """Return whether it has as many digits as a telephone number."""
+    """Return whether a match has as many digits as a telephone number."""
     return MIN_PHONE_DIGITS <= sum(character.isdigit() for character in value) <= MAX_PHONE_DIGITS
 
 
 @cache
 def _key_patterns() -> tuple[re.Pattern[str], ...]:
-    """Return the patterns of detect-secrets for keys whose form is their own."""
+    """Return detect-secrets' patterns for keys with a distinctive form."""
     from importlib import import_module
 
     patterns: list[re.Pattern[str]] = []
@@ -310,7 +310,7 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
             yield found.span()
     done = 0
     for found in NPM_TOKEN.finditer(text):
-        # The address of the registry, before the token, and the rest of the line go with it.
+        # The registry's address before the token and the rest of the line are part of the finding.
         begin = max(done, found.start() - MAX_ADDRESS_CHARACTERS)
         start = text.find("//", max(begin, text.rfind("\n", begin, found.start()) + 1), found.start())
         if start >= 0:

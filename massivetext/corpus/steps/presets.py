@@ -1,4 +1,4 @@
-"""Lists of steps under one name, such as `fineweb`: the published pipelines, with their limits."""
+"""Presets: lists of steps under one name, such as `fineweb`, for the published pipelines with their limits."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -57,9 +57,9 @@ PRESETS: dict[str, tuple[tuple[str, Mapping[str, Any]], ...]] = {
     "chinesewebtext": (("chinesewebtext_quality", {}),),
     "code": (("code_quality", {}),),
 }
-"""Lists of steps under one name. In a recipe `fineweb`, or with other limits for some of its steps
-`{fineweb: {gopher_quality: {min_words: 20}}}`. The steps' modules say what is counted and where the rules are from.
+"""Lists of steps under one name. In a recipe, write `fineweb`, or change limits of some of its steps:
+`{fineweb: {gopher_quality: {min_words: 20}}}`. The modules of the steps define what is counted and name the sources.
 
-fineweb: the order of FineWeb's published pipeline after language identification; C4 without the rule that lines end as
-sentences. fineweb2-zh: the limits of FineWeb-2 for Chinese in Han script (cmn_Hani), fitted on the words of jieba.
+fineweb: the order of FineWeb's published pipeline after language identification; C4 without the rule that lines end
+like sentences. fineweb2-zh: the limits of FineWeb-2 for Chinese in Han script (cmn_Hani), fitted on the words of jieba.
 """

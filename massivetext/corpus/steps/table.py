@@ -1,4 +1,4 @@
-"""The table of the steps that a recipe may name, and the steps of a recipe's list."""
+"""The table of steps that a recipe can name, and the function that makes the steps of a recipe's list."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
@@ -38,16 +38,15 @@ STEPS = {
     "decontaminate": "massivetext.corpus.barrier.decontamination:Decontaminate",
     "deduplicate": "massivetext.corpus.barrier.deduplication:Deduplicate",
 }
-"""Every step's name in a recipe, and where its class is; the module is imported when a recipe names the step."""
+"""Name of every step in a recipe -> location of its class. The module is imported when a recipe names the step."""
 
 
 def make_steps(listed: Sequence[str | Mapping[str, Any]], where: str = "corpus.steps") -> list[Step]:
     """Return the steps for a recipe's list, whose items are "name" or {name: settings}.
 
-    A measure that a step needs and that was not taken since the last edit is put in before it, with the settings that
-    it had where it stood before.
-    where: the dotted path of the list in the recipe, for messages. Errors: ConfigError that names the place, what was
-    found, the nearest and the allowed.
+    If a step needs a measure that was not taken since the last edit, the measure is inserted before the step, with the
+    settings that it had earlier in the list. where: the dotted path of the list in the recipe, for messages. Raises
+    ConfigError with the position, the item found, the nearest name and the allowed names.
     """
     steps: list[Step] = []
     fresh: set[str] = set()
@@ -68,7 +67,7 @@ def make_steps(listed: Sequence[str | Mapping[str, Any]], where: str = "corpus.s
 
 
 def _expanded(listed: Sequence[str | Mapping[str, Any]], where: str) -> Iterator[tuple[str | Mapping[str, Any], str]]:
-    """Yield (item, its place) of a recipe's list, presets replaced by their steps."""
+    """Yield (item, its position) for the items of a recipe's list, with presets replaced by their steps."""
     for position, item in enumerate(listed):
         place = f"{where}[{position}]"
         name: Any = item
@@ -92,7 +91,7 @@ def _expanded(listed: Sequence[str | Mapping[str, Any]], where: str) -> Iterator
 
 
 def _make_step(item: str | Mapping[str, Any], where: str) -> Step:
-    """Return the step that one item of the list names."""
+    """Return the step for one item of the list."""
     values: Any = {}
     if isinstance(item, str):
         name = item
@@ -113,7 +112,7 @@ def _make_step(item: str | Mapping[str, Any], where: str) -> Step:
 
 
 def _step_type(place: str, where: str) -> type[Step]:
-    """Return the class at `module:Class`; raise ConfigError if there is none, or it is no step."""
+    """Return the class `module:Class`; raise ConfigError if there is none, or if it is not a step."""
     module, _, attribute = place.partition(":")
     try:
         if not all(part.isidentifier() for part in [*module.split("."), attribute]):

@@ -1,11 +1,12 @@
-"""Rules for web pages: the steps of C4, and FineWeb's own.
+"""Rules for web pages: the steps of C4, and FineWeb's custom rules.
 
-`c4_lines`, `c4_pages`: Raffel et al. 2020, arXiv:1910.10683, section 2.2, as datatrove's c4_filters.py restates it
-(`massivetext.text.web_lines` says what is kept of a page). A page without five sentences left goes. The paper uses a
-sentence splitter for English; here ends of sentences are counted (`massivetext.text.pages`), Chinese ones too.
+`c4_lines`, `c4_pages`: Raffel et al. 2020, arXiv:1910.10683, section 2.2, as implemented in datatrove's c4_filters.py
+(`massivetext.text.web_lines` defines which lines are kept). A page with fewer than five sentences left is dropped. The
+paper uses an English sentence splitter; this module counts ends of sentences (`massivetext.text.pages`), including
+Chinese ones.
 
 `fineweb_quality`: Penedo et al. 2024, arXiv:2406.17557, section 3.6; datatrove's fineweb_quality_filter.py. Lines are
-trimmed before they are measured; a line may have its full stop before closing quotation marks or brackets.
+stripped before they are measured; the full stop of a line may precede closing quotation marks or brackets.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ from massivetext.text.web_lines import LINES_VERSION, keep_lines
 
 
 class Page(Measure):
-    """Measures lines and characters of web pages and code; `massivetext.text.pages` defines what."""
+    """Measures lines and characters of web pages and code; `massivetext.text.pages` defines the values."""
 
     name = "page"
     version = PAGE_VERSION
@@ -42,7 +43,7 @@ class Page(Measure):
 
 
 class CharacterGrams(Measure):
-    """Measures how many runs of 13 characters occur more than once; `massivetext.text.grams` defines it."""
+    """Measures the fraction of 13-character sequences that occur more than once; see `massivetext.text.grams`."""
 
     name = "character_grams"
     version = GRAMS_VERSION
@@ -71,7 +72,7 @@ class C4LinesSettings(Settings):
 
 
 class C4Lines(Edit):
-    """Keeps the lines of a page that look like sentences, and takes marks of citation out of them."""
+    """Keeps the lines of a page that look like sentences, and removes citation marks from them."""
 
     name = "c4_lines"
     version = LINES_VERSION
@@ -94,7 +95,7 @@ class C4PagesSettings(LimitSettings):
 
 
 class C4Pages(LimitDecide):
-    """Drops pages with few sentences, place-holder text or program code."""
+    """Drops pages with few sentences, placeholder text or program code."""
 
     name = "c4_pages"
     version = 1
@@ -102,14 +103,14 @@ class C4Pages(LimitDecide):
 
     @property
     def limits(self) -> Mapping[str, Any]:
-        """The limits; what must not be there at all has the limit 0."""
+        """The limits; a rule against any occurrence has the limit 0."""
         flags = {name: 0 if getattr(self.settings, name) else None for name in ("lorem_ipsum", "braces")}
         return {"min_sentences": self.settings.min_sentences, **flags}
 
     needs = ("page",)
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
+        """Return the values that are compared with the limits."""
         text = batch.column("text")
         return {
             "min_sentences": statistic(batch, "sentences", "page"),
@@ -119,7 +120,7 @@ class C4Pages(LimitDecide):
 
 
 class FineWebSettings(LimitSettings):
-    """The limits of FineWeb's own rules; on a limit a document is kept, null is no limit."""
+    """The limits of FineWeb's custom rules. A document exactly on a limit is kept; null means no limit."""
 
     min_ended_line_fraction: float | None = 0.12
     """Minimum fraction of lines that end like a sentence."""
@@ -134,7 +135,7 @@ class FineWebSettings(LimitSettings):
 
 
 class FineWebQuality(LimitDecide):
-    """Drops pages that are lists, menus and repetitions."""
+    """Drops pages that consist of lists, menus and repetitions."""
 
     name = "fineweb_quality"
     version = 2
@@ -142,11 +143,11 @@ class FineWebQuality(LimitDecide):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The measures it looks at."""
+        """The measures it needs."""
         return ("page", "jieba") if self.settings.words == "jieba" else ("page",)
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
+        """Return the values that are compared with the limits."""
         names = ("ended_line_fraction", "short_line_fraction", "duplicate_line_character_fraction")
         measured = {
             f"{'min' if name.startswith('ended') else 'max'}_{name}": statistic(batch, name, "page") for name in names

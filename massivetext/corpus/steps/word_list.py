@@ -1,4 +1,4 @@
-"""The decision `word_list`: Gopher and C4 drop pages by lists of words; here the list is the user's own."""
+"""The decision `word_list`: Gopher and C4 drop pages by word lists; here the user supplies the list."""
 
 import re
 from functools import cache, lru_cache
@@ -18,7 +18,7 @@ WORDS_IN_PATTERN = 500
 
 
 class WordListSettings(LimitSettings):
-    """Which words, and how many of them a document may hold."""
+    """Which words to search for, and how many of them a document may contain."""
 
     path: GivenPath
     """Text file in UTF-8 with one word or phrase per line."""
@@ -30,7 +30,7 @@ class WordListSettings(LimitSettings):
 
 @cache
 def _listed(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the words of a list, the longest first, and patterns of RE2 one of which finds any of them."""
+    """Return the words of a list, longest first, and RE2 patterns that together find all of them."""
     if not path.is_file():
         raise DataError(f"the word list {path} is not a file; check word_list.path")
     try:
@@ -43,7 +43,7 @@ def _listed(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
             "save it as UTF-8, one word or phrase a line"
         ) from None
     words = tuple(sorted(lines, key=lambda word: (-len(word), word)))
-    # RE2 is many times as fast as Python's patterns, but refuses very large ones.
+    # RE2 is many times faster than Python's patterns, but refuses very large ones.
     groups = (words[start : start + WORDS_IN_PATTERN] for start in range(0, len(words), WORDS_IN_PATTERN))
     return words, tuple("(?i)" + "|".join(map(re.escape, group)) for group in groups)
 
@@ -59,7 +59,7 @@ def _patterns(words: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
 
 
 def list_hits(texts: pa.Array, path: Path) -> list[list[str]]:
-    """Return the words of a list that each text holds, as often as it does, in lower case."""
+    """Return the listed words that each text contains, once per occurrence, in lower case."""
     words, quick = _listed(path)
     lowered = [(text or "").lower() for text in texts.to_pylist()]
     array = pa.array(lowered, pa.large_string())
@@ -68,7 +68,7 @@ def list_hits(texts: pa.Array, path: Path) -> list[list[str]]:
         hit = pc.or_(hit, pc.match_substring_regex(array, pattern))
     found: list[list[str]] = []
     for text, holds in zip(lowered, hit.to_pylist()):
-        # Patterns of the few words that are there are fast; the longest comes first in them, too.
+        # Patterns of the few words found are fast; here, too, the longest come first.
         folded = text.casefold() if holds else ""
         present = tuple(word for word in words if word.casefold() in folded) if holds else ()
         found.append([hit for pattern in _patterns(present) for hit in pattern.findall(text)])
@@ -76,7 +76,7 @@ def list_hits(texts: pa.Array, path: Path) -> list[list[str]]:
 
 
 class WordList(LimitDecide):
-    """Drops documents by the words of a list; words of Latin letters are matched whole, Chinese ones anywhere."""
+    """Drops documents by the words of a list; words of Latin letters are matched whole, Chinese words anywhere."""
 
     name = "word_list"
     version = 1
@@ -87,11 +87,11 @@ class WordList(LimitDecide):
         _listed(self.settings.path)
 
     def describe(self) -> dict[str, object]:
-        """Return also the list's digest, so that another list is another step."""
+        """Return also the digest of the list, because another list makes another step."""
         return super().describe() | {"list": file_digest(self.settings.path) if self.settings.path.is_file() else None}
 
     def measured(self, batch: pa.RecordBatch) -> dict[str, Values]:
-        """Return what each limit is compared with."""
+        """Return the values that are compared with the limits."""
         hits, different = np.zeros(len(batch)), np.zeros(len(batch))
         listed = list_hits(batch.column("text"), self.settings.path)
         for row, (text, found) in enumerate(zip(batch.column("text").to_pylist(), listed)):

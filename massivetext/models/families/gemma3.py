@@ -51,7 +51,7 @@ class Gemma3TextConfig(RotaryConfig):
     """Every block whose number, counted from 1, is a multiple of it has full attention, where layer_types is None."""
     layer_types: list[Literal["sliding_attention", "full_attention"]] | None = None
     """The attention of each block; None: as `sliding_window_pattern` says."""
-    query_pre_attn_scalar: float | None = Field(None, gt=0, allow_inf_nan=False)
+    query_pre_attn_scalar: int | None = Field(None, ge=1)
     """Attention scores are divided by its square root; None: features of a head."""
     final_logit_softcapping: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Logits are bent smoothly into plus or minus this bound; None: not at all."""

@@ -1,6 +1,6 @@
 """Qwen3-MoE (arXiv:2505.09388): Qwen3 with several experts, of which each token uses a few, as feed-forward part.
 
-Legend: N tokens, D features, E experts, K experts of a token.
+Legend: N tokens, D features, E experts, K experts of a token, R rows.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
 from massivetext.layers.block import GatedFeedForward
 from massivetext.models.families.llama import Llama, LlamaBlock
@@ -43,7 +42,7 @@ class Qwen3MoeConfig(Qwen3Config):
         if self.num_experts_per_tok > self.num_experts:
             raise ValueError(
                 f"num_experts_per_tok is {self.num_experts_per_tok} and num_experts {self.num_experts}; a token uses "
-                f"at most all of them: lower the first"
+                f"at most all experts: lower num_experts_per_tok"
             )
         return self
 
@@ -55,6 +54,12 @@ class Qwen3MoeConfig(Qwen3Config):
     def alike(self) -> bool:
         """Whether all blocks have equal shapes."""
         return len({self.has_experts(number) for number in range(self.num_hidden_layers)}) == 1
+
+    @property
+    def idle_parameters(self) -> int:
+        """How many parameters a token does not use: those of experts that it is not sent to."""
+        blocks = sum(self.has_experts(number) for number in range(self.num_hidden_layers))
+        return blocks * (self.num_experts - self.num_experts_per_tok) * 3 * self.hidden_size * self.expert_features
 
     @property
     def expert_features(self) -> int:
@@ -82,6 +87,52 @@ class Qwen3MoeConfig(Qwen3Config):
         return {"num_key_value_heads": 4, **experts}
 
 
+@torch.library.custom_op("massivetext::grouped_linear", mutates_args=())
+def grouped_linear(rows: Tensor, counts: Tensor, matrices: list[Tensor]) -> Tensor:
+    """Return rows (R, inputs) times a matrix (outputs, inputs) each, (R, outputs).
+
+    counts: (E,) how many rows, one after the other, belong to each matrix. An operation of its own, so that compiled
+    code does not depend on the counts; torch's grouped product knows bfloat16 only there.
+    """
+    outputs, first = rows.new_empty(len(rows), matrices[0].shape[0]), 0
+    for count, matrix in zip(counts.tolist(), matrices, strict=True):
+        if count:
+            torch.mm(rows[first : first + count], matrix.t(), out=outputs[first : first + count])
+        first += count
+    return outputs
+
+
+@torch.library.custom_op("massivetext::grouped_linear_weights", mutates_args=())
+def grouped_linear_weights(gradient: Tensor, rows: Tensor, counts: Tensor) -> list[Tensor]:
+    """Return the gradients of the matrices of `grouped_linear`, (outputs, inputs) each, zero where no row used one."""
+    sizes = counts.tolist()
+    pairs = zip(torch.split(gradient, sizes), torch.split(rows, sizes), strict=True)
+    return [given.t() @ read for given, read in pairs]
+
+
+@grouped_linear.register_fake
+def _(rows: Tensor, counts: Tensor, matrices: list[Tensor]) -> Tensor:
+    return rows.new_empty(len(rows), matrices[0].shape[0])
+
+
+@grouped_linear_weights.register_fake
+def _(gradient: Tensor, rows: Tensor, counts: Tensor) -> list[Tensor]:
+    return [rows.new_empty(gradient.shape[1], rows.shape[1]) for _ in range(len(counts))]
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, list[Tensor]], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:2], *inputs[2])
+
+
+def _grouped_linear_backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, list[Tensor]]:
+    rows, counts, *matrices = ctx.saved_tensors
+    read = grouped_linear(gradient, counts, [matrix.t() for matrix in matrices])
+    return read, None, grouped_linear_weights(gradient, rows, counts)
+
+
+grouped_linear.register_autograd(_grouped_linear_backward, setup_context=_keep)
+
+
 class Experts(nn.Module):
     """A router and experts: each token gets the weighted sum of what its K best experts give (arXiv:2101.03961)."""
 
@@ -90,6 +141,7 @@ class Experts(nn.Module):
         sizes = (config.hidden_size, config.expert_features, config.act_function, False)
         self.gate = nn.Linear(config.hidden_size, config.num_experts, bias=False)
         self.experts = nn.ModuleList(GatedFeedForward(*sizes) for _ in range(config.num_experts))
+        self.act = config.act_function
         self.used, self.normed = config.num_experts_per_tok, config.norm_topk_prob
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -104,28 +156,21 @@ class Experts(nn.Module):
         order = chosen.flatten().argsort(stable=True)
         copies = tokens[:, None].expand(-1, self.used, -1).flatten(0, 1)[order]  # (N * K, D)
         counts = (chosen.flatten()[:, None] == torch.arange(len(self.experts), device=chosen.device)).sum(0)
-        given = self._together(copies, counts) if torch.compiler.is_compiling() else self._one_by_one(copies, counts)
+        given = self.ask(copies, counts)
         mixed = given[order.argsort()].view(*chosen.shape, -1) * weights.to(given.dtype)[..., None]
         return mixed.sum(1).view(hidden.shape)
 
-    def _one_by_one(self, copies: Tensor, counts: Tensor) -> Tensor:
-        """Return what experts give, (N * K, D); counts (E,): rows of each expert, one expert's after the other's.
+    def ask(self, copies: Tensor, counts: Tensor) -> Tensor:
+        """Return what experts give for rows (N * K, D); counts (E,): how many each gets, one expert after the other."""
+        device, dtype = copies.device.type, copies.dtype
+        if torch.is_autocast_enabled(device):  # it does not know this operation
+            dtype = torch.get_autocast_dtype(device)
 
-        An expert without rows is asked too where gradients are wanted: its gradient is zero, not missing.
-        """
-        parts = zip(self.experts, torch.split(copies, counts.tolist()), strict=True)
-        return torch.cat([expert(part) for expert, part in parts if len(part) or torch.is_grad_enabled()])
+        def linear(rows: Tensor, name: str) -> Tensor:
+            matrices = [cast(nn.Linear, getattr(expert, name)).weight.to(dtype) for expert in self.experts]
+            return grouped_linear(rows.to(dtype), counts, matrices)
 
-    def _together(self, copies: Tensor, counts: Tensor) -> Tensor:
-        """Return what `_one_by_one` gives, by shapes that do not depend on the counts, for compiled code."""
-        ends = counts.cumsum(0).to(torch.int32)
-        gate, up, down = (
-            torch.stack([cast(nn.Linear, getattr(expert, name)).weight for expert in self.experts]).transpose(1, 2)
-            for name in ("gate_proj", "up_proj", "down_proj")
-        )
-        act = cast(GatedFeedForward, self.experts[0]).act
-        inner = act(functional.grouped_mm(copies, gate, offs=ends)) * functional.grouped_mm(copies, up, offs=ends)
-        return functional.grouped_mm(inner, down, offs=ends)
+        return linear(self.act(linear(copies, "gate_proj")) * linear(copies, "up_proj"), "down_proj")
 
 
 class Qwen3MoeBlock(LlamaBlock):
