@@ -1,4 +1,4 @@
-"""Encoder-decoders: the way through a body that reads one text and writes another, and what every model on one has.
+"""Encoder-decoders: the way through a body that reads one text and writes another, and the language model on it.
 
 Legend: B rows, S source tokens, T target tokens, D features, V vocabulary, H heads. A family (families/t5.py,
 families/bart.py) gives the two stacks.

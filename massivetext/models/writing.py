@@ -1,4 +1,6 @@
-"""Writing with an encoder-decoder: the source is read once, then the decoding engine drives the decoder.
+"""What an encoder-decoder does beside its forward pass, above all writing.
+
+The source is read once, then the decoding engine drives the decoder.
 
 Legend: B rows, T tokens, D features, V vocabulary.
 """
