@@ -31,10 +31,10 @@ from inputs import add_data_option, chinese_texts, english_texts, real_texts
 from machine import describe_machine
 
 from massivetext.corpus.building import build_corpus
-from massivetext.corpus.rows import replaced
-from massivetext.corpus.steps import Decide, Edit, Measure, Step
+from massivetext.corpus.steps import Decide, Edit, Edited, Measure, Step
 from massivetext.corpus.steps.table import make_steps
 from massivetext.storage import write_json
+from massivetext.text.arrays import replaced
 from massivetext.text.minhash import signatures
 from massivetext.text.words import hash_words
 
@@ -80,7 +80,8 @@ def as_batches(texts: list[str], size: int) -> list[pa.RecordBatch]:
 def take(step: Step, batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the batch after one step; a decision is taken, and nothing removed, so that all steps see all text."""
     if isinstance(step, Edit):
-        return batch.set_column(batch.schema.get_field_index("text"), "text", step.edit(batch))
+        found = step.edit(batch)
+        return replaced(batch, "text", found.texts if isinstance(found, Edited) else found)
     if isinstance(step, Measure):
         for name, values in step.measure(batch).items():
             batch = replaced(batch, name, values)

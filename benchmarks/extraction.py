@@ -27,8 +27,8 @@ from typing import Any
 import xxhash
 from inputs import add_data_option, chinese_texts, required
 
-from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.html_file import declared_encoding
+from massivetext.corpus.readers.text import decode_file
 from massivetext.corpus.steps.main_text import main_text
 from massivetext.storage import write_json
 

@@ -24,8 +24,7 @@ import torch
 from inputs import peer
 
 import massivetext as mt
-from massivetext.models.architectures import ARCHITECTURES
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.families.table import CLASSES
 from massivetext.storage import write_json
 from massivetext.training.machine import cpu_type, usable_threads
 
@@ -51,9 +50,9 @@ BART = {
     "pad_token_id": 1,
 }  # fmt: skip
 FAMILIES = {
-    **dict.fromkeys(sorted(set(CAUSAL_FAMILIES) - {"palm"}), "AutoModelForCausalLM"),
-    **dict.fromkeys(ARCHITECTURES["masked-lm"], "AutoModelForMaskedLM"),
-    **dict.fromkeys(ARCHITECTURES["seq2seq-lm"], "AutoModelForSeq2SeqLM"),
+    **dict.fromkeys(sorted(set(CLASSES["causal-lm"]) - {"palm"}), "AutoModelForCausalLM"),
+    **dict.fromkeys(CLASSES["masked-lm"], "AutoModelForMaskedLM"),
+    **dict.fromkeys(CLASSES["seq2seq-lm"], "AutoModelForSeq2SeqLM"),
 }
 PROGRAMS = ("massivetext", "transformers")
 
@@ -61,7 +60,7 @@ PROGRAMS = ("massivetext", "transformers")
 def sizes(family):
     """Return the fields of a family's configuration."""
     if FAMILIES[family] == "AutoModelForCausalLM":
-        known = CAUSAL_FAMILIES[family].config_class.model_fields
+        known = CLASSES["causal-lm"][family].config_class.model_fields
         values = {**DECODER, **GROUPED, **OWN.get(family, {})}
         return {name: value for name, value in values.items() if name in known}
     if FAMILIES[family] == "AutoModelForMaskedLM":

@@ -8,37 +8,43 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+MORE_STEPS = {
+    "perplexity": "massivetext.tokens.perplexity:Perplexity",
+    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
+}
+"""Corpus steps whose classes are in rooms above corpus/, by their names in a recipe."""
+
 PUBLIC_NAMES = {
     "AddedToken": "massivetext.tokens.special",
-    "ArceeForQuestionAnswering": "massivetext.models.heads.decoder_families",
-    "ArceeForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "ArceeForTokenClassification": "massivetext.models.heads.decoder_families",
-    "ArceeModel": "massivetext.models.heads.decoder_families",
+    "ArceeForQuestionAnswering": "massivetext.models.families.classes",
+    "ArceeForSequenceClassification": "massivetext.models.families.classes",
+    "ArceeForTokenClassification": "massivetext.models.families.classes",
+    "ArceeModel": "massivetext.models.families.classes",
     "AutoConfig": "massivetext.models.auto",
-    "AutoModel": "massivetext.models.auto_heads",
+    "AutoModel": "massivetext.models.auto",
     "AutoModelForCausalLM": "massivetext.models.auto",
-    "AutoModelForMaskedLM": "massivetext.models.auto_heads",
-    "AutoModelForMultipleChoice": "massivetext.models.auto_heads",
-    "AutoModelForQuestionAnswering": "massivetext.models.auto_heads",
-    "AutoModelForSeq2SeqLM": "massivetext.models.auto_heads",
-    "AutoModelForSequenceClassification": "massivetext.models.auto_heads",
-    "AutoModelForTokenClassification": "massivetext.models.auto_heads",
+    "AutoModelForMaskedLM": "massivetext.models.auto",
+    "AutoModelForMultipleChoice": "massivetext.models.auto",
+    "AutoModelForQuestionAnswering": "massivetext.models.auto",
+    "AutoModelForSeq2SeqLM": "massivetext.models.auto",
+    "AutoModelForSequenceClassification": "massivetext.models.auto",
+    "AutoModelForTokenClassification": "massivetext.models.auto",
     "AutoTokenizer": "massivetext.tokens.tokenizer",
     "BartConfig": "massivetext.models.families.bart",
-    "BartForConditionalGeneration": "massivetext.models.families.bart",
-    "BartForQuestionAnswering": "massivetext.models.heads.sequence_heads",
-    "BartForSequenceClassification": "massivetext.models.heads.sequence_heads",
-    "BartModel": "massivetext.models.heads.sequence_models",
+    "BartForConditionalGeneration": "massivetext.models.families.classes",
+    "BartForQuestionAnswering": "massivetext.models.families.classes",
+    "BartForSequenceClassification": "massivetext.models.families.classes",
+    "BartModel": "massivetext.models.families.classes",
     "BartTokenizer": "massivetext.tokens.classes",
     "BartTokenizerFast": "massivetext.tokens.classes",
     "BatchEncoding": "massivetext.tokens.encodings",
     "BertConfig": "massivetext.models.families.bert",
-    "BertForMaskedLM": "massivetext.models.families.bert",
-    "BertForMultipleChoice": "massivetext.models.families.bert",
-    "BertForQuestionAnswering": "massivetext.models.families.bert",
-    "BertForSequenceClassification": "massivetext.models.families.bert",
-    "BertForTokenClassification": "massivetext.models.families.bert",
-    "BertModel": "massivetext.models.families.bert",
+    "BertForMaskedLM": "massivetext.models.families.classes",
+    "BertForMultipleChoice": "massivetext.models.families.classes",
+    "BertForQuestionAnswering": "massivetext.models.families.classes",
+    "BertForSequenceClassification": "massivetext.models.families.classes",
+    "BertForTokenClassification": "massivetext.models.families.classes",
+    "BertModel": "massivetext.models.families.classes",
     "BertTokenizer": "massivetext.tokens.classes",
     "BertTokenizerFast": "massivetext.tokens.classes",
     "DataCollatorForLanguageModeling": "massivetext.training.collators",
@@ -46,110 +52,110 @@ PUBLIC_NAMES = {
     "DataCollatorForTokenClassification": "massivetext.training.collators",
     "DataCollatorWithPadding": "massivetext.training.collators",
     "DistilBertConfig": "massivetext.models.families.distilbert",
-    "DistilBertForMaskedLM": "massivetext.models.families.distilbert",
-    "DistilBertForMultipleChoice": "massivetext.models.families.distilbert",
-    "DistilBertForQuestionAnswering": "massivetext.models.families.distilbert",
-    "DistilBertForSequenceClassification": "massivetext.models.families.distilbert",
-    "DistilBertForTokenClassification": "massivetext.models.families.distilbert",
-    "DistilBertModel": "massivetext.models.families.distilbert",
+    "DistilBertForMaskedLM": "massivetext.models.families.classes",
+    "DistilBertForMultipleChoice": "massivetext.models.families.classes",
+    "DistilBertForQuestionAnswering": "massivetext.models.families.classes",
+    "DistilBertForSequenceClassification": "massivetext.models.families.classes",
+    "DistilBertForTokenClassification": "massivetext.models.families.classes",
+    "DistilBertModel": "massivetext.models.families.classes",
     "DistilBertTokenizer": "massivetext.tokens.classes",
     "DistilBertTokenizerFast": "massivetext.tokens.classes",
     "EvalPrediction": "massivetext.training.trainer",
     "GPT2Config": "massivetext.models.families.gpt2",
-    "GPT2ForQuestionAnswering": "massivetext.models.heads.decoder_families",
-    "GPT2ForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "GPT2ForTokenClassification": "massivetext.models.heads.decoder_families",
-    "GPT2LMHeadModel": "massivetext.models.families.gpt2",
-    "GPT2Model": "massivetext.models.heads.decoder_families",
+    "GPT2ForQuestionAnswering": "massivetext.models.families.classes",
+    "GPT2ForSequenceClassification": "massivetext.models.families.classes",
+    "GPT2ForTokenClassification": "massivetext.models.families.classes",
+    "GPT2LMHeadModel": "massivetext.models.families.classes",
+    "GPT2Model": "massivetext.models.families.classes",
     "GPT2Tokenizer": "massivetext.tokens.classes",
     "GPT2TokenizerFast": "massivetext.tokens.classes",
     "GPTNeoXConfig": "massivetext.models.families.gpt_neox",
-    "GPTNeoXForCausalLM": "massivetext.models.families.gpt_neox",
-    "GPTNeoXForQuestionAnswering": "massivetext.models.heads.decoder_families",
-    "GPTNeoXForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "GPTNeoXForTokenClassification": "massivetext.models.heads.decoder_families",
-    "GPTNeoXModel": "massivetext.models.heads.decoder_families",
+    "GPTNeoXForCausalLM": "massivetext.models.families.classes",
+    "GPTNeoXForQuestionAnswering": "massivetext.models.families.classes",
+    "GPTNeoXForSequenceClassification": "massivetext.models.families.classes",
+    "GPTNeoXForTokenClassification": "massivetext.models.families.classes",
+    "GPTNeoXModel": "massivetext.models.families.classes",
     "GPTNeoXTokenizerFast": "massivetext.tokens.classes",
     "GenerationConfig": "massivetext.generation.config",
     "LlamaConfig": "massivetext.models.families.llama",
-    "LlamaForCausalLM": "massivetext.models.families.llama",
-    "LlamaForQuestionAnswering": "massivetext.models.heads.decoder_families",
-    "LlamaForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "LlamaForTokenClassification": "massivetext.models.heads.decoder_families",
-    "LlamaModel": "massivetext.models.heads.decoder_families",
+    "LlamaForCausalLM": "massivetext.models.families.classes",
+    "LlamaForQuestionAnswering": "massivetext.models.families.classes",
+    "LlamaForSequenceClassification": "massivetext.models.families.classes",
+    "LlamaForTokenClassification": "massivetext.models.families.classes",
+    "LlamaModel": "massivetext.models.families.classes",
     "LlamaTokenizer": "massivetext.tokens.classes",
     "LlamaTokenizerFast": "massivetext.tokens.classes",
     "MT5Config": "massivetext.models.families.t5",
-    "MT5ForConditionalGeneration": "massivetext.models.families.t5",
-    "MT5ForQuestionAnswering": "massivetext.models.heads.sequence_heads",
-    "MT5ForSequenceClassification": "massivetext.models.heads.sequence_heads",
-    "MT5ForTokenClassification": "massivetext.models.heads.sequence_heads",
-    "MT5Model": "massivetext.models.heads.sequence_models",
+    "MT5ForConditionalGeneration": "massivetext.models.families.classes",
+    "MT5ForQuestionAnswering": "massivetext.models.families.classes",
+    "MT5ForSequenceClassification": "massivetext.models.families.classes",
+    "MT5ForTokenClassification": "massivetext.models.families.classes",
+    "MT5Model": "massivetext.models.families.classes",
     "MarianConfig": "massivetext.models.families.marian",
-    "MarianMTModel": "massivetext.models.families.marian",
-    "MarianModel": "massivetext.models.heads.sequence_models",
+    "MarianMTModel": "massivetext.models.families.classes",
+    "MarianModel": "massivetext.models.families.classes",
     "MarianTokenizer": "massivetext.tokens.classes",
     "MistralConfig": "massivetext.models.families.mistral",
-    "MistralForCausalLM": "massivetext.models.families.mistral",
-    "MistralForQuestionAnswering": "massivetext.models.heads.decoder_families",
-    "MistralForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "MistralForTokenClassification": "massivetext.models.heads.decoder_families",
-    "MistralModel": "massivetext.models.heads.decoder_families",
-    "NanoChatModel": "massivetext.models.heads.decoder_families",
+    "MistralForCausalLM": "massivetext.models.families.classes",
+    "MistralForQuestionAnswering": "massivetext.models.families.classes",
+    "MistralForSequenceClassification": "massivetext.models.families.classes",
+    "MistralForTokenClassification": "massivetext.models.families.classes",
+    "MistralModel": "massivetext.models.families.classes",
+    "NanoChatModel": "massivetext.models.families.classes",
     "OPTConfig": "massivetext.models.families.opt",
-    "OPTForCausalLM": "massivetext.models.families.opt",
-    "OPTForQuestionAnswering": "massivetext.models.heads.decoder_families",
-    "OPTForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "OPTModel": "massivetext.models.heads.decoder_families",
+    "OPTForCausalLM": "massivetext.models.families.classes",
+    "OPTForQuestionAnswering": "massivetext.models.families.classes",
+    "OPTForSequenceClassification": "massivetext.models.families.classes",
+    "OPTModel": "massivetext.models.families.classes",
     "OpenAIGPTConfig": "massivetext.models.families.openai_gpt",
-    "OpenAIGPTForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "OpenAIGPTLMHeadModel": "massivetext.models.families.openai_gpt",
-    "OpenAIGPTModel": "massivetext.models.heads.decoder_families",
+    "OpenAIGPTForSequenceClassification": "massivetext.models.families.classes",
+    "OpenAIGPTLMHeadModel": "massivetext.models.families.classes",
+    "OpenAIGPTModel": "massivetext.models.families.classes",
     "PaLMConfig": "massivetext.models.families.palm",
-    "PaLMForCausalLM": "massivetext.models.families.palm",
-    "PaLMModel": "massivetext.models.heads.decoder_families",
+    "PaLMForCausalLM": "massivetext.models.families.classes",
+    "PaLMModel": "massivetext.models.families.classes",
     "PreTrainedTokenizer": "massivetext.tokens.classes",
     "PreTrainedTokenizerFast": "massivetext.tokens.classes",
     "Qwen2Config": "massivetext.models.families.qwen2",
-    "Qwen2ForCausalLM": "massivetext.models.families.qwen2",
-    "Qwen2ForQuestionAnswering": "massivetext.models.heads.decoder_families",
-    "Qwen2ForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "Qwen2ForTokenClassification": "massivetext.models.heads.decoder_families",
-    "Qwen2Model": "massivetext.models.heads.decoder_families",
+    "Qwen2ForCausalLM": "massivetext.models.families.classes",
+    "Qwen2ForQuestionAnswering": "massivetext.models.families.classes",
+    "Qwen2ForSequenceClassification": "massivetext.models.families.classes",
+    "Qwen2ForTokenClassification": "massivetext.models.families.classes",
+    "Qwen2Model": "massivetext.models.families.classes",
     "Qwen2Tokenizer": "massivetext.tokens.classes",
     "Qwen2TokenizerFast": "massivetext.tokens.classes",
     "Qwen3Config": "massivetext.models.families.qwen3",
-    "Qwen3ForCausalLM": "massivetext.models.families.qwen3",
-    "Qwen3ForQuestionAnswering": "massivetext.models.heads.decoder_families",
-    "Qwen3ForSequenceClassification": "massivetext.models.heads.decoder_families",
-    "Qwen3ForTokenClassification": "massivetext.models.heads.decoder_families",
-    "Qwen3Model": "massivetext.models.heads.decoder_families",
+    "Qwen3ForCausalLM": "massivetext.models.families.classes",
+    "Qwen3ForQuestionAnswering": "massivetext.models.families.classes",
+    "Qwen3ForSequenceClassification": "massivetext.models.families.classes",
+    "Qwen3ForTokenClassification": "massivetext.models.families.classes",
+    "Qwen3Model": "massivetext.models.families.classes",
     "RobertaConfig": "massivetext.models.families.roberta",
-    "RobertaForMaskedLM": "massivetext.models.families.roberta",
-    "RobertaForMultipleChoice": "massivetext.models.families.roberta",
-    "RobertaForQuestionAnswering": "massivetext.models.families.roberta",
-    "RobertaForSequenceClassification": "massivetext.models.families.roberta",
-    "RobertaForTokenClassification": "massivetext.models.families.roberta",
-    "RobertaModel": "massivetext.models.families.roberta",
+    "RobertaForMaskedLM": "massivetext.models.families.classes",
+    "RobertaForMultipleChoice": "massivetext.models.families.classes",
+    "RobertaForQuestionAnswering": "massivetext.models.families.classes",
+    "RobertaForSequenceClassification": "massivetext.models.families.classes",
+    "RobertaForTokenClassification": "massivetext.models.families.classes",
+    "RobertaModel": "massivetext.models.families.classes",
     "RobertaTokenizer": "massivetext.tokens.classes",
     "RobertaTokenizerFast": "massivetext.tokens.classes",
     "T5Config": "massivetext.models.families.t5",
-    "T5ForConditionalGeneration": "massivetext.models.families.t5",
-    "T5ForQuestionAnswering": "massivetext.models.heads.sequence_heads",
-    "T5ForSequenceClassification": "massivetext.models.heads.sequence_heads",
-    "T5ForTokenClassification": "massivetext.models.heads.sequence_heads",
-    "T5Model": "massivetext.models.heads.sequence_models",
+    "T5ForConditionalGeneration": "massivetext.models.families.classes",
+    "T5ForQuestionAnswering": "massivetext.models.families.classes",
+    "T5ForSequenceClassification": "massivetext.models.families.classes",
+    "T5ForTokenClassification": "massivetext.models.families.classes",
+    "T5Model": "massivetext.models.families.classes",
     "T5Tokenizer": "massivetext.tokens.classes",
     "T5TokenizerFast": "massivetext.tokens.classes",
     "Trainer": "massivetext.training.trainer",
     "TrainingArguments": "massivetext.training.arguments",
     "XLMRobertaConfig": "massivetext.models.families.roberta",
-    "XLMRobertaForMaskedLM": "massivetext.models.families.roberta",
-    "XLMRobertaForMultipleChoice": "massivetext.models.families.roberta",
-    "XLMRobertaForQuestionAnswering": "massivetext.models.families.roberta",
-    "XLMRobertaForSequenceClassification": "massivetext.models.families.roberta",
-    "XLMRobertaForTokenClassification": "massivetext.models.families.roberta",
-    "XLMRobertaModel": "massivetext.models.families.roberta",
+    "XLMRobertaForMaskedLM": "massivetext.models.families.classes",
+    "XLMRobertaForMultipleChoice": "massivetext.models.families.classes",
+    "XLMRobertaForQuestionAnswering": "massivetext.models.families.classes",
+    "XLMRobertaForSequenceClassification": "massivetext.models.families.classes",
+    "XLMRobertaForTokenClassification": "massivetext.models.families.classes",
+    "XLMRobertaModel": "massivetext.models.families.classes",
     "XLMRobertaTokenizer": "massivetext.tokens.classes",
     "XLMRobertaTokenizerFast": "massivetext.tokens.classes",
     "attention_maps": "massivetext.explaining.maps",
@@ -182,135 +188,121 @@ if TYPE_CHECKING:
     from massivetext.explaining.maps import attention_maps as attention_maps
     from massivetext.generation.config import GenerationConfig as GenerationConfig
     from massivetext.models.auto import AutoConfig as AutoConfig
+    from massivetext.models.auto import AutoModel as AutoModel
     from massivetext.models.auto import AutoModelForCausalLM as AutoModelForCausalLM
-    from massivetext.models.auto_heads import AutoModel as AutoModel
-    from massivetext.models.auto_heads import AutoModelForMaskedLM as AutoModelForMaskedLM
-    from massivetext.models.auto_heads import AutoModelForMultipleChoice as AutoModelForMultipleChoice
-    from massivetext.models.auto_heads import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
-    from massivetext.models.auto_heads import AutoModelForSeq2SeqLM as AutoModelForSeq2SeqLM
-    from massivetext.models.auto_heads import AutoModelForSequenceClassification as AutoModelForSequenceClassification
-    from massivetext.models.auto_heads import AutoModelForTokenClassification as AutoModelForTokenClassification
+    from massivetext.models.auto import AutoModelForMaskedLM as AutoModelForMaskedLM
+    from massivetext.models.auto import AutoModelForMultipleChoice as AutoModelForMultipleChoice
+    from massivetext.models.auto import AutoModelForQuestionAnswering as AutoModelForQuestionAnswering
+    from massivetext.models.auto import AutoModelForSeq2SeqLM as AutoModelForSeq2SeqLM
+    from massivetext.models.auto import AutoModelForSequenceClassification as AutoModelForSequenceClassification
+    from massivetext.models.auto import AutoModelForTokenClassification as AutoModelForTokenClassification
     from massivetext.models.families.bart import BartConfig as BartConfig
-    from massivetext.models.families.bart import BartForConditionalGeneration as BartForConditionalGeneration
     from massivetext.models.families.bert import BertConfig as BertConfig
-    from massivetext.models.families.bert import BertForMaskedLM as BertForMaskedLM
-    from massivetext.models.families.bert import BertForMultipleChoice as BertForMultipleChoice
-    from massivetext.models.families.bert import BertForQuestionAnswering as BertForQuestionAnswering
-    from massivetext.models.families.bert import BertForSequenceClassification as BertForSequenceClassification
-    from massivetext.models.families.bert import BertForTokenClassification as BertForTokenClassification
-    from massivetext.models.families.bert import BertModel as BertModel
-    from massivetext.models.families.distilbert import DistilBertConfig as DistilBertConfig
-    from massivetext.models.families.distilbert import DistilBertForMaskedLM as DistilBertForMaskedLM
-    from massivetext.models.families.distilbert import DistilBertForMultipleChoice as DistilBertForMultipleChoice
-    from massivetext.models.families.distilbert import DistilBertForQuestionAnswering as DistilBertForQuestionAnswering
-    from massivetext.models.families.distilbert import (
+    from massivetext.models.families.classes import ArceeForQuestionAnswering as ArceeForQuestionAnswering
+    from massivetext.models.families.classes import ArceeForSequenceClassification as ArceeForSequenceClassification
+    from massivetext.models.families.classes import ArceeForTokenClassification as ArceeForTokenClassification
+    from massivetext.models.families.classes import ArceeModel as ArceeModel
+    from massivetext.models.families.classes import BartForConditionalGeneration as BartForConditionalGeneration
+    from massivetext.models.families.classes import BartForQuestionAnswering as BartForQuestionAnswering
+    from massivetext.models.families.classes import BartForSequenceClassification as BartForSequenceClassification
+    from massivetext.models.families.classes import BartModel as BartModel
+    from massivetext.models.families.classes import BertForMaskedLM as BertForMaskedLM
+    from massivetext.models.families.classes import BertForMultipleChoice as BertForMultipleChoice
+    from massivetext.models.families.classes import BertForQuestionAnswering as BertForQuestionAnswering
+    from massivetext.models.families.classes import BertForSequenceClassification as BertForSequenceClassification
+    from massivetext.models.families.classes import BertForTokenClassification as BertForTokenClassification
+    from massivetext.models.families.classes import BertModel as BertModel
+    from massivetext.models.families.classes import DistilBertForMaskedLM as DistilBertForMaskedLM
+    from massivetext.models.families.classes import DistilBertForMultipleChoice as DistilBertForMultipleChoice
+    from massivetext.models.families.classes import DistilBertForQuestionAnswering as DistilBertForQuestionAnswering
+    from massivetext.models.families.classes import (
         DistilBertForSequenceClassification as DistilBertForSequenceClassification,
     )
-    from massivetext.models.families.distilbert import (
-        DistilBertForTokenClassification as DistilBertForTokenClassification,
-    )
-    from massivetext.models.families.distilbert import DistilBertModel as DistilBertModel
-    from massivetext.models.families.gpt2 import GPT2Config as GPT2Config
-    from massivetext.models.families.gpt2 import GPT2LMHeadModel as GPT2LMHeadModel
-    from massivetext.models.families.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
-    from massivetext.models.families.gpt_neox import GPTNeoXForCausalLM as GPTNeoXForCausalLM
-    from massivetext.models.families.llama import LlamaConfig as LlamaConfig
-    from massivetext.models.families.llama import LlamaForCausalLM as LlamaForCausalLM
-    from massivetext.models.families.marian import MarianConfig as MarianConfig
-    from massivetext.models.families.marian import MarianMTModel as MarianMTModel
-    from massivetext.models.families.mistral import MistralConfig as MistralConfig
-    from massivetext.models.families.mistral import MistralForCausalLM as MistralForCausalLM
-    from massivetext.models.families.openai_gpt import OpenAIGPTConfig as OpenAIGPTConfig
-    from massivetext.models.families.openai_gpt import OpenAIGPTLMHeadModel as OpenAIGPTLMHeadModel
-    from massivetext.models.families.opt import OPTConfig as OPTConfig
-    from massivetext.models.families.opt import OPTForCausalLM as OPTForCausalLM
-    from massivetext.models.families.palm import PaLMConfig as PaLMConfig
-    from massivetext.models.families.palm import PaLMForCausalLM as PaLMForCausalLM
-    from massivetext.models.families.qwen2 import Qwen2Config as Qwen2Config
-    from massivetext.models.families.qwen2 import Qwen2ForCausalLM as Qwen2ForCausalLM
-    from massivetext.models.families.qwen3 import Qwen3Config as Qwen3Config
-    from massivetext.models.families.qwen3 import Qwen3ForCausalLM as Qwen3ForCausalLM
-    from massivetext.models.families.roberta import RobertaConfig as RobertaConfig
-    from massivetext.models.families.roberta import RobertaForMaskedLM as RobertaForMaskedLM
-    from massivetext.models.families.roberta import RobertaForMultipleChoice as RobertaForMultipleChoice
-    from massivetext.models.families.roberta import RobertaForQuestionAnswering as RobertaForQuestionAnswering
-    from massivetext.models.families.roberta import RobertaForSequenceClassification as RobertaForSequenceClassification
-    from massivetext.models.families.roberta import RobertaForTokenClassification as RobertaForTokenClassification
-    from massivetext.models.families.roberta import RobertaModel as RobertaModel
-    from massivetext.models.families.roberta import XLMRobertaConfig as XLMRobertaConfig
-    from massivetext.models.families.roberta import XLMRobertaForMaskedLM as XLMRobertaForMaskedLM
-    from massivetext.models.families.roberta import XLMRobertaForMultipleChoice as XLMRobertaForMultipleChoice
-    from massivetext.models.families.roberta import XLMRobertaForQuestionAnswering as XLMRobertaForQuestionAnswering
-    from massivetext.models.families.roberta import (
-        XLMRobertaForSequenceClassification as XLMRobertaForSequenceClassification,
-    )
-    from massivetext.models.families.roberta import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
-    from massivetext.models.families.roberta import XLMRobertaModel as XLMRobertaModel
-    from massivetext.models.families.t5 import MT5Config as MT5Config
-    from massivetext.models.families.t5 import MT5ForConditionalGeneration as MT5ForConditionalGeneration
-    from massivetext.models.families.t5 import T5Config as T5Config
-    from massivetext.models.families.t5 import T5ForConditionalGeneration as T5ForConditionalGeneration
-    from massivetext.models.heads.decoder_families import ArceeForQuestionAnswering as ArceeForQuestionAnswering
-    from massivetext.models.heads.decoder_families import (
-        ArceeForSequenceClassification as ArceeForSequenceClassification,
-    )
-    from massivetext.models.heads.decoder_families import ArceeForTokenClassification as ArceeForTokenClassification
-    from massivetext.models.heads.decoder_families import ArceeModel as ArceeModel
-    from massivetext.models.heads.decoder_families import GPT2ForQuestionAnswering as GPT2ForQuestionAnswering
-    from massivetext.models.heads.decoder_families import GPT2ForSequenceClassification as GPT2ForSequenceClassification
-    from massivetext.models.heads.decoder_families import GPT2ForTokenClassification as GPT2ForTokenClassification
-    from massivetext.models.heads.decoder_families import GPT2Model as GPT2Model
-    from massivetext.models.heads.decoder_families import GPTNeoXForQuestionAnswering as GPTNeoXForQuestionAnswering
-    from massivetext.models.heads.decoder_families import (
-        GPTNeoXForSequenceClassification as GPTNeoXForSequenceClassification,
-    )
-    from massivetext.models.heads.decoder_families import GPTNeoXForTokenClassification as GPTNeoXForTokenClassification
-    from massivetext.models.heads.decoder_families import GPTNeoXModel as GPTNeoXModel
-    from massivetext.models.heads.decoder_families import LlamaForQuestionAnswering as LlamaForQuestionAnswering
-    from massivetext.models.heads.decoder_families import (
-        LlamaForSequenceClassification as LlamaForSequenceClassification,
-    )
-    from massivetext.models.heads.decoder_families import LlamaForTokenClassification as LlamaForTokenClassification
-    from massivetext.models.heads.decoder_families import LlamaModel as LlamaModel
-    from massivetext.models.heads.decoder_families import MistralForQuestionAnswering as MistralForQuestionAnswering
-    from massivetext.models.heads.decoder_families import (
-        MistralForSequenceClassification as MistralForSequenceClassification,
-    )
-    from massivetext.models.heads.decoder_families import MistralForTokenClassification as MistralForTokenClassification
-    from massivetext.models.heads.decoder_families import MistralModel as MistralModel
-    from massivetext.models.heads.decoder_families import NanoChatModel as NanoChatModel
-    from massivetext.models.heads.decoder_families import (
+    from massivetext.models.families.classes import DistilBertForTokenClassification as DistilBertForTokenClassification
+    from massivetext.models.families.classes import DistilBertModel as DistilBertModel
+    from massivetext.models.families.classes import GPT2ForQuestionAnswering as GPT2ForQuestionAnswering
+    from massivetext.models.families.classes import GPT2ForSequenceClassification as GPT2ForSequenceClassification
+    from massivetext.models.families.classes import GPT2ForTokenClassification as GPT2ForTokenClassification
+    from massivetext.models.families.classes import GPT2LMHeadModel as GPT2LMHeadModel
+    from massivetext.models.families.classes import GPT2Model as GPT2Model
+    from massivetext.models.families.classes import GPTNeoXForCausalLM as GPTNeoXForCausalLM
+    from massivetext.models.families.classes import GPTNeoXForQuestionAnswering as GPTNeoXForQuestionAnswering
+    from massivetext.models.families.classes import GPTNeoXForSequenceClassification as GPTNeoXForSequenceClassification
+    from massivetext.models.families.classes import GPTNeoXForTokenClassification as GPTNeoXForTokenClassification
+    from massivetext.models.families.classes import GPTNeoXModel as GPTNeoXModel
+    from massivetext.models.families.classes import LlamaForCausalLM as LlamaForCausalLM
+    from massivetext.models.families.classes import LlamaForQuestionAnswering as LlamaForQuestionAnswering
+    from massivetext.models.families.classes import LlamaForSequenceClassification as LlamaForSequenceClassification
+    from massivetext.models.families.classes import LlamaForTokenClassification as LlamaForTokenClassification
+    from massivetext.models.families.classes import LlamaModel as LlamaModel
+    from massivetext.models.families.classes import MarianModel as MarianModel
+    from massivetext.models.families.classes import MarianMTModel as MarianMTModel
+    from massivetext.models.families.classes import MistralForCausalLM as MistralForCausalLM
+    from massivetext.models.families.classes import MistralForQuestionAnswering as MistralForQuestionAnswering
+    from massivetext.models.families.classes import MistralForSequenceClassification as MistralForSequenceClassification
+    from massivetext.models.families.classes import MistralForTokenClassification as MistralForTokenClassification
+    from massivetext.models.families.classes import MistralModel as MistralModel
+    from massivetext.models.families.classes import MT5ForConditionalGeneration as MT5ForConditionalGeneration
+    from massivetext.models.families.classes import MT5ForQuestionAnswering as MT5ForQuestionAnswering
+    from massivetext.models.families.classes import MT5ForSequenceClassification as MT5ForSequenceClassification
+    from massivetext.models.families.classes import MT5ForTokenClassification as MT5ForTokenClassification
+    from massivetext.models.families.classes import MT5Model as MT5Model
+    from massivetext.models.families.classes import NanoChatModel as NanoChatModel
+    from massivetext.models.families.classes import (
         OpenAIGPTForSequenceClassification as OpenAIGPTForSequenceClassification,
     )
-    from massivetext.models.heads.decoder_families import OpenAIGPTModel as OpenAIGPTModel
-    from massivetext.models.heads.decoder_families import OPTForQuestionAnswering as OPTForQuestionAnswering
-    from massivetext.models.heads.decoder_families import OPTForSequenceClassification as OPTForSequenceClassification
-    from massivetext.models.heads.decoder_families import OPTModel as OPTModel
-    from massivetext.models.heads.decoder_families import PaLMModel as PaLMModel
-    from massivetext.models.heads.decoder_families import Qwen2ForQuestionAnswering as Qwen2ForQuestionAnswering
-    from massivetext.models.heads.decoder_families import (
-        Qwen2ForSequenceClassification as Qwen2ForSequenceClassification,
+    from massivetext.models.families.classes import OpenAIGPTLMHeadModel as OpenAIGPTLMHeadModel
+    from massivetext.models.families.classes import OpenAIGPTModel as OpenAIGPTModel
+    from massivetext.models.families.classes import OPTForCausalLM as OPTForCausalLM
+    from massivetext.models.families.classes import OPTForQuestionAnswering as OPTForQuestionAnswering
+    from massivetext.models.families.classes import OPTForSequenceClassification as OPTForSequenceClassification
+    from massivetext.models.families.classes import OPTModel as OPTModel
+    from massivetext.models.families.classes import PaLMForCausalLM as PaLMForCausalLM
+    from massivetext.models.families.classes import PaLMModel as PaLMModel
+    from massivetext.models.families.classes import Qwen2ForCausalLM as Qwen2ForCausalLM
+    from massivetext.models.families.classes import Qwen2ForQuestionAnswering as Qwen2ForQuestionAnswering
+    from massivetext.models.families.classes import Qwen2ForSequenceClassification as Qwen2ForSequenceClassification
+    from massivetext.models.families.classes import Qwen2ForTokenClassification as Qwen2ForTokenClassification
+    from massivetext.models.families.classes import Qwen2Model as Qwen2Model
+    from massivetext.models.families.classes import Qwen3ForCausalLM as Qwen3ForCausalLM
+    from massivetext.models.families.classes import Qwen3ForQuestionAnswering as Qwen3ForQuestionAnswering
+    from massivetext.models.families.classes import Qwen3ForSequenceClassification as Qwen3ForSequenceClassification
+    from massivetext.models.families.classes import Qwen3ForTokenClassification as Qwen3ForTokenClassification
+    from massivetext.models.families.classes import Qwen3Model as Qwen3Model
+    from massivetext.models.families.classes import RobertaForMaskedLM as RobertaForMaskedLM
+    from massivetext.models.families.classes import RobertaForMultipleChoice as RobertaForMultipleChoice
+    from massivetext.models.families.classes import RobertaForQuestionAnswering as RobertaForQuestionAnswering
+    from massivetext.models.families.classes import RobertaForSequenceClassification as RobertaForSequenceClassification
+    from massivetext.models.families.classes import RobertaForTokenClassification as RobertaForTokenClassification
+    from massivetext.models.families.classes import RobertaModel as RobertaModel
+    from massivetext.models.families.classes import T5ForConditionalGeneration as T5ForConditionalGeneration
+    from massivetext.models.families.classes import T5ForQuestionAnswering as T5ForQuestionAnswering
+    from massivetext.models.families.classes import T5ForSequenceClassification as T5ForSequenceClassification
+    from massivetext.models.families.classes import T5ForTokenClassification as T5ForTokenClassification
+    from massivetext.models.families.classes import T5Model as T5Model
+    from massivetext.models.families.classes import XLMRobertaForMaskedLM as XLMRobertaForMaskedLM
+    from massivetext.models.families.classes import XLMRobertaForMultipleChoice as XLMRobertaForMultipleChoice
+    from massivetext.models.families.classes import XLMRobertaForQuestionAnswering as XLMRobertaForQuestionAnswering
+    from massivetext.models.families.classes import (
+        XLMRobertaForSequenceClassification as XLMRobertaForSequenceClassification,
     )
-    from massivetext.models.heads.decoder_families import Qwen2ForTokenClassification as Qwen2ForTokenClassification
-    from massivetext.models.heads.decoder_families import Qwen2Model as Qwen2Model
-    from massivetext.models.heads.decoder_families import Qwen3ForQuestionAnswering as Qwen3ForQuestionAnswering
-    from massivetext.models.heads.decoder_families import (
-        Qwen3ForSequenceClassification as Qwen3ForSequenceClassification,
-    )
-    from massivetext.models.heads.decoder_families import Qwen3ForTokenClassification as Qwen3ForTokenClassification
-    from massivetext.models.heads.decoder_families import Qwen3Model as Qwen3Model
-    from massivetext.models.heads.sequence_heads import BartForQuestionAnswering as BartForQuestionAnswering
-    from massivetext.models.heads.sequence_heads import BartForSequenceClassification as BartForSequenceClassification
-    from massivetext.models.heads.sequence_heads import MT5ForQuestionAnswering as MT5ForQuestionAnswering
-    from massivetext.models.heads.sequence_heads import MT5ForSequenceClassification as MT5ForSequenceClassification
-    from massivetext.models.heads.sequence_heads import MT5ForTokenClassification as MT5ForTokenClassification
-    from massivetext.models.heads.sequence_heads import T5ForQuestionAnswering as T5ForQuestionAnswering
-    from massivetext.models.heads.sequence_heads import T5ForSequenceClassification as T5ForSequenceClassification
-    from massivetext.models.heads.sequence_heads import T5ForTokenClassification as T5ForTokenClassification
-    from massivetext.models.heads.sequence_models import BartModel as BartModel
-    from massivetext.models.heads.sequence_models import MarianModel as MarianModel
-    from massivetext.models.heads.sequence_models import MT5Model as MT5Model
-    from massivetext.models.heads.sequence_models import T5Model as T5Model
+    from massivetext.models.families.classes import XLMRobertaForTokenClassification as XLMRobertaForTokenClassification
+    from massivetext.models.families.classes import XLMRobertaModel as XLMRobertaModel
+    from massivetext.models.families.distilbert import DistilBertConfig as DistilBertConfig
+    from massivetext.models.families.gpt2 import GPT2Config as GPT2Config
+    from massivetext.models.families.gpt_neox import GPTNeoXConfig as GPTNeoXConfig
+    from massivetext.models.families.llama import LlamaConfig as LlamaConfig
+    from massivetext.models.families.marian import MarianConfig as MarianConfig
+    from massivetext.models.families.mistral import MistralConfig as MistralConfig
+    from massivetext.models.families.openai_gpt import OpenAIGPTConfig as OpenAIGPTConfig
+    from massivetext.models.families.opt import OPTConfig as OPTConfig
+    from massivetext.models.families.palm import PaLMConfig as PaLMConfig
+    from massivetext.models.families.qwen2 import Qwen2Config as Qwen2Config
+    from massivetext.models.families.qwen3 import Qwen3Config as Qwen3Config
+    from massivetext.models.families.roberta import RobertaConfig as RobertaConfig
+    from massivetext.models.families.roberta import XLMRobertaConfig as XLMRobertaConfig
+    from massivetext.models.families.t5 import MT5Config as MT5Config
+    from massivetext.models.families.t5 import T5Config as T5Config
     from massivetext.runs.execution import run as run
     from massivetext.tasks.pipelines import pipeline as pipeline
     from massivetext.tokens.classes import BartTokenizer as BartTokenizer

@@ -38,6 +38,7 @@ class Task:
     def __init__(self, title: str, total: float | None, unit: str, quiet: bool) -> None:
         self.title, self.total, self.unit, self.quiet = title, total, unit, quiet
         self.done = 0.0
+        self.documents = 0
         self.words = ""
         self.started_at = time.monotonic()
         self._bar = None
@@ -74,6 +75,12 @@ class Task:
             self.words = note
         if self._bar is not None:
             self._bar.update(self._bar_id, completed=self.done, rate=self.rate(), words=self.words)
+
+    def report(self, amount: float, documents: int) -> None:
+        """Count `amount` more units as done, and documents among them; from the first one on they are shown."""
+        self.documents += documents
+        note = tr("{count} documents", count=f"{self.documents:,}") if self.documents else None
+        self.advance(amount, note)
 
     def _print_lines(self) -> None:
         """Print the state now and then, whether or not the work has advanced."""

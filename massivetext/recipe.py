@@ -39,7 +39,7 @@ def _language(value: Any) -> Any:
 class CorpusRecipe(Settings):
     """A run, or its beginning: the corpus and the tokenizer need neither `model` nor `train`.
 
-    Sections without a word in the recipe keep their components' defaults.
+    Sections that the recipe leaves out keep their defaults.
     """
 
     format: Literal["massivetext-recipe/1"] = FORMAT
@@ -49,8 +49,8 @@ class CorpusRecipe(Settings):
     language: Annotated[Literal["en", "zh"], BeforeValidator(_language)] | None = None
     """Language of messages and report; unset: the locale's."""
     verify: bool = True
-    """Whether the digest of every token shard is compared before it is used, once in each call; false saves reading
-    the store once."""
+    """Compare the digest of every token shard before it is used, once per command; false saves reading the store
+    once."""
     engine: Literal["local"] = "local"
     """Where the corpus stage runs."""
     corpus: CorpusSettings

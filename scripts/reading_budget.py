@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib import import_module
 from pathlib import Path
+from textwrap import fill
 from types import FrameType
 from typing import Any
 
@@ -140,8 +141,9 @@ class Tracer:
             self.found.add(frame.f_code.co_filename)
 
     def add_classes(self, model: torch.nn.Module) -> None:
-        """Record the files of the classes of a model and its parts, also where they only inherit what runs."""
-        for part in model.modules():
+        """Record the files of the classes of a model's parts, also where they only inherit what runs."""
+        for part in model.children():
+            self.add_classes(part)
             file = sys.modules[type(part).__module__].__file__ or ""
             if file.startswith(str(PACKAGE)):
                 self.found.add(file)
@@ -296,9 +298,10 @@ def cells(count: Count) -> tuple[str, str, str]:
     return count.name, f"{len(count.files)} of {limit.files}", lines
 
 
-def listed(table: dict[str, str]) -> str:
-    """Return files and the reasons why they were left out, as Markdown."""
-    return "; ".join(f"`{file}` ({why})" for file, why in table.items())
+def listed(where: str, table: dict[str, str]) -> str:
+    """Return files and the reasons why they were left out, as an item of a Markdown list."""
+    files = "; ".join(f"`{file}` ({why})" for file, why in table.items())
+    return fill(f"- {where}: {files}.", 120, subsequent_indent="  ")
 
 
 def markdown(counts: Sequence[Count]) -> str:
@@ -313,7 +316,7 @@ def markdown(counts: Sequence[Count]) -> str:
     left_out = {"everywhere": LEFT_OUT, **{path.replace("_", " "): table for path, table in LEFT_OUT_OF.items()}}
     return "\n".join(
         [
-            f"Counted on {date.today().isoformat()} by `python scripts/reading_budget.py`: files of the package in "
+            f"Counted on {date.today().isoformat()} by `python scripts/reading_budget.py`: files of the package in",
             "which code runs, with all of their lines.",
             "",
             "| path | files, of at most | lines, of at most |",
@@ -322,7 +325,7 @@ def markdown(counts: Sequence[Count]) -> str:
             "",
             "Left out:",
             "",
-            *(f"- {where}: {listed(table)}." for where, table in left_out.items() if table),
+            *(listed(where, table) for where, table in left_out.items() if table),
         ]
     )
 

@@ -1,4 +1,8 @@
-"""Write the table of measured numbers in the README from benchmarks/results; `--check` only says if it is old."""
+"""Write the measured numbers into both READMEs and docs/benchmarks.md from benchmarks/results.
+
+The README gets eight rows, the Chinese one a sentence, docs/benchmarks.md the whole table. With `--check` nothing is
+written; the exit status says whether all are up to date.
+"""
 
 import json
 import sys
@@ -179,7 +183,12 @@ def pii_rows(found: dict[str, Any]) -> list[Row]:
     right = identity["valid_found"] == identity["generated"] and not identity["broken_found"]
     return [
         ("personal data, F1", text, "≥ 0.95", reached(min(values[name] for name in kinds) >= 0.95)),
-        ("telephone numbers, F1 (patterns completed on these texts)", f"{values['phone']:.3f}", "reported apart", ""),
+        (
+            "telephone numbers, F1 (patterns completed on these texts)",
+            f"{values['phone']:.3f}",
+            "reported separately",
+            "",
+        ),
         ("keys and tokens, F1 on generated ones", f"{keys:.3f}", "", ""),
         (
             "Chinese identity numbers, generated",
@@ -201,7 +210,7 @@ def language_rows(found: dict[str, Any]) -> list[Row]:
             "≥ 0.98",
             reached(min(english, chinese) >= 0.98),
         ),
-        ("Japanese taken for Chinese", f"{japanese} of {found['japanese']}", "none", reached(not japanese)),
+        ("Japanese text classified as Chinese", f"{japanese} of {found['japanese']}", "none", reached(not japanese)),
     ]
 
 
@@ -320,6 +329,69 @@ TABLES: dict[str, Callable[[dict[str, Any]], list[Row]]] = {
 }
 
 
+def highlights() -> list[tuple[str, str, str]]:
+    """Return the README's eight rows: what was measured, the number, and what to compare it with."""
+    found = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in TABLES}
+    quick = found["quickstart"]
+    own, xz, ngram = (main_table(quick).systems[name][""].value for name in (MODEL, "xz", "ngram"))
+    side = "below" if own < xz else "above"
+    peers, speed = found["corpus_peers"]["speed"], found["corpus_peers"]["speed"]["mb_per_second"]
+    code, large = found["tokenising"]["corpora"]["code"], found["large_corpus"]
+    llama = found["training"]["shapes"]["llama"]
+    trained = llama["tokens_per_second"]
+    decoded = next(part for part in found["generation"]["results"] if part["family"] == "llama" and part["batch"] == 1)
+    return [
+        (
+            "Quickstart, bits per byte on unseen text (lower is better)",
+            f"{own:.3f}",
+            f"{abs(1 - own / xz):.0%} {side} `xz -9e` ({xz:.3f}); the n-gram model reaches {ngram:.3f}",
+        ),
+        (
+            "Quickstart, raw text to model and report",
+            f"{quick['elapsed_seconds']:.0f} s",
+            f"two CPU cores, {quick['peak_memory_bytes'] / 1e9:.1f} GB of memory",
+        ),
+        (
+            "Gopher rules and MinHash on English text, one core",
+            f"{speed['massivetext']:.0f} MB/s",
+            f"{peers['ratio_to_defaults']:.0f}x datatrove's defaults, {peers['ratio_to_best_settings']:.0f}x its best "
+            "settings",
+        ),
+        (
+            "All filters and near-deduplication, `.jsonl.zst` to Parquet",
+            f"{found['corpus']['english_filters']['archive']['mb_per_core_second']:.1f} MB per core-second",
+            f"Chinese: {found['corpus']['chinese_filters_by_characters']['archive']['mb_per_core_second']:.1f}",
+        ),
+        (
+            "Deduplicating a generated corpus",
+            f"{large['peak_memory_bytes'] / 1e9:.2f} GB of memory",
+            f"corpus of {large['bytes'] / 1e9:.0f} GB",
+        ),
+        (
+            "Encoding Python code into the token store, one core",
+            f"{code['medians']['store']['megabytes_per_core_second']:.0f} MB/s",
+            f"{code['ratios']['store_over_single_core_second']:.0f}x the `tokenizers` library",
+        ),
+        (
+            f"Training a {llama['parameters'] / 1e6:.1f} M Llama on two CPU cores",
+            f"{trained['massivetext']:,.0f} tokens/s",
+            f"{llama['ratio_to_defaults']:.2f}x `transformers.Trainer`, {llama['ratio_to_best']:.2f}x when that is "
+            "compiled",
+        ),
+        (
+            "Greedy decoding with a small Llama, batch 1",
+            f"{decoded['tokens_per_second']:,.0f} tokens/s",
+            f"{decoded['ratio']:.1f}x `transformers`, same tokens",
+        ),
+    ]
+
+
+def short_table() -> str:
+    """Return the README's table in Markdown."""
+    lines = ["| what | measured | compared with |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in highlights()])
+
+
 def table() -> str:
     """Return the table in Markdown."""
     lines = ["| what | measured | target | |", "|---|---|---|---|"]
@@ -331,17 +403,30 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def chinese_summary() -> str:
+    """Return the sentence of measured numbers in the Chinese README."""
+    found = json.loads((RESULTS / "quickstart.json").read_text(encoding="utf-8"))
+    own, xz, ngram = (main_table(found).systems[name][""].value for name in (MODEL, "xz", "ngram"))
+    return (
+        f"两个共享的 CPU 核，没有 GPU：quickstart 用时 {found['elapsed_seconds']:.0f} 秒，测试文本每字节 {own:.3f} 比特"
+        f"（越低越好；`xz -9e` 为 {xz:.3f}，n 元语法模型为 {ngram:.3f}）。"
+    )
+
+
 def main() -> int:
-    """Rewrite the README, or with --check say whether it is up to date."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    fresh = f"{head}{BEGIN}\n{table()}\n{END}{tail}"
-    if "--check" in sys.argv:
-        return int(fresh != text)
-    readme.write_text(fresh, encoding="utf-8")
-    return 0
+    """Rewrite the tables, or with --check say whether they are up to date."""
+    old = False
+    pages = {"README.md": short_table, "README.zh-CN.md": chinese_summary, "docs/benchmarks.md": table}
+    for name, content in pages.items():
+        page = ROOT / name
+        text = page.read_text(encoding="utf-8")
+        head, rest = text.split(BEGIN)
+        _, tail = rest.split(END)
+        fresh = f"{head}{BEGIN}\n{content()}\n{END}{tail}"
+        old = old or fresh != text
+        if "--check" not in sys.argv:
+            page.write_text(fresh, encoding="utf-8")
+    return int(old and "--check" in sys.argv)
 
 
 if __name__ == "__main__":

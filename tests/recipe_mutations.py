@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from massivetext.corpus.settings import SourceSettings, SplitSettings
 from massivetext.corpus.steps.table import STEPS, _step_type
 from massivetext.evaluation.settings import EvaluateSettings
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.families.table import CLASSES
 from massivetext.recipe import GenerateSettings, ModelSettings, Recipe
 from massivetext.tokens.settings import MixtureSettings, TokenizerSettings
 from massivetext.training.settings import TrainSettings
@@ -133,7 +133,7 @@ def mutations() -> Iterator[Mutation]:
             steps = [{step: {key: value}}]
             yield Mutation(changed(BASE, ("corpus", "steps"), steps), f"corpus.steps.{step}.{key}", name)
     known: set[str] = set()
-    for family, model in CAUSAL_FAMILIES.items():
+    for family, model in CLASSES["causal-lm"].items():
         keys = [*model.config_class.model_fields, *model.config_class.field_names.values()]
         for key in sorted(set(keys) - known):
             known.add(key)

@@ -22,7 +22,7 @@ from massivetext.translations import set_language
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "recipes/README.md"]
-PAGES += sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").glob("*.md"))
+PAGES += sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").rglob("*.md"))
 RECIPES = sorted(path.stem for path in (REPOSITORY / "recipes").glob("*.yaml"))
 runner = CliRunner()
 
@@ -262,7 +262,7 @@ def test_every_documented_command_runs(newcomers_folder, monkeypatch):
         assert Path(made).exists(), made
 
 
-@pytest.mark.parametrize("name", ["README.md"])
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_the_python_of_the_readme_runs(name, newcomers_folder, monkeypatch):
     monkeypatch.chdir(newcomers_folder)
     small = [word for word in overrides("quickstart") if word != "--set"]

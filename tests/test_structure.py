@@ -37,7 +37,7 @@ def imported_rooms(path: Path) -> set[str]:
                 f"{node.module}.{alias.name}" if node.module == "massivetext" else node.module for alias in node.names
             ]
         rooms |= {name.split(".")[1] for name in names if name.startswith("massivetext.") and "__" not in name}
-    return rooms
+    return {room for room in rooms if not room.isupper()}  # a constant of the package itself is no room
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -48,6 +48,76 @@ def test_imports_point_one_way(path):
     assert room in RANK, f"{room} has no place in the order of rooms: add it to LAYERS"
     wrong = {other for other in imported_rooms(path) if other != room and RANK.get(other, 99) >= RANK[room]}
     assert not wrong, f"{path} imports {sorted(wrong)}, which stand(s) after {room} or beside it"
+
+
+def module_of(path: Path) -> str:
+    parts = ("massivetext", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The package's modules that a file imports anywhere: at the top, in functions, under TYPE_CHECKING."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (inner & MODULES.keys()) or {node.module}
+    return (found & MODULES.keys()) - {"massivetext", module_of(path)}
+
+
+def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Each module that a chain of imports leads back to, with the modules of its circle."""
+    reached: dict[str, set[str]] = {}
+    for start in imports:
+        seen, waiting = set(), list(imports[start])
+        while waiting:
+            module = waiting.pop()
+            if module not in seen:
+                seen.add(module)
+                waiting += imports[module]
+        reached[start] = seen
+    found = {
+        tuple(sorted(other for other in seen if start in reached[other])): start
+        for start, seen in reached.items()
+        if start in seen
+    }
+    return [list(circle) for circle in found]
+
+
+def test_circles_are_found():
+    chain = {"a": {"b"}, "b": {"c"}, "c": set()}
+    assert circles(chain) == []
+    assert circles({**chain, "c": {"b"}}) == [["b", "c"]]
+
+
+def test_no_imports_go_in_a_circle():
+    assert circles({module: imported_modules(path) for module, path in MODULES.items()}) == []
+
+
+def named_rooms(path: Path) -> set[str]:
+    """The rooms that strings of a file name, such as "massivetext.corpus.building:build_corpus"; docstrings may."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    ]
+    return {name for text in texts for name in re.findall(r"\bmassivetext\.([a-z_]+)", text)} & RANK.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_string_names_a_room_above(path):
+    room = room_of(path)
+    if room in ("__init__", "__main__"):
+        return
+    wrong = {other for other in named_rooms(path) if other != room and RANK[other] >= RANK[room]}
+    assert not wrong, f"{path} names {sorted(wrong)} in a string; what stands above is handed down, not looked up"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -100,3 +170,12 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_modules_that_contributing_calls_public_exist():
+    page = PACKAGE.parent / "CONTRIBUTING.md"
+    if not page.is_file():
+        pytest.skip("the package is installed, not checked out")
+    section = page.read_text(encoding="utf-8").split("## What is public")[1].split("\n## ")[0]
+    named = re.findall(r"`([\w/]+\.py)`", section)
+    assert len(named) > 5 and [name for name in named if not (PACKAGE / name).is_file()] == []

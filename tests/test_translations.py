@@ -86,7 +86,7 @@ def in_chinese():
 def test_the_captions_of_the_package_are_found():
     assert "bits per byte" in DECLARED
     assert "The model has not been scored yet." in USED["report/sections.py"]
-    assert "The journey" in USED["report/template.html"]
+    assert "The pipeline" in USED["report/template.html"]
 
 
 def test_every_caption_has_its_chinese():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from massivetext.generation.defaults import TEMPERATURE, TOP_P
 from massivetext.progress import log
 from massivetext.translations import tr
 from massivetext.visible import visible
@@ -55,7 +56,7 @@ class Conversation:
             self.messages.append({"role": "assistant", "content": reply})
 
 
-def chat(name: str, temperature: float = 0.7, max_new_tokens: int = 256, seed: int = 0) -> None:
+def chat(name: str, temperature: float = TEMPERATURE, max_new_tokens: int = 256, seed: int = 0) -> None:
     """Read lines from the terminal (or stdin) and write the model's replies, until /quit or the end of input."""
     from massivetext.generation.streaming import stream_text
     from massivetext.models.auto import AutoModelForCausalLM
@@ -77,7 +78,7 @@ def chat(name: str, temperature: float = 0.7, max_new_tokens: int = 256, seed: i
             continue
         options: dict[str, Any] = {"max_new_tokens": max_new_tokens}
         if temperature > 0:
-            options |= {"do_sample": True, "temperature": temperature, "top_p": 0.95, "seed": seed + turn}
+            options |= {"do_sample": True, "temperature": temperature, "top_p": TOP_P, "seed": seed + turn}
         pieces = stream_text(conversation.model, conversation.tokenizer, conversation.prompt_ids(line), **options)
         conversation.note_reply(_written(pieces))
 

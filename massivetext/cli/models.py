@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from massivetext.cli.options import JsonOption, LanguageOption, ModelArgument, QuietOption, part_of, show
+from massivetext.generation.defaults import TEMPERATURE, TOP_P
 from massivetext.translations import set_language
 
 
@@ -29,8 +30,8 @@ def generate_command(
     model: ModelArgument,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="The prompt; '-' reads stdin.")] = "",
     max_new_tokens: Annotated[int, typer.Option(help="Maximum number of new tokens.", min=1)] = 200,
-    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)] = 0.7,
-    top_p: Annotated[float, typer.Option(help="Sample from the likeliest tokens with this total probability.")] = 0.95,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)] = TEMPERATURE,
+    top_p: Annotated[float, typer.Option(help="Sample from the likeliest tokens with this total probability.")] = TOP_P,
     top_k: Annotated[int | None, typer.Option(help="Sample from this many likeliest tokens.")] = None,
     samples: Annotated[int, typer.Option(help="Number of continuations.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
@@ -54,7 +55,7 @@ def generate_command(
 
 def chat_command(
     model: ModelArgument,
-    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)] = 0.7,
+    temperature: Annotated[float, typer.Option(help="Sampling temperature; 0 is greedy.", min=0.0)] = TEMPERATURE,
     max_new_tokens: Annotated[int, typer.Option(help="Maximum number of tokens in a reply.", min=1)] = 256,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     language: LanguageOption = None,

@@ -12,11 +12,8 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from massivetext.corpus.barrier.index import index_path
 from massivetext.corpus.barrier.opening import open_census
@@ -24,6 +21,7 @@ from massivetext.corpus.barrier.order import decide, judges_for
 from massivetext.corpus.barrier.totals import totals_of
 from massivetext.corpus.checking import listed_parts
 from massivetext.corpus.finishing import WORK, WRITTEN, discard_builds, write_clusters, write_files
+from massivetext.corpus.gathering import ProcessPart
 from massivetext.corpus.inputs import with_digests
 from massivetext.corpus.manifests import (
     check_splits,
@@ -34,14 +32,14 @@ from massivetext.corpus.manifests import (
     say_counts,
     warn_of_nothing,
 )
-from massivetext.corpus.parts import Course, Part, process_part
 from massivetext.corpus.planning import Plan, make_plan
 from massivetext.corpus.readers.finding import input_files, unreadable
 from massivetext.corpus.reading import PAGE, Corpus, load_corpus
 from massivetext.corpus.removing import finish_takedown
+from massivetext.corpus.rows import schemas_of
 from massivetext.corpus.settings import CorpusSettings, read_settings
 from massivetext.corpus.takedowns import BEFORE, TAKEN, check_takedowns, locked_corpus, takedown_digests
-from massivetext.engines import Advance, Engine, Threads
+from massivetext.engines import Engine, Threads
 from massivetext.errors import MassiveTextError
 from massivetext.progress import log, progress
 from massivetext.state import read_object, write_state
@@ -110,7 +108,7 @@ def _carry_out(plan: Plan, folder: Path, base: dict[str, Any] | None, quiet: boo
     values = make_manifest(plan, counts, totals, markers, base) | _obeyed(folder, base)
     check_splits(plan.settings, values)
     with progress(tr("Writing the corpus"), float(census.rows), tr("documents"), quiet) as task:
-        write_files(census, plan.measures, editors, engine, lambda amount, _: task.advance(amount))
+        write_files(census, plan.measures, editors, engine, task.report)
     read = {(name, file.uri): file for name, course in plan.courses.items() for file in course.files}
     read_facts = {"files": with_digests(plan.files, read, engine)}
     write_state(index_path(folder, plan.build).with_suffix(".json"), read_facts)
@@ -167,27 +165,9 @@ def _prepare(folder: Path, plan: Plan) -> None:
             clear_temporary(folder / name)
 
 
-@dataclass(frozen=True)
-class ProcessPart:
-    """Takes a part through reader and steps; returns its counts."""
-
-    courses: dict[str, Course]
-    measures: dict[str, pa.DataType]
-    work: Path
-
-    def __call__(self, part: Part, advance: Advance) -> dict[str, Any]:
-        """Process one part."""
-        return process_part(part, self.courses, self.measures, self.work, advance)
-
-
 def _process(plan: Plan, work: Path, engine: Engine, quiet: bool) -> list[dict[str, Any]]:
     """Return the counts of all parts, in order, once they have been taken through reader and steps."""
-    done_records, total = 0, sum(part.input_bytes for part in plan.parts)
+    total = sum(part.input_bytes for part in plan.parts)
     with progress(tr("Reading and cleaning"), float(total), "B", quiet) as task:
-
-        def advance(amount: float, records: int) -> None:
-            nonlocal done_records
-            done_records += records
-            task.advance(amount, tr("{count} documents", count=f"{done_records:,}"))
-
-        return engine.map_parts(ProcessPart(plan.courses, plan.measures, work), plan.parts, advance)
+        process_part = ProcessPart(plan.courses, schemas_of(plan.measures), work)
+        return engine.map_parts(process_part, plan.parts, task.report)

@@ -15,19 +15,19 @@ from massivetext.corpus.barrier.census import Census, PartRows
 from massivetext.corpus.barrier.fates import TWINS, Fate
 from massivetext.corpus.barrier.keys import Mask, Numbers, as_hexadecimal
 from massivetext.corpus.barrier.verdicts import Editor
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
 from massivetext.corpus.rows import (
     EXCERPT_CHARACTERS,
     as_dropped,
-    conformed,
     dropped_schema,
     kept_schema,
-    replaced,
 )
 from massivetext.corpus.takedowns import TakenDown, blanked
 from massivetext.engines import Advance, Engine
 from massivetext.parquet import own_writer
 from massivetext.storage import temporary_path, write_text
+from massivetext.text.arrays import conformed, replaced
 
 WORK = ".work"
 ROW_GROUP_BYTES = 64 * 2**20

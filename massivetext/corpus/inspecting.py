@@ -65,7 +65,7 @@ def summary_text(values: dict[str, Any]) -> str:
             "",
         ]
     if values["set_aside"]:
-        lines.append(tr("set aside while reading:"))
+        lines.append(tr("skipped while reading:"))
         for entry in values["set_aside"][:SHOWN_SET_ASIDE]:
             lines.append(f"  {entry['source']}  {entry['uri']}  @{entry['record']}  {entry['reason']}")
         if len(values["set_aside"]) > SHOWN_SET_ASIDE:

@@ -8,17 +8,17 @@ from typing import Any
 
 from massivetext.corpus.barrier.deduplication import Deduplicate
 from massivetext.corpus.barrier.totals import Totals
-from massivetext.corpus.parts import SHOWN_RECORDS, Course
+from massivetext.corpus.counts import SourceCounts
+from massivetext.corpus.gathering import SHOWN_RECORDS
+from massivetext.corpus.lanes import Course
 from massivetext.corpus.planning import Plan
-from massivetext.corpus.rows import SourceCounts
+from massivetext.corpus.reading import FORMAT
 from massivetext.corpus.settings import CorpusSettings
 from massivetext.corpus.unread import add_unread, unread_by_source, unread_remedy, unread_words
 from massivetext.errors import ConfigError, DataError
 from massivetext.progress import log
 from massivetext.state import read_state
 from massivetext.translations import tr
-
-FORMAT = "massivetext-corpus/1"
 
 
 def first_fingerprint(path: Path) -> str | None:

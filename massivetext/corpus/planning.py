@@ -14,12 +14,13 @@ from massivetext import __version__
 from massivetext.corpus.barrier.deduplication import Deduplicate
 from massivetext.corpus.barrier.requirements import Requirements, requirements_of
 from massivetext.corpus.barrier.verdicts import Judge
+from massivetext.corpus.gathering import READ_VERSION
 from massivetext.corpus.inputs import Facts, file_facts, files_read
-from massivetext.corpus.parts import Course, Part, make_parts
+from massivetext.corpus.lanes import Course, Lane
+from massivetext.corpus.parts import Part, make_parts
 from massivetext.corpus.readers.finding import find_files
 from massivetext.corpus.readers.records import make_reader
 from massivetext.corpus.readers.streams import SourceFile
-from massivetext.corpus.rows import READ_VERSION, Lane
 from massivetext.corpus.settings import CorpusSettings, SourceSettings
 from massivetext.corpus.steps import Barrier, Measure, Step
 from massivetext.corpus.steps.table import make_steps

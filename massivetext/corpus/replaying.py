@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 from massivetext.corpus.barrier.deduplication import Deduplicate
-from massivetext.corpus.gathering import Gathered, batch_of
+from massivetext.corpus.gathering import Gathered, Passage
+from massivetext.corpus.lanes import Lane
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import Reader, Record, make_reader
 from massivetext.corpus.readers.streams import SourceFile
 from massivetext.corpus.reading import Corpus
-from massivetext.corpus.rows import Lane, Passage
+from massivetext.corpus.rows import schemas_of
 from massivetext.corpus.settings import CorpusSettings, SourceSettings
 from massivetext.corpus.steps import Barrier, Measure
 from massivetext.corpus.steps.limits import LimitDecide
@@ -68,9 +69,9 @@ def replay(corpus: Corpus, row: dict[str, Any]) -> dict[str, Any]:
     for step in lane.steps:
         if isinstance(step, Measure):
             measures.update(step.columns)
-    passage = Passage(lane, measures)
+    passage = Passage(lane, schemas_of(measures))
     entry = (file.uri, whole, record)
-    kept = passage.take(batch_of(lane, Gathered([entry])), [record.bad], int(record.invalid)).to_pylist()
+    kept = passage.take(Gathered([entry])).to_pylist()
     if kept:
         found = {"kept": True, "text_digest": kept[0]["text_digest"]}
     else:

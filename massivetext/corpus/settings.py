@@ -58,34 +58,34 @@ class SourceSettings(Settings):
     """A file, a folder, a glob such as "dumps/**/*.txt", or a list of them; relative to the current folder. It may
     begin with {stdlib}, {packages} (installed packages), {man_zh} or {fortunes}."""
     format: str = "auto"
-    """How the files are read; auto goes by the file's suffix. In a folder or archive, files of formats that
-    nothing reads are then left out, counted and named."""
+    """Format of the files; auto infers it from the suffix. In a folder or archive, files of formats that cannot
+    be read are skipped, counted and named."""
     text_column: str | None = None
     """The column (JSON key, dotted where nested) that holds the text; unset: `text`, else the only string column."""
     unit: Literal["file", "block", "paragraph", "line"] = "file"
-    """What a document of a plain text file is. A block is consecutive paragraphs up to `block_bytes`; a longer
-    paragraph is cut at its lines."""
+    """One document of a plain text file. A block is consecutive paragraphs up to `block_bytes`; a longer
+    paragraph is split at line ends."""
     block_bytes: int = Field(8192, ge=1, le=2**30)
     """Largest block, in bytes."""
     steps: tuple[str | dict[str, Any], ...] | None = None
-    """This source's own steps, in place of the corpus's list."""
+    """Steps of this source; they replace those of the corpus."""
     encoding: str = "auto"
-    """Encoding of the text where no byte order mark says another, e.g. gb18030; auto: UTF-8, unless the beginning of
-    the file says otherwise, which is noted in `meta`. Bytes that do not fit it become U+FFFD and are counted."""
+    """Encoding of files without a byte order mark, e.g. gb18030; auto: UTF-8, or the declared or detected encoding,
+    which `meta` records. Bytes that do not fit become U+FFFD and are counted."""
     delimiter: str | None = Field(None, min_length=1, max_length=1)
-    """What separates the cells of CSV and TSV: one character, e.g. ";" or "\\t"; unset: comma, tab, semicolon or |, as
-    the first lines of each file show."""
+    """Character that separates the cells of CSV and TSV, e.g. ";" or "\\t"; unset: comma, tab, semicolon or |, inferred
+    from the first lines of each file."""
     quote: str | None = Field(None, max_length=1)
-    """The quotation mark around cells of CSV and TSV, e.g. "'"; empty: quotation marks are text. Unset: ", but none
-    where tabs separate the cells of a file that is not called .csv."""
+    """The quotation mark around cells of CSV and TSV, e.g. "'"; empty: quotation marks are text. Unset: ", or none
+    if tabs separate the cells and the file is not a .csv."""
     where: dict[str, tuple[str | int | float | bool, ...]] = Field(default_factory=dict)
     """For JSON lines, CSV and Parquet: only records whose field (dotted where nested) has this value, or one of these,
-    belong to the source, e.g. {meta.pile_set_name: Pile-CC}; the others are not even counted."""
+    belong to the source, e.g. {meta.pile_set_name: Pile-CC}; the others are skipped and not counted."""
     max_expansion: int = Field(250, ge=1, le=2**31)
-    """A compressed file or archive is left, and listed, where it expands to more than this many times its size (and
-    more than 256 MiB): so a zip bomb does no harm."""
+    """Reading stops, and is reported, when a compressed file or archive expands to more than this many times its size
+    (and more than 256 MiB): protection against zip bombs."""
     max_record_bytes: int = Field(64 * 2**20, ge=1, le=2**30)
-    """A longer record (line, file, cell) is set aside unread, in bytes."""
+    """Maximum size of a record (line, file, cell), in bytes; longer ones are skipped and reported."""
 
     @field_validator("format")
     @classmethod
@@ -169,7 +169,7 @@ class CorpusSettings(Settings):
     sources: tuple[SourceSettings, ...] = ()
     """Where the documents come from."""
     steps: tuple[str | dict[str, Any], ...] = ("normalise", "statistics", {"deduplicate": {"exact": True}})
-    """What is done to each document, in order: names, or {name: settings}; `deduplicate` comes last."""
+    """Cleaning steps, in order: names, or {name: settings}; `deduplicate` comes last."""
     split: SplitSettings = SplitSettings()
     """Shares of the splits."""
 

@@ -77,6 +77,11 @@ def check_reversible(tokenizer: Encoder, text: str, where: str) -> list[int]:
     return ids
 
 
+def default_stride(context_tokens: int) -> int:
+    """Return the tokens that each window moves on unless a setting says otherwise: half the context."""
+    return max(1, context_tokens // 2)
+
+
 def score_documents(
     model: CausalModel,
     documents: Iterable[Sequence[int] | np.ndarray],
@@ -93,7 +98,7 @@ def score_documents(
     then do not overlap); None: half of it. rows: windows computed at once, which changes speed only. advance: called
     with the number of tokens scored, as it goes. An empty document gives 0.
     """
-    step = max(1, context_tokens // 2) if stride is None else stride
+    step = default_stride(context_tokens) if stride is None else stride
     if not 1 <= step <= context_tokens:
         raise ConfigError(
             f"stride is {step} tokens; allowed: 1 to the context of {context_tokens}; set evaluate.stride_tokens"

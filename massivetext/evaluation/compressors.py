@@ -56,7 +56,7 @@ def primed_xz(
         _write(folder / "first", training)
         for number, paths in enumerate(parts):
             _write(folder / f"part-{number}", read_chunks(*paths))
-        command = [sys.executable, "-m", "massivetext.evaluation.priming", name]
+        command = [sys.executable, "-m", "massivetext.evaluation._priming", name]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
         def sizes() -> list[int]:

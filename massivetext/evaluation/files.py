@@ -10,6 +10,7 @@ from massivetext.errors import DataError, ModelError
 from massivetext.evaluation.bits_per_byte import (
     bits_per_byte,
     check_reversible,
+    default_stride,
     perplexity,
     score_documents,
 )
@@ -60,7 +61,7 @@ def evaluate_files(
     ]
     facts = {
         "context_tokens": context,
-        "stride_tokens": stride_tokens or max(1, context // 2),
+        "stride_tokens": stride_tokens or default_stride(context),
         "tokenizer": tokenizer.digest[:DIGEST_CHARACTERS],
     }
     bits = [BITS_PER_BYTE.score(task, bits_per_byte(n, size), size, facts=facts) for task, n, size, _ in measured]

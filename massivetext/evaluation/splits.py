@@ -17,6 +17,7 @@ from massivetext.evaluation.bits_per_byte import (
     CausalModel,
     bits_per_byte,
     check_reversible,
+    default_stride,
     perplexity,
     score_documents,
 )
@@ -151,7 +152,7 @@ def score_test_text(subject: Subject) -> list[Score]:
     peers = _score_peers(subject)
     # The model comes last, when it has the processor for itself: its threads wait for each other.
     found = _score_model(subject)
-    stride = subject.settings.stride_tokens or max(1, subject.context_tokens // 2)
+    stride = subject.settings.stride_tokens or default_stride(subject.context_tokens)
     facts = subject.token_facts(context_tokens=subject.context_tokens, stride_tokens=stride)
     return [*found.bits(subject, MODEL, facts), *peers, *found.perplexities(subject, facts)]
 

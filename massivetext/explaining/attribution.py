@@ -4,7 +4,7 @@ Legend: N texts, T tokens, D features, V vocabulary.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -14,15 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from massivetext.errors import ConfigError, DataError, ModelError, unknown_name
-from massivetext.explaining.pieces import Piece, pieces_of, token_labels
-from massivetext.explaining.reading import Given, Model, TextClassifier, chosen, evaluating, predicts_tokens, read_text
-from massivetext.layers.attention import causal_mask
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.encoder import EncoderModel
-from massivetext.models.encoder_decoder import EncoderDecoder, Memory, Reading
-from massivetext.models.heads.decoder_heads import DecoderForSequenceClassification, DecoderModel
-from massivetext.models.heads.labelling import MaskedLM, SequenceClassification
-from massivetext.models.heads.sequence_heads import SequenceModelForSequenceClassification
+from massivetext.explaining.pieces import TextPiece, pieces_of, token_labels
+from massivetext.explaining.reading import Given, chosen, evaluating, read_text
+from massivetext.models.ids import last_ends, last_tokens
+from massivetext.models.model import Model
 from massivetext.tokens.tokenizer import Tokenizer
 
 METHODS = ("integrated_gradients", "gradient_times_input")
@@ -40,8 +35,8 @@ class Attribution:
     sum misses.
     """
 
-    pieces: list[Piece]
-    written: list[Piece]
+    pieces: list[TextPiece]
+    written: list[TextPiece]
     values: NDArray[np.float32]
     target: str
     target_id: int
@@ -110,14 +105,13 @@ def _explained(model: Model, tokenizer: Tokenizer, question: Question, method: s
     """Return the answer's attribution."""
     from captum.attr import InputXGradient, IntegratedGradients  # not before it is used: it loads matplotlib
 
-    table = _embedding(model)
     nothing = [_without_words(ids, tokenizer) for ids in question.ids]
-    if isinstance(model, CausalDecoder | DecoderModel):
+    if not model.reads_ahead and not model.reads_source:
         # Later tokens rest their attention on the first (arXiv:2309.17453): where it moves, the path jumps, and the
         # gradients along it say little.
         nothing[0][0, 0] = question.ids[0][0, 0]
     with torch.no_grad():
-        inputs, baselines = (tuple(table(ids) for ids in rows) for rows in (question.ids, nothing))
+        inputs, baselines = (tuple(model.look_up(ids) for ids in rows) for rows in (question.ids, nothing))
         scores = question.score(*inputs)[0]
         answer = int(scores.argmax()) if question.answer is None else question.answer
         without = question.score(*baselines)[0, answer]
@@ -143,11 +137,11 @@ def _question(
     model: Model, tokenizer: Tokenizer, given: Given, target: int | str | None, place: int | None
 ) -> Question:
     """Return what is asked of a model about a text."""
-    if isinstance(model, TextClassifier):
+    if model.task == "sequence-classification":
         if place is not None:
             raise ConfigError("place is for predicted tokens, and a classifier labels the whole text; leave it out")
         return _label_question(model, given, target)
-    if not predicts_tokens(model):
+    if not model.predicts_tokens:
         raise ModelError(
             f"attribution is not known for a {type(model).__name__}; allowed: causal and masked language models, "
             f"encoder-decoders, sequence classifiers"
@@ -157,40 +151,37 @@ def _question(
     def names(number: int) -> str:
         return token_labels(tokenizer, [number])[number]
 
-    if isinstance(model, CausalDecoder):
+    reader: Any = model
+    if model.task == "causal-lm":
         ids = given.input_ids
         if place is not None:
             place = chosen("place", place, ids.shape[1])
             if place == 0:
                 raise ConfigError("place is 0, and nothing stands before the first token that could explain it")
             answer, ids = int(ids[0, place]) if answer is None else answer, ids[:, :place]
-        return Question(lambda e: model.head(model.hidden(e)[:, -1]).float().log_softmax(-1), (ids,), answer, names)
-    if isinstance(model, EncoderDecoder):
+        return Question(lambda e: model.project(reader.hidden(e)[:, -1]).float().log_softmax(-1), (ids,), answer, names)
+    if model.reads_source:
         place = chosen("place", place or 0, len(given.following))
         answer = given.following[place] if answer is None else answer
         assert given.decoder_ids is not None
         return Question(_writing(model), (given.input_ids, given.decoder_ids[:, : place + 1]), answer, names)
-    assert isinstance(model, MaskedLM)
     ids, place, stood = _masked(tokenizer, given.input_ids, place)
     logits = _encoding(model, given._replace(input_ids=ids), place)
     answer = stood if answer is None else answer
     return Question(lambda e: logits(e).float().log_softmax(-1), (ids,), answer, names)
 
 
-def _label_question(model: TextClassifier, given: Given, target: int | str | None) -> Question:
+def _label_question(model: Model, given: Given, target: int | str | None) -> Question:
     """Return the question after a label: its log-probability, or the value of a regression."""
     names = {number: str(name) for number, name in model.config.labels.items()}
     if isinstance(target, str) and target not in names.values():
         raise ConfigError(unknown_name("label", target, names.values()))
-    if isinstance(target, str):
-        target = next(number for number, name in names.items() if name == target)
-    answer = None if target is None else chosen("target", target, len(names))
-    if isinstance(model, DecoderForSequenceClassification):
-        read = _deciding(model, given)
-    elif isinstance(model, SequenceModelForSequenceClassification):
-        read = _reading_twice(model, given)
-    else:
+    wanted = next(number for number, name in names.items() if name == target) if isinstance(target, str) else target
+    answer = None if wanted is None else chosen("target", wanted, len(names))
+    if model.reads_ahead:
         read = _encoding(model, given)
+    else:
+        read = _reading_twice(model, given) if model.reads_source else _deciding(model, given)
     problem = model.config.problem_type
 
     def scores(embeddings: Tensor) -> Tensor:
@@ -203,64 +194,48 @@ def _label_question(model: TextClassifier, given: Given, target: int | str | Non
     return Question(scores, (given.input_ids,), answer, names.__getitem__)
 
 
-def _encoding(model: MaskedLM | SequenceClassification, given: Given, place: int | None = None) -> Score:
+def _encoding(model: Model, given: Given, place: int | None = None) -> Score:
     """Return an encoder's logits as a function of its word embeddings (N, T, D), all, or those of one token, (N, V)."""
-    words = cast(EncoderModel, getattr(model, model.body)).embeddings.word_embeddings
+    words, reader, kinds = model.get_input_embeddings(), cast(Any, model), given.kinds
 
     def logits(embeddings: Tensor) -> Tensor:
+        ids = given.input_ids.expand(len(embeddings), -1)
         hook = words.register_forward_hook(lambda *_: embeddings)  # stands in for the lookup
         try:
-            encoded = model.encode(**{name: rows.expand(len(embeddings), -1) for name, rows in given.inputs().items()})
+            hidden = reader.hidden(reader.embed(ids, None if kinds is None else kinds.expand(len(embeddings), -1)))
         finally:
             hook.remove()
         if place is not None:  # a vocabulary's logits for all tokens of all rows would fill the memory
-            encoded = replace(encoded, last_hidden_state=encoded.last_hidden_state[:, place])
-        return model.predict(encoded)
+            return model.project(hidden[:, place])
+        return model.predict(hidden, ids)
 
     return logits
 
 
-def _deciding(model: DecoderForSequenceClassification, given: Given) -> Score:
+def _deciding(model: Model, given: Given) -> Score:
     """Return a causal classifier's logits (N, labels) as a function of its embeddings (N, T, D)."""
-    last = int(model.last_tokens(given.input_ids))
-    return lambda embeddings: model.score_of(model.decoder.hidden(embeddings)[:, last])
+    last, reader = int(last_tokens(given.input_ids, model.config.pad_token_id)), cast(Any, model)
+    return lambda embeddings: model.project(reader.hidden(embeddings)[:, last])
 
 
-def _reading_twice(model: SequenceModelForSequenceClassification, given: Given) -> Score:
+def _reading_twice(model: Model, given: Given) -> Score:
     """Return an encoder-decoder classifier's logits (N, labels) as a function of embeddings, which both sides read."""
     assert given.decoder_ids is not None
-    last, start = int(model.last_ends(given.input_ids)), given.decoder_ids[:, :1]
+    last, start = int(last_ends(given.input_ids, model.config.eos_token_id)), given.decoder_ids[:, :1]
+    reader: Any = model
 
     def logits(embeddings: Tensor) -> Tensor:
-        first = model.embed(start).expand(len(embeddings), -1, -1)
-        hidden = _decoded(model, embeddings, torch.cat([first, embeddings[:, :-1]], dim=1))
-        return cast(Tensor, model.classification_head(hidden[:, last]))
+        first = model.look_up(start).expand(len(embeddings), -1, -1)
+        hidden = reader.hidden(embeddings, torch.cat([first, embeddings[:, :-1]], dim=1))
+        return model.project(hidden[:, last])
 
     return logits
 
 
-def _writing(model: EncoderDecoder) -> Score:
+def _writing(model: Model) -> Score:
     """Return the next token's log-probabilities (N, V) as a function of both sides' embeddings."""
-
-    return lambda source, written: model.head(_decoded(model, source, written)[:, -1]).float().log_softmax(-1)
-
-
-def _decoded(model: EncoderDecoder, source: Tensor, written: Tensor) -> Tensor:
-    """Return the decoder's last hidden states (N, T, D) for both sides' embeddings."""
-    states = model.run_encoder(source, None)
-    slots = torch.arange(written.shape[1], device=written.device)
-    mask = causal_mask(len(slots), written.device)[None, None]
-    reading = Reading(slots, mask, model.remember(Memory(states[-1], None, states)), None)
-    return model.run_decoder(written, reading)[-1]
-
-
-def _embedding(model: Model) -> Callable[[Tensor], Tensor]:
-    """Return the function from ids (1, T) to embeddings (1, T, D)."""
-    if isinstance(model, DecoderModel):
-        return model.decoder.embed
-    if isinstance(model, CausalDecoder | EncoderDecoder):
-        return model.embed
-    return cast(Any, getattr(model, model.body)).embeddings.word_embeddings
+    reader: Any = model
+    return lambda source, written: model.project(reader.hidden(source, written)[:, -1]).float().log_softmax(-1)
 
 
 def _without_words(ids: Tensor, tokenizer: Tokenizer) -> Tensor:

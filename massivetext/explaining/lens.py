@@ -5,6 +5,7 @@ Legend: L layers, T tokens, K likeliest tokens, V vocabulary, D features.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError
-from massivetext.explaining.pieces import Piece, pieces_of, token_labels
-from massivetext.explaining.reading import Given, Model, evaluating, predicts_tokens, read_text
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.encoder_decoder import EncoderDecoder
-from massivetext.models.heads.labelling import MaskedLM
-from massivetext.models.outputs import EncoderOutput
+from massivetext.explaining.pieces import TextPiece, pieces_of, token_labels
+from massivetext.explaining.reading import Given, evaluating, read_text
+from massivetext.models.model import Model
 from massivetext.tokens.tokenizer import Tokenizer
 
 WITH_HEADS = "a causal or masked language model, or an encoder-decoder"
@@ -35,7 +33,7 @@ class LogitLens:
     where not known.
     """
 
-    pieces: list[Piece]
+    pieces: list[TextPiece]
     actual: NDArray[np.int64]
     actual_labels: list[str]
     top_ids: NDArray[np.int64]
@@ -86,21 +84,18 @@ def _looked_through(model: Model, tokenizer: Tokenizer, given: Given, top: int) 
 
 def _layers(
     model: Model, tokenizer: Tokenizer, given: Given
-) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[Piece], list[int]]:
+) -> tuple[tuple[Tensor, ...], Callable[[Tensor, bool], Tensor], list[TextPiece], list[int]]:
     """Return the hidden states, the way from one to logits (told whether it is the last), the tokens, what is right."""
-    if not predicts_tokens(model):
+    if not model.predicts_tokens:
         raise ModelError(f"a {type(model).__name__} predicts no tokens, which the logit lens shows; use {WITH_HEADS}")
-    if isinstance(model, MaskedLM):
-        states = model(**given.inputs(), output_hidden_states=True).hidden_states
+    shown = model(**given.inputs(), output_hidden_states=True)
+    states, pieces = shown.decoder_hidden_states if model.reads_source else shown.hidden_states, given.pieces
+    if model.reads_source:
+        pieces, actual = list(given.written), list(given.following)
+    elif model.reads_ahead:
         masked = given.input_ids == (-1 if tokenizer.mask_token_id is None else tokenizer.mask_token_id)
         actual = given.input_ids.masked_fill(masked, -1)[0].tolist()
-        return states, lambda hidden, _: model.predict(EncoderOutput(hidden)), given.pieces, actual
-    if isinstance(model, CausalDecoder):
-        states = model(given.input_ids, output_hidden_states=True).hidden_states
-        pieces, actual = given.pieces, [*given.input_ids[0, 1:].tolist(), -1]
     else:
-        assert isinstance(model, EncoderDecoder)
-        states = model(**given.inputs(), output_hidden_states=True).decoder_hidden_states
-        pieces, actual = list(given.written), list(given.following)
-    known: CausalDecoder | EncoderDecoder = model  # their last hidden state has been through the final norm
-    return states, lambda hidden, last: known.head(hidden if last else known.leave(hidden)), pieces, actual
+        actual = [*given.input_ids[0, 1:].tolist(), -1]
+    body: Any = model.base_model  # the last hidden state has been through its final norm
+    return states, lambda hidden, last: model.project(hidden if last else body.leave(hidden)), pieces, actual

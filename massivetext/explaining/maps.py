@@ -4,14 +4,17 @@ Legend: T tokens that read, S tokens that are read.
 """
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from massivetext.explaining.pieces import Piece
-from massivetext.explaining.reading import Model, bare, chosen, evaluating, read_text
+from massivetext.explaining.pieces import TextPiece
+from massivetext.explaining.reading import chosen, evaluating, read_text
+from massivetext.models.model import Model
+from massivetext.models.outputs import Record
 from massivetext.tokens.tokenizer import Tokenizer
 
 
@@ -22,8 +25,8 @@ class AttentionMap:
     readers: the tokens of the rows; read: those of the columns.
     """
 
-    readers: list[Piece]
-    read: list[Piece]
+    readers: list[TextPiece]
+    read: list[TextPiece]
     weights: NDArray[np.float32]
 
     def of(self, layer: int, head: int | None = None) -> NDArray[np.float32]:
@@ -50,7 +53,11 @@ def attention_maps(
     """
     given = read_text(model, tokenizer, text, target_text)
     with evaluating(model):
-        found = bare(model)(**given.inputs(), output_attentions=True)
+        if model.reads_ahead:  # without the head, which may take other inputs
+            record, reader = Record([], []), cast(Any, model)
+            reader.hidden(reader.embed(given.input_ids, given.kinds), record=record)
+            return {"self": AttentionMap(given.pieces, given.pieces, _array(tuple(record.weights or ())))}
+        found = model(**given.inputs(), output_attentions=True)
     if given.decoder_ids is None:
         return {"self": AttentionMap(given.pieces, given.pieces, _array(found.attentions))}
     written = list(given.written)

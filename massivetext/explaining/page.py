@@ -1,7 +1,6 @@
 """The page of an explanation: one HTML file that needs nothing but itself."""
 
 import math
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -10,30 +9,17 @@ from massivetext import __version__
 from massivetext.errors import ConfigError
 from massivetext.explaining import pictures
 from massivetext.explaining.attribution import Attribution
-from massivetext.explaining.explanation import Explanation
 from massivetext.explaining.lens import LogitLens
-from massivetext.explaining.pieces import Piece
-from massivetext.report.page import printable
+from massivetext.explaining.pieces import TextPiece
+from massivetext.explaining.result import Explanation
+from massivetext.report.frame import render
 from massivetext.report.quantities import MINUS, share_text
-from massivetext.translations import language, tr
+from massivetext.translations import tr
 
 
 def page(explanation: Explanation) -> str:
     """Return the page in the language in use."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=printable
-    )
-    environment.filters["picture"] = Markup  # pictures are made here, with every word in them escaped
-    packaged = files("massivetext.explaining")
-    template = environment.from_string(packaged.joinpath("template.html").read_text(encoding="utf-8"))
-    styles = [files("massivetext.report").joinpath("style.css"), packaged.joinpath("style.css")]
-    style = "\n".join(part.read_text(encoding="utf-8") for part in styles)
-    return template.render(
-        tr=tr, language=language(), style=Markup(style), version=__version__, **contents(explanation)
-    )
+    return render("explanation.html", "massivetext.explaining", **contents(explanation))
 
 
 def picture(explanation: Explanation) -> str:
@@ -51,7 +37,9 @@ def contents(explanation: Explanation) -> dict[str, Any]:
     """Return all that the template places on the page."""
     answer, lens = explanation.attribution, explanation.lens
     return {
-        "model": explanation.model,
+        "title": explanation.model,
+        "missing": (),
+        "version": __version__,
         "text": explanation.text,
         "answer": None if answer is None else answer_words(answer),
         "lens": None
@@ -80,7 +68,7 @@ def answer_words(answer: Attribution) -> dict[str, Any]:
     }
 
 
-def coloured(pieces: list[Piece], values: list[float], strongest: float) -> list[dict[str, Any]]:
+def coloured(pieces: list[TextPiece], values: list[float], strongest: float) -> list[dict[str, Any]]:
     """Return the words of a text with their colours: the tokens of one character share a word, a stripe for each."""
     words: list[dict[str, Any]] = []
     for piece, value in zip(pieces, values, strict=True):

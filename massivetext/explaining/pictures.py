@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from massivetext.explaining.maps import AttentionMap
-from massivetext.explaining.pieces import Piece
+from massivetext.explaining.pieces import TextPiece
 from massivetext.report.svg import Drawing, text_width, xml_text
 from massivetext.translations import tr
 
@@ -21,7 +21,9 @@ TILE, SHEET, TALL = 110.0, 880.0, 1500.0  # a small map's side at most, the widt
 Weights = NDArray[np.float32]
 
 
-def heat_map(weights: Weights, readers: Sequence[Piece], read: Sequence[Piece], title: str, cells: Weights) -> str:
+def heat_map(
+    weights: Weights, readers: Sequence[TextPiece], read: Sequence[TextPiece], title: str, cells: Weights
+) -> str:
     """Return one map (T, S) as an SVG picture: a row for each reader, darker where it reads more.
 
     cells: (T, S), above zero where some head reads, so that a cell is drawn; pass `weights` for a picture on its own.

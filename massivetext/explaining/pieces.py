@@ -12,7 +12,7 @@ SIGNS = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍"})
 LONGEST_CHARACTER = 4  # bytes of UTF-8
 
 
-class Piece(NamedTuple):
+class TextPiece(NamedTuple):
     """One token of a text.
 
     text: what it stands for. Where several tokens make up a character, all of them have the text of the whole and say
@@ -32,24 +32,24 @@ class Piece(NamedTuple):
         return shown if self.parts == 1 else f"{shown} {self.part}/{self.parts}"
 
 
-def pieces_of(tokenizer: Tokenizer, ids: Sequence[int]) -> list[Piece]:
+def pieces_of(tokenizer: Tokenizer, ids: Sequence[int]) -> list[TextPiece]:
     """Return the tokens of a text, in order; tokens that make up a character together have its text."""
     special, raw_bytes = set(tokenizer.all_special_ids), bytes_of(tokenizer)
-    found: list[Piece] = []
+    found: list[TextPiece] = []
     waiting: list[int] = []
     raw = b""
 
     def close() -> None:
         nonlocal raw
         text = raw.decode("utf-8", "replace")
-        found.extend(Piece(number, text, part, len(waiting)) for part, number in enumerate(waiting, 1))
+        found.extend(TextPiece(number, text, part, len(waiting)) for part, number in enumerate(waiting, 1))
         waiting.clear()
         raw = b""
 
     for number in map(int, ids):
         if number in special:
             close()
-            found.append(Piece(number, str(tokenizer.convert_ids_to_tokens(number)), special=True))
+            found.append(TextPiece(number, str(tokenizer.convert_ids_to_tokens(number)), special=True))
             continue
         waiting.append(number)
         raw += raw_bytes(number)

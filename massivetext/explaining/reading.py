@@ -12,27 +12,14 @@ import torch
 from torch import Tensor
 
 from massivetext.errors import ConfigError, DataError
-from massivetext.explaining.pieces import Piece, pieces_of
+from massivetext.explaining.pieces import TextPiece, pieces_of
 from massivetext.hub import find_folder
-from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.auto import AutoModelForCausalLM
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.encoder import EncoderModel
-from massivetext.models.encoder_decoder import EncoderDecoder
+from massivetext.models.families.table import CLASSES
 from massivetext.models.files.weights import CONFIG_FILE, read_object
-from massivetext.models.heads.decoder_heads import DecoderForSequenceClassification, DecoderModel
-from massivetext.models.heads.labelling import EncoderWithHead, MaskedLM, SequenceClassification
-from massivetext.models.heads.sequence_heads import (
-    SequenceModelForSequenceClassification,
-    SequenceModelWithHead,
-    T5ForTokenClassification,
-)
-from massivetext.models.heads.sequence_models import SequenceModel
-from massivetext.models.model import PretrainedModel
+from massivetext.models.model import Model
 from massivetext.tokens.tokenizer import Tokenizer
 
-Model = CausalDecoder | PretrainedModel
-TextClassifier = SequenceClassification | DecoderForSequenceClassification | SequenceModelForSequenceClassification
 WRITTEN_TOKENS = 24  # how much an encoder-decoder writes itself where it is not told what to explain
 
 
@@ -45,10 +32,10 @@ class Given(NamedTuple):
     """
 
     input_ids: Tensor
-    pieces: list[Piece]
+    pieces: list[TextPiece]
     kinds: Tensor | None = None
     decoder_ids: Tensor | None = None
-    written: tuple[Piece, ...] = ()
+    written: tuple[TextPiece, ...] = ()
     following: tuple[int, ...] = ()
 
     def inputs(self) -> dict[str, Tensor]:
@@ -64,29 +51,30 @@ def read_text(model: Model, tokenizer: Tokenizer, text: str, target_text: str | 
     Raises DataError for an empty text and one longer than the model reads.
     """
     ids, kinds = _checked(model, tokenizer, text, "the text")
-    given = Given(ids, pieces_of(tokenizer, ids[0].tolist()), kinds if isinstance(bare(model), EncoderModel) else None)
-    if not isinstance(model, EncoderDecoder) or isinstance(model, T5ForTokenClassification):
+    given = Given(ids, pieces_of(tokenizer, ids[0].tolist()), kinds if model.reads_ahead else None)
+    if not model.reads_source:
         if target_text is not None:
             raise ConfigError(
                 f"target_text is for models that read one text and write another; a {type(model).__name__} reads the "
                 f"text alone: leave it out, or put it behind the text"
             )
         return given
-    if isinstance(model, SequenceModelWithHead):
+    reader: Any = model
+    if model.task is not None and not model.predicts_tokens:
         if target_text is not None:
             raise ConfigError(
                 f"target_text is for models that write, and a {type(model).__name__} labels: leave it out"
             )
-        decoder_ids, following = model.shifted(ids), ids[0]
+        decoder_ids, following = reader.shifted(ids), ids[0]
     elif target_text is None:
-        most = model.config.most_tokens
+        most = model.most_tokens
         length = WRITTEN_TOKENS if most is None else min(WRITTEN_TOKENS, most - 1)
         with evaluating(model):
-            written = model.generate(ids, max_new_tokens=length, do_sample=False, num_beams=1)
+            written = reader.generate(ids, max_new_tokens=length, do_sample=False, num_beams=1)
         decoder_ids, following = written[:, :-1], written[0, 1:]
     else:
         labels, _ = _checked(model, tokenizer, target_text, "target_text")
-        decoder_ids, following = model.shifted(labels), labels[0]
+        decoder_ids, following = reader.shifted(labels), labels[0]
     pieces = pieces_of(tokenizer, decoder_ids[0].tolist())
     return given._replace(decoder_ids=decoder_ids, written=tuple(pieces), following=tuple(following.tolist()))
 
@@ -102,36 +90,17 @@ def evaluating(model: Model) -> Iterator[None]:
         model.train(was_training)
 
 
-def bare(model: Model) -> Model:
-    """Return the encoder inside a model with a head; other models as they are."""
-    return cast(Model, getattr(model, model.body)) if isinstance(model, EncoderWithHead) else model
-
-
-def predicts_tokens(model: Model) -> bool:
-    """Return whether a model has a language model's head."""
-    return isinstance(model, CausalDecoder | MaskedLM | EncoderDecoder) and not isinstance(model, SequenceModel)
-
-
-def most_tokens(model: Model) -> int | None:
-    """Return the most tokens that a model reads at once; None: it knows no limit."""
-    if isinstance(model, DecoderModel):
-        return most_tokens(model.decoder)
-    if isinstance(model, CausalDecoder):
-        return None if model.frequencies is not None else model.config.max_position_embeddings
-    return cast("int | None", model.config.most_tokens)
-
-
 def open_model(name: str | Path) -> Model:
     """Return the model of a folder or GGUF file in evaluation mode, with the head that its config.json names."""
     found = find_folder(name)
     if found.suffix == ".gguf":
-        return AutoModelForCausalLM.from_pretrained(found)
+        return cast(Model, AutoModelForCausalLM.from_pretrained(found))
     named = read_object(found / CONFIG_FILE).get("architectures") or []
-    classes = {model.__name__: model for models in ARCHITECTURES.values() for model in models.values()}
+    classes = {model.__name__: model for models in CLASSES.values() for model in models.values()}
     for architecture in named:
         if architecture in classes:
             return classes[architecture].from_pretrained(found)
-    return AutoModelForCausalLM.from_pretrained(found)
+    return cast(Model, AutoModelForCausalLM.from_pretrained(found))
 
 
 def _checked(model: Model, tokenizer: Tokenizer, text: str, what: str) -> tuple[Tensor, Tensor | None]:
@@ -140,7 +109,7 @@ def _checked(model: Model, tokenizer: Tokenizer, text: str, what: str) -> tuple[
     if not text or not row["input_ids"]:
         raise DataError(f"{what} is empty, or no token is left of it; give at least one character to explain")
     ids = torch.tensor([row["input_ids"]], device=model.device)
-    most, tokens = most_tokens(model), ids.shape[1]
+    most, tokens = model.most_tokens, ids.shape[1]
     if most is not None and tokens > most:
         raise DataError(
             f"{what} has {tokens:,} tokens and the model reads at most {most:,}; explain a shorter piece of it"

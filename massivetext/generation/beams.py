@@ -6,17 +6,42 @@ form is the one of Hugging Face's `generate`, whose ids these are).
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from massivetext.generation.choosing import Rules
 from massivetext.generation.settings import GenerationSettings
 
-if TYPE_CHECKING:
-    from massivetext.generation.engine import Start
-
 OUT = 1e9  # taken off the log probability of what must not go on
+
+
+class CacheReader(Protocol):
+    """What a search asks of that which reads tokens into a cache."""
+
+    def read(self, ids: Tensor) -> Tensor:
+        """Return the logits (rows, V) after one more id per row, (rows, 1)."""
+
+    def reorder(self, rows: Tensor) -> None:
+        """Put what was read of row rows[i] into row i."""
+
+
+class SearchStart(Protocol):
+    """Prompts that were read, each K times side by side: where a search begins."""
+
+    @property
+    def reader(self) -> CacheReader: ...  # noqa: D102
+    @property
+    def logits(self) -> Tensor: ...  # noqa: D102
+    @property
+    def rules(self) -> Rules: ...  # noqa: D102
+    @property
+    def stops(self) -> Tensor: ...  # noqa: D102
+    @property
+    def filler(self) -> int: ...  # noqa: D102
+    @property
+    def new_tokens(self) -> int: ...  # noqa: D102
 
 
 @dataclass
@@ -57,7 +82,7 @@ def rows_of(texts: Tensor, order: Tensor) -> Tensor:
     return texts.gather(1, order[:, :, None].expand(-1, -1, texts.shape[2]))
 
 
-def beam_search(start: "Start", settings: GenerationSettings) -> Tensor:
+def beam_search(start: SearchStart, settings: GenerationSettings) -> Tensor:
     """Return the best continuations of each prompt, best first, (P * num_return_sequences, new tokens) int64.
 
     start: prompts read, each one K times side by side. A text that ends before the longest is filled up.

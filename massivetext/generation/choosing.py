@@ -8,7 +8,7 @@ from massivetext.errors import ConfigError
 from massivetext.generation.settings import GenerationSettings
 
 
-def penalised(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+def penalise(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
     """Return logits (B, V) with those of ids in `seen` made less likely (arXiv:1909.05858).
 
     seen: (B, V) boolean. Positive logits are divided by `penalty`, negative ones multiplied.
@@ -42,7 +42,7 @@ def draw(logits: Tensor, settings: GenerationSettings, numbers: Tensor) -> Tenso
     return ids.gather(1, place.clamp(max=count - 1))[:, 0]
 
 
-def repeating(texts: Tensor, size: int, vocabulary: int) -> Tensor:
+def find_repeating(texts: Tensor, size: int, vocabulary: int) -> Tensor:
     """Return the ids that would end a run of `size` ids which stands in the text already, (B, V) boolean.
 
     texts: (B, T) ids, -1 for padding (arXiv:1705.04304).
@@ -84,9 +84,11 @@ class Rules:
         """Return the scores (B, V) of the next id as the rules leave them. last: it reaches the length limit."""
         settings, never = self.settings, float("-inf")
         if self.seen is not None:
-            scores = penalised(scores, self.seen, settings.repetition_penalty)
+            scores = penalise(scores, self.seen, settings.repetition_penalty)
         if self.texts is not None:
-            scores = scores.masked_fill(repeating(self.texts, settings.no_repeat_ngram_size, self.vocabulary), never)
+            scores = scores.masked_fill(
+                find_repeating(self.texts, settings.no_repeat_ngram_size, self.vocabulary), never
+            )
         if self.banned:
             scores = scores.index_fill(1, torch.tensor(self.banned, device=scores.device), never)
         if len(self.stops) and (

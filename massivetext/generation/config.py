@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from massivetext.errors import ModelError
-from massivetext.generation.settings import HARMLESS, NEUTRAL, GenerationSettings
+from massivetext.generation.settings import LEFT_OUT, NEUTRAL, GenerationSettings
 from massivetext.hugging_face import CHANGES_NOTHING, checked_options, unknown_attribute
 from massivetext.state import read_object
 from massivetext.storage import write_json
@@ -50,7 +50,7 @@ class GenerationConfig:
 
     def update(self, **values: Any) -> dict[str, Any]:
         """Set fields; return an empty dict, as all are known or refused."""
-        known = {*GenerationSettings.model_fields, *HARMLESS, *NEUTRAL}
+        known = {*GenerationSettings.model_fields, *LEFT_OUT, *NEUTRAL}
         for name in checked_options("generate", values, known, "GenerationConfig"):
             self.values[name] = values[name]
         given = {name: value for name, value in self.values.items() if value is not None}
@@ -80,7 +80,7 @@ class GenerationConfig:
             return self.values[name]
         if name in GenerationSettings.model_fields:
             return GenerationSettings.model_fields[name].default
-        if name in NEUTRAL or name in HARMLESS or name in CHANGES_NOTHING["generate"]:
+        if name in NEUTRAL or name in LEFT_OUT or name in CHANGES_NOTHING["generate"]:
             return NEUTRAL.get(name)
         raise AttributeError(unknown_attribute("GenerationConfig", name, GenerationSettings.model_fields))
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from massivetext.errors import ConfigError
 from massivetext.generation.beams import beam_search
 from massivetext.generation.choosing import Chooser, Rules
+from massivetext.generation.planning import step_plan
 from massivetext.generation.settings import GenerationSettings, generation_settings
 from massivetext.generation.stepping import FastStep, StepPlan
 from massivetext.layers.cache import StaticCache, slot_mask
@@ -21,26 +22,20 @@ from massivetext.translations import tr
 
 
 class Decoder(Protocol):
-    """What the engine asks of a model (`models.decoder.CausalDecoder` has it)."""
+    """What the engine asks of a model: of a causal one, or of an encoder-decoder that has read a source.
+
+    body: what runs the blocks, with `run`, `new_cache`, and for the fast step `enter` (see `models.decoder.Decoder`).
+    """
 
     config: Any
     generation_defaults: dict[str, Any]
 
     @property
     def device(self) -> torch.device: ...  # noqa: D102
+    @property
+    def body(self) -> Any: ...  # noqa: D102
     def embed(self, input_ids: Tensor) -> Tensor: ...  # noqa: D102
-    def head(self, hidden: Tensor) -> Tensor: ...  # noqa: D102
-    def enter(self, embeddings: Tensor) -> Tensor: ...  # noqa: D102
-    def step_plan(self) -> StepPlan | None: ...  # noqa: D102
-    def new_cache(self, batch: int, slots: int) -> StaticCache: ...  # noqa: D102
-    def run_blocks(  # noqa: D102
-        self,
-        embeddings: Tensor,
-        positions: Tensor,
-        mask: Tensor | None,
-        cache: StaticCache | None,
-        slots: Tensor | None,
-    ) -> Tensor: ...
+    def project(self, hidden: Tensor) -> Tensor: ...  # noqa: D102
 
 
 class Reader:
@@ -53,7 +48,7 @@ class Reader:
         self.plan = plan
         self.model, self.first, self.slots = model, first, slots
         self.padded = bool((first > 0).any())
-        self.cache = model.new_cache(first.shape[0], slots)
+        self.cache: StaticCache = model.body.new_cache(first.shape[0], slots)
         self.length = 0
         self.step: FastStep | None = None
 
@@ -71,8 +66,8 @@ class Reader:
         needs_mask = self.padded or (tokens > 1 and self.length > tokens) or self.length > (window or self.length)
         mask = slot_mask(slots, self.first, self.length, window) if needs_mask else None
         positions = (slots[None] - self.first[:, None]).clamp(min=0) if self.padded else slots[None]
-        hidden = self.model.run_blocks(self.model.embed(ids), positions, mask, self.cache, slots)
-        return self.model.head(hidden[:, -1]).float()
+        hidden = self.model.body.run(self.model.embed(ids), positions, mask, self.cache, slots)
+        return self.model.project(hidden[:, -1]).float()
 
     def _read_one(self, ids: Tensor) -> Tensor:
         """Return the logits (B, V) float32 after reading one more id per row, (B,), by the fast step."""
@@ -80,7 +75,7 @@ class Reader:
         if self.step is None:
             self.step = FastStep(self.plan, self.cache, self.first)
         self.length += 1
-        return self.step(self.model.enter(self.model.embed(ids)), self.length - 1)
+        return self.step(self.model.body.enter(self.model.embed(ids)), self.length - 1)
 
     def repeat(self, times: int) -> None:
         """Turn each row into `times` equal rows."""
@@ -127,7 +122,7 @@ def _begin(
             )
         )
     stops = torch.tensor(_stop_ids(model, settings), device=ids.device, dtype=torch.long)
-    reader = Reader(model, model.step_plan(), first, min(ids.shape[1] + new_tokens, max(context, ids.shape[1])))
+    reader = Reader(model, step_plan(model), first, min(ids.shape[1] + new_tokens, max(context, ids.shape[1])))
     logits = reader.read(ids)
     if copies > 1:
         reader.repeat(copies)
@@ -213,7 +208,7 @@ def kinds_added(model: Decoder, token_type_ids: Tensor | None) -> Decoder:
             f"token_type_ids holds the kinds {kinds}, and a text is continued with one; leave token_type_ids out, or "
             f"tokenize one text instead of a pair"
         )
-    if getattr(model, "adds_kinds", False):
+    if getattr(model.body, "adds_kinds", False):
         return cast(Decoder, WithKind(model, kinds[0]))
     if kinds[0]:
         raise ConfigError("token_type_ids is not 0, and this model has one kind of token; leave token_type_ids out")

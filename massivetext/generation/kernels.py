@@ -5,12 +5,11 @@ Sums may be reordered (`reassoc`), as any BLAS does; on one machine the result i
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from massivetext.text.compiling import Function, kernel
 
 Floats = NDArray[np.float32]
 NO_NORM, NORM_BEFORE, NORM_AFTER = 0, 1, 2
@@ -23,17 +22,12 @@ ACTIVATION_CODES = {
 FAST = {"reassoc", "contract", "nsz"}
 
 
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` compiled on first use; the machine code is kept on disk where a folder can be written."""
-    try:
-        return njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")(function)
-    except RuntimeError as error:
-        if "no locator available" not in str(error):
-            raise
-        return njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
+def step_kernel(function: Function) -> Function:
+    """Return `function` compiled as every kernel is, with sums in any order and division as NumPy does it."""
+    return kernel(function, fastmath=FAST, error_model="numpy")
 
 
-@kernel
+@step_kernel
 def times_vector(weight: Floats, bias: Floats, vector: Floats, output: Floats) -> None:
     """Put vector @ weight^T + bias into `output` (1, outputs), for one row: weight (outputs, inputs)."""
     for place in range(weight.shape[0]):
@@ -43,7 +37,7 @@ def times_vector(weight: Floats, bias: Floats, vector: Floats, output: Floats) -
         output[0, place] = total + bias[place]
 
 
-@kernel
+@step_kernel
 def add_norm(
     hidden: Floats, added: Floats, scale: Floats, shift: Floats, centred: bool, epsilon: float, normed: Floats
 ) -> None:
@@ -67,7 +61,7 @@ def add_norm(
             normed[row, place] = (hidden[row, place] - mean) * factor * scale[place] + shift[place]
 
 
-@kernel
+@step_kernel
 def norm_vector(vector: Floats, scale: Floats, epsilon: float) -> None:
     """Bring `vector` to root mean square one, times `scale`, in place."""
     total = np.float32(0.0)
@@ -78,7 +72,7 @@ def norm_vector(vector: Floats, scale: Floats, epsilon: float) -> None:
         vector[place] *= factor * scale[place]
 
 
-@kernel
+@step_kernel
 def turn_and_store(
     projected: Floats,
     tables: Floats,
@@ -117,7 +111,7 @@ def turn_and_store(
                 values[row, head, slot, place] = projected[row, (heads + key_heads + head) * head_dim + place]
 
 
-@kernel
+@step_kernel
 def attend_slots(
     projected: Floats, keys: Floats, values: Floats, first: NDArray[np.int64], slot: int, scores: Floats, mixed: Floats
 ) -> None:
@@ -151,8 +145,8 @@ def attend_slots(
                 output[feature] /= total
 
 
-@kernel
-def activated(value: float, code: int) -> float:
+@step_kernel
+def activate_value(value: float, code: int) -> float:
     """Return the activation `code` of one value."""
     if code == RELU_SQUARED:
         return value * value if value > 0 else 0.0
@@ -165,12 +159,12 @@ def activated(value: float, code: int) -> float:
     return 0.5 * value * (1.0 + math.tanh(math.sqrt(2.0 / math.pi) * (value + 0.044715 * value**3)))
 
 
-@kernel
+@step_kernel
 def activate(inner: Floats, code: int, output: Floats) -> None:
     """Put act(inner) into `output` (B, F); where inner is twice as wide (B, 2 F), act(first half) * second half."""
     features = output.shape[1]
     gated = inner.shape[1] > features
     for row in range(output.shape[0]):
         for place in range(features):
-            value = np.float32(activated(inner[row, place], code))
+            value = np.float32(activate_value(inner[row, place], code))
             output[row, place] = value * inner[row, features + place] if gated else value

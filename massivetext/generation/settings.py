@@ -10,8 +10,8 @@ from massivetext.hugging_face import checked_options
 from massivetext.settings import Settings
 
 DEFAULT_NEW_TOKENS = 64
-# What a generation_config.json may hold that does not change the ids, or does not at this value.
-HARMLESS = {"_from_model_config", "transformers_version", "bos_token_id", "use_cache", "cache_implementation"}
+# Fields of generation_config.json that are not read: they never change the ids (LEFT_OUT), or not at a value (NEUTRAL).
+LEFT_OUT = {"_from_model_config", "transformers_version", "bos_token_id", "use_cache", "cache_implementation"}
 NEUTRAL: dict[str, Any] = {
     "assistant_early_exit": None, "diversity_penalty": 0.0, "encoder_no_repeat_ngram_size": 0,
     "encoder_repetition_penalty": 1.0,
@@ -123,7 +123,7 @@ def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any])
     if config is not None:
         values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
         options = {**values, **{key: value for key, value in options.items() if key != "generation_config"}}
-        options = {key: value for key, value in options.items() if key not in HARMLESS}
+        options = {key: value for key, value in options.items() if key not in LEFT_OUT}
     off = {key for key, value in options.items() if key in NEUTRAL and value == NEUTRAL[key]}
     options = {key: value for key, value in options.items() if key not in off and key != "generation_config"}
     options = checked_options("generate", options, GenerationSettings.model_fields)
@@ -134,7 +134,7 @@ def generation_settings(defaults: Mapping[str, Any], options: Mapping[str, Any])
             continue
         if key in GenerationSettings.model_fields:
             kept[key] = value
-        elif key not in HARMLESS and value != NEUTRAL.get(key):
+        elif key not in LEFT_OUT and value != NEUTRAL.get(key):
             raise ConfigError(
                 f"the model's generation_config.json asks for {key} = {value!r}, which is not supported; "
                 f"remove it there to generate without it"

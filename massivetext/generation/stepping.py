@@ -1,6 +1,6 @@
 """One decoding step on the CPU: BLAS for the matrix products, compiled kernels between them, nothing allocated.
 
-Legend: B rows, D features, V vocabulary. The slow twin is the model's own `run_blocks`; a test holds them together.
+Legend: B rows, D features, V vocabulary. The slow twin is the body's own `run`; a test holds them together.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from massivetext.generation import kernels
 from massivetext.layers.cache import StaticCache
@@ -66,12 +66,6 @@ class StepPlan(NamedTuple):
     epsilon: float
     reverse_rotary: bool
     softcap: float | None
-
-
-def affine_of(linear: nn.Linear) -> Affine:
-    """Return a layer's matrix and bias."""
-    weight = linear.weight.detach()
-    return Affine(weight, torch.zeros(weight.shape[0]) if linear.bias is None else linear.bias.detach())
 
 
 class FastStep:

@@ -1,19 +1,19 @@
-"""Attention: one function for all families, and the causal self-attention of the decoders.
+"""Attention: one function for all families, its layers, and the norm and rotary turn of queries and keys.
 
 Legend: B batch, T tokens that read, S tokens that are read, H query heads, D features.
 """
 
 import math
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from massivetext.layers.cache import StaticCache
-from massivetext.layers.norms import RMSNorm
-from massivetext.layers.rotary import rotate
+from massivetext.layers.packing import Packing, attend_packed
 
+KeysValues = tuple[Tensor, Tensor]
 Weights = list[Tensor] | None  # gets the softmax of each layer that computes one; None: nobody asks for it
 
 
@@ -31,17 +31,6 @@ class AttentionShape(NamedTuple):
     norm_epsilon: float = 1e-6
     reverse_rotary: bool = False
     dropout: float = 0.0
-
-
-class Packing(NamedTuple):
-    """Where documents stand in packed rows that are laid end to end, for kernels that take documents of any length.
-
-    bounds: (N + 1,) int32, document n is tokens bounds[n] to bounds[n + 1]; empty ones stand at the end. window: see
-    `causal_mask`.
-    """
-
-    bounds: Tensor
-    window: int | None = None
 
 
 Mask = Tensor | Packing | None
@@ -149,48 +138,51 @@ def attention_weights(
     return weights.masked_fill(empty, 0.0).to(queries.dtype)
 
 
-def document_bounds(segments: Tensor) -> Tensor:
-    """Return the bounds of the documents in rows laid end to end, (N + 1,) int32; see `Packing`.
+class RMSNorm(nn.Module):
+    """Division by the root mean square of the last axis (arXiv:1910.07467), with a learned scale unless `scaled=False`.
 
-    segments: (B, T), see `segment_mask`. N is a power of two, so that compiled code meets few shapes.
+    weight: (D,), starts at one; absent when `scaled` is False. The division is done in float32.
     """
-    batch, tokens = segments.shape
-    starts = torch.ones_like(segments, dtype=torch.bool)
-    starts[:, 1:] = segments[:, 1:] != segments[:, :-1]
-    places = starts.flatten().nonzero()[:, 0].to(torch.int32)
-    documents = 1 << max(len(places) - 1, 0).bit_length()
-    bounds = places.new_full((documents + 1,), batch * tokens)
-    bounds[: len(places)] = places
-    return bounds
+
+    def __init__(self, features: int, epsilon: float, scaled: bool = True) -> None:
+        super().__init__()
+        self.features, self.epsilon = features, epsilon
+        self.weight: nn.Parameter | None = nn.Parameter(torch.ones(features)) if scaled else None
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return `values` (..., D) with each vector at root mean square one, times the scale; dtype is kept."""
+        normed = functional.rms_norm(values.float(), (self.features,), None, self.epsilon).to(values.dtype)
+        return normed if self.weight is None else normed * self.weight
 
 
-def kernel_packs(embeddings: Tensor) -> bool:
-    """Return whether packed documents can go through `attend_packed`: in half precision on a GPU."""
-    if embeddings.device.type != "cuda":
-        return False
-    dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else embeddings.dtype
-    return dtype in (torch.bfloat16, torch.float16)
+def rotary_tables(
+    positions: Tensor, frequencies: Tensor, dtype: torch.dtype, magnitude: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Return cosine and sine of every position's angles, each (B, 1, T, head_dim), taken in float32, given in `dtype`.
 
-
-def attend_packed(
-    queries: Tensor, keys: Tensor, values: Tensor, packing: Packing, scale: float | None = None
-) -> Tensor:
-    """Return what `attend` gives with the mask of packed documents, (B, H, T, head_dim), without making that mask.
-
-    Work grows with the squared length of documents, not of rows. Arguments as for `attend`; the documents never reach
-    over the end of a row.
+    positions: (B, T) integers. frequencies: (head_dim // 2,). Both halves of the last axis hold the same angles.
+    magnitude: what both are multiplied by.
     """
-    from torch.nn.attention import varlen
+    angles = positions[:, None, :, None].float() * frequencies  # (B, 1, T, head_dim / 2)
+    cosine, sine = angles.cos(), angles.sin()
+    if magnitude != 1.0:
+        cosine, sine = cosine * magnitude, sine * magnitude
+    return torch.cat((cosine, cosine), dim=-1).to(dtype), torch.cat((sine, sine), dim=-1).to(dtype)
 
-    batch, heads, tokens, features = queries.shape
-    # Values come straight from a projection, so they have autocast's dtype; queries and keys that were turned may not.
-    laid = [part.transpose(1, 2).flatten(0, 1).to(values.dtype) for part in (queries, keys, values)]  # (B * T, H, ...)
-    window = (-1 if packing.window is None else packing.window - 1, 0)
-    ends = (packing.bounds, packing.bounds, tokens, tokens)
-    mixed: Any = varlen.varlen_attn(
-        laid[0], laid[1], laid[2], *ends, scale=scale, window_size=window, enable_gqa=heads != keys.shape[1]
-    )
-    return cast(Tensor, mixed.view(batch, tokens, heads, features).transpose(1, 2))
+
+def rotate(values: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Return queries or keys with each feature pair turned by its position's angle.
+
+    values: (B, heads, T, head_dim); cosine and sine from `rotary_tables`. Pairs are (i, i + head_dim/2), as in Hugging
+    Face weights, not the paper's (2i, 2i+1). Where the tables are narrower than a head, only that many of its first
+    features are turned (GPT-NeoX).
+    """
+    turned = cosine.shape[-1]
+    if turned < values.shape[-1]:
+        return torch.cat((rotate(values[..., :turned], cosine, sine), values[..., turned:]), dim=-1)
+    half = turned // 2
+    first, second = values[..., :half], values[..., half:]
+    return values * cosine + torch.cat((-second, first), dim=-1) * sine
 
 
 class SelfAttention(nn.Module):
@@ -236,3 +228,73 @@ class SelfAttention(nn.Module):
         mixed = attend(queries, keys, values, context.mask, dropout=dropout, weights=context.weights)
         output: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, tokens, -1))
         return output
+
+
+class HeadShape(NamedTuple):
+    """The sizes of one attention layer; scale: what scores are multiplied by, None for 1/sqrt(head_dim)."""
+
+    features: int
+    heads: int
+    head_dim: int
+    bias: bool = True
+    scale: float | None = None
+    dropout: float = 0.0
+
+
+def readable_mask(attention_mask: Tensor | None) -> Tensor | None:
+    """Return which tokens may be read, (B, 1, 1, S) boolean, for 1 = text, 0 = padding marks (B, S); None: all may.
+
+    A row that is all padding reads itself, because an empty row of the attention would give NaN.
+    """
+    if attention_mask is None:
+        return None
+    if not torch.compiler.is_compiling() and bool(attention_mask.all()):  # without a mask attention is faster
+        return None
+    marks = attention_mask.bool()
+    return (marks | ~marks.any(dim=-1, keepdim=True))[:, None, None]
+
+
+def additive(mask: Tensor | None, bias: Tensor) -> Tensor:
+    """Return a bias on the scores (1 or B, H, T, S) with minus infinity where `mask` is False."""
+    return bias if mask is None else bias.masked_fill(~mask, float("-inf"))
+
+
+class MultiHeadAttention(nn.Module):
+    """Attention of many heads (arXiv:1706.03762); families differ in the names of the four projections.
+
+    names: of queries, keys, values and output; no output name: the caller has that projection.
+    """
+
+    def __init__(self, shape: HeadShape, names: tuple[str, str, str, str | None]) -> None:
+        super().__init__()
+        self.shape, self.names = shape, names
+        wide = shape.heads * shape.head_dim
+        for name in names[:3]:
+            self.add_module(name, nn.Linear(shape.features, wide, bias=shape.bias))
+        if names[3] is not None:
+            self.add_module(names[3], nn.Linear(wide, shape.features, bias=shape.bias))
+
+    def keys_values(self, hidden: Tensor) -> KeysValues:
+        """Return the keys and values of hidden states (B, S, D), each (B, H, S, head_dim)."""
+        return self._split(self.names[1], hidden), self._split(self.names[2], hidden)
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, read: KeysValues | None = None, weights: Weights = None
+    ) -> Tensor:
+        """Return what each token gathers, (B, T, D), or (B, T, H * head_dim) without an output projection.
+
+        mask: boolean (B, 1, T or 1, S), True where a token may be read, or numbers added to the scores; None: all may.
+        read: keys and values of the tokens that are read; None: those of `hidden`. weights: see `attend`.
+        """
+        queries = self._split(self.names[0], hidden)
+        keys, values = self.keys_values(hidden) if read is None else read
+        dropout = self.shape.dropout if self.training else 0.0
+        mixed = attend(queries, keys, values, mask, False, self.shape.scale, dropout, weights)
+        merged = mixed.transpose(1, 2).flatten(2)  # (B, T, H * head_dim)
+        output: Tensor = merged if self.names[3] is None else getattr(self, self.names[3])(merged)
+        return output
+
+    def _split(self, name: str, hidden: Tensor) -> Tensor:
+        """Return a projection of `hidden` by heads, (B, H, tokens, head_dim)."""
+        projected: Tensor = getattr(self, name)(hidden)
+        return torch.unflatten(projected, -1, (self.shape.heads, self.shape.head_dim)).transpose(1, 2)

@@ -9,8 +9,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from massivetext.errors import ModelError
+from massivetext.tokens.labels import IGNORED_LABEL
 
-IGNORED_LABEL = -100
 ChunkKernel = Callable[[Tensor, Tensor, Tensor, float, float | None], tuple[Tensor, Tensor, Tensor]]
 
 

@@ -1,4 +1,4 @@
-"""Rotary position embedding (RoPE, arXiv:2104.09864) and the scalings of its frequencies. Legend: B batch, T tokens."""
+"""The frequencies of rotary positions (RoPE, arXiv:2104.09864) and their scalings."""
 
 import math
 from typing import Any, Literal, Self
@@ -154,33 +154,3 @@ def _kept_by_yarn(head_dim: int, theta: float, scaling: RopeScaling, original: i
     if low == high:
         high += 0.001
     return 1 - ((torch.arange(head_dim // 2, dtype=torch.float32) - low) / (high - low)).clamp(0, 1)
-
-
-def rotary_tables(
-    positions: Tensor, frequencies: Tensor, dtype: torch.dtype, magnitude: float = 1.0
-) -> tuple[Tensor, Tensor]:
-    """Return cosine and sine of every position's angles, each (B, 1, T, head_dim), taken in float32, given in `dtype`.
-
-    positions: (B, T) integers. frequencies: (head_dim // 2,). Both halves of the last axis hold the same angles.
-    magnitude: what both are multiplied by.
-    """
-    angles = positions[:, None, :, None].float() * frequencies  # (B, 1, T, head_dim / 2)
-    cosine, sine = angles.cos(), angles.sin()
-    if magnitude != 1.0:
-        cosine, sine = cosine * magnitude, sine * magnitude
-    return torch.cat((cosine, cosine), dim=-1).to(dtype), torch.cat((sine, sine), dim=-1).to(dtype)
-
-
-def rotate(values: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Return queries or keys with each feature pair turned by its position's angle.
-
-    values: (B, heads, T, head_dim); cosine and sine from `rotary_tables`. Pairs are (i, i + head_dim/2), as in Hugging
-    Face weights, not the paper's (2i, 2i+1). Where the tables are narrower than a head, only that many of its first
-    features are turned (GPT-NeoX).
-    """
-    turned = cosine.shape[-1]
-    if turned < values.shape[-1]:
-        return torch.cat((rotate(values[..., :turned], cosine, sine), values[..., turned:]), dim=-1)
-    half = turned // 2
-    first, second = values[..., :half], values[..., half:]
-    return values * cosine + torch.cat((-second, first), dim=-1) * sine

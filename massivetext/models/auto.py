@@ -1,29 +1,23 @@
 """The Auto classes: the model's own configuration says which family it is."""
 
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, ClassVar
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.hub import find_folder
 from massivetext.hugging_face import checked_options
-from massivetext.models.architectures import PUBLISHED_CONFIGS
-from massivetext.models.config import DecoderConfig
-from massivetext.models.config_methods import LATER
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.families.table import CAUSAL_FAMILIES
-from massivetext.models.files.folder import load_model_folder, read_config, wanted_dtype
-from massivetext.models.files.gguf_file import load_gguf
+from massivetext.models.families.table import CLASSES, FAMILIES
+from massivetext.models.files.folder import config_path
+from massivetext.models.files.gguf_file import gguf_family
 from massivetext.models.files.recognising import unknown_family
-from massivetext.models.files.weights import CONFIG_FILE, read_object
-from massivetext.models.methods import loading_options
+from massivetext.models.files.weights import read_object
+from massivetext.models.model import Model
 from massivetext.models.presets import PRESETS, preset_config
 from massivetext.models.published_sizes import PUBLISHED_SIZES
 
 
 class AutoConfig:
-    """Makes configurations: of a model folder, or of a family with values of one's own."""
+    """Makes configurations: of a model folder, or of a family with your own values."""
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **changes: Any) -> Any:
@@ -31,24 +25,16 @@ class AutoConfig:
 
         changes: fields to have otherwise, e.g. num_labels.
         """
-        config = cls._read(find_folder(name))
-        names = [*config.accepted_names(), "label2id"]
-        kept = checked_options("config.from_pretrained", changes, names, "AutoConfig.from_pretrained")
-        return config.changed(**kept) if kept else config
-
-    @staticmethod
-    def _read(found: Path) -> Any:
-        """Return the configuration of a folder or GGUF file."""
+        found = find_folder(name)
         if found.suffix == ".gguf":
-            return load_gguf(found).config
-        values = read_object(found / CONFIG_FILE) if found.is_dir() else {}
-        if values.get("model_type") in PUBLISHED_CONFIGS:
-            family = PUBLISHED_CONFIGS[values["model_type"]]
-            return family.from_hugging_face(values, where=str(found / CONFIG_FILE))
-        if found.is_dir() and values.get("model_type") not in CAUSAL_FAMILIES:
-            reason = unknown_family(values, [*CAUSAL_FAMILIES, *PUBLISHED_CONFIGS])
-            raise ModelError(f"{found / CONFIG_FILE}: {reason}")
-        return read_config(found)
+            family = gguf_family(found)
+        else:
+            path = config_path(found)
+            values = read_object(path)
+            family = str(values.get("model_type"))
+            if family not in FAMILIES:
+                raise ModelError(f"{path}: {unknown_family(values, list(FAMILIES))}")
+        return FAMILIES[family].config.of_file(found).with_options(changes, "AutoConfig.from_pretrained")
 
     @staticmethod
     def for_model(family: str, **values: Any) -> Any:
@@ -56,11 +42,9 @@ class AutoConfig:
 
         Unknown families and fields raise ConfigError with the nearest name.
         """
-        if family in PUBLISHED_CONFIGS:
-            return PUBLISHED_CONFIGS[family].parse(values, where="model")
-        if family not in CAUSAL_FAMILIES:
-            raise ConfigError(unknown_name("model family", family, [*CAUSAL_FAMILIES, *PUBLISHED_CONFIGS]))
-        return CAUSAL_FAMILIES[family].config_class.parse(values, where="model")
+        if family not in FAMILIES:
+            raise ConfigError(unknown_name("model family", family, FAMILIES))
+        return FAMILIES[family].config.parse(values, where="model")
 
     @staticmethod
     def from_preset(name: str, **changes: Any) -> Any:
@@ -70,49 +54,105 @@ class AutoConfig:
         """
         if name in PUBLISHED_SIZES:
             preset = PUBLISHED_SIZES[name]
-            return PUBLISHED_CONFIGS[preset.family].parse({**preset.fields, **changes}, where=f"preset {name}")
+            return FAMILIES[preset.family].config.parse({**preset.fields, **changes}, where=f"preset {name}")
         if name not in PRESETS:
             raise ConfigError(unknown_name("model preset", name, [*PRESETS, *PUBLISHED_SIZES]))
         return preset_config(name, **changes)
 
 
-class AutoModelForCausalLM:
-    """Makes causal language models: from a folder with weights, or fresh from a configuration."""
+class AutoClass:
+    """Base of the Auto classes: makes models for one task, from a folder with weights or fresh."""
 
-    @staticmethod
-    def from_pretrained(name: str | Path, *arguments: Any, verify: bool = False, **options: Any) -> CausalDecoder:
-        """Return the model in a folder or GGUF file (or of a name that `hub.find_folder` knows), in evaluation mode.
+    task: ClassVar[str]
 
-        verify: also run the probe texts stored with the model and compare the top logits. options: dtype (torch_dtype),
-        the number format of the weights in memory, "auto" keeps the file's, unset float32; device (device_map), one
-        device; config, the folder's own with other ids; and these ids (pad_token_id, ...). Raises ModelError where the
-        folder is incomplete or altered.
+    def __init_subclass__(cls, task: str) -> None:
+        """Note which task of the table of classes it makes models for."""
+        cls.task = task
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *arguments: Any, **options: Any) -> Any:
+        """Return the model of a folder (or of a name that `hub.find_folder` knows), in evaluation mode.
+
+        A causal model may also be a GGUF file. options: verify, dtype, device, and fields of the configuration such as
+        num_labels; see `Model.from_pretrained`.
         """
         if arguments:
             raise ConfigError("from_pretrained takes one name; pass everything else by its own name")
-        names = ("dtype", "device", "config", *LATER)
-        given = loading_options(options, names, "AutoModelForCausalLM")
-        dtype, device, config = given.pop("dtype", "float32"), given.pop("device", "cpu"), given.pop("config", None)
-        model = AutoModelForCausalLM._loaded(find_folder(name), verify, dtype).to(device)
-        changes = {field: value for field, value in given.items() if field in type(model.config).model_fields}
-        model.config.update({**({} if config is None else config.model_dump()), **changes})
-        return model
+        found = find_folder(name)
+        if found.suffix == ".gguf" and cls.task == "causal-lm":
+            return cls.class_of(gguf_family(found), str(found)).from_pretrained(found, **options)
+        path = config_path(found)
+        values = read_object(path)
+        known = CLASSES[cls.task] if cls.task == "causal-lm" else FAMILIES
+        if values.get("model_type") not in FAMILIES:
+            raise ModelError(f"{path}: {unknown_family(values, sorted(known))}")
+        return cls.class_of(str(values["model_type"]), str(path)).from_pretrained(found, **options)
 
-    @staticmethod
-    def _loaded(found: Path, verify: bool, dtype: str | torch.dtype) -> CausalDecoder:
-        """Return the model of a folder or GGUF file."""
-        if found.suffix != ".gguf":
-            return load_model_folder(found, verify=verify, dtype=dtype)
-        if verify:
-            raise ModelError(f"{found} holds no probe texts to verify; load it without verify=True")
-        return load_gguf(found, wanted_dtype(dtype))
-
-    @staticmethod
-    def from_config(config: DecoderConfig, seed: int = 0, **options: Any) -> CausalDecoder:
+    @classmethod
+    def from_config(cls, config: Any, seed: int = 0, **options: Any) -> Any:
         """Return a model with fresh weights, a function of `config` and `seed` alone, in training mode."""
-        checked_options("model.from_config", options, (), "AutoModelForCausalLM.from_config")
-        for family in CAUSAL_FAMILIES.values():
-            if type(config) is family.config_class:
-                return family.from_config(config, seed)
-        allowed = ", ".join(family.config_class.__name__ for family in CAUSAL_FAMILIES.values())
-        raise ModelError(f"no model is known for a {type(config).__name__}; allowed: {allowed}")
+        checked_options("model.from_config", options, (), f"{cls.__name__}.from_config")
+        family = getattr(config, "model_type", None)
+        if family is None:
+            raise ConfigError(
+                f"from_config takes a configuration such as AutoConfig.for_model gives, not a {type(config).__name__}"
+            )
+        return cls.class_of(str(family), type(config).__name__).from_config(config, seed)
+
+    @classmethod
+    def class_of(cls, family: str, where: str) -> type[Model]:
+        """Return the family's class for this task; raise ModelError that says which families have one."""
+        classes = CLASSES[cls.task]
+        if family in classes:
+            return classes[family]
+        if cls.task == "causal-lm":
+            openers = [
+                opener.__name__ for opener in OPENERS if family in CLASSES[opener.task] and opener is not AutoModel
+            ]
+            raise ModelError(
+                f"{where}: {family} does not predict the next token, so {cls.__name__} does not open it; use "
+                f"{', '.join(openers)}, or AutoModel for its hidden states. Families that do: "
+                f"{', '.join(sorted(classes))}"
+            )
+        reason = unknown_name(f"model_type for {cls.__name__}:", family, classes)
+        if family in CLASSES["causal-lm"]:
+            reason += f". {family} predicts the next token: use AutoModelForCausalLM"
+        raise ModelError(f"{where}: {reason}")
+
+
+class AutoModel(AutoClass, task="base"):
+    """Models without a head: `last_hidden_state`, `pooler_output`."""
+
+
+class AutoModelForCausalLM(AutoClass, task="causal-lm"):
+    """Causal language models, which predict each next token."""
+
+
+class AutoModelForMaskedLM(AutoClass, task="masked-lm"):
+    """Models that predict masked tokens."""
+
+
+class AutoModelForSequenceClassification(AutoClass, task="sequence-classification"):
+    """Models that label texts."""
+
+
+class AutoModelForTokenClassification(AutoClass, task="token-classification"):
+    """Models that label tokens."""
+
+
+class AutoModelForQuestionAnswering(AutoClass, task="question-answering"):
+    """Models that find answers inside a text."""
+
+
+class AutoModelForMultipleChoice(AutoClass, task="multiple-choice"):
+    """Models that choose one of several continuations."""
+
+
+class AutoModelForSeq2SeqLM(AutoClass, task="seq2seq-lm"):
+    """Models that read one text and write another."""
+
+
+OPENERS: tuple[type[AutoClass], ...] = (
+    AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSequenceClassification,
+    AutoModelForTokenClassification, AutoModelForQuestionAnswering, AutoModelForMultipleChoice, AutoModelForSeq2SeqLM,
+)  # fmt: skip

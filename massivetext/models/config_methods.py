@@ -3,10 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from massivetext.errors import ConfigError
+from massivetext.hub import find_folder
 from massivetext.hugging_face import checked_options, unknown_attribute
+from massivetext.models.files.gguf_file import gguf_family, read_gguf
+from massivetext.models.files.weights import CONFIG_FILE, read_object
 from massivetext.settings import Settings
 from massivetext.storage import write_json
 
@@ -37,7 +40,9 @@ HEADER = ("architectures", "model_type")
 class ConfigMethods(Settings):
     """Base of all models' configurations."""
 
+    model_type: ClassVar[str]
     field_names: ClassVar[Mapping[str, str]] = {}
+    """Our name of a field: the family's own in config.json (hidden_size: n_embd). Both are accepted as arguments."""
 
     @classmethod
     def accepted_names(cls) -> list[str]:
@@ -70,13 +75,27 @@ class ConfigMethods(Settings):
 
     @classmethod
     def from_pretrained(cls, name: str | Path, **changes: Any) -> Self:
-        """Return the configuration of a model folder; ConfigError where it is of another family."""
-        from massivetext.models.auto import AutoConfig
+        """Return the configuration of a model folder or GGUF file; ConfigError where it is of another family."""
+        found = find_folder(name)
+        told = gguf_family(found) if found.suffix == ".gguf" else read_object(found / CONFIG_FILE).get("model_type")
+        if told != cls.model_type:
+            raise ConfigError(f"{name} holds a model of type {told!r}, not {cls.model_type!r}; use mt.AutoConfig")
+        return cls.of_file(found).with_options(changes, f"{cls.__name__}.from_pretrained")
 
-        found = AutoConfig.from_pretrained(name, **changes)
-        if not isinstance(found, cls):
-            raise ConfigError(f"{name} holds a {type(found).__name__}, not a {cls.__name__}; use mt.AutoConfig")
-        return found
+    @classmethod
+    def of_file(cls, found: Path) -> Self:
+        """Return the configuration in a model folder or GGUF file of the family."""
+        if found.suffix == ".gguf":
+            return cast(Self, read_gguf(found, cls)[0])
+        path = found / CONFIG_FILE
+        own: Self = cls.from_hugging_face(read_object(path), where=str(path))  # type: ignore[attr-defined]
+        return own
+
+    def with_options(self, changes: Mapping[str, Any], shown: str) -> Self:
+        """Return the configuration with the fields that a call of `from_pretrained` changes."""
+        names = [*self.accepted_names(), "label2id"]
+        kept = checked_options("config.from_pretrained", changes, names, shown)
+        return self.changed(**kept) if kept else self
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
         """Write config.json into a folder."""

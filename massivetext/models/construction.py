@@ -3,8 +3,8 @@
 from massivetext.errors import ConfigError
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
 from massivetext.models.config import DecoderConfig
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.decoder import CausalLM
+from massivetext.models.families.table import CLASSES
 from massivetext.models.settings import ModelSettings
 
 
@@ -15,10 +15,10 @@ def new_config(settings: ModelSettings, context_tokens: int, vocab_size: int, st
     Raises ConfigError for a model that cannot be trained on next tokens, or that reads less than a training row.
     """
     config = _config(settings, context_tokens, vocab_size, start_id)
-    if type(config) not in [family.config_class for family in CAUSAL_FAMILIES.values()]:
+    if config.model_type not in CLASSES["causal-lm"]:
         raise ConfigError(
             f"model: {config.model_type} does not predict next tokens, which train.objective needs; "
-            f"families that do: {', '.join(CAUSAL_FAMILIES)}"
+            f"families that do: {', '.join(CLASSES['causal-lm'])}"
         )
     if context_tokens > config.max_position_embeddings:
         remedy = "lower it" + ("" if settings.from_ else ", or raise model.max_position_embeddings")
@@ -52,7 +52,7 @@ def _config(settings: ModelSettings, context_tokens: int, vocab_size: int, start
 
 def new_model(
     settings: ModelSettings, context_tokens: int, vocab_size: int, *, start_id: int = 0, seed: int = 0
-) -> CausalDecoder:
+) -> CausalLM:
     """Return the model of a `model` section with its first weights: fresh from configuration and seed, or a folder's.
 
     Parameters as in `new_config`, which says what is refused.

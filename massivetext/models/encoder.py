@@ -1,223 +1,57 @@
-"""The bidirectional encoder of BERT and RoBERTa: embeddings, post-norm blocks, pooler, under Hugging Face's names.
+"""Encoders: the way through a bidirectional body, and what every model on one has.
 
-Legend: B rows, T tokens, D features.
+Legend: B rows, T tokens, D features. A family (families/bert.py, families/distilbert.py) gives embeddings and blocks.
 """
 
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, cast
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import Weights
-from massivetext.layers.feedforward import activation
-from massivetext.layers.multihead import HeadShape, MultiHeadAttention, readable_mask
-from massivetext.models.model import PretrainedModel, check_ids
-from massivetext.models.outputs import EncoderOutput
-from massivetext.models.published import PublishedConfig
+from massivetext.layers.attention import Weights, readable_mask
+from massivetext.models.body import Body
+from massivetext.models.ids import INTEGERS, refuse_ids
+from massivetext.models.model import Model
+from massivetext.models.outputs import HeadOutput, Record
 
 
-class EncoderConfig(PublishedConfig):
-    """The shape of a bidirectional encoder; field names are Hugging Face's."""
+class Encoder(Body):
+    """Embeddings, blocks and perhaps a pooler, under Hugging Face's names."""
 
-    neutral: ClassVar[dict[str, Any]] = {"is_encoder_decoder": False}
-
-    vocab_size: int = 30522
-    """Rows of the embedding: at least the tokenizer's ids."""
-    hidden_size: int = 768
-    """Features of a token between blocks."""
-    intermediate_size: int = 3072
-    """Features inside the feed-forward part."""
-    num_hidden_layers: int = 12
-    """Blocks."""
-    num_attention_heads: int = 12
-    """Heads of each block, a divisor of hidden_size."""
-    hidden_act: str = "gelu"
-    """Activation of the feed-forward part, by Hugging Face's name."""
-    hidden_dropout_prob: float = 0.1
-    """Share of features that training drops after embeddings, attention and feed-forward part."""
-    attention_probs_dropout_prob: float = 0.1
-    """Share of attention weights that training drops."""
-    max_position_embeddings: int = 512
-    """Rows of the position embedding."""
-    type_vocab_size: int = 2
-    """Kinds of tokens (first text, second text)."""
-    initializer_range: float = 0.02
-    """Standard deviation of fresh matrices and embeddings."""
-    layer_norm_eps: float = 1e-12
-    """Added to the variance before its root is taken."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for name in ("vocab_size", "hidden_size", "num_attention_heads", "max_position_embeddings", "num_labels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
-                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
-            )
-        if not self.tie_word_embeddings:
-            raise ValueError(
-                "tie_word_embeddings is False, which is not supported: the masked language model's head uses the "
-                "embedding's weights"
-            )
-        activation(self.hidden_act)
-        return self
-
-    @property
-    def most_tokens(self) -> int:
-        """The most tokens that the model reads at once."""
-        return self.max_position_embeddings
-
-    def attention_shape(self) -> HeadShape:
-        """Return the sizes of one attention layer."""
-        return HeadShape(
-            self.hidden_size,
-            self.num_attention_heads,
-            self.hidden_size // self.num_attention_heads,
-            dropout=self.attention_probs_dropout_prob,
-        )
-
-
-class Embeddings(nn.Module):
-    """Words, positions and kinds of tokens, added and normed."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
-        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
-        self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
-
-    def forward(self, input_ids: Tensor, kinds: Tensor, positions: Tensor) -> Tensor:
-        """Return what the first block reads, (B, T, D)."""
-        added = self.word_embeddings(input_ids) + self.token_type_embeddings(kinds)
-        return cast(Tensor, self.dropout(self.LayerNorm(added + self.position_embeddings(positions))))
-
-
-class AddNorm(nn.Module):
-    """The way back into the residual stream: project, drop out, add, norm."""
-
-    def __init__(self, config: EncoderConfig, features: int) -> None:
-        super().__init__()
-        self.dense = nn.Linear(features, config.hidden_size)
-        self.LayerNorm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
-
-    def forward(self, values: Tensor, hidden: Tensor) -> Tensor:
-        """Return norm(hidden + dense(values)), (B, T, D)."""
-        return cast(Tensor, self.LayerNorm(self.dropout(self.dense(values)) + hidden))
-
-
-class AttentionHalf(nn.Module):
-    """Attention with its way back, under BERT's names."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.self = MultiHeadAttention(config.attention_shape(), ("query", "key", "value", None))
-        self.output = AddNorm(config, config.hidden_size)
-
-
-class Intermediate(nn.Module):
-    """The wide matrix of the feed-forward part, under BERT's name."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
-
-
-class EncoderBlock(nn.Module):
-    """Attention, add, norm; feed-forward, add, norm (arXiv:1706.03762, the original order)."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.attention = AttentionHalf(config)
-        self.intermediate = Intermediate(config)
-        self.output = AddNorm(config, config.intermediate_size)
-        self.act = activation(config.hidden_act)
-
-    def forward(self, hidden: Tensor, mask: Tensor | None, weights: Weights = None) -> Tensor:
-        """Return the hidden states after this block, (B, T, D). weights: see `layers.attention.attend`."""
-        hidden = self.attention.output(self.attention.self(hidden, mask, weights=weights), hidden)
-        return cast(Tensor, self.output(self.act(self.intermediate.dense(hidden)), hidden))
-
-
-class Blocks(nn.Module):
-    """The blocks, under the name `layer`."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.layer = nn.ModuleList(EncoderBlock(config) for _ in range(config.num_hidden_layers))
-
-
-class Pooler(nn.Module):
-    """tanh of a projection of the first token."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Return (B, D) for hidden states (B, T, D)."""
-        return torch.tanh(self.dense(hidden[:, 0]))
-
-
-class EncoderModel(PretrainedModel):
-    """The encoder without a head. Base of `BertModel`, `RobertaModel` and `DistilBertModel`, not used by itself."""
-
+    inner_heads: ClassVar[tuple[str, ...]] = ("pooler.",)
+    positions_behind_padding: ClassVar[bool] = False
+    """Whether the first position is the one behind the padding id, and padding has the id's own."""
     config: Any
-
-    def __init__(self, config: Any, seed: int | None = 0, add_pooling_layer: bool = True) -> None:
-        """add_pooling_layer: whether there is a pooler, as in Hugging Face."""
-        self.pooled = add_pooling_layer
-        super().__init__(config, seed)
-
-    def build(self, config: EncoderConfig) -> None:
-        """Make embeddings, blocks and pooler."""
-        self.embeddings: Any = Embeddings(config)
-        self.encoder = Blocks(config)
-        self.pooler = Pooler(config) if self.pooled else None
+    embeddings: nn.Module
+    pooler: nn.Module | None
 
     @property
     def blocks(self) -> nn.ModuleList:
         """The blocks, first to last."""
-        return self.encoder.layer
+        raise NotImplementedError
+
+    def embed(self, input_ids: Tensor, kinds: Tensor | None, positions: Tensor | None) -> Tensor:
+        """Return what the first block reads, (B, T, D), of ids, kinds and positions (B, T)."""
+        if kinds is None:
+            kinds = torch.zeros_like(input_ids)
+        else:
+            self.check_kinds(kinds)
+        if positions is None:
+            positions = self.default_positions(input_ids)
+        return cast(Tensor, self.embeddings(input_ids, kinds, positions))
+
+    def build(self, config: Any) -> None:
+        """Note the configuration; a family makes the modules."""
+        self.config, self.limit = config, config.most_tokens
 
     def default_positions(self, input_ids: Tensor) -> Tensor:
-        """Return the row of the position embedding for each token, (B or 1, T): 0, 1, 2, ..."""
-        return torch.arange(input_ids.shape[1], device=input_ids.device)[None]
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        output_hidden_states: bool = False,
-        output_attentions: bool = False,
-    ) -> EncoderOutput:
-        """Return last_hidden_state (B, T, D) and pooler_output (B, D).
-
-        input_ids: (B, T). attention_mask: (B, T), 1 = text, 0 = padding, on either side. token_type_ids: (B, T), 0 for
-        the first text, 1 for the second. position_ids: (B, T) rows of the position embedding. output_hidden_states,
-        output_attentions: also what each layer did, see `outputs`.
-        """
-        check_ids(input_ids, self.config.vocab_size, self.config.most_tokens)
-        kinds = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        if token_type_ids is not None:
-            self.check_kinds(token_type_ids)
-        positions = self.default_positions(input_ids) if position_ids is None else position_ids
-        hidden, mask = self.embeddings(input_ids, kinds, positions), readable_mask(attention_mask)
-        states = [hidden]
-        weights: Weights = [] if output_attentions else None
-        for block in self.blocks:
-            hidden = block(hidden, mask, weights)
-            states.append(hidden)
-        pooled = None if self.pooler is None else self.pooler(hidden)
-        shown = tuple(states) if output_hidden_states else None
-        return EncoderOutput(hidden, pooled, shown, None if weights is None else tuple(weights))
+        """Return the row of the position embedding for each token, (B or 1, T): 0, 1, 2, ... or behind the padding."""
+        if not self.positions_behind_padding:
+            return torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+        padding = self.config.pad_token_id or 0
+        real = input_ids != padding
+        return real.cumsum(dim=1) * real + padding
 
     def check_kinds(self, token_type_ids: Tensor) -> None:
         """Raise ModelError for a kind of token that the model has no row for."""
@@ -227,3 +61,95 @@ class EncoderModel(PretrainedModel):
                 f"{self.config.type_vocab_size} (type_vocab_size); leave token_type_ids out, or use the model's "
                 f"tokenizer"
             )
+
+    def run(self, hidden: Tensor, mask: Tensor | None, record: Record | None = None) -> Tensor:
+        """Return the last hidden states (B, T, D) of what the first block reads. mask: see `readable_mask`."""
+        weights: Weights = None if record is None else record.weights
+        states = [] if record is None else record.states
+        states.append(hidden)
+        for block in self.blocks:
+            hidden = block(hidden, mask, weights)
+            states.append(hidden)
+        return hidden
+
+
+class EncoderModel(Model):
+    """What every model on an encoder's body has."""
+
+    reads_ahead = True
+    pooled: bool = False
+    """Whether there is a pooler, where the family has one."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call the model; return_dict=False gives a tuple, arguments that it does not take are refused by name."""
+        if options.keys() <= self.forward_names:
+            return super().__call__(*arguments, **options)
+        return self.call_with(arguments, options)
+
+    def build_body(self, config: Any) -> None:
+        """Make the body, without a pooler where none is wanted."""
+        super().build_body(config)
+        if not self.pooled:
+            self.body.pooler = None
+
+    @property
+    def body(self) -> Encoder:
+        """The model without its head."""
+        return cast(Encoder, getattr(self, self.body_name) if self.body_name else self)
+
+    @property
+    def width(self) -> int:
+        """Features of what the head reads."""
+        return int(self.config.hidden_size)
+
+    def embed(
+        self, input_ids: Tensor, token_type_ids: Tensor | None = None, position_ids: Tensor | None = None
+    ) -> Tensor:
+        """Return what the first block reads, (B, T, D), of ids, kinds and positions (B, T)."""
+        body: Any = self.body  # which is this object, where it has no head: so its class is named
+        if not torch.compiler.is_compiling():  # what ids are there is not known while code is compiled
+            sound = input_ids.ndim == 2 and input_ids.numel() > 0 and input_ids.dtype in INTEGERS
+            sound = sound and input_ids.shape[1] <= body.limit and int(input_ids.min()) >= 0
+            if not sound or int(input_ids.max()) >= self.config.vocab_size:
+                refuse_ids(input_ids, self.config.vocab_size, body.limit)
+        return cast(Tensor, self.body_class.embed(body, input_ids, token_type_ids, position_ids))
+
+    def look_up(self, input_ids: Tensor) -> Tensor:
+        """Return the word embeddings (B, T, D) of ids (B, T)."""
+        words: Any = self.body.embeddings
+        return cast(Tensor, words.word_embeddings(input_ids))
+
+    def hidden(self, embeddings: Tensor, attention_mask: Tensor | None = None, record: Record | None = None) -> Tensor:
+        """Return the last hidden states (B, T, D) of what `embed` gives. record: gets what the layers did."""
+        return self.body.run(embeddings, readable_mask(attention_mask), record)
+
+    def summary(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """Return what a text is labelled by, (B, D): the pooler's output, or the first token."""
+        return hidden[:, 0] if self.body.pooler is None else cast(Tensor, self.body.pooler(hidden))
+
+
+class LabellingEncoder(EncoderModel):
+    """An encoder whose head gives logits, and whose labels give one loss."""
+
+    def predict(self, hidden: Tensor, input_ids: Tensor) -> Tensor:
+        """Return the logits that the labels of a batch are compared with: of every token, unless a head says else."""
+        return self.project(hidden)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> HeadOutput:
+        """Return the logits and, with labels, the mean loss; inputs are (B, T)."""
+        wanted = output_hidden_states or output_attentions
+        record = Record([], [] if output_attentions else None) if wanted else None
+        hidden = self.hidden(self.embed(input_ids, token_type_ids, position_ids), attention_mask, record)
+        logits = self.predict(hidden, input_ids)
+        loss = None if labels is None else self.loss(logits, labels)
+        shown = () if record is None else record.shown(hidden, output_hidden_states)
+        return HeadOutput(loss, logits, *shown)

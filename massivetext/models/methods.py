@@ -1,4 +1,4 @@
-"""What every model has under Hugging Face's names beside its own way of computing: one base of both kinds of models."""
+"""What every model has under Hugging Face's names beside its own way of computing."""
 
 import inspect
 import math
@@ -12,8 +12,6 @@ from massivetext.errors import ConfigError, ModelError
 from massivetext.generation.config import GenerationConfig
 from massivetext.hugging_face import ATTRIBUTES_INSTEAD, checked_options, unknown_attribute
 
-WITH_ONE_HEAD = ("ForMaskedLM", "ForConditionalGeneration", "MTModel")  # classes whose head uses the word embedding
-
 
 class ModelMethods(nn.Module):
     """Base of all models: calls with Hugging Face's arguments, embeddings, counts."""
@@ -22,24 +20,35 @@ class ModelMethods(nn.Module):
     is_gradient_checkpointing: ClassVar[bool] = False
     config: Any
     generation_defaults: dict[str, Any]
+    forward_names: frozenset[str]
+    """What `forward` takes."""
+    task: ClassVar[str | None] = None
+    """What the head is for, as the Auto classes call it: "causal-lm", "token-classification", ...; None: no head."""
+    body_name: ClassVar[str]
+    """The attribute that holds the body; "": the model is derived from it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._forward_names = frozenset(inspect.signature(self.forward).parameters)
+    @property
+    def predicts_tokens(self) -> bool:
+        """Whether the head is a language model's."""
+        return (self.task or "").endswith("-lm")
 
-    def __call__(self, *arguments: Any, return_dict: Any = None, **options: Any) -> Any:
-        """Call the model. return_dict=False gives a tuple; arguments that it does not take are refused by name."""
-        if not options.keys() <= self._forward_names:
-            options = self._taken(options)
-        outputs = super().__call__(*arguments, **options)
-        return outputs.to_tuple() if return_dict is False else outputs
+    def names_of_inputs(self) -> frozenset[str]:
+        """Return the names of the arguments that `forward` takes."""
+        return frozenset(inspect.signature(self.forward).parameters)
 
-    def _taken(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments that `forward` takes; those that ask for nothing are dropped, others refused."""
+    def call_with(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Call the model with arguments of which `forward` does not take some.
+
+        return_dict=False gives a tuple. What asks for nothing is dropped; other arguments are refused by name.
+        """
+        return_dict = options.pop("return_dict", None)
         kinds = options.get("token_type_ids")
-        if isinstance(kinds, Tensor) and not bool(kinds.any()):  # a tokenizer's column for a model of one kind of token
-            options = {name: value for name, value in options.items() if name != "token_type_ids"}
-        return checked_options("model.forward", options, self._forward_names, type(self).__name__)
+        known = "token_type_ids" in self.forward_names
+        if not known and isinstance(kinds, Tensor) and not bool(kinds.any()):  # a tokenizer's column, and one kind
+            del options["token_type_ids"]
+        taken = checked_options("model.forward", options, self.forward_names, type(self).__name__)
+        outputs = nn.Module.__call__(self, *arguments, **taken)
+        return outputs.to_tuple() if return_dict is False else outputs
 
     # ---- what the model is -------------------------------------------------------------------------------------------
 
@@ -51,12 +60,7 @@ class ModelMethods(nn.Module):
     @property
     def base_model(self) -> nn.Module:
         """The model without its head."""
-        inner = getattr(self, getattr(self, "body", "") or "model", None)
-        return inner if isinstance(inner, nn.Module) else self
-
-    def can_generate(self) -> bool:
-        """Return whether the model writes text."""
-        return hasattr(self, "generate")
+        return self if self.task is None or not self.body_name else cast(nn.Module, getattr(self, self.body_name))
 
     @property
     def generation_config(self) -> GenerationConfig:
@@ -106,11 +110,10 @@ class ModelMethods(nn.Module):
 
     def get_output_embeddings(self) -> nn.Module | None:
         """Return the module whose weight makes the logits, the word embedding where they are tied; None without one."""
+        if not self.predicts_tokens:
+            return None
         head = getattr(self, "lm_head", None)
-        if isinstance(head, nn.Linear):
-            return head
-        has_head = hasattr(self, "head_weight") or type(self).__name__.endswith(WITH_ONE_HEAD)
-        return self.get_input_embeddings() if has_head else None
+        return head if isinstance(head, nn.Linear) else self.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Take over the weight of another word embedding of the same shape; what is tied to it follows."""

@@ -22,20 +22,10 @@ class Record(NamedTuple):
     states: list[Tensor]
     weights: list[Tensor] | None = None
 
-    @classmethod
-    def asked(cls, hidden_states: bool, attentions: bool) -> "Record | None":
-        """Return an empty record, or None where neither was asked for."""
-        return cls([], [] if attentions else None) if hidden_states or attentions else None
-
-    @staticmethod
-    def shown(
-        record: "Record | None", last: Tensor, hidden_states: bool
-    ) -> tuple[HiddenStates | None, Attentions | None]:
+    def shown(self, last: Tensor, hidden_states: bool) -> tuple[HiddenStates | None, Attentions | None]:
         """Return hidden_states and attentions of an output. last: the hidden states as the head reads them."""
-        if record is None:
-            return None, None
-        states = (*record.states[:-1], last) if hidden_states else None
-        return states, None if record.weights is None else tuple(record.weights)
+        states = (*self.states[:-1], last) if hidden_states else None
+        return states, None if self.weights is None else tuple(self.weights)
 
 
 @dataclass
@@ -95,21 +85,11 @@ class EncoderOutput(Output):
 
 
 @dataclass
-class CausalOutput(Output):
-    """Logits (B, T, V); the mean loss in nats where labels were given."""
+class HeadOutput(Output):
+    """Logits: (B, T, V) language models, (B, T, L) tokens, (B, L) texts, (B, choices) multiple choice; the loss."""
 
     loss: Tensor | None
     logits: Tensor
-    hidden_states: HiddenStates | None = None
-    attentions: Attentions | None = None
-
-
-@dataclass
-class HeadOutput(Output):
-    """Logits: (B, T, V) masked language models, (B, T, L) tokens, (B, L) texts, (B, choices) multiple choice."""
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
     hidden_states: HiddenStates | None = None
     attentions: Attentions | None = None
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from massivetext.errors import ConfigError, unknown_name
 from massivetext.models.config import DecoderConfig
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.families.table import CLASSES, FAMILIES
 
 
 class Preset(NamedTuple):
@@ -170,7 +170,7 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def preset_config(name: str, **changes: Any) -> DecoderConfig:
+def preset_config(name: str, **changes: Any) -> Any:
     """Return the configuration of a published size; changes: fields to have otherwise, e.g. vocab_size.
 
     An unknown name or field raises ConfigError with the nearest.
@@ -178,7 +178,7 @@ def preset_config(name: str, **changes: Any) -> DecoderConfig:
     if name not in PRESETS:
         raise ConfigError(unknown_name("model preset", name, PRESETS))
     preset = PRESETS[name]
-    return CAUSAL_FAMILIES[preset.family].config_class.parse({**preset.fields, **changes}, where=f"preset {name}")
+    return FAMILIES[preset.family].config.parse({**preset.fields, **changes}, where=f"preset {name}")
 
 
 def parameter_count(config: DecoderConfig) -> int:
@@ -188,7 +188,7 @@ def parameter_count(config: DecoderConfig) -> int:
 
 
 def _counted(config: DecoderConfig) -> int:
-    model = CAUSAL_FAMILIES[config.model_type](config, None)
+    model = CLASSES["causal-lm"][config.model_type](config, None)
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from massivetext.corpus.reading import Corpus
 from massivetext.parquet import OwnParquet
-from massivetext.report.sampling import Place, Sample, id_hashes, mixed
+from massivetext.report.sampling import BATCH_ROWS, RowPlace, Sample, id_hashes, mixed
 
 LARGEST = 8
 MEMBERS = 3
@@ -19,7 +19,6 @@ MEMBERS = 3
 SIZES = (2, 3, 4, 5, 10, 100, 1000)
 """Least sizes of the rows of the table, in documents."""
 SIMILARITIES = np.linspace(0.5, 1.0, 21)
-BATCH_ROWS = 2**16
 
 
 @dataclass
@@ -46,18 +45,18 @@ class Clusters:
     """Near-duplicates by their similarity, in the bins of SIMILARITIES."""
     largest: list[Cluster] = field(default_factory=list)
     _wanted: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
-    _found: dict[int, Place] = field(default_factory=dict)
+    _found: dict[int, RowPlace] = field(default_factory=dict)
 
     def note(self, hashes: npt.NDArray[np.uint64], path: Path, place: tuple[int, int]) -> None:
         """Remember where the documents lie whose texts are shown, from the rows of a file."""
         for row in np.flatnonzero(np.isin(hashes, self._wanted)).tolist() if len(self._wanted) else ():
-            self._found[int(hashes[row])] = Place(path, place[0], place[1] + row)
+            self._found[int(hashes[row])] = RowPlace(path, place[0], place[1] + row)
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[RowPlace]:
         """Return the places of the documents that are shown."""
         return list(self._found.values())
 
-    def show(self, texts: Mapping[Place, Sample]) -> None:
+    def show(self, texts: Mapping[RowPlace, Sample]) -> None:
         """Take the texts of the documents that are shown; what was taken down has none."""
         for cluster in self.largest:
             if cluster.key in self._found:

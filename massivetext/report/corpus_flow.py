@@ -89,7 +89,7 @@ def corpus_flow(manifest: Mapping[str, Any], colours: Mapping[str, str], narrow:
     if not sum(documents.values()):
         return ""
     stages = stages_of(manifest)
-    drawing = Drawing(NARROW_WIDTH if narrow else WIDE_WIDTH, 0.0, tr("What left at which step"))
+    drawing = Drawing(NARROW_WIDTH if narrow else WIDE_WIDTH, 0.0, tr("What each step dropped"))
     rivers = [_River(drawing, documents, colours, NARROW_RIVER if narrow else RIVER, mirrored=False)]
     if not narrow:
         size = {name: float(max(counts["read"]["bytes"], 0)) for name, counts in sources.items()}

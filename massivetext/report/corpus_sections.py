@@ -181,7 +181,7 @@ def language_rows(found: Survey) -> list[dict[str, Any]]:
         count = tr("{count} other languages", count=len(others))
         rows.append((count, _sum(kept for kept, _ in others), _sum(gone for _, gone in others)))
     if "" in found.languages:
-        rows.append((tr("not told"), *found.languages[""]))
+        rows.append((tr("unknown"), *found.languages[""]))
     total = max(sum(kept.size_bytes for kept, _ in found.languages.values()), 1)
     return [
         {

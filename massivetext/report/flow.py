@@ -57,7 +57,7 @@ class River:
         self.facts, self.colours, self.columns = facts, colours, columns
         self.flows = [flow for flow in facts.flows if flow.read.size_bytes]
         self.scale = RIVER / sum(max(flow.read.size_bytes, flow.kept.size_bytes) for flow in self.flows)
-        name = tr("The journey of the text, from raw bytes to the score")
+        name = tr("The path of the text, from raw bytes to the score")
         self.drawing = Drawing(columns[-1] + ROOM, 0.0, name)
         self.read = self._stacked([flow.read.size_bytes for flow in self.flows], GAP, LINE)
         self.kept = self._stacked([flow.kept.size_bytes for flow in self.flows], 1.0, 0.0)

@@ -19,7 +19,7 @@ def markdown(values: Mapping[str, Any], kind: str) -> str:
             parts += [_scores(block["table"]), space.join(block["notes"])]
     if values.get("stations"):
         rows = [(s["name"], s["value"], s["detail"], s["time"]) for s in values["stations"]]
-        parts += [f"## {tr('The journey')}", _table(("", "", "", tr("time")), rows)]
+        parts += [f"## {tr('The pipeline')}", _table(("", "", "", tr("time")), rows)]
     if values.get("dropped"):
         parts += [f"## {tr('Where the bytes went')}", _dropped(values["dropped"])]
     for name, pairs in values.get("settings", ()):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from massivetext.progress import duration_text
 from massivetext.report import scores, sections
 from massivetext.report.corpus_sections import corpus_commands, corpus_headline, corpus_part
 from massivetext.report.flow import NARROW, journey_picture
+from massivetext.report.frame import render
 from massivetext.report.gathering import RunFacts, is_corpus, read_corpus, read_run
 from massivetext.report.markdown import markdown
 from massivetext.report.quantities import bytes_text, count_text
@@ -18,7 +18,6 @@ from massivetext.state import write_sealed
 from massivetext.storage import locked_folder
 from massivetext.translations import language as language_in_use
 from massivetext.translations import set_language, tr
-from massivetext.visible import visible
 
 REPORT, REPORT_MARKDOWN = "report.html", "report.md"
 COMMENT = ("<!--", "-->")
@@ -40,7 +39,8 @@ def write_report(run_folder: str | Path, language: str | None = None) -> Path:
             path = facts.folder / REPORT
             values = contents(facts) if facts.recipe else corpus_contents(facts)
             kind = tr("run report") if facts.recipe else tr("corpus report")
-            write_sealed(path, render(facts, values), COMMENT)
+            template = "template.html" if facts.recipe else "corpus_page.html"
+            write_sealed(path, render(template, **values), COMMENT)
             write_sealed(facts.folder / REPORT_MARKDOWN, markdown(values, kind), COMMENT)
     finally:
         set_language(before)
@@ -56,31 +56,6 @@ def _still_corpus(folder: Path) -> Iterator[None]:
         return
     with locked_folder(corpus, nested=True, wait_seconds=WAIT_SECONDS):
         yield
-
-
-def render(facts: RunFacts, values: dict[str, Any]) -> str:
-    """Return the page of a run, or of a corpus alone, with what it shows, in the language in use."""
-    from jinja2 import DictLoader, Environment, StrictUndefined
-    from markupsafe import Markup, escape
-
-    packaged = files("massivetext.report")
-    pages = {
-        entry.name: entry.read_text(encoding="utf-8") for entry in packaged.iterdir() if entry.name[-5:] == ".html"
-    }
-    environment = Environment(
-        loader=DictLoader(pages), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        finalize=printable,
-    )  # fmt: skip
-    environment.filters["breakable"] = lambda words: escape(words).replace("_", Markup("_<wbr>"))
-    environment.filters["picture"] = Markup  # pictures are made here, with every word in them escaped
-    style = Markup(packaged.joinpath("style.css").read_text(encoding="utf-8"))
-    template = environment.get_template("template.html" if facts.recipe else "corpus_page.html")
-    return template.render(tr=tr, language=language_in_use(), style=style, **values)
-
-
-def printable(value: Any) -> Any:
-    """Return what a template is about to write, with the control characters of texts and names made visible."""
-    return type(value)(visible(value)) if isinstance(value, str) else value
 
 
 def corpus_contents(facts: RunFacts) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from massivetext.corpus.steps.pii import TYPES, replaced
 from massivetext.parquet import OwnParquet
 
 SHOWN_CHARACTERS = 240
+BATCH_ROWS = 2**16  # rows of a corpus that are read at once
 MARGIN_CHARACTERS = 200
 """Read beyond what is shown, so that an address at the end is seen whole before it is replaced."""
 Values = npt.NDArray[np.float64]
@@ -36,7 +37,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Place:
+class RowPlace:
     """Where a row is."""
 
     path: Path
@@ -50,7 +51,7 @@ class Draw:
     def __init__(self, key: str, size: int) -> None:
         self.salt = np.uint64(xxhash.xxh3_64_intdigest(key.encode()))
         self.size = size
-        self.held: list[tuple[int, Place, float | None]] = []
+        self.held: list[tuple[int, RowPlace, float | None]] = []
 
     def offer(self, hashes: npt.NDArray[np.uint64], rows: Sequence[int] | npt.NDArray[np.int64], path: Path,
               group: int, values: Values | None = None) -> None:  # fmt: skip
@@ -59,7 +60,7 @@ class Draw:
         order = np.argpartition(keys, self.size)[: self.size] if len(keys) > self.size else np.arange(len(keys))
         for at in order.tolist():
             value = None if values is None or np.isnan(values[at]) else float(values[at])
-            self.held.append((int(keys[at]), Place(path, group, int(rows[at])), value))
+            self.held.append((int(keys[at]), RowPlace(path, group, int(rows[at])), value))
         self.held.sort(key=lambda entry: entry[0])
         del self.held[self.size :]
 

@@ -78,7 +78,7 @@ def score_charts(table: Table) -> dict[str, Any]:
     values = [score.value for cells in table.systems.values() for part, score in cells.items() if part]
     found: dict[str, Any] = {"parts": []}
     if bars := _bars(table, ""):
-        groups = [tr("Has read the training text"), tr("Starts from nothing")]
+        groups = [tr("Has seen the training text"), tr("Has not seen the training text")]
         if len({bar.group for bar in bars}) == 1:
             groups = ["", ""]
         top = max(bar.value for bar in bars) * 1.02

@@ -275,7 +275,7 @@ def commands(facts: RunFacts) -> list[tuple[str, str]]:
          f"--set train.from={folder} --set train.steps={step}"),
     ]  # fmt: skip
     look = [(tr("See what was dropped, and why"), f"massivetext corpus inspect {folder}")]
-    again = [(tr("Go on where it stopped"), f"massivetext run {folder}/recipe.yaml --out {folder}")]
+    again = [(tr("Continue where it stopped"), f"massivetext run {folder}/recipe.yaml --out {folder}")]
     return (talk if facts.model else again) + look
 
 

@@ -20,12 +20,11 @@ from massivetext.corpus.steps.table import make_steps
 from massivetext.errors import MassiveTextError
 from massivetext.parquet import OwnParquet
 from massivetext.report.clusters import Clusters, read_clusters
-from massivetext.report.sampling import Draw, Place, Sample, Values, id_hashes, read_rows
+from massivetext.report.sampling import BATCH_ROWS, Draw, RowPlace, Sample, Values, id_hashes, read_rows
 from massivetext.report.tallies import LENGTHS, Histogram, Tally
 
 SAMPLES = 20
 RuleKey = tuple[str, str, float | None]
-BATCH_ROWS = 2**16
 PLAIN_COLUMNS = ("id", "source", "language", "license", "text_bytes", "build")
 WHY_COLUMNS = ("step", "reason", "value", "threshold")
 PII = "pii_counts__"
@@ -193,10 +192,10 @@ class _Surveyor:
         places += self.survey.clusters.places()
         for place in places:
             wanted.setdefault((place.path, place.group), set()).add(place.row)
-        texts: dict[Place, Sample] = {}
+        texts: dict[RowPlace, Sample] = {}
         for (path, group), rows in wanted.items():
             for row, sample in zip(sorted(rows), read_rows(path, group, sorted(rows))):
-                texts[Place(path, group, row)] = sample
+                texts[RowPlace(path, group, row)] = sample
         for rule in self.rules.values():
             for name, draws in (("dropped_samples", self.draws), ("kept_samples", self.kept_draws)):
                 draw = draws.get(rule.key)

@@ -1,4 +1,4 @@
-"""What a recipe alone decides, checked before the first byte of input is read; `doctor` and `run` share it.
+"""Checks of a recipe before the first byte of input is read, shared by `run` and `doctor`.
 
 Each check raises the error that its stage would raise later, after corpus, tokenizer or training had cost their time.
 """

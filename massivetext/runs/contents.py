@@ -7,7 +7,7 @@ from massivetext.state import check_recorded
 
 if TYPE_CHECKING:
     from massivetext.corpus.reading import Corpus
-    from massivetext.models.decoder import CausalDecoder
+    from massivetext.models.decoder import CausalLM
     from massivetext.tokens.store import TokenStore
     from massivetext.tokens.tokenizer import Tokenizer
 
@@ -41,7 +41,7 @@ def open_store(run: RecipeRun) -> "TokenStore":
     return found
 
 
-def open_model(run: RecipeRun) -> "CausalDecoder":
+def open_model(run: RecipeRun) -> "CausalLM":
     """Return the run's trained model."""
     from massivetext.models.auto import AutoModelForCausalLM
 

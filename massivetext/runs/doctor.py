@@ -1,4 +1,4 @@
-"""Looks before anything costs: machine, packages, recipe, data, model, memory, time, disk; with the remedies."""
+"""Checks everything before a long run: machine, packages, recipe, data, model, memory, time, disk; with remedies."""
 
 import importlib.metadata
 import os
@@ -22,7 +22,7 @@ from massivetext.translations import tr
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: how it stands, what was found, and what to do about it."""
+    """One thing that was checked: its level, what was found, and what to do about it."""
 
     level: Literal["ok", "warning", "error"]
     subject: str
@@ -161,14 +161,14 @@ def _costs(recipe: Recipe, total_bytes: int) -> Iterator[Finding]:
     import torch
 
     from massivetext.models.construction import new_config
-    from massivetext.models.families.table import CAUSAL_FAMILIES
+    from massivetext.models.families.table import CLASSES
     from massivetext.models.listing import TRAINED_BYTES, USABLE_SHARE
     from massivetext.models.presets import parameter_count
     from massivetext.training.utilisation import MatmulPeak, flops_per_token
 
     config = new_config(recipe.model, recipe.train.context_tokens, recipe.tokenizer.vocab_size)
     parameters = parameter_count(config)
-    model = CAUSAL_FAMILIES[config.model_type](config, None)  # without weights: nothing is allocated
+    model = CLASSES["causal-lm"][config.model_type](config, None)  # without weights: nothing is allocated
     needed = parameters * TRAINED_BYTES
     enough = needed < USABLE_SHARE * memory_bytes()
     yield Finding(

@@ -141,7 +141,7 @@ def _times_so_far(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return read_state(path, RUN_KEYS, tr("The times of earlier calls are lost; it is written anew"))
+        return read_state(path, RUN_KEYS, tr("The times of earlier calls are lost; it is written again"))
     except StoreError as error:
         log(str(error))
         return {}

@@ -13,12 +13,12 @@ from massivetext.runs.folder import RecipeRun
 from massivetext.runs.graph import Graph, Stage
 from massivetext.runs.training import Material, Training
 from massivetext.storage import write_json
-from massivetext.training.settings import HARMLESS, TrainSettings
+from massivetext.training.settings import MAY_CHANGE, TrainSettings
 from massivetext.translations import language as language_in_use
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
-    from massivetext.models.decoder import CausalDecoder
+    from massivetext.models.decoder import CausalLM
 
 
 def corpus_inputs(run: RecipeRun) -> dict[str, Any]:
@@ -92,12 +92,12 @@ def make_store(run: RecipeRun) -> None:
 def pretraining_inputs(run: RecipeRun) -> dict[str, Any]:
     """Return the settings that change the numbers of a training, and the token store."""
     values = recipe_values(run.whole)
-    settings = {key: value for key, value in values["train"].items() if key not in HARMLESS}
+    settings = {key: value for key, value in values["train"].items() if key not in MAY_CHANGE}
     sections = {"train": settings, "model": values["model"], "mixture": values["mixture"], "seed": run.recipe.seed}
     return {**sections, "token store": store_digest(run)}
 
 
-def first_model(run: RecipeRun) -> "CausalDecoder":
+def first_model(run: RecipeRun) -> "CausalLM":
     """Return the recipe's model with its first weights."""
     from massivetext.models.construction import new_model
 
@@ -106,11 +106,11 @@ def first_model(run: RecipeRun) -> "CausalDecoder":
     return new_model(recipe.model, context_tokens, store.vocab_size, start_id=store.start_id, seed=recipe.seed)
 
 
-def pretraining_material(run: RecipeRun, model: "CausalDecoder", settings: TrainSettings) -> Material:
+def pretraining_material(run: RecipeRun, model: "CausalLM", settings: TrainSettings) -> Material:
     """Return the mixture's rows with the loss of each next token, and the validation split between steps."""
     from massivetext.tasks.prompts import check_prompts
     from massivetext.tokens.order import TrainingOrder
-    from massivetext.training.objectives.causal import CausalObjective
+    from massivetext.training.objectives.table import make_objective
     from massivetext.training.validation import store_validation
 
     store, recipe = open_store(run), run.whole
@@ -118,7 +118,7 @@ def pretraining_material(run: RecipeRun, model: "CausalDecoder", settings: Train
     context_tokens, rows, seed = settings.context_tokens, settings.rows, recipe.seed
     return Material(
         batches=TrainingOrder(store, "train", recipe.mixture, context_tokens, rows, seed),
-        objective=CausalObjective(model, settings),
+        objective=make_objective(model, settings),
         evaluate=store_validation(store, context_tokens, rows, seed),
         identity={"store": store.digest, "tokenizer": store.tokenizer_digest},
     )

@@ -168,11 +168,11 @@ def takedown_text(values: dict[str, Any]) -> str:
     elif values["finished"]:
         lines.insert(0, tr("An interrupted takedown was finished: {name}", name=values["takedown"]))
     lines += [
-        tr("files written anew: {count}", count=values["files_written"]),
+        tr("files rewritten: {count}", count=values["files_written"]),
         f"{tr('corpus digest')} {values['digest']}",
     ]
     if values.get("samples"):
-        lines.append(tr("samples.json was written anew, with prompts from the documents that remain"))
+        lines.append(tr("samples.json was written again, with prompts from the remaining documents"))
     if values.get("vocabulary"):
         pieces = values["vocabulary"]
         shown = ", ".join(pieces[:SHOWN_PIECES]) + (", ..." if len(pieces) > SHOWN_PIECES else "")
@@ -183,5 +183,5 @@ def takedown_text(values: dict[str, Any]) -> str:
     if values.get("made"):
         lines.append(tr("A takedown does not change what was made from the corpus before:"))
         lines += [f"  {entry['path']}  {entry['why']}" for entry in values["made"]]
-        lines.append(tr("To make it anew without the removed documents: {command}", command=values["rebuild"]))
+        lines.append(tr("To make it again without the removed documents: {command}", command=values["rebuild"]))
     return "\n".join(lines)

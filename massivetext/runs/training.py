@@ -21,7 +21,7 @@ from massivetext.training.settings import TrainSettings
 from massivetext.translations import tr
 
 if TYPE_CHECKING:
-    from massivetext.models.decoder import CausalDecoder
+    from massivetext.models.decoder import CausalLM
     from massivetext.training.checkpoints import Checkpoint
     from massivetext.training.loop import Evaluate
     from massivetext.training.objectives.protocol import Batches, Objective
@@ -56,9 +56,9 @@ class Training:
     """Outputs of other stages that it reads."""
     reads: Callable[[RecipeRun], Mapping[str, Any]]
     """As `Stage.reads`."""
-    model: Callable[[RecipeRun], "CausalDecoder"]
+    model: Callable[[RecipeRun], "CausalLM"]
     """Returns the model with the weights that the training starts from."""
-    material: Callable[[RecipeRun, "CausalDecoder", TrainSettings], Material]
+    material: Callable[[RecipeRun, "CausalLM", TrainSettings], Material]
     """Returns what is learned from. The settings may lack `steps`, which a calibration fixes afterwards."""
 
     def output(self, name: str) -> str:

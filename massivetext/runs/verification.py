@@ -119,7 +119,7 @@ def _stages(run: Path) -> Iterator[Finding]:
 def _files(run: Path) -> Iterator[Finding]:
     """Yield a finding for each of the run's own files that carries a digest."""
     if (run / RECIPE).is_file():
-        same = tr("give the same command again: it is written anew")
+        same = tr("give the same command again: it is written again")
         yield from _checked(RECIPE, lambda: _none(read_sealed(run / RECIPE, same)), same)
     if (run / RUN).is_file():
         yield from _checked(RUN, lambda: _none(read_state(run / RUN, (), AGAIN)), AGAIN)

@@ -4,11 +4,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.models.architectures import ARCHITECTURES
-from massivetext.models.auto import AutoModelForCausalLM
-from massivetext.models.auto_heads import AutoHead, AutoModelForSequenceClassification
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.model import PretrainedModel
+from massivetext.models.auto import AutoClass, AutoModelForCausalLM, AutoModelForSequenceClassification
+from massivetext.models.model import Model
 from massivetext.tasks.text_classification import TextClassification
 from massivetext.tasks.text_generation import TextGeneration
 from massivetext.tokens.tokenizer import AutoTokenizer, Tokenizer
@@ -18,13 +15,7 @@ class Task(NamedTuple):
     """What does a task, and what opens the models for it."""
 
     pipeline: type[Any]
-    opener: type[Any]
-
-    def models(self) -> tuple[type[Any], ...]:
-        """Return the classes of models that it works with."""
-        if issubclass(self.opener, AutoHead):
-            return tuple(ARCHITECTURES[self.opener.task].values())
-        return (CausalDecoder,)
+    opener: type[AutoClass]
 
 
 TASKS = {
@@ -33,7 +24,7 @@ TASKS = {
 }
 ALIASES = {"sentiment-analysis": "text-classification"}
 
-AnyModel = str | Path | CausalDecoder | PretrainedModel
+AnyModel = str | Path | Model
 AnyTokenizer = str | Path | Tokenizer
 
 
@@ -81,7 +72,7 @@ def pipeline(
         raise ConfigError(f"pipeline({task!r}) has no model; give a folder or a name: pipeline({task!r}, model=...)")
     if isinstance(model, str | Path):
         model = TASKS[name].opener.from_pretrained(model, device=device)
-    if not isinstance(model, TASKS[name].models()):
+    if getattr(model, "task", None) != TASKS[name].opener.task:
         raise ConfigError(
             f"{task} needs a model that {TASKS[name].opener.__name__} opens; found a {type(model).__name__}: give the "
             f"folder's path, or load it with that class"

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from massivetext.generation.defaults import TEMPERATURE, TOP_P
 from massivetext.settings import Settings
 
 
@@ -13,7 +14,7 @@ class GenerateSettings(Settings):
     text."""
     max_new_tokens: int = Field(160, ge=1, le=2**20)
     """Length of each sample in tokens."""
-    temperature: float = Field(0.7, ge=0.0, le=100.0)
+    temperature: float = Field(TEMPERATURE, ge=0.0, le=100.0)
     """Sampling temperature; 0 is greedy."""
-    top_p: float = Field(0.95, gt=0.0, le=1.0)
-    """Nucleus: sample among the likeliest tokens that together hold this probability."""
+    top_p: float = Field(TOP_P, gt=0.0, le=1.0)
+    """Sample from the most likely tokens with this total probability."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from massivetext.errors import ConfigError, unknown_name
-from massivetext.models.model import PretrainedModel
+from massivetext.models.model import Model
 from massivetext.tokens.tokenizer import Tokenizer
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -23,7 +23,7 @@ OPTIONS = ("top_k", "function_to_apply", "batch_size", *CUTTING)
 class TextClassification:
     """Labels texts with a sequence classifier; made by `pipeline("text-classification", model=...)`."""
 
-    def __init__(self, model: PretrainedModel, tokenizer: Tokenizer, **defaults: Any) -> None:
+    def __init__(self, model: Model, tokenizer: Tokenizer, **defaults: Any) -> None:
         """defaults: options of a call, used where the call does not give them."""
         self.model, self.tokenizer, self.defaults = model.eval(), tokenizer, checked(defaults)
 

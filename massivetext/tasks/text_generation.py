@@ -8,14 +8,14 @@ import torch
 from massivetext.errors import ConfigError
 from massivetext.generation.engine import generate
 from massivetext.generation.streaming import TextStream
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.decoder import CausalLM
 from massivetext.tokens.tokenizer import Tokenizer
 
 
 class TextGeneration:
     """Continues texts with a causal model; made by `pipeline("text-generation", model=...)`."""
 
-    def __init__(self, model: CausalDecoder, tokenizer: Tokenizer, **defaults: Any) -> None:
+    def __init__(self, model: CausalLM, tokenizer: Tokenizer, **defaults: Any) -> None:
         """defaults: options of a call, used where the call does not give them."""
         self.model, self.tokenizer, self.defaults = model.eval(), tokenizer, defaults
 

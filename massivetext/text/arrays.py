@@ -1,5 +1,6 @@
-"""Arrow string arrays as the NumPy arrays that kernels read, and back, without copying."""
+"""Arrow string arrays as the NumPy arrays that kernels read, and back, without copying; batches with other columns."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
+NO_COLUMNS: Mapping[str, pa.Array] = {}
 
 
 def string_buffers(array: pa.Array) -> tuple[Bytes, Offsets]:
@@ -54,3 +56,23 @@ def array_from_buffers(data: Bytes, offsets: Offsets, like: pa.Array) -> pa.Arra
     width = np.int32 if pa.types.is_string(like.type) else np.int64
     buffers = [validity, pa.py_buffer(offsets.astype(width)), pa.py_buffer(data)]
     return pa.Array.from_buffers(like.type, len(like), buffers)
+
+
+def replaced(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    """Return the batch with one column replaced, or added at the end."""
+    index = batch.schema.get_field_index(name)
+    if index < 0:
+        return batch.append_column(name, values)
+    return batch.set_column(index, pa.field(name, values.type), values)
+
+
+def conformed(batch: pa.RecordBatch, schema: pa.Schema, columns: Mapping[str, pa.Array] = NO_COLUMNS) -> pa.RecordBatch:
+    """Return the batch with exactly the schema's columns, null where it has none; columns: those that are given."""
+    present = {**dict(zip(batch.schema.names, batch.columns)), **columns}
+    arrays = [
+        pa.nulls(len(batch), entry.type) if (found := present.get(entry.name)) is None
+        else found if found.type == entry.type
+        else found.cast(entry.type)
+        for entry in schema
+    ]  # fmt: skip
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -6,6 +6,8 @@ extends what it follows (no combining mark, no invisible format character: nearl
 neighbours alone, and the compiler turns the loop into vectors.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -66,6 +68,7 @@ def decode_document(data: Bytes, start: int, end: int, table: Bytes, characters:
             continue
         stop = min(at + BLOCK, len(text))
         while at < stop:
+            code: Any
             code, size = np.int32(text[At(at)]), 1
             if 0xE1 <= code < 0xF0 and at + 2 < len(text):
                 second, third = text[At(at + 1)] ^ 0x80, text[At(at + 2)] ^ 0x80

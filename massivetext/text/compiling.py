@@ -3,32 +3,34 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SHARED_FOLDERS = ("text", "generation")
 """Folders of the package with kernels that kernels in other files call."""
 
 
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+def kernel(function: Function, **options: Any) -> Function:
     """Return `function` compiled on first use, running without the interpreter's lock.
 
-    The machine code is kept in `$NUMBA_CACHE_DIR`, else beside the source, else in the user's cache folder. Where none
-    of these can be written (a read-only installation without a home) each process compiles anew: slower to start, the
-    same results.
+    options: further arguments of Numba's `njit`, such as fastmath. The machine code is kept in `$NUMBA_CACHE_DIR`, else
+    beside the source, else in the user's cache folder. Where none of these can be written (a read-only installation
+    without a home) each process compiles anew: slower to start, the same results.
     """
     try:
-        compiled = njit(nogil=True, cache=True)(function)
+        compiled = njit(nogil=True, cache=True, **options)(function)
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
-        return njit(nogil=True)(function)
+        return cast(Function, njit(nogil=True, **options)(function))
     # Numba asks whether the kernel's own file has changed, and would go on with old code of the kernels it calls.
     index = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if index is not None:
         index._source_stamp = (index._source_stamp, shared_stamp())
-    return compiled
+    return cast(Function, compiled)
 
 
 @cache

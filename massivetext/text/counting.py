@@ -26,7 +26,9 @@ from massivetext.text.characters import (
 )
 from massivetext.text.compiling import kernel
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
+from massivetext.text.repetition import SPREAD
 from massivetext.text.unicode_table import DIGIT, LETTER, SPACE
+from massivetext.text.words import HASH_FACTOR, HASH_START, Hashes
 
 COUNTS = (
     "characters",
@@ -62,20 +64,17 @@ LONGEST_STOP_WORD = max(map(len, STOP_WORD_LIST))  # 4: a word's characters, 16 
 STOP_MASKS = np.array([(1 << 16 * size) - 1 if size <= LONGEST_STOP_WORD else 0 for size in range(6)], dtype=np.uint64)
 
 NEW_LINE, HASH, HYPHEN, BULLET, ELLIPSIS = (ord(character) for character in "\n#-•…")
-HASH_START, HASH_FACTOR = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
-LINE_FACTORS = np.array([pow(0x9E3779B97F4A7C15, power, 2**64) for power in (1, 2, 3, 4)], dtype=np.uint64)
-SLOT_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, from the golden ratio: spreads near hashes over the table
+LINE_FACTORS = np.array([pow(int(SPREAD), power, 2**64) for power in (1, 2, 3, 4)], dtype=np.uint64)
 STOP_SHIFT, ALL_STOP_WORDS = 58, (1 << len(STOP_WORD_LIST)) - 1
 STOP_KEYS, STOP_BITS = np.zeros(64, np.uint64), np.zeros(64, np.int64)
-"""Stop words, 16 bits a character, at their own places: the upper bits of key * SLOT_FACTOR, different for all."""
+"""Stop words, 16 bits a character, at their own places: the upper bits of key * SPREAD, different for all."""
 for _index, _word in enumerate(STOP_WORD_LIST):
     _key = sum(ord(_character) << 16 * _at for _at, _character in enumerate(_word))
-    _place = _key * int(SLOT_FACTOR) % 2**64 >> STOP_SHIFT
+    _place = _key * int(SPREAD) % 2**64 >> STOP_SHIFT
     assert _place and not STOP_KEYS[_place]
     STOP_KEYS[_place], STOP_BITS[_place] = _key, 1 << _index
 
 Counts = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
 
 
 @kernel
@@ -143,7 +142,7 @@ def count_stop_words(characters: Characters, borders: Positions, words: int) -> 
         for at in range(LONGEST_STOP_WORD):
             key |= At(min(characters[At(start + at)] & CODE_MASK, 0xFFFF)) << At(16 * at)
         key &= STOP_MASKS[At(min(size, LONGEST_STOP_WORD + 1))]
-        place = key * SLOT_FACTOR >> At(STOP_SHIFT)
+        place = key * SPREAD >> At(STOP_SHIFT)
         found |= STOP_BITS[place] if STOP_KEYS[place] == key else 0
         if found == ALL_STOP_WORDS:
             break
@@ -166,7 +165,7 @@ def count_repeated(hashes: Hashes, lengths: Counts, count: int) -> tuple[int, in
     repeated, characters = 0, 0
     for index in range(count):
         value = hashes[index] | np.uint64(1)  # 0 marks an empty slot
-        slot = np.int64((value * SLOT_FACTOR) >> np.uint64(33)) & (size - 1)
+        slot = np.int64((value * SPREAD) >> np.uint64(33)) & (size - 1)
         while slots[slot] != 0 and slots[slot] != value:
             slot = (slot + 1) & (size - 1)
         if slots[slot] == value:

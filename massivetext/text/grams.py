@@ -8,13 +8,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
-from massivetext.text.characters import At, Characters, decode_document, longest_document
+from massivetext.text.characters import At, Characters, Positions, decode_document, longest_document
 from massivetext.text.compiling import kernel
-from massivetext.text.counting import HASH_FACTOR, Hashes
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
 from massivetext.text.repetition import SPREAD, group_equal, keep_repeated
 from massivetext.text.unicode_table import SPACE, class_table
-from massivetext.text.words import Positions, fold_table
+from massivetext.text.words import HASH_FACTOR, Hashes, fold_table
 
 GRAMS_VERSION = 3
 """Grows whenever the same text could give another fraction."""

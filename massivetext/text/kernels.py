@@ -4,6 +4,8 @@ Everywhere: data uint8, offsets int64 (documents + 1), table the classes of `uni
 count as U+FFFD, one each, so no input makes a kernel read outside its document.
 """
 
+from typing import Any
+
 import numpy as np
 
 from massivetext.text.arrays import Bytes, Offsets
@@ -14,8 +16,8 @@ CODE_BITS = 21
 """A decoded character is `class << CODE_BITS | code point`, in an int32."""
 CODE_MASK = (1 << CODE_BITS) - 1
 
-FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0xE48080, 0xE9BFBF
-"""U+4000 and U+9FFF in UTF-8."""
+FIRST_THREE_BYTES, LAST_THREE_BYTES = 0xE48080, 0xE9BFBF
+"""U+4000 and U+9FFF in UTF-8: what `ideograph_at` decodes."""
 HAS_CONTROLS = 1
 HAS_UNSETTLED = 2
 HAS_LONG_RUN = 4
@@ -31,9 +33,9 @@ for _first, _last in ((0x09, 0x0A), (0x20, 0x7E), (0x80, 0xC1), (0xE4, 0xE9), (0
 
 
 @kernel
-def decode_at(data: Bytes, at: int, end: int) -> tuple[np.int32 | int, int]:
+def decode_at(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """Return the code point that starts at `at`, and how many bytes it takes; never reads `data[end]` or beyond."""
-    first = np.int32(data[at])
+    first: Any = np.int32(data[at])
     if first < 0x80:
         return first, 1
     if 0xC2 <= first < 0xE0 and at + 1 < end and data[at + 1] & 0xC0 == 0x80:
@@ -60,7 +62,7 @@ def ideograph_at(data: Bytes, at: int, end: int) -> int:
         return 0
     here = np.uintp(at)
     three = int(data[here]) << 16 | int(data[here + np.uintp(1)]) << 8 | int(data[here + np.uintp(2)])
-    if three & 0xF0C0C0 != 0xE08080 or not FIRST_IDEOGRAPH <= three <= LAST_IDEOGRAPH:
+    if three & 0xF0C0C0 != 0xE08080 or not FIRST_THREE_BYTES <= three <= LAST_THREE_BYTES:
         return 0
     return three >> 4 & 0xF000 | three >> 2 & 0xFC0 | three & 0x3F
 

@@ -23,13 +23,13 @@ from massivetext.text.compiling import kernel
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
-Hashes = npt.NDArray[np.uint32]
+Hashes32 = npt.NDArray[np.uint32]
 Bits = npt.NDArray[np.uint64]
 MAGIC, FORMAT_VERSION, SUPERVISED, TREE_LOSS = 793712314, 12, 3, 1
 CENTROIDS, BUCKETS, DIMENSIONS, SHORTEST, LONGEST = 256, 2_000_000, 16, 2, 4
 """Fixed, so that the compiler knows them; runs have SHORTEST to LONGEST characters."""
 RUNS = LONGEST - SHORTEST + 1
-HASH_START, HASH_FACTOR = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a; its bytes are signed here
+START_32, FACTOR_32 = np.uint32(2166136261), np.uint32(16777619)  # FNV-1a; its bytes are signed here
 OPEN, CLOSE = ord("<"), ord(">")
 NOTHING = -1
 IS_BREAK = np.zeros(256, np.bool_)
@@ -186,13 +186,13 @@ def identify(model: LanguageModel, array: pa.Array) -> tuple[Integers, npt.NDArr
 @kernel
 def _add_byte(value: np.uint32, byte: int) -> np.uint32:
     """Return the hash with one more byte."""
-    return np.uint32((value ^ np.uint32(np.int32(np.int8(byte)))) * HASH_FACTOR)
+    return np.uint32((value ^ np.uint32(np.int32(np.int8(byte)))) * FACTOR_32)
 
 
 @kernel
 def _hash(data: Bytes, start: int, end: int) -> np.uint32:
     """Return the hash of data[start:end]."""
-    value = HASH_START
+    value = START_32
     for at in range(start, end):
         value = _add_byte(value, data[at])
     return value
@@ -227,18 +227,18 @@ def _word_number(
 
 
 @kernel
-def _hash_runs(word: Bytes, size: int, hashes: Hashes, count: int) -> int:
+def _hash_runs(word: Bytes, size: int, hashes: Hashes32, count: int) -> int:
     """Write the hashes of a word's runs (the word with its brackets) to hashes[count:], and return where they end.
 
     All runs that end at a character grow together, byte by byte. They are written before it is known whether they have
     begun, and overwritten where they have not: no branch.
     """
-    one, two, three, four, characters = HASH_START, HASH_START, HASH_START, HASH_START, 0
+    one, two, three, four, characters = START_32, START_32, START_32, START_32, 0
     for at in range(size):
         byte = word[at]
         if byte & 0xC0 != 0x80:
             count = _write_runs(two, three, four, characters, hashes, count)
-            four, three, two, one = three, two, one, HASH_START
+            four, three, two, one = three, two, one, START_32
             characters += 1
         one, two = _add_byte(one, byte), _add_byte(two, byte)
         three, four = _add_byte(three, byte), _add_byte(four, byte)
@@ -246,7 +246,9 @@ def _hash_runs(word: Bytes, size: int, hashes: Hashes, count: int) -> int:
 
 
 @kernel
-def _write_runs(two: np.uint32, three: np.uint32, four: np.uint32, characters: int, hashes: Hashes, count: int) -> int:
+def _write_runs(
+    two: np.uint32, three: np.uint32, four: np.uint32, characters: int, hashes: Hashes32, count: int
+) -> int:
     """Write the hashes of the runs of 2, 3 and 4 that end after so many characters, and return where they end."""
     hashes[At(count)] = two
     count += characters >= 2
@@ -258,7 +260,7 @@ def _write_runs(two: np.uint32, three: np.uint32, four: np.uint32, characters: i
 
 @kernel
 def _add_runs(
-    hashes: Hashes, count: int, run_bits: Bits, run_rows: Integers, rows: Integers, vectors: Floats, total: Floats
+    hashes: Hashes32, count: int, run_bits: Bits, run_rows: Integers, rows: Integers, vectors: Floats, total: Floats
 ) -> int:
     """Add the vectors of those of the runs that were kept to `total`, and return how many these are.
 
@@ -369,7 +371,7 @@ def _identify(
             if IS_BREAK[data[at]]:
                 at += 1
                 continue
-            start, value, length = at, HASH_START, 1
+            start, value, length = at, START_32, 1
             while at < end and not IS_BREAK[data[at]]:
                 value = _add_byte(value, data[at])
                 word[length] = data[at]

@@ -16,21 +16,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
-from massivetext.text.characters import longest_document
+from massivetext.text.characters import Positions, longest_document
 from massivetext.text.compiling import kernel
 from massivetext.text.counting import (
-    HASH_FACTOR,
-    HASH_START,
     NEW_LINE,
     Counts,
-    Hashes,
     count_repeated,
 )
 from massivetext.text.kernels import decode_at, ideograph_at
 from massivetext.text.statistics import words_and_symbols
 from massivetext.text.terminals import IS_CLOSING, IS_END, SENTENCE_ENDS, is_sentence_end, last_character, mark_of
 from massivetext.text.unicode_table import DIGIT, HAN, IGNORED, MARK, SPACE, WORD_CLASSES, class_table
-from massivetext.text.words import Positions, fold_table
+from massivetext.text.words import HASH_FACTOR, HASH_START, Hashes, fold_table
 
 PAGE_VERSION = 4
 """Grows whenever the same text could give other statistics."""
@@ -38,6 +35,7 @@ SHORT_CHARACTERS = 30
 REMEMBERED = 64
 """Characters that occur less often share what is computed of their number."""
 FIRST_IDEOGRAPH, LAST_IDEOGRAPH = 0x4E00, 0x9FA5
+"""What the rules for Chinese web pages count as Chinese: the ideographs of Unicode 1.1."""
 OPEN_BRACKET, CLOSED_BRACKET = ord("【"), ord("】")
 IS_PLAIN = np.arange(256) < 0x80
 """Characters of one byte that neither part lines nor end sentences."""

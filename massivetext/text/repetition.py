@@ -17,9 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets
-from massivetext.text.characters import At, longest_document
+from massivetext.text.characters import At, Positions, longest_document
 from massivetext.text.compiling import kernel
-from massivetext.text.words import Hashes, Positions, Words, mix
+from massivetext.text.words import Hashes, Words, mix
 
 REPETITION_VERSION = 1
 """Grows whenever the same text could give other fractions."""

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from massivetext.text.arrays import Bytes, Offsets, string_buffers
-from massivetext.text.characters import decode_document, longest_document
+from massivetext.text.characters import Positions, decode_document, longest_document
 from massivetext.text.compiling import kernel
-from massivetext.text.counting import HASH_FACTOR, HASH_START, Counts, Hashes
+from massivetext.text.counting import Counts
 from massivetext.text.kernels import CODE_BITS, CODE_MASK
 from massivetext.text.unicode_table import HAN, IGNORED, LETTER, MARK, SPACE, WORD_CLASSES, class_table
-from massivetext.text.words import Positions, Words, mix
+from massivetext.text.words import HASH_FACTOR, HASH_START, Hashes, Words, mix
 
 SEGMENTS_VERSION = 1
 """Grows whenever the same text could give other words or counts."""

@@ -21,6 +21,7 @@ from massivetext.text.characters import (
     WORD,
     At,
     Characters,
+    Positions,
     decode_document,
     longest_document,
     mark_parts,
@@ -37,7 +38,6 @@ MIX_FIRST, MIX_SECOND = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85E
 HALF, HAN_BIT = np.uint64(33), np.uint64(1)
 
 Hashes = npt.NDArray[np.uint64]
-Positions = npt.NDArray[np.int32]
 
 
 class Words(NamedTuple):

@@ -36,14 +36,14 @@ def _strings(value: Any) -> Iterable[str]:
             yield from _strings(entry)
 
 
-def protected(value: Any, specials: Sequence[str], mark: str) -> Any:
+def protect(value: Any, specials: Sequence[str], mark: str) -> Any:
     """Return the structure with a mark inside every special token, and at ends that could complete one outside."""
     if isinstance(value, str):
         return _protected_text(value, specials, mark)
     if isinstance(value, Mapping):
-        return {key: protected(entry, specials, mark) for key, entry in value.items()}
+        return {key: protect(entry, specials, mark) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [protected(entry, specials, mark) for entry in value]
+        return [protect(entry, specials, mark) for entry in value]
     return value
 
 
@@ -62,7 +62,7 @@ def _protected_text(text: str, specials: Sequence[str], mark: str) -> str:
     return f"{before}{mark if begins else ''}{core}{mark if ends else ''}{after}"
 
 
-class Piece(NamedTuple):
+class PlacedToken(NamedTuple):
     """One token of a rendered conversation, and the part of the text that it stands for."""
 
     id: int
@@ -72,7 +72,7 @@ class Piece(NamedTuple):
 
 def encode_rendered(
     text: str, mark: str, added: Sequence[Any], token_id: Callable[[str], int], encode: Callable[[str], Any]
-) -> list[Piece]:
+) -> list[PlacedToken]:
     """Return the tokens of a rendered conversation: special tokens as control ids, all else as ordinary text.
 
     Their places are those in the text without marks. added: the special `AddedToken`s, whose `lstrip` and `rstrip` take
@@ -82,23 +82,25 @@ def encode_rendered(
     forms = [
         (r"\s*" if t.lstrip else "") + f"({re.escape(t.content)})" + (r"\s*" if t.rstrip else "") for t in longest_first
     ]
-    pieces: list[Piece] = []
+    pieces: list[PlacedToken] = []
     position = base = 0
     for found in re.finditer("|".join(forms), text) if forms else ():
         base += _ordinary(text[position : found.start()].replace(mark, ""), base, encode, pieces)
         content = next(group for group in found.groups() if group is not None)
         start = base + found.group().index(content)
-        pieces.append(Piece(token_id(content), start, start + len(content)))
+        pieces.append(PlacedToken(token_id(content), start, start + len(content)))
         base += len(found.group())
         position = found.end()
     _ordinary(text[position:].replace(mark, ""), base, encode, pieces)
     return pieces
 
 
-def _ordinary(text: str, base: int, encode: Callable[[str], Any], pieces: list[Piece]) -> int:
+def _ordinary(text: str, base: int, encode: Callable[[str], Any], pieces: list[PlacedToken]) -> int:
     """Add the tokens of ordinary text that begins at `base`; return its length."""
     encoding = encode(text)
-    pieces += [Piece(number, base + a, base + b) for number, (a, b) in zip(encoding.ids, encoding.offsets, strict=True)]
+    pieces += [
+        PlacedToken(number, base + a, base + b) for number, (a, b) in zip(encoding.ids, encoding.offsets, strict=True)
+    ]
     return len(text)
 
 

@@ -63,7 +63,7 @@ class Conversations(Vocabulary):
             )
         variables.pop("sanitize_control_tokens", None)  # those in messages are always text
         template = self._chosen_template(chat_template, tools)
-        several, conversations = listed_conversations(conversation)
+        several, conversations = list_conversations(conversation)
         fixed = {**self.specials, "add_generation_prompt": add_generation_prompt}
         fixed = {name: value for name, value in fixed.items() if name not in variables}
         shared = plain(
@@ -104,10 +104,10 @@ class Conversations(Vocabulary):
 
     def _rendered(self, given: Mapping[str, Any], how: "_Manner") -> Rendered:
         """Return a conversation as text, its last message left open where that is wanted."""
-        messages = [with_reasoning(message) for message in given["messages"]]
+        messages = [add_reasoning(message) for message in given["messages"]]
         final = None
         if how.open_end:
-            messages, final = opened(messages, how)
+            messages, final = open_last_message(messages, how)
         found = render(how.template, {**given, "messages": messages, **how.fixed}, how.optional)
         for name in found.unused:
             log(tr("the chat template does not use {name}: they have no effect", name=name))
@@ -116,7 +116,7 @@ class Conversations(Vocabulary):
     def _encoded_conversation(self, given: Mapping[str, Any], how: "_Manner") -> dict[str, list[int]]:
         """Return the columns of one conversation."""
         mark = chat.chosen_mark([given, how.template])
-        marked = chat.protected(given, self.all_special_tokens, mark)
+        marked = chat.protect(given, self.all_special_tokens, mark)
         text, spans, _ = self._rendered(marked, how)
         encode = self._ordinary_encoding
         pieces = chat.encode_rendered(text, mark, self.added_specials, self.convert_tokens_to_ids, encode)
@@ -149,7 +149,7 @@ class _Manner:
     spans: bool
 
 
-def listed_conversations(conversation: Any) -> tuple[bool, list[list[dict[str, Any]]]]:
+def list_conversations(conversation: Any) -> tuple[bool, list[list[dict[str, Any]]]]:
     """Return whether several conversations are given, and their messages as plain dicts without empty fields."""
     given = getattr(conversation, "messages", conversation)
     if not isinstance(given, (list, tuple)) or not given:
@@ -184,13 +184,13 @@ def plain(value: Any) -> Any:
     return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0 else value
 
 
-def with_reasoning(message: dict[str, Any]) -> dict[str, Any]:
+def add_reasoning(message: dict[str, Any]) -> dict[str, Any]:
     """Return a message whose reasoning stands under the names that templates read."""
     found = next((message[name] for name in REASONING if message.get(name) is not None), None)
     return message if found is None else {"thinking": found, **message, "reasoning_content": found}
 
 
-def opened(messages: list[dict[str, Any]], how: _Manner) -> tuple[list[dict[str, Any]], str]:
+def open_last_message(messages: list[dict[str, Any]], how: _Manner) -> tuple[list[dict[str, Any]], str]:
     """Return the messages with a sign behind the last one, and the text that it stands behind."""
     name = how.open_end if isinstance(how.open_end, str) else "content"
     last = dict(messages[-1])

@@ -207,7 +207,7 @@ def pad_columns(
 
     side: "right" or "left". Columns whose padding value is not known here are returned unchanged.
     """
-    checked_side(side)
+    check_side(side)
     rows = [as_list(row) for row in columns["input_ids"]]
     result: dict[str, list[Any]] = {name: [as_list(row) for row in column] for name, column in columns.items()}
     if mask and "attention_mask" not in result:
@@ -225,7 +225,7 @@ def fill(row: list[Any], length: int, value: Any, side: str) -> list[Any]:
     return row + extra if side == "right" else extra + row
 
 
-def checked_side(side: str) -> str:
+def check_side(side: str) -> str:
     """Return the side to pad or cut on; raise ConfigError unless it is "right" or "left"."""
     if side not in ("right", "left"):
         raise ConfigError(unknown_name("side", str(side), ("right", "left")))
@@ -256,7 +256,7 @@ def cut(strategy: bool | str, limit: int, added: int, stride: int, side: str) ->
             f"raise max_length or lower stride"
         )
     name = "longest_first" if strategy is True else strategy
-    return {"max_length": limit, "stride": stride, "strategy": name, "direction": checked_side(side)}
+    return {"max_length": limit, "stride": stride, "strategy": name, "direction": check_side(side)}
 
 
 def not_reversible(text: str, back: str, name: str) -> str:

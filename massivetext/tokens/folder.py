@@ -11,7 +11,7 @@ from massivetext.errors import ModelError
 from massivetext.state import read_object
 from massivetext.storage import write_json, write_text
 from massivetext.tokens import marian, published, sentence_piece
-from massivetext.tokens.encodings import checked_side
+from massivetext.tokens.encodings import check_side
 from massivetext.tokens.guarding import check_growth, panics_told
 
 # GPT-2 wrote its vocabulary and merges to two files, under two pairs of names.
@@ -44,9 +44,9 @@ def read_folder(path: Path, class_name: str | None = None) -> tuple[Backend, dic
                 f"{folder} holds a vocabulary of kind {type(backend.model).__name__}, and {known} reads "
                 f"{published.CLASSES[known].kind.__name__}; open it with AutoTokenizer"
             )
-        config = published.completed(config, backend, known)
+        config = published.complete_config(config, backend, known)
     for side in ("padding_side", "truncation_side"):
-        checked_side(config.get(side, "right"))
+        check_side(config.get(side, "right"))
     if (folder / "chat_template.jinja").is_file():
         config["chat_template"] = (folder / "chat_template.jinja").read_text(encoding="utf-8")
     elif isinstance(config.get("chat_template"), list):  # several named templates: the one named default is meant
@@ -139,7 +139,7 @@ def _byte_level(vocabulary: Path, merges: Path, class_name: str | None) -> Backe
     if backend.token_to_id("<|endoftext|>") is not None:
         backend.add_special_tokens(["<|endoftext|>"])
     if class_name in ("RobertaTokenizer", "BartTokenizer"):
-        published.framed_byte_level(backend)
+        published.frame_byte_level(backend)
     return backend
 
 

@@ -13,7 +13,7 @@ def as_sequence(text: Any) -> Any:
     return text
 
 
-def parted_pairs(text: Any) -> tuple[Any, Any]:
+def split_pairs(text: Any) -> tuple[Any, Any]:
     """Return a list of (text, text) pairs as two lists; anything else as it is, and None."""
     if not isinstance(text, (str, bytes)) and isinstance(text, Sequence) and len(text):
         pairs = [entry for entry in text if isinstance(entry, (tuple, list)) and len(entry) == 2]
@@ -22,7 +22,7 @@ def parted_pairs(text: Any) -> tuple[Any, Any]:
     return text, None
 
 
-def listed(text: str | Sequence[str], what: str) -> list[str]:
+def list_texts(text: str | Sequence[str], what: str) -> list[str]:
     """Return one or several texts as a list; raise DataError for anything that is not text."""
     text = as_sequence(text)
     if isinstance(text, bytes):
@@ -41,11 +41,13 @@ def listed(text: str | Sequence[str], what: str) -> list[str]:
     return texts
 
 
-def listed_words(texts: Any, what: str) -> list[list[str]]:
+def list_words(texts: Any, what: str) -> list[list[str]]:
     """Return one or several texts, each a list of words; raise DataError for anything else."""
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         raise DataError(
             f"{what} is a {type(texts).__name__}; with is_split_into_words it is a list of words, or several"
         )
     rows = [texts] if all(isinstance(entry, str) for entry in texts) and len(texts) else texts
-    return [listed(row if not isinstance(row, str) else [row], f"{what}[{number}]") for number, row in enumerate(rows)]
+    return [
+        list_texts(row if not isinstance(row, str) else [row], f"{what}[{number}]") for number, row in enumerate(rows)
+    ]

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as Backend
 from massivetext.errors import ModelError
 from massivetext.progress import log
 from massivetext.tokens.published import T5_SPECIALS as SPECIALS
-from massivetext.tokens.sentence_piece import UNIGRAM, load, spaced
+from massivetext.tokens.sentence_piece import UNIGRAM, load, put_spaces
 from massivetext.translations import tr
 
 SOURCE, TARGET, NUMBERS = "source.spm", "target.spm", "vocab.json"
@@ -48,7 +48,7 @@ def read_marian(folder: Path, config: dict[str, Any], target: bool = False) -> B
             raise ModelError(f"{folder / NUMBERS} has no {config[key]!r}, the {key}; fetch the folder again")
     config.setdefault("model_max_length", LONGEST)
     backend = Backend(models.Unigram(entries, unk_id=numbers[config["unk_token"]], byte_fallback=False))
-    spaced(backend, model.add_space, model.normalisation, model.merge_spaces)
+    put_spaces(backend, model.add_space, model.normalisation, model.merge_spaces)
     codes = [token for token in numbers if token.startswith(">>") and token.endswith("<<")]
     special = [*(config[key] for key in SPECIALS), *codes]
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])

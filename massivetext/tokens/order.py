@@ -19,11 +19,11 @@ from xxhash import xxh3_64_intdigest
 
 from massivetext.errors import ConfigError, StoreError
 from massivetext.text.compiling import kernel
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.tokens.mixture import rows_per_period
 from massivetext.tokens.settings import MixtureSettings
 from massivetext.tokens.store import Documents, TokenStore
 
-IGNORED_LABEL = -100
 FEISTEL_ROUNDS = 6  # even, so that both halves have their width back at the end
 
 
@@ -47,7 +47,7 @@ class Batch:
     """(rows,): index of each row's source in `TrainingOrder.sources`."""
 
 
-def permuted(index: int, count: int, key: int) -> int:
+def permute(index: int, count: int, key: int) -> int:
     """Return where a keyed permutation of range(count) sends `index`, in O(1) time and memory.
 
     A Feistel network over the next power of two, walked until the value is below `count` (J. Black, P. Rogaway,
@@ -217,7 +217,7 @@ class TrainingOrder:
         """Return (index of the source, window of its stream) for a row of training, counted from 0 over all steps."""
         source, earlier = self.schedule.place(row)
         number, index = divmod(earlier, self.windows[source])
-        return source, permuted(index, self.windows[source], pass_key(self.seed, self.sources[source], number))
+        return source, permute(index, self.windows[source], pass_key(self.seed, self.sources[source], number))
 
     def batch(self, step: int) -> Batch:
         """Return the rows of a step; the first step is 0."""

@@ -103,11 +103,11 @@ class MaxPerplexitySettings(LimitSettings):
     """How surprising a document may be; null is no limit."""
 
     max_per_token: float | None = None
-    """Highest perplexity a token."""
+    """Maximum perplexity per token."""
     max_bits_per_byte: float | None = None
-    """Most bits per byte."""
+    """Maximum bits per byte."""
     min_bits_per_byte: float | None = None
-    """Fewest bits per byte: what the model knows too well is repetition, or its own training text."""
+    """Minimum bits per byte: text that the model predicts too well is repetition, or its own training text."""
 
 
 class MaxPerplexity(LimitDecide):

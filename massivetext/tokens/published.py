@@ -59,7 +59,7 @@ def class_of(config: Mapping[str, Any], family: str | None) -> str | None:
     return FAMILIES.get(family or "") if not named or named == "PreTrainedTokenizer" else None
 
 
-def completed(config: Mapping[str, Any], backend: Backend, name: str) -> dict[str, Any]:
+def complete_config(config: Mapping[str, Any], backend: Backend, name: str) -> dict[str, Any]:
     """Return a configuration with what the class assumes, where the folder says nothing."""
     known = CLASSES[name]
     specials = {key: token for key, token in known.specials.items() if backend.token_to_id(token) is not None}
@@ -103,7 +103,7 @@ def word_piece(vocabulary: Mapping[str, int], config: Mapping[str, Any]) -> Back
     return backend
 
 
-def framed_byte_level(backend: Backend) -> None:
+def frame_byte_level(backend: Backend) -> None:
     """Give byte-level BPE what RoBERTa and BART add: their special tokens, and <s> text </s> around texts."""
     for token in dict.fromkeys(ROBERTA_SPECIALS.values()):
         if backend.token_to_id(token) is not None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from massivetext.errors import ConfigError, DataError, unknown_name
 
-PROGRAM = Path(__file__).with_name("template_process.py")
+PROGRAM = Path(__file__).with_name("_template_process.py")
 # What one conversation may take. Templates of published models take milliseconds and a few megabytes.
 MOST_SECONDS = 5.0
 MOST_MEMORY_BYTES = 2**30

@@ -17,7 +17,7 @@ TRAINERS: dict[str, Any] = {
 }
 
 
-def retrained(
+def retrain(
     backend: Backend,
     texts: Iterable[Any],
     vocab_size: int,

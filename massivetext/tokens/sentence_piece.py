@@ -19,7 +19,7 @@ UNIGRAM, BPE = 1, 2
 SPACE = "▁"
 
 
-class Piece(NamedTuple):
+class VocabularyPiece(NamedTuple):
     """One entry of the vocabulary; its id is its place in the list."""
 
     text: str
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
 class Model(NamedTuple):
     """What a file holds: the vocabulary, its kind, and the rules of the text."""
 
-    pieces: list[Piece]
+    pieces: list[VocabularyPiece]
     kind: int
     byte_fallback: bool
     normalisation: bytes
@@ -55,7 +55,7 @@ def read_model(data: bytes) -> Model:
         if field == 1:
             entry = dict(fields(value))
             score = struct.unpack("<f", entry.get(2, bytes(4)))[0]
-            pieces.append(Piece(entry[1].decode(), score, int(entry.get(3, NORMAL))))
+            pieces.append(VocabularyPiece(entry[1].decode(), score, int(entry.get(3, NORMAL))))
         elif field == 2:
             trainer = dict(fields(value))
         elif field == 3:
@@ -73,7 +73,7 @@ def read_model(data: bytes) -> Model:
     )
 
 
-def _specials(pieces: list[Piece], trainer: dict[int, Any]) -> dict[str, str]:
+def _specials(pieces: list[VocabularyPiece], trainer: dict[int, Any]) -> dict[str, str]:
     """Return the special tokens that the trainer's settings give a place: those that are no ordinary pieces there."""
     places = {"unk_token": (40, 0), "bos_token": (41, 1), "eos_token": (42, 2), "pad_token": (43, -1)}
     found = {}
@@ -105,11 +105,13 @@ def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Bac
     tokens, scores = [piece.text for piece in pieces], [piece.score for piece in pieces]
     unknown = next((number for number, piece in enumerate(pieces) if piece.kind == UNKNOWN), None)
     if model.kind == BPE:
-        backend = Backend(merging(tokens, scores, None if unknown is None else tokens[unknown], model.byte_fallback))
+        backend = Backend(
+            make_merging(tokens, scores, None if unknown is None else tokens[unknown], model.byte_fallback)
+        )
     else:
         vocabulary = list(zip(tokens, scores, strict=True))
         backend = Backend(models.Unigram(vocabulary, unk_id=unknown, byte_fallback=model.byte_fallback))
-    spaced(backend, model.add_space, model.normalisation, model.merge_spaces)
+    put_spaces(backend, model.add_space, model.normalisation, model.merge_spaces)
     special = [piece.text for piece in pieces if piece.kind in (UNKNOWN, CONTROL)]
     backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
     own = [piece.text for piece in pieces if piece.kind == USER_DEFINED]
@@ -121,7 +123,7 @@ def read_file(path: Path, class_name: str | None, config: dict[str, Any]) -> Bac
     return backend
 
 
-def _rearranged(pieces: list[Piece], class_name: str | None, config: dict[str, Any]) -> list[Piece]:
+def _rearranged(pieces: list[VocabularyPiece], class_name: str | None, config: dict[str, Any]) -> list[VocabularyPiece]:
     """Return the pieces in the order of the class's ids, with those that it adds."""
     if class_name == "XLMRobertaTokenizer":  # its first four ids are fairseq's, its last the mask
         if [piece.text for piece in pieces[:3]] != ["<unk>", "<s>", "</s>"]:
@@ -129,11 +131,15 @@ def _rearranged(pieces: list[Piece], class_name: str | None, config: dict[str, A
                 f"a SentencePiece file of XLM-R begins with <unk>, <s>, </s>, and this one with "
                 f"{', '.join(piece.text for piece in pieces[:3])}; open it with another class"
             )
-        first = [Piece("<s>", 0.0, CONTROL), Piece("<pad>", 0.0, CONTROL), Piece("</s>", 0.0, CONTROL)]
-        return [*first, Piece("<unk>", 0.0, UNKNOWN), *pieces[3:], Piece("<mask>", 0.0, CONTROL)]
+        first = [
+            VocabularyPiece("<s>", 0.0, CONTROL),
+            VocabularyPiece("<pad>", 0.0, CONTROL),
+            VocabularyPiece("</s>", 0.0, CONTROL),
+        ]
+        return [*first, VocabularyPiece("<unk>", 0.0, UNKNOWN), *pieces[3:], VocabularyPiece("<mask>", 0.0, CONTROL)]
     if class_name in ("T5Tokenizer", "MT5Tokenizer"):  # what T5's training writes for a missing span, counted down
         count = int(config.get("extra_ids", 100 if class_name == "T5Tokenizer" else 0))
-        return [*pieces, *(Piece(f"<extra_id_{number}>", 0.0, CONTROL) for number in reversed(range(count)))]
+        return [*pieces, *(VocabularyPiece(f"<extra_id_{number}>", 0.0, CONTROL) for number in reversed(range(count)))]
     return pieces
 
 
@@ -159,7 +165,9 @@ def _frame(backend: Backend, class_name: str | None, config: dict[str, Any], pat
     )
 
 
-def merging(tokens: Sequence[str], scores: Sequence[float], unknown: str | None, byte_fallback: bool) -> models.BPE:
+def make_merging(
+    tokens: Sequence[str], scores: Sequence[float], unknown: str | None, byte_fallback: bool
+) -> models.BPE:
     """Return SentencePiece's BPE: pairs merge by the score of the token that they make."""
     vocabulary = {token: number for number, token in enumerate(tokens)}
     ranked = []
@@ -171,7 +179,7 @@ def merging(tokens: Sequence[str], scores: Sequence[float], unknown: str | None,
     return models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=byte_fallback)
 
 
-def spaced(backend: Backend, add_space: bool, normalisation: bytes = b"", merge_spaces: bool = False) -> None:
+def put_spaces(backend: Backend, add_space: bool, normalisation: bytes = b"", merge_spaces: bool = False) -> None:
     """Give a backend SentencePiece's way with spaces, which are pieces' first letters, and with bytes as tokens."""
     steps: list[Any] = [normalizers.Precompiled(normalisation)] if normalisation else []
     steps += [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")] if merge_spaces else []

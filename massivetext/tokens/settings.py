@@ -62,7 +62,7 @@ class MixtureSettings(Settings):
     """In which shares the sources are trained on; without any key in proportion to their size, each once a pass."""
 
     weights: dict[str, float] | None = None
-    """Share of the training tokens of each source; brought to a sum of 1. Sources left out are not trained on."""
+    """Share of the training tokens of each source; normalised to a sum of 1. Sources left out are not trained on."""
 
     epochs: dict[str, float] | None = None
     """How often one pass goes through each source; 2 is twice, 0.5 is half. Sources left out are not trained on."""

@@ -83,7 +83,7 @@ class Vocabulary:
             self.add_tokens(value, special_tokens=True)
         elif name in SETTINGS:
             if name.endswith("_side"):
-                encodings.checked_side(value)
+                encodings.check_side(value)
             super().__setattr__(name, value)
             if name == "chat_template":
                 self._forget()

@@ -24,8 +24,8 @@ from massivetext.tokens.fast import FastEncoder, make_fast_encoder, plain_json
 from massivetext.tokens.folder import read_folder, write_folder
 from massivetext.tokens.framing import Framing
 from massivetext.tokens.guarding import panics_told
-from massivetext.tokens.inputs import listed, listed_words, parted_pairs
-from massivetext.tokens.retraining import retrained
+from massivetext.tokens.inputs import list_texts, list_words, split_pairs
+from massivetext.tokens.retraining import retrain
 from massivetext.tokens.special import OTHER_SPECIALS, SPECIAL_NAMES
 from massivetext.translations import tr
 
@@ -104,8 +104,8 @@ class Tokenizer(Conversations, Framing):
             return self._with_targets(text, text_pair, text_target, text_pair_target, given)
         single = isinstance(text, str) or (is_split_into_words and len(text) > 0 and isinstance(text[0], str))
         if text_pair is None and not is_split_into_words:
-            text, text_pair = parted_pairs(text)
-        read = listed_words if is_split_into_words else listed
+            text, text_pair = split_pairs(text)
+        read = list_words if is_split_into_words else list_texts
         texts, pairs = read(text, "text"), None if text_pair is None else read(text_pair, "text_pair")
         if pairs is not None and len(pairs) != len(texts):
             raise DataError(f"text has {len(texts)} entries and text_pair {len(pairs)}; give as many of both")
@@ -170,7 +170,9 @@ class Tokenizer(Conversations, Framing):
     @panics_told("encoding texts")
     def encode_ordinary_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text, as `encode_ordinary` does, by the reference encoder (`tokenizers`)."""
-        return [row.ids for row in self._ordinary.encode_batch_fast(listed(texts, "text"), add_special_tokens=False)]
+        return [
+            row.ids for row in self._ordinary.encode_batch_fast(list_texts(texts, "text"), add_special_tokens=False)
+        ]
 
     def encode_flat(self, array: "pa.Array | pa.ChunkedArray") -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Return the ids of all texts of an Arrow string array in one array, and the (texts + 1,) bounds of each text.
@@ -289,7 +291,7 @@ class Tokenizer(Conversations, Framing):
         """Pad the encodings in place."""
         pad_id, pad_token = self._padding()
         for row in rows:
-            row.pad(length, direction=encodings.checked_side(side), pad_id=pad_id, pad_token=pad_token)
+            row.pad(length, direction=encodings.check_side(side), pad_id=pad_id, pad_token=pad_token)
 
     def _padding(self) -> tuple[int, str]:
         """Return the padding id and token; raise ConfigError if there is none."""
@@ -390,9 +392,7 @@ class Tokenizer(Conversations, Framing):
         given = checked_options("tokenizer", options, FURTHER, "tokenizer_kwargs")
         limit = self._limit(given.pop("truncation", None), given.get("max_length"))
         if limit:
-            part = (
-                slice(None, limit) if encodings.checked_side(self.truncation_side) == "right" else slice(-limit, None)
-            )
+            part = slice(None, limit) if encodings.check_side(self.truncation_side) == "right" else slice(-limit, None)
             rows = [{name: row[part] for name, row in columns.items()} for columns in rows]
         kinds = {"token_type_ids": 0} if "token_type_ids" in self.model_input_names else {}
         columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
@@ -445,7 +445,7 @@ class Tokenizer(Conversations, Framing):
         options: of the `tokenizers` library's trainer. `train_tokenizer` learns one with other rules.
         """
         names = dict(special_tokens_map or {})
-        backend = retrained(self.backend, text_iterator, vocab_size, new_special_tokens or (), names, **options)
+        backend = retrain(self.backend, text_iterator, vocab_size, new_special_tokens or (), names, **options)
         specials = {name: names.get(token, token) for name, token in self.specials.items()}
         config = {**self._configuration(), **specials, "chat_template": self.chat_template}
         return Tokenizer(backend, {**config, "named_templates": self.named_templates})

@@ -15,10 +15,10 @@ from massivetext.training.folder import TrainingFolder
 from massivetext.training.loop import EVALUATIONS, Evaluate, Run, one_step
 from massivetext.training.machine import run_with_threads
 from massivetext.training.metrics import Sums
-from massivetext.training.objectives.causal import CausalObjective
 from massivetext.training.objectives.protocol import Batches, Objective
+from massivetext.training.objectives.table import make_objective
 from massivetext.training.optimisers import build_optimisers
-from massivetext.training.resuming import Place
+from massivetext.training.resuming import StartPoint
 from massivetext.training.settings import TrainSettings
 from massivetext.translations import tr
 
@@ -124,9 +124,9 @@ def _check_time(minutes: float, prepared: float, evaluation: float, steps: int, 
 
 
 def _trial_run(model: nn.Module, batches: Batches, settings: TrainSettings, objective: Objective | None) -> Run:
-    objective, optimisers = objective or CausalObjective(model, settings), build_optimisers(model, settings)
+    objective, optimisers = objective or make_objective(model, settings), build_optimisers(model, settings)
     sums = Sums(list(batches.sources))
-    return Run(model, batches, settings, TrainingFolder(Path()), objective, optimisers, {}, Place(), sums, 0, 0)
+    return Run(model, batches, settings, TrainingFolder(Path()), objective, optimisers, {}, StartPoint(), sums, 0, 0)
 
 
 def _step_times(run: Run, seconds: float, stop: threading.Event) -> list[float]:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from xxhash import xxh3_128
 
 from massivetext.errors import ConfigError, DataError
-from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.progress import log
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.translations import tr
 
 LABEL_COLUMNS = ("label", "labels", "label_ids")
@@ -64,19 +64,31 @@ class Limits:
     """Whether a row has as many labels as input_ids."""
 
 
+TASKS = {
+    "ForCausalLM": "causal-lm", "ForMaskedLM": "masked-lm", "ForConditionalGeneration": "seq2seq-lm",
+    "ForTokenClassification": "token-classification", "ForSequenceClassification": "sequence-classification",
+}  # fmt: skip
+"""What models of transformers call their loss (`loss_type`), and the task as models here say it."""
+
+
+def task_of(model: nn.Module) -> str | None:
+    """Return what a model says that its head is for; None: it has none, or does not say."""
+    return getattr(model, "task", None) or TASKS.get(getattr(model, "loss_type", None) or "")
+
+
 def limits_of(model: nn.Module) -> Limits:
-    """Return what a model's configuration allows, by the task that its class is named after."""
-    config, name = getattr(model, "config", None), type(model).__name__
+    """Return what a model's configuration allows, by its task."""
+    config, task = getattr(model, "config", None), task_of(model)
     vocabulary, count = getattr(config, "vocab_size", None), getattr(config, "num_labels", None)
     vocabulary = vocabulary if isinstance(vocabulary, int) else None
-    if hasattr(model, "head_weight") or name.endswith(("ForMaskedLM", "ForCausalLM", "LMHeadModel")):
+    if task in ("causal-lm", "masked-lm"):
         return Limits(vocabulary, vocabulary, True)
-    if name.endswith(("ForConditionalGeneration", "MTModel")):
+    if task == "seq2seq-lm":
         return Limits(vocabulary, vocabulary)
-    if name.endswith("ForTokenClassification"):
+    if task == "token-classification":
         return Limits(vocabulary, count, True)
     single = getattr(config, "problem_type", None) in (None, "single_label_classification") and (count or 0) > 1
-    return Limits(vocabulary, count if name.endswith("ForSequenceClassification") and single else None)
+    return Limits(vocabulary, count if task == "sequence-classification" and single else None)
 
 
 def taken_columns(model: nn.Module) -> frozenset[str] | None:

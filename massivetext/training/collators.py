@@ -8,8 +8,8 @@ from torch import Tensor
 
 from massivetext.errors import ConfigError
 from massivetext.hugging_face import checked_options
-from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.tokens.encodings import as_list, as_tensors, fill
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.training.checking import named_labels
 from massivetext.training.rows import stack_rows
 

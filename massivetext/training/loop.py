@@ -26,8 +26,8 @@ from massivetext.training.clock import Clock
 from massivetext.training.folder import TrainingFolder
 from massivetext.training.machine import environment, run_with_threads, training_device
 from massivetext.training.metrics import RunLog, Sums
-from massivetext.training.objectives.causal import CausalObjective
 from massivetext.training.objectives.protocol import Batches, Objective
+from massivetext.training.objectives.table import make_objective
 from massivetext.training.optimisers import (
     build_optimisers,
     clip_gradients,
@@ -36,7 +36,7 @@ from massivetext.training.optimisers import (
     restore_optimisers,
     set_learning_rates,
 )
-from massivetext.training.resuming import Place, find_place
+from massivetext.training.resuming import StartPoint, find_start_point
 from massivetext.training.settings import TrainSettings
 from massivetext.translations import tr
 
@@ -81,7 +81,7 @@ class Run:
     objective: Objective
     optimisers: list[Optimizer]
     identity: Mapping[str, str]
-    place: Place
+    start_point: StartPoint
     sums: Sums
     done: int
     """Optimiser steps done."""
@@ -103,7 +103,7 @@ class Run:
     @property
     def last(self) -> int:
         """The step at which this run is done."""
-        return self.place.first + self.steps
+        return self.start_point.first + self.steps
 
 
 def train(
@@ -139,20 +139,20 @@ def start(
     model: nn.Module, batches: Batches, settings: TrainSettings, folder: Path, identity: Mapping[str, str], parts: Parts
 ) -> Run:
     """Return the run ready for its next step: at the newest checkpoint in `folder`, at `settings.from_`, or at 0."""
-    objective = parts.objective or CausalObjective(model, settings)
+    objective = parts.objective or make_objective(model, settings)
     optimisers = parts.optimisers or build_optimisers(model, settings)
     kind = environment(settings, training_device(model))
-    place = find_place(folder, settings, identity, kind)
-    if place.checkpoint is not None:
-        restore_model(model, place.checkpoint.tensors("model"))
-        restore_optimisers(model, optimisers, place.checkpoint.tensors("optimizer"))
-    sums = Sums(list(batches.sources), **place.sums)
+    point = find_start_point(folder, settings, identity, kind)
+    if point.checkpoint is not None:
+        restore_model(model, point.checkpoint.tensors("model"))
+        restore_optimisers(model, optimisers, point.checkpoint.tensors("optimizer"))
+    sums = Sums(list(batches.sources), **point.sums)
     files = TrainingFolder(folder)
-    return Run(model, batches, settings, files, objective, optimisers, identity, place, sums, place.done, place.tokens)
+    return Run(model, batches, settings, files, objective, optimisers, identity, point, sums, point.done, point.tokens)
 
 
 def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Event) -> TrainResult:
-    """Train from the run's place to its last step, writing rows, evaluations and checkpoints on the way."""
+    """Train from where the run is to its last step, writing rows, evaluations and checkpoints on the way."""
     if run.done >= run.last:
         remove_old(run.folder.checkpoints, run.settings.keep_checkpoints)  # a kill may have come before this
         log(tr("Training is done already: step {step}", step=run.done))
@@ -161,7 +161,7 @@ def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Even
     run.objective.check(run.batches.batch(run.done))
     rows: list[dict[str, Any]] = []
     work = progress(tr("Training"), run.last - run.done, tr("steps"), quiet)
-    own = run.place.checkpoint if run.place.own else None
+    own = run.start_point.checkpoint if run.start_point.own else None
     recorded = own.state["metrics"] if own else None
     with closing(RunLog(run.folder, run.done, run.settings.tensorboard, recorded)) as files, work as task:
         clock = Clock(run.model, run.settings, files, run.counted)
@@ -182,7 +182,7 @@ def go_on(run: Run, evaluate: Evaluate | None, quiet: bool, stop: threading.Even
             clock.resume()
             if stop.is_set() and not final:
                 raise KeyboardInterrupt(
-                    tr("stopped at step {step}; the same command goes on from there", step=run.done)
+                    tr("stopped at step {step}; the same command continues from there", step=run.done)
                 )
     tail = rows[-max(1, len(rows) // 10) :]
     return TrainResult(run.done, run.counted, math.fsum(row["loss"] for row in tail) / len(tail), rows[-1])
@@ -196,7 +196,7 @@ def one_step(run: Run) -> None:
     trained = [parameter for parameter in run.model.parameters() if parameter.requires_grad]
     row_nats = gradients(run, batch, row_tokens / total, trained)
     norm = clip_gradients(trained, run.settings.clip_norm)
-    set_learning_rates(run.optimisers, learning_rate_factor(run.done - run.place.first, run.steps, run.settings))
+    set_learning_rates(run.optimisers, learning_rate_factor(run.done - run.start_point.first, run.steps, run.settings))
     for optimiser in run.optimisers:
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -277,8 +277,8 @@ def write_checkpoint(run: Run, files: RunLog) -> None:
     state = {
         "step": run.done,
         "tokens": run.counted,
-        "first_step": run.place.first,
-        "origin": run.place.origin,
+        "first_step": run.start_point.first,
+        "origin": run.start_point.origin,
         "sums": run.sums.state(),
         "metrics": rows,
         "settings": run.settings.model_dump(mode="json", by_alias=True),

@@ -26,7 +26,7 @@ NEWTON_SCHULZ = [
 SAFETY = 1.02
 
 
-def orthogonalised(matrices: Tensor, iterations: int) -> Tensor:
+def orthogonalise(matrices: Tensor, iterations: int) -> Tensor:
     """Return `matrices` (n, r, c), r <= c, with all singular values near 1: Newton-Schulz, the whole batch at once.
 
     In the precision of the input; bfloat16 is as good on a GPU, and slower on CPUs that only emulate it. Matrices at
@@ -96,7 +96,7 @@ class Muon(Optimizer):
         for members, momenta in self._stacks:
             gradients = torch.stack([_upright(_gradient(parameter), parameter) for parameter in members])
             momenta.lerp_(gradients, 1 - momentum)
-            update = orthogonalised(gradients.lerp_(momenta, momentum), iterations)  # (n, r, c)
+            update = orthogonalise(gradients.lerp_(momenta, momentum), iterations)  # (n, r, c)
             tall = [max(1.0, parameter.shape[0] / parameter.shape[1]) ** 0.5 for parameter in members]
             if group["weight_decay"]:
                 torch._foreach_mul_(members, 1 - rate * group["weight_decay"])

@@ -8,13 +8,13 @@ from typing import Any
 from massivetext.errors import CheckpointError
 from massivetext.progress import log
 from massivetext.training.checkpoints import Checkpoint, locate_checkpoint, newest_checkpoint
-from massivetext.training.settings import HARMLESS, TrainSettings
+from massivetext.training.settings import MAY_CHANGE, TrainSettings
 from massivetext.translations import tr
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place in a run. A run that started from a checkpoint begins its own schedule at that step."""
+class StartPoint:
+    """Where a run starts or resumes. A run that started from a checkpoint begins its own schedule at that step."""
 
     first: int = 0
     """Step at which this run's schedule begins."""
@@ -32,9 +32,9 @@ class Place:
     """Whether the checkpoint is in the run's own folder, so that it vouches for the rows of metrics.jsonl there."""
 
 
-def find_place(
+def find_start_point(
     folder: Path, settings: TrainSettings, identity: Mapping[str, str], environment: Mapping[str, str]
-) -> Place:
+) -> StartPoint:
     """Return where the run in `folder` goes on; damaged checkpoints that are passed over are named in the log.
 
     Raises CheckpointError if the folder's checkpoints belong to another run, naming each difference. A difference in
@@ -47,18 +47,20 @@ def find_place(
         if not found:
             _say_resumed(newest, environment)
             state = newest.state
-            return Place(state["first_step"], newest.step, state["tokens"], state["sums"], origin, newest, own=True)
+            return StartPoint(
+                state["first_step"], newest.step, state["tokens"], state["sums"], origin, newest, own=True
+            )
         if origin is None:
             raise CheckpointError(_another_run(newest, found))
     if settings.from_ is None:
-        return Place()
+        return StartPoint()
     start = locate_checkpoint(settings.from_)
     _check_tokenizer(start, identity)
     if newest is not None and newest.step > start.step:
         raise CheckpointError(_another_run(newest, [f"it is later than step {start.step} of {start.folder}"]))
     log(tr("Starting from step {step} of {folder}", step=start.step, folder=start.folder))
     own = start.folder.resolve().is_relative_to(folder.resolve())
-    return Place(start.step, start.step, start.state["tokens"], {}, origin, start, own)
+    return StartPoint(start.step, start.step, start.state["tokens"], {}, origin, start, own)
 
 
 def differences(
@@ -67,7 +69,7 @@ def differences(
     """Return what makes a checkpoint another run's, one phrase each; empty if it is this run's."""
     state, found = checkpoint.state, []
     recorded, current = state["settings"], settings.model_dump(mode="json", by_alias=True)
-    ignored = {*HARMLESS, "from"}
+    ignored = {*MAY_CHANGE, "from"}
     for name in sorted((recorded.keys() | current.keys()) - ignored):
         if recorded.get(name) != current.get(name):
             found.append(f"train.{name} was {recorded.get(name)}, is {current.get(name)}")
@@ -99,7 +101,7 @@ def _another_run(checkpoint: Checkpoint, found: list[str]) -> str:
 
 
 def _say_resumed(checkpoint: Checkpoint, environment: Mapping[str, str]) -> None:
-    log(tr("Going on from {name}", name=checkpoint.folder.name))
+    log(tr("Continuing from {name}", name=checkpoint.folder.name))
     recorded = checkpoint.state["environment"]
     for name in sorted(recorded.keys() | environment.keys()):
         was, now = recorded.get(name), environment.get(name)

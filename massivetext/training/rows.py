@@ -17,7 +17,7 @@ from torch import Tensor
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from massivetext.errors import ConfigError, DataError
-from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.tokens.order import TrainingOrder
 from massivetext.tokens.store import Documents, Shard
 from massivetext.training.checking import named_labels, report_skipped

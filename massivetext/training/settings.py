@@ -7,12 +7,12 @@ from pydantic import Field, field_validator, model_validator
 from massivetext.settings import GivenPath, Settings
 
 LENGTHS = ("minutes", "steps", "tokens", "epochs")
-# Changing one of these leaves the numbers of a run as they are, so a resumed run may differ in them.
-HARMLESS = (
+# A run may resume with other values of these. Its numbers stay the same, but for the last bits where threads or compile
+# change; the log then says so.
+MAY_CHANGE = (
     *("checkpoint_every_steps", "checkpoint_every_seconds", "keep_checkpoints"),
     *("tensorboard", "threads", "compile", "from_"),
 )
-
 
 # More than any training takes: beyond these bounds a number is a slip, and the run would never end.
 MOST_MINUTES = 10 * 366 * 24 * 60
@@ -31,7 +31,7 @@ class TrainSettings(Settings):
     batch_tokens: int = Field(4096, ge=2, le=2**32)
     """Tokens of one optimiser step; a whole number of rows."""
     micro_batches: int = Field(1, ge=1)
-    """Equal parts a batch is computed in, one after the other, to save memory; the gradient is that of the whole."""
+    """Equal parts of a batch that are computed in turn, to save memory; the gradient is that of the whole."""
     minutes: float | None = Field(None, gt=0, le=MOST_MINUTES)
     """Wall time to train for; a calibration on this machine turns it into steps before the first one."""
     steps: int | None = Field(None, ge=1, le=MOST_STEPS)
@@ -41,8 +41,8 @@ class TrainSettings(Settings):
     epochs: float | None = Field(None, gt=0, le=MOST_EPOCHS)
     """Passes over the training split, rounded up to whole steps."""
     from_: GivenPath | None = Field(None, alias="from")
-    """A checkpoint, or a folder of a run whose newest one is meant, to start from: weights, optimiser and place in the
-    data are taken from it, and warm-up and decay span the steps that follow."""
+    """Checkpoint to start from, or a run folder for its newest one: weights, optimizer state and position in the data
+    are taken from it, and warm-up and decay span the steps that follow."""
 
     optimiser: Literal["muon", "adamw"] = "muon"
     """muon: Muon for the hidden matrices and AdamW for all else; adamw: AdamW for everything."""
@@ -74,16 +74,16 @@ class TrainSettings(Settings):
     warmup_steps: int | None = Field(None, ge=0)
     """Steps of warm-up, in place of warmup_fraction."""
     decay: Literal["linear", "cosine", "none"] = "linear"
-    """Shape of the fall of the learning rate."""
+    """Shape of the decay of the learning rate."""
     decay_fraction: float = Field(0.5, ge=0, le=1)
-    """Share of the steps over which it falls, at the end; 1: from the end of the warm-up."""
+    """Share of the steps, at the end, over which it decays; 1: from the end of the warm-up."""
     final_fraction: float = Field(0.0, ge=0, le=1)
-    """Share of the peak learning rate that the fall ends at, one step after the last."""
+    """Share of the peak learning rate at which the decay ends, one step after the last."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format of the forward and backward pass; auto: bfloat16 on a GPU that has it, float32 elsewhere."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """Whether the model is compiled; auto: where a C++ compiler (a GPU: Triton) is found, said in the log."""
+    """Whether the model is compiled; auto: where a C++ compiler (a GPU: Triton) is found; the log says so."""
     threads: int | None = Field(None, ge=1, le=2**12)
     """CPU threads; unset: all that this process may use."""
     seed: int = Field(0, ge=0, lt=2**63)

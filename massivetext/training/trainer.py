@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 
 from massivetext.errors import ConfigError, DataError, ModelError
 from massivetext.hugging_face import ATTRIBUTES_INSTEAD, TRAINER_NOT_CALLED, checked_options, unknown_attribute
-from massivetext.layers.loss import IGNORED_LABEL
 from massivetext.progress import log
 from massivetext.storage import clear_temporary, locked_folder
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.training import rows
 from massivetext.training.arguments import TrainingArguments
 from massivetext.training.checking import check_rows
@@ -79,9 +79,10 @@ class _Data:
     """One dataset as the loop wants it."""
 
     batches: Any
-    passes_of: int  # batches in one pass
+    steps_per_pass: int
     row_tokens: int
     packed: bool
+    causal: bool  # whether the rows are in the form of `CausalObjective`
     even: bool  # whether all rows have one length
     digest: str
 
@@ -155,19 +156,21 @@ class Trainer:
             self._check_output(folder, resume_from_checkpoint)
             seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
             data = self._prepare(self.train_dataset, rows_per_step, seed, self.args.gradient_accumulation_steps)
-            settings = self.args.to_settings(data.passes_of, data.row_tokens, data.even)
+            settings = self.args.to_settings(data.steps_per_pass, data.row_tokens, data.even)
             parts = Parts(self._objective(data, settings), [self.optimizer] if self.optimizer else None)
-            evaluate = self._evaluating(data.passes_of) if self.args.eval_strategy != "no" else None
+            evaluate = self._evaluating(data.steps_per_pass) if self.args.eval_strategy != "no" else None
             identity = {"data": data.digest, "order of the data": str(seed), **named_optimiser(self.optimizer)}
             result = train(
                 self.model, data.batches, settings, folder, evaluate=evaluate, identity=identity, parts=parts
             )
             if self.args.save_strategy == "no":
                 shutil.rmtree(TrainingFolder(folder).checkpoints, ignore_errors=True)
-        history = [{**row, "epoch": row["step"] / data.passes_of} for row in read_rows(TrainingFolder(folder).metrics)]
+        history = [
+            {**row, "epoch": row["step"] / data.steps_per_pass} for row in read_rows(TrainingFolder(folder).metrics)
+        ]
         self.state = TrainerState(result.step, history)
         logged = [row["loss"] for row in self.state.log_history if "loss" in row]
-        epochs = result.step / data.passes_of
+        epochs = result.step / data.steps_per_pass
         metrics = {
             "train_loss": math.fsum(logged) / max(len(logged), 1),
             "epoch": epochs,
@@ -214,10 +217,10 @@ class Trainer:
 
     def _evaluated(self, data: _Data, prefix: str) -> dict[str, float]:
         """Return and log what `evaluate` does, for data that is in batches already."""
-        objective = self._objective(data, self.args.to_settings(data.passes_of, data.row_tokens, False))
+        objective = self._objective(data, self.args.to_settings(data.steps_per_pass, data.row_tokens, False))
         with torch.no_grad():
             rows_in_pass = getattr(data.batches, "rows_per_pass", None)
-            found = {"loss": mean_losses(objective, data.batches, data.passes_of, rows_in_pass)["loss"]}
+            found = {"loss": mean_losses(objective, data.batches, data.steps_per_pass, rows_in_pass)["loss"]}
             if self.compute_metrics is not None:
                 found |= self.compute_metrics(self._predictions(data))
         named = {name if name.startswith(f"{prefix}_") else f"{prefix}_{name}": value for name, value in found.items()}
@@ -321,7 +324,7 @@ class Trainer:
         """Return a dataset in batches: packed for a causal model and texts or bare ids, else its own rows."""
         dataset = rows.as_rows(dataset)
         first = next((row for row in rows.first_rows(dataset) if row is not None), None)
-        column, native = rows.text_column(rows.first_rows(dataset)), hasattr(self.model, "head_weight")
+        column, native = rows.text_column(rows.first_rows(dataset)), CausalObjective.suits(self.model)
         collator = self.data_collator
         ours = isinstance(collator, DataCollatorForLanguageModeling) and not collator.mlm
         labelled = isinstance(first, Mapping) and "labels" in first
@@ -349,13 +352,11 @@ class Trainer:
         batches = rows.CausalRowBatches(own) if shifted else own
         lengths = checked.lengths if native and checked.lengths else {2}
         even = shifted and len(lengths) == 1 and len(checked.rows) % batch_rows == 0
-        return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, even, checked.digest)
+        return _Data(batches, own.steps_per_pass, max(*lengths, 2), False, shifted, even, checked.digest)
 
     def _is_masked(self) -> bool:
         """Whether the model is one of this package's that predict masked tokens."""
-        from massivetext.models.heads.labelling import MaskedLM
-
-        return isinstance(self.model, MaskedLM)
+        return getattr(self.model, "task", None) == "masked-lm"
 
     def _masked_rows(self, dataset: Any, column: str, tokenizer: Any) -> list[dict[str, Any]]:
         """Return texts as rows of ids; a text longer than the model's context becomes several."""
@@ -378,11 +379,11 @@ class Trainer:
         documents = rows.encode_rows(dataset, column, tokenizer, int(start))
         order = rows.packed_batches(documents, getattr(config, "max_position_embeddings", 1024), batch_rows, seed)
         steps = math.ceil(order.rows_per_pass / batch_rows)
-        return _Data(order, steps, order.context_tokens, True, True, documents.digest)
+        return _Data(order, steps, order.context_tokens, True, True, True, documents.digest)
 
     def _objective(self, data: _Data, settings: TrainSettings) -> Objective:
         """Return what is learned from the data: next tokens, or whatever loss the module or the user computes."""
-        if hasattr(self.model, "head_weight") and not isinstance(data.batches, rows.RowBatches):
+        if data.causal:
             return CausalObjective(self.model, settings)
         return ModuleObjective(self.model, settings, self._loss if self._own_loss else None)
 

@@ -16,7 +16,7 @@ import pytest
 from forking import Fork, run_python
 
 from massivetext import parquet
-from massivetext.corpus import building, finishing, parts, planning
+from massivetext.corpus import building, finishing, gathering, planning
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.inputs import inputs_digests
 from massivetext.corpus.inspecting import document_text, summary, summary_text
@@ -194,13 +194,13 @@ def test_the_bytes_are_the_same_with_any_number_of_threads(recipe, tmp_path, sma
 def test_the_documents_are_the_same_however_the_input_is_cut(recipe, tmp_path, monkeypatch):
     whole = build(recipe, tmp_path / "whole")
     monkeypatch.setattr(planning, "PART_BYTES", 2000)
-    monkeypatch.setattr(parts, "BATCH_RECORDS", 7)
+    monkeypatch.setattr(gathering, "BATCH_RECORDS", 7)
     assert build(recipe, tmp_path / "cut").digest == whole.digest
 
 
 def test_a_finished_corpus_is_not_built_again(recipe, tmp_path, monkeypatch):
     build(recipe, tmp_path / "out")
-    monkeypatch.setattr(building, "process_part", None)
+    monkeypatch.setattr(building, "ProcessPart", None)
     assert build(recipe, tmp_path / "out").manifest["format"] == "massivetext-corpus/1"
 
 
@@ -219,13 +219,14 @@ def test_an_interrupted_build_goes_on_with_the_parts_that_are_missing(recipe, tm
     build(recipe, tmp_path / "whole")
     done = []
 
-    def stops(part, *arguments):
-        if part.number == 9:
-            raise KeyboardInterrupt
-        done.append(part.number)
-        return parts.process_part(part, *arguments)
+    class Stops(gathering.ProcessPart):
+        def __call__(self, part, advance):
+            if part.number == 9:
+                raise KeyboardInterrupt
+            done.append(part.number)
+            return super().__call__(part, advance)
 
-    monkeypatch.setattr(building, "process_part", stops)
+    monkeypatch.setattr(building, "ProcessPart", Stops)
     with pytest.raises(KeyboardInterrupt):
         build(recipe, tmp_path / "out", threads=1)
     assert done and not (tmp_path / "out" / "manifest.json").exists()
@@ -233,7 +234,7 @@ def test_an_interrupted_build_goes_on_with_the_parts_that_are_missing(recipe, tm
         load_corpus(tmp_path / "out")
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".work").glob("part-*.json")}
     monkeypatch.setattr(building, "write_files", _stop)
-    monkeypatch.setattr(building, "process_part", parts.process_part)
+    monkeypatch.setattr(building, "ProcessPart", gathering.ProcessPart)
     with pytest.raises(KeyboardInterrupt):
         build(recipe, tmp_path / "out")
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".work").glob("part-*.json")}
@@ -249,13 +250,13 @@ def _stop(*arguments):
 
 PROGRAM = """
 import sys, time
-from massivetext.corpus import building, parts, planning
+from massivetext.corpus import building, gathering, planning
 planning.PART_BYTES = 2000
-plain = parts.temporary_path
+plain = gathering.temporary_path
 def slow(path):
     time.sleep(0.01)
     return plain(path)
-parts.temporary_path = slow
+gathering.temporary_path = slow
 from massivetext.state import read_json
 building.build_corpus(read_json(__import__("pathlib").Path(sys.argv[1])), sys.argv[2], quiet=True, threads=2)
 """

@@ -39,7 +39,7 @@ def batch(*rows):
 
 
 def edited(step, *rows):
-    return step.edit(batch(*rows)).to_pylist()
+    return step.edit(batch(*rows)).texts.to_pylist()
 
 
 def step(**values):
@@ -64,7 +64,7 @@ def test_texts_that_are_not_marked_as_html_stay(tmp_path):
     rows = [("if a <b and c> d", None), ("<p>as is</p>", plain), (None, HTML)]
     assert edited(step(), *rows) == [text for text, _ in rows]
     given = batch(("a", None))
-    assert step().edit(given).buffers()[2].address == given.column("text").buffers()[2].address
+    assert step().edit(given).texts.buffers()[2].address == given.column("text").buffers()[2].address
 
 
 def test_everything_is_html_where_the_recipe_says_so():
@@ -82,7 +82,7 @@ def test_a_page_nested_a_hundred_thousand_deep_ends_soon_and_the_next_is_read(ex
 @pytest.mark.parametrize("extractor", ["trafilatura", "resiliparse", "all"])
 def test_a_page_that_is_too_long_says_so(extractor, monkeypatch):
     page = ENGLISH.replace("<p>", "<p>" + "猫" * MAX_CHARACTERS)
-    _, (reason,) = step(extractor=extractor).attempt(batch((page, HTML)))
+    (reason,) = step(extractor=extractor).edit(batch((page, HTML))).reasons
     assert reason.as_py() == "longer than 20,000,000 characters"
 
 

@@ -13,7 +13,7 @@ import pytest
 from corpus_rows import dropped, kept, write_lines
 from crash_harness import trials
 
-from massivetext.corpus import parts, planning
+from massivetext.corpus import gathering, planning
 from massivetext.corpus.barrier import index, neighbours, scratch
 from massivetext.corpus.barrier.banding import HASHES, MIN_RECALL
 from massivetext.corpus.barrier.deduplication import Deduplicate, NearSettings
@@ -157,7 +157,7 @@ def test_little_memory_many_parts_and_threads_change_nothing(tmp_path, monkeypat
     source, split = write_lines(tmp_path, planted("en", 300)), {"validation": 0.2, "test": 0.1}
     whole = build([source], tmp_path / "whole", split=split)
     monkeypatch.setattr(planning, "PART_BYTES", 20_000)
-    monkeypatch.setattr(parts, "BATCH_RECORDS", 7)
+    monkeypatch.setattr(gathering, "BATCH_RECORDS", 7)
     monkeypatch.setattr(scratch, "STRETCH_ROWS", 50)
     assert build([source], tmp_path / "cut", split=split, memory_bytes=2**16, threads=3).digest == whole.digest
 

@@ -17,8 +17,8 @@ from massivetext.corpus.building import build_corpus
 from massivetext.corpus.reading import load_corpus
 from massivetext.corpus.removing import remove_documents
 from massivetext.corpus.replaying import replay
-from massivetext.corpus.rows import word_digests
 from massivetext.errors import ConfigError
+from massivetext.text.digests import word_digests
 from massivetext.text.words import hash_words
 
 LINES = {

@@ -8,7 +8,7 @@ from corpus_rows import dropped, kept, write_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massivetext.corpus import gathering, parts
+from massivetext.corpus import gathering
 from massivetext.corpus.barrier.keys import as_hexadecimal, from_binary, from_hexadecimal
 from massivetext.corpus.building import build_corpus
 from massivetext.corpus.gathering import Gathered, about_bytes
@@ -63,7 +63,7 @@ def test_the_same_documents_come_of_any_size_of_batches(tmp_path, monkeypatch):
     steps = ["normalise", {"length": {"min_characters": 25}}, {"deduplicate": {"near": {}}}]
     recipe = {"sources": [source], "steps": steps, "split": {"validation": 0.2, "test": 0.2}}
     whole = build_corpus(recipe, tmp_path / "whole")
-    monkeypatch.setattr(parts, "BATCH_BYTES", 200)
+    monkeypatch.setattr(gathering, "BATCH_BYTES", 200)
     cut = build_corpus(recipe, tmp_path / "cut")
     assert cut.digest == whole.digest and cut.manifest["sources"] == whole.manifest["sources"]
     assert sorted(row["id"] for row in dropped(cut)) == sorted(row["id"] for row in dropped(whole))

@@ -98,7 +98,7 @@ def test_gradient_times_input_is_that_product(byte_tokenizer):
     model = tiny_model("gpt_neox")
     found = mt.attribute_tokens(model, byte_tokenizer, CHINESE, method="gradient_times_input")
     embeddings = model.embed(torch.tensor([byte_tokenizer.encode(CHINESE)])).detach().requires_grad_()
-    model.head(model.hidden(embeddings)[:, -1]).log_softmax(-1)[0, found.target_id].backward()
+    model.project(model.hidden(embeddings)[:, -1]).log_softmax(-1)[0, found.target_id].backward()
     expected = (embeddings.grad * embeddings).sum(-1)[0].detach().numpy()
     assert np.abs(found.values - expected).max() <= 1e-5
     assert all(parameter.grad is None for name, parameter in model.named_parameters() if "embed_in" in name)

@@ -18,7 +18,7 @@ from massivetext.errors import ConfigError, DataError
 from massivetext.explaining import page, pictures
 from massivetext.explaining.explanation import explanation_text
 from massivetext.explaining.maps import AttentionMap
-from massivetext.explaining.pieces import Piece, pieces_of
+from massivetext.explaining.pieces import TextPiece, pieces_of
 from massivetext.translations import set_language
 
 from .conftest import CHINESE, ENGLISH, tiny_model
@@ -100,7 +100,7 @@ def test_a_page_speaks_chinese(byte_tokenizer, tmp_path):
         set_language("en")
     _, text = read_page(tmp_path / "page.html")
     assert 'lang="zh-CN"' in (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert all(words in text for words in ("依据何在", "各层会怎么说", "谁在看谁", "层 2, 4 个头的平均"))
+    assert all(words in text for words in ("各词元的贡献", "各层的预测", "注意力", "层 2, 4 个头的平均"))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_encoders_are_explained_as_far_as_their_heads_allow(
     found = mt.explain(tiny_model(family, auto), word_tokenizer, text, tmp_path / "page.html", **QUICK)
     assert (found.attribution is not None, found.lens is not None, list(found.maps)) == (attributed, seen, ["self"])
     _, shown = read_page(tmp_path / "page.html")
-    assert ("What speaks for it" in shown, "What each layer would say" in shown) == (attributed, seen)
+    assert ("Contribution of each token" in shown, "What each layer would predict" in shown) == (attributed, seen)
     assert explanation_text(found.as_values())
 
 
@@ -182,7 +182,7 @@ def test_a_picture_has_a_cell_for_each_pair_that_may_be_read(byte_tokenizer, tmp
 
 def test_the_sheet_holds_every_head_where_the_script_looks_for_it():
     weights = np.random.default_rng(0).dirichlet(np.ones(5), size=(2, 3, 4)).astype(np.float32)  # 2 layers, 3 heads
-    pieces = [Piece(number, str(number)) for number in range(5)]
+    pieces = [TextPiece(number, str(number)) for number in range(5)]
     drawn = pictures.sheet(AttentionMap(pieces[:4], pieces, weights), "x")
     alpha = read_png(base64.b64decode(re.search(r"base64,([^\"]*)", drawn)[1]))
     gap = pictures.gap_of(4, 5)
@@ -193,7 +193,7 @@ def test_the_sheet_holds_every_head_where_the_script_looks_for_it():
 
 
 def test_the_deepest_colour_is_the_strongest_token():
-    pieces = [Piece(1, "a"), Piece(2, " b"), Piece(3, "京", 1, 2), Piece(4, "京", 2, 2)]
+    pieces = [TextPiece(1, "a"), TextPiece(2, " b"), TextPiece(3, "京", 1, 2), TextPiece(4, "京", 2, 2)]
     words = page.coloured(pieces, [0.5, -2.0, 0.0, 1.0], 2.0)
     assert [word["text"] for word in words] == ["a", "b", "京"] and [word["spaced"] for word in words] == [0, 1, 0]
     depths = [int(share) for word in words for share in re.findall(r"(\d+)%, transparent", word["background"])]

@@ -5,10 +5,10 @@ import torch
 import transformers
 
 from massivetext.models.auto import AutoConfig, AutoModelForCausalLM
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.families.table import CLASSES
 
 torch.set_num_threads(1)
-FAMILIES = sorted(CAUSAL_FAMILIES)
+FAMILIES = sorted(CLASSES["causal-lm"])
 # The others: openai-gpt norms behind its parts, palm scales its logits.
 FAST_FAMILIES = ["arcee", "gpt2", "gpt_neox", "llama", "mistral", "nanochat", "opt", "qwen2", "qwen3"]
 
@@ -20,7 +20,7 @@ def tiny_model(family="llama", **changes):
     }  # fmt: skip
     if family == "openai-gpt":
         del sizes["intermediate_size"]  # always four times hidden_size
-    known = CAUSAL_FAMILIES[family].config_class.model_fields
+    known = CLASSES["causal-lm"][family].config_class.model_fields
     sizes = {name: value for name, value in sizes.items() if name in known} | changes
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **sizes))
     generator = torch.Generator().manual_seed(0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from massivetext.errors import ConfigError
-from massivetext.generation.choosing import repeating
+from massivetext.generation.choosing import find_repeating
 from massivetext.generation.streaming import stream_text
 
 from .conftest import peer_of, prompts, tiny_model
@@ -55,10 +55,10 @@ def test_one_beam_is_greedy(model):
 
 def test_a_run_that_would_stand_twice_is_found():
     texts = torch.tensor([[5, 6, 7, 5, 6], [-1, 5, 6, 9, 9]])
-    assert repeating(texts, 3, 10)[0].nonzero().flatten().tolist() == [7]
-    assert repeating(texts, 1, 10)[1].nonzero().flatten().tolist() == [5, 6, 9]
-    assert repeating(texts, 2, 10)[1].nonzero().flatten().tolist() == [9]
-    assert not repeating(texts, 9, 10).any()
+    assert find_repeating(texts, 3, 10)[0].nonzero().flatten().tolist() == [7]
+    assert find_repeating(texts, 1, 10)[1].nonzero().flatten().tolist() == [5, 6, 9]
+    assert find_repeating(texts, 2, 10)[1].nonzero().flatten().tolist() == [9]
+    assert not find_repeating(texts, 9, 10).any()
 
 
 def test_a_stream_of_several_beams_is_refused(model):

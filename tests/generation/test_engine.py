@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from massivetext.errors import ConfigError
-from massivetext.generation.choosing import draw, penalised
+from massivetext.generation.choosing import draw, penalise
 from massivetext.generation.settings import GenerationSettings, generation_settings
 
 from .conftest import FAMILIES, FAST_FAMILIES, peer_of, prompts, tiny_model
@@ -159,7 +159,7 @@ def test_the_penalty_is_that_of_transformers():
 
     logits, ids = torch.randn(2, 9), torch.tensor([[1, 2], [3, 3]])
     seen = torch.zeros(2, 9).scatter(1, ids, 1.0) > 0
-    assert torch.equal(penalised(logits, seen, 1.5), RepetitionPenaltyLogitsProcessor(1.5)(ids, logits.clone()))
+    assert torch.equal(penalise(logits, seen, 1.5), RepetitionPenaltyLogitsProcessor(1.5)(ids, logits.clone()))
 
 
 def test_defaults_of_a_folder_are_used_and_options_go_before_them():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from massivetext.generation import stepping
 from massivetext.generation.engine import Reader
 from massivetext.generation.kernels import ACTIVATION_CODES
+from massivetext.generation.planning import step_plan
 from massivetext.layers.feedforward import ACTIVATIONS
 
 from .conftest import FAMILIES, FAST_FAMILIES, prompts, tiny_model
@@ -15,7 +16,7 @@ from .conftest import FAMILIES, FAST_FAMILIES, prompts, tiny_model
 
 def difference(model, rows, tokens, first):
     ids = prompts(rows, tokens + 4)
-    fast, slow = (Reader(model, plan, first, tokens + 6) for plan in (model.step_plan(), None))
+    fast, slow = (Reader(model, plan, first, tokens + 6) for plan in (step_plan(model), None))
     assert (fast.read(ids[:, :tokens]) - slow.read(ids[:, :tokens])).abs().max() <= 1e-6
     found = [
         (fast.read(ids[:, place, None]) - slow.read(ids[:, place, None])).abs().max()
@@ -45,7 +46,7 @@ def test_an_activation_with_a_kernel_is_the_one_of_the_blocks(act):
 
 @pytest.mark.parametrize("act", sorted(set(ACTIVATIONS) - set(ACTIVATION_CODES)))
 def test_a_model_whose_activation_has_no_kernel_goes_through_its_blocks(act):
-    assert tiny_model("llama", hidden_act=act).step_plan() is None
+    assert step_plan(tiny_model("llama", hidden_act=act)) is None
 
 
 def test_large_matrices_go_through_blas(monkeypatch):
@@ -63,11 +64,11 @@ def test_learned_positions_of_padded_rows_start_at_the_text():
 
 
 def test_what_the_step_does_not_know_takes_the_slow_way():
-    assert tiny_model("mistral", sliding_window=8).step_plan() is None
-    assert tiny_model("opt", do_layer_norm_before=False).step_plan() is None
-    assert tiny_model("opt", word_embed_proj_dim=16).step_plan() is None
-    assert all((tiny_model(family).step_plan() is None) != (family in FAST_FAMILIES) for family in FAMILIES)
-    assert tiny_model().to(torch.bfloat16).step_plan() is None
+    assert step_plan(tiny_model("mistral", sliding_window=8)) is None
+    assert step_plan(tiny_model("opt", do_layer_norm_before=False)) is None
+    assert step_plan(tiny_model("opt", word_embed_proj_dim=16)) is None
+    assert all((step_plan(tiny_model(family)) is None) != (family in FAST_FAMILIES) for family in FAMILIES)
+    assert step_plan(tiny_model().to(torch.bfloat16)) is None
     assert tiny_model().to(torch.bfloat16).generate(prompts(1, 3), max_new_tokens=4).shape == (1, 7)
 
 

@@ -14,21 +14,21 @@ from massivetext.errors import ConfigError, ModelError
 from massivetext.layers.attention import (
     AttentionShape,
     Context,
-    Packing,
+    RMSNorm,
     SelfAttention,
     attend,
     causal_mask,
-    document_bounds,
-    kernel_packs,
     padding_mask,
+    rotary_tables,
+    rotate,
     segment_mask,
 )
 from massivetext.layers.cache import StaticCache, slot_mask
 from massivetext.layers.feedforward import ACTIVATIONS, activation
 from massivetext.layers.loss import chunked_cross_entropy, mean_cross_entropy, mean_loss, next_token_loss, token_losses
-from massivetext.layers.norms import RMSNorm
+from massivetext.layers.packing import Packing, document_bounds, kernel_packs
 from massivetext.layers.positions import padded_positions
-from massivetext.layers.rotary import RopeScaling, inverse_frequencies, rotary_tables, rotate
+from massivetext.layers.rotary import RopeScaling, inverse_frequencies
 
 
 def test_rms_norm_divides_by_the_root_mean_square():

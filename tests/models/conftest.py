@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM as PeerModel
 from transformers import PreTrainedTokenizerFast
 
 from massivetext.models.auto import AutoConfig
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.families.table import CLASSES
 
 torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other
 
@@ -16,7 +16,7 @@ SIZES = {
     "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 128, "bos_token_id": 0, "eos_token_id": 0,
 }  # fmt: skip
-TRANSFORMERS_FAMILIES = sorted(set(CAUSAL_FAMILIES) - {"palm"})  # palm has no twin there: see test_palm.py
+TRANSFORMERS_FAMILIES = sorted(set(CLASSES["causal-lm"]) - {"palm"})  # palm has no twin there: see test_palm.py
 # What SIZES says and a family cannot have.
 OTHER_SIZES = {
     "nanochat": {"head_dim": None}, "openai-gpt": {"intermediate_size": None},
@@ -25,7 +25,7 @@ TEXTS = ["def main(arguments): return arguments", "北京是中国的首都。",
 
 
 def tiny_config(family, **changes):
-    known = CAUSAL_FAMILIES[family].config_class.model_fields
+    known = CLASSES["causal-lm"][family].config_class.model_fields
     sizes = {name: value for name, value in SIZES.items() if name in known}
     return AutoConfig.for_model(family, **{**sizes, **OTHER_SIZES.get(family, {}), **changes})
 
@@ -33,7 +33,7 @@ def tiny_config(family, **changes):
 def tiny_model(family, seed=0, **changes):
     """A model whose every weight is random, also those that start at zero or one."""
     config = tiny_config(family, **changes)
-    model = CAUSAL_FAMILIES[family].from_config(config, seed)
+    model = CLASSES["causal-lm"][family].from_config(config, seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -53,15 +53,20 @@ def peer_of(config):
 
 def stored_name(model, name):
     """The name in files of a parameter of transformers: in memory it calls every family's head lm_head."""
-    return model.stored_head if name == "lm_head.weight" else name
+    return model.stored_name(name) if name == "lm_head.weight" else name
+
+
+def take(model, weights):
+    """Have a model take over the tensors of a file."""
+    model.take(model.tidy(weights, model.config)[0])
 
 
 def twins(family, **changes):
     """A transformers model and ours with its weights."""
     config = tiny_config(family, **changes)
-    peer, model = peer_of(config), CAUSAL_FAMILIES[family](config, None)
+    peer, model = peer_of(config), CLASSES["causal-lm"][family](config, None)
     weights = {stored_name(model, name): tensor.clone() for name, tensor in peer.state_dict().items()}
-    model.load_stored(model.tidy(weights))
+    take(model, weights)
     return peer, model.eval()
 
 

@@ -9,11 +9,11 @@ from massivetext.errors import ModelError
 from massivetext.layers.attention import attend, segment_mask
 from massivetext.layers.loss import chunked_cross_entropy
 from massivetext.models.auto import AutoModelForCausalLM
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.families.table import CLASSES
 
 from .conftest import tiny_config, tiny_model
 
-FAMILIES = sorted(CAUSAL_FAMILIES)
+FAMILIES = sorted(CLASSES["causal-lm"])
 
 
 DEVIATIONS = [  # of the embedding, the positions, the queries, the way back of the feed-forward part
@@ -64,21 +64,21 @@ def test_the_loss_of_forward_is_that_of_the_pieces(family):
 
 
 def test_initialisation_is_a_function_of_the_seed(family):
-    one, two, other = (CAUSAL_FAMILIES[family].from_config(tiny_config(family), seed) for seed in (1, 1, 2))
+    one, two, other = (CLASSES["causal-lm"][family].from_config(tiny_config(family), seed) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert not torch.equal(one.model.embed_tokens.weight, other.model.embed_tokens.weight)
 
 
 @pytest.mark.parametrize("family", ["arcee", "llama", "mistral", "nanochat", "qwen2", "qwen3"])
 def test_a_fresh_block_of_llamas_kind_passes_its_input_through(family):
-    model = CAUSAL_FAMILIES[family].from_config(tiny_config(family))
+    model = CLASSES["causal-lm"][family].from_config(tiny_config(family))
     embeddings = model.embed(torch.randint(0, 300, (1, 5)))
-    assert torch.allclose(model.hidden(embeddings), model.model.norm(model.enter(embeddings)), atol=1e-6)
+    assert torch.allclose(model.hidden(embeddings), model.body.norm(model.body.enter(embeddings)), atol=1e-6)
 
 
 @pytest.mark.parametrize(("family", "changes", "expected"), DEVIATIONS)
 def test_fresh_weights_have_the_deviations_of_the_familys_paper(family, changes, expected):
-    model = CAUSAL_FAMILIES[family](tiny_config(family, hidden_size=128, **{"intermediate_size": 512, **changes}))
+    model = CLASSES["causal-lm"][family](tiny_config(family, hidden_size=128, **{"intermediate_size": 512, **changes}))
     found = dict(model.named_parameters())
     down = next(name for name in found if name.endswith(("1.mlp.down_proj.weight", "1.mlp.fc2.weight")))
     top, query = "model.embed_", "model.layers.1.self_attn.q_proj.weight"
@@ -91,7 +91,10 @@ def test_fresh_weights_have_the_deviations_of_the_familys_paper(family, changes,
 
 
 def test_a_model_made_from_its_configuration_alone_has_weights():
-    one, two = CAUSAL_FAMILIES["gpt2"](tiny_config("gpt2")), CAUSAL_FAMILIES["gpt2"].from_config(tiny_config("gpt2"))
+    one, two = (
+        CLASSES["causal-lm"]["gpt2"](tiny_config("gpt2")),
+        CLASSES["causal-lm"]["gpt2"].from_config(tiny_config("gpt2")),
+    )
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
@@ -137,7 +140,7 @@ def test_every_parameter_is_in_one_group(family):
         names = [name for group in groups.values() for name in group]
         assert sorted(names) == sorted(name for name, _ in model.named_parameters())
         assert len(groups["matrices"]) == 3 * (7 if model.config.gated else 6)
-        assert ("model.embed_positions.weight" in groups["embedding"]) == (model.frequencies is None)
+        assert ("model.embed_positions.weight" in groups["embedding"]) == (model.body.frequencies is None)
         assert groups["head"] == ([] if tied else ["lm_head.weight"])
 
 
@@ -154,7 +157,7 @@ def test_hidden_compiles_into_one_graph(family):
 
 def test_one_batch_is_learnt(family):
     larger = {} if family == "palm" else {"initializer_range": 0.1}  # palm's is one, and divided out in the head
-    model = CAUSAL_FAMILIES[family].from_config(tiny_config(family, **larger))
+    model = CLASSES["causal-lm"][family].from_config(tiny_config(family, **larger))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     row = torch.randint(0, 300, (2, 8), generator=torch.Generator().manual_seed(0))
     for _ in range(40):
@@ -189,7 +192,7 @@ def test_outputs_open_by_name_and_by_place():
 
 
 def test_from_config_finds_the_family(family):
-    assert type(AutoModelForCausalLM.from_config(tiny_config(family))) is CAUSAL_FAMILIES[family]
+    assert type(AutoModelForCausalLM.from_config(tiny_config(family))) is CLASSES["causal-lm"][family]
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "palm"])

@@ -8,7 +8,7 @@ import transformers
 
 import massivetext as mt
 from massivetext.errors import ModelError
-from massivetext.models.architectures import ARCHITECTURES
+from massivetext.models.families.table import CLASSES
 from massivetext.models.files.naming import to_stored
 
 from .conftest import TRANSFORMERS_FAMILIES, tiny_config, tiny_model
@@ -19,7 +19,7 @@ AUTO = {
     "token-classification": "AutoModelForTokenClassification",
     "question-answering": "AutoModelForQuestionAnswering",
 }
-CASES = [(task, name) for task in AUTO for name in TRANSFORMERS_FAMILIES if name in ARCHITECTURES[task]]
+CASES = [(task, name) for task in AUTO for name in TRANSFORMERS_FAMILIES if name in CLASSES[task]]
 HEADS = [case for case in CASES if case[0] != "base"]
 PAD = 5
 
@@ -77,7 +77,7 @@ def test_a_folder_written_by_transformers_gives_the_same_numbers_here(task, fami
     peer.save_pretrained(tmp_path)
     model = getattr(mt, AUTO[task]).from_pretrained(tmp_path)
     named = getattr(mt, type(peer).__name__).from_pretrained(tmp_path)  # the class has the same name there and here
-    assert type(model) is type(named) is ARCHITECTURES[task][family]
+    assert type(model) is type(named) is CLASSES[task][family]
     for side in ("right", "left"):
         inputs = batch(side)
         if task == "question-answering":
@@ -94,7 +94,7 @@ def test_a_folder_written_by_transformers_gives_the_same_numbers_here(task, fami
 
 @pytest.mark.parametrize(("task", "family"), CASES)
 def test_a_folder_written_here_gives_the_same_numbers_in_transformers(task, family, tmp_path):
-    model = randomised(ARCHITECTURES[task][family](config_of(family)))
+    model = randomised(CLASSES[task][family](config_of(family)))
     model.save_pretrained(tmp_path)
     auto = getattr(transformers, AUTO[task])
     peer, report = auto.from_pretrained(tmp_path, output_loading_info=True)
@@ -122,10 +122,7 @@ def test_loss_gradients_and_what_the_layers_did_are_those_of_transformers(task, 
             assert (mine - other).abs().max() <= 1e-5, name
     ours.loss.backward()
     theirs.loss.backward()
-    found = {name: parameter.grad for name, parameter in model.decoder.named_parameters()}
-    found, base = to_stored(found, model.decoder.places()), model.decoder.stored_base
-    found = {(model.stored_base or base) + name.removeprefix(base): gradient for name, gradient in found.items()}
-    found |= {name: weight.grad for name, weight in model.named_parameters() if not name.startswith("decoder.")}
+    found = to_stored({name: parameter.grad for name, parameter in model.named_parameters()}, model.places())
     expected = {name: parameter.grad for name, parameter in peer.named_parameters()}
     assert set(found) == set(expected)
     for name in expected:
@@ -176,7 +173,7 @@ def test_a_head_of_the_same_family_takes_over_the_decoder_of_any_other(task, tmp
     assert "qa_outputs.weight" in said and "score.weight, score.bias" in said
     for folder in ("answering", "tokens"):
         model = getattr(mt, AUTO[task]).from_pretrained(tmp_path / folder)
-        body = zip(model.decoder.parameters(), answering.decoder.parameters(), strict=True)
+        body = zip(model.body.parameters(), answering.body.parameters(), strict=True)
         assert all(torch.equal(one, two) for one, two in body)
 
 
@@ -214,7 +211,7 @@ def test_fresh_weights_are_a_function_of_the_seed():
 def test_half_precision_keeps_the_rotary_frequencies(tmp_path):
     tiny_model("llama").save_pretrained(tmp_path)
     model = mt.AutoModel.from_pretrained(tmp_path, dtype="bfloat16")
-    assert model.dtype == torch.bfloat16 and model.decoder.frequencies.dtype == torch.float32
+    assert model.dtype == torch.bfloat16 and model.body.frequencies.dtype == torch.float32
     assert model(batch()["input_ids"]).last_hidden_state.dtype == torch.bfloat16
 
 

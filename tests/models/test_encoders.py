@@ -9,7 +9,7 @@ import transformers
 
 import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
-from massivetext.models.architectures import ARCHITECTURES
+from massivetext.models.families.table import CLASSES
 from massivetext.state import read_state, write_state
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta")
@@ -55,7 +55,7 @@ def randomise(model):
 
 def tiny_model(family, task, **changes):
     changes = {"num_labels": 2, **changes} if task == "question-answering" else changes
-    return randomise(ARCHITECTURES[task][family](tiny_config(family, **changes)))
+    return randomise(CLASSES[task][family](tiny_config(family, **changes)))
 
 
 def peer_of(family, task, **changes):
@@ -235,7 +235,7 @@ def test_old_files_with_gamma_beta_buffers_and_tied_copies_are_read(tmp_path):
 
 @pytest.mark.parametrize(("family", "task"), CASES)
 def test_initialisation_is_a_function_of_the_seed(family, task):
-    one, two, other = (ARCHITECTURES[task][family].from_config(tiny_config(family), seed) for seed in (1, 1, 2))
+    one, two, other = (CLASSES[task][family].from_config(tiny_config(family), seed) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert one.training
@@ -283,7 +283,7 @@ def test_a_compiled_encoder_gives_the_same_numbers():
 def test_published_sizes_have_the_published_number_of_parameters(name, parameters):
     changes = {"max_position_embeddings": 514, "type_vocab_size": 1} if name == "roberta" else {}
     with torch.device("meta"):
-        model = ARCHITECTURES["base"][name](mt.AutoConfig.for_model(name, **changes), seed=None)
+        model = CLASSES["base"][name](mt.AutoConfig.for_model(name, **changes), seed=None)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 

@@ -350,7 +350,7 @@ def test_smollm2_gives_the_likelihoods_of_transformers_on_the_same_file(smollm2,
         assert before + after == theirs.encode(context) + theirs.encode(" " + word)
         row = torch.tensor([before + after])
         with torch.no_grad():
-            found = model.head(model.hidden(model.embed(row))[0, len(before) - 1 : -1])
+            found = model.project(model.hidden(model.embed(row))[0, len(before) - 1 : -1])
             expected = peer(row, logits_to_keep=len(after) + 1).logits[0, :-1]
         chosen = torch.tensor(after)[:, None]
         ours, reference = (part.log_softmax(-1).gather(1, chosen).sum() for part in (found, expected))

@@ -8,7 +8,7 @@ from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.files.folder import save_model_folder
 from massivetext.models.files.naming import to_stored
 
-from .conftest import TRANSFORMERS_FAMILIES, peer_of, stored_name, tiny_config, tiny_model, twins
+from .conftest import TRANSFORMERS_FAMILIES, peer_of, stored_name, take, tiny_config, tiny_model, twins
 
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 32}
 VARIANTS = [
@@ -150,9 +150,9 @@ def without_cache(model, row, attention_mask, steps):
 @pytest.mark.parametrize("family", ["gpt2", "opt", "openai-gpt", "qwen2"])
 def test_files_of_the_model_without_its_head_are_read(family):
     peer, model = twins(family, tie_word_embeddings=True)
-    base = {name.removeprefix(model.stored_base): part for name, part in peer.state_dict().items()}
-    base = {name: part.clone() for name, part in base.items() if name != model.stored_head}
-    model.load_stored(model.tidy(base))
+    base = {name.removeprefix(model.stored_prefix): part for name, part in peer.state_dict().items()}
+    base = {name: part.clone() for name, part in base.items() if name != model.stored_name("lm_head.weight")}
+    take(model, base)
     with torch.no_grad():
         assert (model(ids(1, 9)).logits - peer(ids(1, 9)).logits).abs().max() <= 1e-5
 
@@ -161,4 +161,4 @@ def test_masks_that_old_gpt2_files_hold_are_passed_over():
     peer, model = twins("gpt2")
     old = {**peer.state_dict(), "transformer.h.0.attn.bias": torch.ones(1, 1, 8, 8)}
     old["transformer.h.0.attn.masked_bias"] = torch.tensor(-1e4)
-    assert set(model.tidy(old)) == set(model.stored_weights())
+    assert set(model.tidy(old, model.config)[0]) == set(model.stored_weights())

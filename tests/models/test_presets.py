@@ -9,7 +9,7 @@ from massivetext.cli import app
 from massivetext.errors import ConfigError
 from massivetext.models.auto import AutoConfig
 from massivetext.models.construction import new_config
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.families.table import CLASSES
 from massivetext.models.listing import listing, listing_text, preset_rows
 from massivetext.models.presets import PRESETS, cache_bytes, parameter_count, preset_config
 from massivetext.recipe import load_recipe
@@ -73,7 +73,7 @@ def test_a_name_says_the_size(name):
 
 
 def test_building_a_preset_allocates_nothing():
-    model = CAUSAL_FAMILIES["palm"](preset_config("palm-540b"), None)
+    model = CLASSES["causal-lm"]["palm"](preset_config("palm-540b"), None)
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
 
 

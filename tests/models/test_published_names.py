@@ -8,7 +8,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import massivetext as mt
-from massivetext.models.published import GENERATION
+from massivetext.models.files.config_json import GENERATION
 
 OLD = {"gradient_checkpointing": False, "output_past": True, "use_cache": True, "transformers_version": "4.6.0.dev0"}
 NEW = {"torch_dtype": "bfloat16", "transformers_version": "4.40.1", "use_cache": True}

@@ -6,8 +6,8 @@ import transformers
 
 import massivetext as mt
 from massivetext.errors import ConfigError
-from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.construction import new_config
+from massivetext.models.families.table import CLASSES
 from massivetext.models.published_sizes import PUBLISHED_SIZES
 from massivetext.recipe import load_recipe
 
@@ -30,7 +30,7 @@ def parameters(model):
 def made(name):
     config = mt.AutoConfig.from_preset(name)
     task = "seq2seq-lm" if config.model_type in GENERATING else "base"
-    return ARCHITECTURES[task][config.model_type](config, seed=None)
+    return CLASSES[task][config.model_type](config, seed=None)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

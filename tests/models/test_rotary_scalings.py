@@ -13,7 +13,7 @@ from massivetext.layers.rotary import RopeScaling, inverse_frequencies
 from massivetext.models.auto import AutoModelForCausalLM
 from massivetext.models.files.folder import save_model_folder
 
-from .conftest import peer_of, tiny_config, tiny_model
+from .conftest import peer_of, take, tiny_config, tiny_model
 
 SHORT, LONG = [1.0, 1.1, 1.3, 1.5], [1.0, 2.0, 4.0, 8.0]
 SCALINGS = {
@@ -101,7 +101,7 @@ def test_a_folder_written_here_gives_the_same_logits_in_transformers(family, nam
 def test_greedy_ids_are_those_of_transformers(name):
     config = tiny_config("llama", rope_scaling=plain(SCALINGS[name]), eos_token_id=None, bos_token_id=None)
     peer, model = peer_of(config), AutoModelForCausalLM.from_config(config)
-    model.load_stored(model.tidy(dict(peer.state_dict())))
+    take(model, dict(peer.state_dict()))
     row = torch.randint(0, 300, (2, 6), generator=torch.Generator().manual_seed(1))
     found = model.eval().generate(row, max_new_tokens=25)
     assert found.tolist() == peer.generate(row, max_new_tokens=25, do_sample=False, pad_token_id=0).tolist()

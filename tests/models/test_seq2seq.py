@@ -9,8 +9,8 @@ import transformers
 
 import massivetext as mt
 from massivetext.errors import ConfigError, ModelError
-from massivetext.models.architectures import ARCHITECTURES
 from massivetext.models.families.t5 import distance_buckets
+from massivetext.models.families.table import CLASSES
 from massivetext.state import read_state, write_state
 
 T5 = {
@@ -33,8 +33,8 @@ VARIANTS = {
     "marian": ("marian", {**BART, "pad_token_id": 96, "decoder_start_token_id": 96, "scale_embedding": True,
                           "activation_function": "silu"}),
 }  # fmt: skip
-CLASSES = {"t5": "T5ForConditionalGeneration", "mt5": "MT5ForConditionalGeneration",
-           "bart": "BartForConditionalGeneration", "marian": "MarianMTModel"}  # fmt: skip
+NAMES = {"t5": "T5ForConditionalGeneration", "mt5": "MT5ForConditionalGeneration",
+         "bart": "BartForConditionalGeneration", "marian": "MarianMTModel"}  # fmt: skip
 
 
 @pytest.fixture(params=sorted(VARIANTS))
@@ -56,7 +56,7 @@ def randomise(model):
 
 def tiny_model(variant, **changes):
     family, sizes = VARIANTS[variant]
-    model = ARCHITECTURES["seq2seq-lm"][family](mt.AutoConfig.for_model(family, **{**sizes, **changes}))
+    model = CLASSES["seq2seq-lm"][family](mt.AutoConfig.for_model(family, **{**sizes, **changes}))
     return randomise(model)
 
 
@@ -92,7 +92,7 @@ def test_a_folder_written_by_transformers_gives_the_same_numbers_here(variant, t
     peer = peer_of(variant)
     peer.save_pretrained(tmp_path)
     model = mt.AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
-    assert type(model).__name__ == CLASSES[VARIANTS[variant][0]]
+    assert type(model).__name__ == NAMES[VARIANTS[variant][0]]
     for side in ("right", "left"):
         inputs = batch(side)
         with torch.no_grad():
@@ -282,7 +282,7 @@ def test_one_batch_is_learnt():
     ("t5", {"d_ff": 1024, "num_layers": 8, "num_heads": 6, **GATED}, 76_961_152),  # v1.1 small
 ])  # fmt: skip
 def test_published_sizes_have_the_published_number_of_parameters(name, changes, parameters):
-    model = ARCHITECTURES["seq2seq-lm"][name](mt.AutoConfig.for_model(name, **changes), seed=None)
+    model = CLASSES["seq2seq-lm"][name](mt.AutoConfig.for_model(name, **changes), seed=None)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 

@@ -8,7 +8,7 @@ import transformers
 
 import massivetext as mt
 from massivetext.errors import ModelError
-from massivetext.models.architectures import ARCHITECTURES
+from massivetext.models.families.table import CLASSES
 
 from .test_seq2seq import BART, T5
 
@@ -17,7 +17,7 @@ AUTO = {
     "token-classification": "AutoModelForTokenClassification",
     "question-answering": "AutoModelForQuestionAnswering",
 }
-CASES = [(task, name) for task in AUTO for name in ("t5", "mt5", "bart") if name in ARCHITECTURES[task]]
+CASES = [(task, name) for task in AUTO for name in ("t5", "mt5", "bart") if name in CLASSES[task]]
 OUTPUTS = ("logits", "start_logits", "end_logits", "encoder_last_hidden_state")
 LAYERS = ("hidden_states", "attentions", "encoder_hidden_states", "decoder_hidden_states", "encoder_attentions",
           "decoder_attentions", "cross_attentions")  # fmt: skip
@@ -39,7 +39,7 @@ def sizes_of(task, family, **changes):
 
 
 def tiny_model(task, family, **changes):
-    return randomise(ARCHITECTURES[task][family](mt.AutoConfig.for_model(family, **sizes_of(task, family, **changes))))
+    return randomise(CLASSES[task][family](mt.AutoConfig.for_model(family, **sizes_of(task, family, **changes))))
 
 
 def peer_of(task, family, **changes):
@@ -70,7 +70,7 @@ def test_a_folder_written_by_transformers_gives_the_same_numbers_here(task, fami
     peer = peer_of(task, family)
     peer.save_pretrained(tmp_path)
     model = getattr(mt, AUTO[task]).from_pretrained(tmp_path)
-    assert type(model) is getattr(mt, type(peer).__name__) is ARCHITECTURES[task][family]
+    assert type(model) is getattr(mt, type(peer).__name__) is CLASSES[task][family]
     for side in ("right", "left"):
         inputs = {**batch(task, family, side), "output_hidden_states": True, "output_attentions": True}
         with torch.no_grad():

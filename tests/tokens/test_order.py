@@ -9,30 +9,30 @@ from hypothesis import strategies as st
 from massivetext.errors import ConfigError
 from massivetext.tokens import runs
 from massivetext.tokens.mixture import LONGEST_PERIOD_ROWS, _rounded, rows_per_period
-from massivetext.tokens.order import Schedule, Stream, TrainingOrder, permuted
+from massivetext.tokens.order import Schedule, Stream, TrainingOrder, permute
 from massivetext.tokens.settings import MixtureSettings
 from massivetext.tokens.store import build_store
 
 
 @given(count=st.integers(1, 700), key=st.integers(0, 2**64 - 1))
 def test_the_permutation_is_a_bijection(count, key):
-    assert sorted(permuted(index, count, key) for index in range(count)) == list(range(count))
+    assert sorted(permute(index, count, key) for index in range(count)) == list(range(count))
 
 
 def test_the_permutation_reaches_every_place_of_a_range_too_large_to_list():
     count = 10**15 + 7
-    places = {permuted(index, count, key=5) for index in range(2000)}
+    places = {permute(index, count, key=5) for index in range(2000)}
     assert len(places) == 2000 and max(places) < count
     assert min(places) < count // 10 and max(places) > count * 9 // 10
 
 
 def test_permutations_of_different_keys_differ():
-    orders = {tuple(permuted(index, 100, key) for index in range(100)) for key in range(20)}
+    orders = {tuple(permute(index, 100, key) for index in range(100)) for key in range(20)}
     assert len(orders) == 20
 
 
 def test_the_permutation_sends_an_index_to_all_places_about_equally_often():
-    places = Counter(permuted(3, 8, key) for key in range(4000))
+    places = Counter(permute(3, 8, key) for key in range(4000))
     assert len(places) == 8 and max(places.values()) < 620 and min(places.values()) > 390  # 500 each, sigma 21
 
 

@@ -14,7 +14,7 @@ from massivetext.training.optimisers import (
     build_optimisers,
     clip_gradients,
     optimiser_tensors,
-    orthogonalised,
+    orthogonalise,
     restore_optimisers,
     set_learning_rates,
 )
@@ -52,14 +52,14 @@ SHAPES = [(8, 24), (24, 8), (8, 8), (8, 24), (16, 8)]
 @settings(max_examples=30, deadline=None)
 def test_batched_orthogonalisation_equals_one_matrix_at_a_time(count, rows, more, seed):
     matrices = torch.randn(count, rows, rows + more, generator=torch.Generator().manual_seed(seed))
-    found = orthogonalised(matrices, 5)
+    found = orthogonalise(matrices, 5)
     for one, matrix in zip(found, matrices):
         expected = plain_newton_schulz(matrix, optimisers.NEWTON_SCHULZ)
         assert torch.allclose(one.double(), expected, atol=2e-3)
 
 
 def test_singular_values_come_near_one():
-    values = torch.linalg.svdvals(orthogonalised(torch.randn(3, 32, 96, generator=torch.Generator().manual_seed(1)), 5))
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(3, 32, 96, generator=torch.Generator().manual_seed(1)), 5))
     assert values.min() > 0.6 and values.max() < 1.3
 
 
@@ -68,7 +68,7 @@ def test_a_matrix_of_widely_spread_singular_values_is_not_blown_up(columns):
     torch.manual_seed(0)
     left, right = torch.linalg.qr(torch.randn(24, 24))[0], torch.linalg.qr(torch.randn(columns, columns))[0][:24]
     matrix = left @ torch.diag(torch.logspace(0, -7, 24)) @ right
-    values = torch.linalg.svdvals(orthogonalised(matrix[None], 5)[0])
+    values = torch.linalg.svdvals(orthogonalise(matrix[None], 5)[0])
     assert values.max() < 1.3 and values[:8].min() > 0.6
 
 

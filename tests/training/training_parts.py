@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from massivetext.models.families.llama import LlamaConfig, LlamaForCausalLM
+from massivetext import LlamaForCausalLM
+from massivetext.models.families.llama import LlamaConfig
 from massivetext.training.settings import TrainSettings
 
 VOCABULARY = 64

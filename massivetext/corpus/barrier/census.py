@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from massivetext.corpus.barrier.keys import Keys, Numbers
 from massivetext.corpus.barrier.scratch import Scratch
-from massivetext.corpus.parts import opened, part_files, schema_of
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened, schema_of
 
 EXACT_ASKED, NEAR_ASKED = 1, 2
 NOWHERE = -1

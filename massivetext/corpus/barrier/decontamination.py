@@ -56,11 +56,11 @@ class DecontaminateSettings(Settings):
     benchmarks: tuple[SourceSettings, ...] = Field(min_length=1)
     """Benchmark files, written like sources: name, path, format, text_column; each record is an item."""
     ngram: int = Field(8, ge=1, le=1000)
-    """Words in a run."""
+    """Number of words in a sequence."""
     min_item_fraction: float = Field(0.05, ge=0, le=1)
-    """Least part of an item's runs that a document must hold."""
+    """Minimum fraction of an item's sequences that a document must contain."""
     min_item_words: int = Field(6, ge=1)
-    """Items with fewer words are not looked for."""
+    """Items with fewer words are not searched."""
     remove: bool = True
     """Drop the documents; false only marks them, in their column `decontaminate__item_fraction` and in the report."""
 
@@ -202,7 +202,7 @@ def _find(
                 run = shingle(hashes, at, at + size)
                 if not bits[run % np.uint64(len(bits))]:
                     continue
-                place = np.searchsorted(wanted, run)
+                place: Any = np.searchsorted(wanted, run)
                 while place < len(wanted) and wanted[place] == run:
                     found.append((document, place))
                     place += 1

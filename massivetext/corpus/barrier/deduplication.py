@@ -22,14 +22,14 @@ class NearSettings(Settings):
     rows: int = Field(7, ge=1, le=256)
     """Hash values in a band; bands times rows make a signature. Give both, or neither."""
     ngram: int = Field(5, ge=1, le=1000)
-    """Words in a shingle."""
+    """Number of words in a shingle."""
     han_ngram: int = Field(8, ge=1, le=1000)
-    """Words (Han characters) in a shingle that begins with a Han character."""
+    """Number of words (Han characters) in a shingle that begins with a Han character."""
     verify: bool = True
     """Compare the shingles of documents that share a band; false drops them unseen."""
     split_threshold: float | None = Field(0.6, gt=0, le=1)
-    """Similarity from which documents fall on one side of the split, a fraction; one that lies between two sides is
-    dropped. Null: sides are drawn whatever the similarity."""
+    """Similarity from which documents belong in one split, a fraction; a document that links two splits is
+    dropped. Null: splits are drawn regardless of similarity."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +76,7 @@ class RepeatSettings(Settings):
     """Which lines or paragraphs are taken out where they stood before, in any document."""
 
     min_words: int = Field(8, ge=1)
-    """Shorter ones are left alone; a Han character is a word."""
+    """Shorter ones are left unchanged; a Han character counts as a word."""
 
 
 class DeduplicateSettings(Settings):
@@ -86,13 +86,13 @@ class DeduplicateSettings(Settings):
     """Drop a document whose text equals that of an earlier one in canonical order; normalised: also where they differ
     only in case, width, white space and punctuation."""
     paragraphs: RepeatSettings | None = None
-    """Take out paragraphs (between empty lines) that stood before in a document that stays; {} takes the defaults."""
+    """Remove paragraphs (between empty lines) that occurred before in a document that is kept; {} uses the defaults."""
     lines: RepeatSettings | None = None
     """The same for lines, after paragraphs."""
     near: NearSettings | None = None
-    """Drop near-duplicates too; {} takes the defaults. Unset: do not look for them."""
+    """Drop near-duplicates too; {} uses the defaults. Unset: do not search for them."""
     memory_bytes: int = Field(2**30, ge=2**16, le=2**50)
-    """Memory that sorting may take, in bytes; a larger corpus is sorted in more turns."""
+    """Memory for sorting, in bytes; a larger corpus is sorted in more rounds."""
 
 
 class Deduplicate(Barrier):

@@ -14,7 +14,8 @@ from massivetext.corpus.barrier.index import INDEX_COLUMNS, index_batches, index
 from massivetext.corpus.barrier.keys import from_binary, from_hexadecimal
 from massivetext.corpus.barrier.requirements import Requirements
 from massivetext.corpus.barrier.scratch import Scratch
-from massivetext.corpus.parts import opened, part_files
+from massivetext.corpus.gathering import part_files
+from massivetext.corpus.parts import opened
 from massivetext.parquet import OwnParquet
 
 

@@ -26,10 +26,11 @@ from massivetext.corpus.barrier.index import index_batches, list_array
 from massivetext.corpus.barrier.keys import Keys, Mask, Numbers, as_hexadecimal, from_hexadecimal
 from massivetext.corpus.barrier.scratch import equal_rows
 from massivetext.corpus.barrier.verdicts import Editor, IndexColumn, Judge, Verdict
-from massivetext.corpus.rows import digests, noted, replaced
+from massivetext.corpus.rows import noted
 from massivetext.engines import Advance, Engine
-from massivetext.text.arrays import Bytes, Offsets, string_buffers
+from massivetext.text.arrays import Bytes, Offsets, replaced, string_buffers
 from massivetext.text.compiling import kernel
+from massivetext.text.digests import digests
 from massivetext.text.words import HASH_FACTOR, HASH_START, hash_words, mix
 
 BLANK, SHORT = np.uint64(0), np.uint64(1)

@@ -15,9 +15,7 @@ from massivetext.corpus.readers.detecting import (
     detect_foreign,
     detect_seven_bit,
     detect_wide,
-    has_escapes,
     is_utf8,
-    wide_mark,
 )
 
 AUTO = "auto"
@@ -147,24 +145,6 @@ def _from_flaw(line: bytes) -> bytes:
             begin += 1
         return line[begin:]
     return line
-
-
-def decode_file(data: bytes, encoding: str, declared: str | None = None) -> Decoded:
-    """Return the text of a whole file, whose byte order mark, where it has one, decides the encoding.
-
-    encoding, declared: see `Decoder`.
-    """
-    chosen = wide_mark(data) or encoding
-    if chosen == AUTO and b"\0" not in data[:SAMPLE_BYTES]:
-        # Most files are UTF-8, and are decoded once.
-        try:
-            text = data.removeprefix(codecs.BOM_UTF8).decode()
-        except UnicodeDecodeError:
-            pass
-        else:
-            if not text.isascii() or not has_escapes(data):
-                return Decoded(text, False, UTF8)
-    return Decoder(chosen, data, declared).decode(data)
 
 
 def clean_surrogates(text: str) -> str:

@@ -15,9 +15,9 @@ from massivetext.corpus import working
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.decoding import clean_surrogates
 from massivetext.corpus.readers.elements import parse_element
-from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import ALWAYS_ALLOWED_BYTES, Piece, SourceFile, plain_suffix
-from massivetext.corpus.readers.text import read_bytes
+from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Record, digest
+from massivetext.corpus.readers.streams import ALWAYS_ALLOWED_BYTES, SourceFile, plain_suffix
+from massivetext.corpus.readers.whole_file import WholeFileReader
 from massivetext.corpus.unread import can_read
 from massivetext.errors import BadDocument, MissingPackageError
 
@@ -40,14 +40,10 @@ ODT_META = {
 }
 
 
-class DocumentReader(Reader):
+class DocumentReader(WholeFileReader):
     """Reads .docx, .odt, .pdf and .rtf; one that is encrypted, damaged or without text is skipped and reported."""
 
     suffixes = (".docx", ".odt", ".pdf", ".rtf")
-
-    def is_whole_file(self) -> bool:
-        """Return True."""
-        return True
 
     def lacks_package(self, name: str) -> bool:
         """Return whether the package that reads a file of this name is not installed."""
@@ -62,31 +58,25 @@ class DocumentReader(Reader):
                 "installed; install it: pip install massivetext[documents]"
             )
 
-    def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the document."""
-        try:
-            raw = read_bytes(piece.file, self.source.max_record_bytes)
-        except BadDocument as error:
-            yield bad_record("0", piece.file.size, str(error))
-            return
-        suffix = plain_suffix(piece.file.path.name)
+    def document(self, file: SourceFile, raw: bytes) -> Record:
+        """Return the text of an office document."""
+        suffix = plain_suffix(file.path.name)
         limit = max(ALWAYS_ALLOWED_BYTES, len(raw) * self.source.max_expansion)
         # The process takes and gives text: each byte as the character of its number.
         task, settings = f"{__name__}:document_text", f"{suffix} {limit}"
         try:
             found: dict[str, Any] = json.loads(working.run(task, settings, raw.decode("latin-1"), SECONDS_PER_FILE))
         except BadDocument as error:
-            found = {"bad": f"cannot be read as {suffix}: {error}"}
+            raise BadDocument(f"cannot be read as {suffix}: {error}") from None
         text = clean_surrogates(found.get("text", ""))
         bad = found.get("bad") or ("" if text else EMPTY)
         if len(text) > self.source.max_record_bytes:
             bad = TOO_LONG
         if bad:
-            yield bad_record("0", len(raw), bad, raw)
-            return
+            raise BadDocument(bad)
         meta = found["meta"]
         fields = Fields(created_at=meta.pop("created", None) or None, meta=meta_json(meta))
-        yield Record("0", len(raw), digest(raw), text, fields=fields)
+        return Record("0", len(raw), digest(raw), text, fields=fields)
 
 
 def document_text(argument: str, content: str) -> str:

@@ -7,11 +7,11 @@ from urllib.parse import unquote
 
 from massivetext.corpus.readers.archive import DAMAGES
 from massivetext.corpus.readers.columns import meta_json
-from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.elements import parse_element
 from massivetext.corpus.readers.html_file import declared_encoding
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record
 from massivetext.corpus.readers.streams import Budget, Piece, is_damage
+from massivetext.corpus.readers.text import decode_file
 from massivetext.corpus.steps.main_text import plain_text
 from massivetext.errors import BadDocument
 

@@ -6,7 +6,6 @@ It becomes `meta` and the columns of the same names. A first line `---` that ope
 import re
 import tomllib
 from datetime import date
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from massivetext.corpus.readers.columns import SCALARS, fields_of
@@ -34,11 +33,6 @@ class FrontMatter(NamedTuple):
 
 
 NONE = FrontMatter(0, None)
-
-
-def has_front_matter(name: str) -> bool:
-    """Return whether files of this name may open with front matter."""
-    return any(suffix.lower() in SUFFIXES for suffix in PurePath(name).suffixes[-2:])
 
 
 def find_front_matter(text: str) -> FrontMatter:

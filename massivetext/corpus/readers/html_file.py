@@ -4,15 +4,13 @@
 """
 
 import re
-from collections.abc import Iterator
 
 from massivetext.corpus.readers.charsets import codec_of
 from massivetext.corpus.readers.columns import meta_json
-from massivetext.corpus.readers.decoding import decode_file
-from massivetext.corpus.readers.records import Fields, Reader, Record, bad_record
-from massivetext.corpus.readers.streams import Piece
-from massivetext.corpus.readers.text import read_bytes, whole_record
-from massivetext.errors import BadDocument
+from massivetext.corpus.readers.records import Fields, Record
+from massivetext.corpus.readers.streams import SourceFile
+from massivetext.corpus.readers.text import decode_file, whole_record
+from massivetext.corpus.readers.whole_file import WholeFileReader
 
 HTML = "text/html"
 DECLARATION = re.compile(rb"<(meta[\s/][^>]{1,1000}|\?xml\s[^>]{1,200})>", re.I)
@@ -46,23 +44,14 @@ def declared_language(page: str) -> str | None:
     return found[1].split("-")[0].lower() if found else None
 
 
-class HtmlReader(Reader):
+class HtmlReader(WholeFileReader):
     """Reads .html and .htm, a document each."""
 
     suffixes = (".html", ".htm", ".xhtml")
 
-    def is_whole_file(self) -> bool:
-        """Return True."""
-        return True
-
-    def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the page."""
-        try:
-            raw = read_bytes(piece.file, self.source.max_record_bytes)
-        except BadDocument as error:
-            yield bad_record("0", piece.file.size, str(error))
-            return
+    def document(self, file: SourceFile, raw: bytes) -> Record:
+        """Return the page."""
         decoded = decode_file(raw, self.source.encoding, declared_encoding(raw))
         meta = {"content_type": HTML, "declared_language": declared_language(decoded.text)}
         fields = Fields(meta=meta_json(meta))
-        yield whole_record(raw, decoded, self.source.encoding, fields)
+        return whole_record(raw, decoded, self.source.encoding, fields)

@@ -15,9 +15,10 @@ from email.policy import Compat32
 from typing import Any
 
 from massivetext.corpus.readers.columns import meta_json
-from massivetext.corpus.readers.decoding import AUTO, clean_surrogates, decode_file
+from massivetext.corpus.readers.decoding import AUTO, clean_surrogates
 from massivetext.corpus.readers.records import EMPTY, TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece, open_stream, read_lines
+from massivetext.corpus.readers.text import decode_file
 from massivetext.corpus.steps.main_text import plain_text
 from massivetext.errors import BadDocument
 

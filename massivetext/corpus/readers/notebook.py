@@ -3,43 +3,32 @@
 Text cells stay Markdown, and code cells become fenced blocks with the notebook's language. `meta` has the language.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
 from massivetext.corpus.readers.columns import meta_json
 from massivetext.corpus.readers.decoding import clean_surrogates
-from massivetext.corpus.readers.records import EMPTY, Fields, Reader, Record, bad_record, digest
-from massivetext.corpus.readers.streams import Piece
-from massivetext.corpus.readers.text import read_bytes
+from massivetext.corpus.readers.records import EMPTY, Fields, Record, digest
+from massivetext.corpus.readers.streams import SourceFile
+from massivetext.corpus.readers.whole_file import WholeFileReader
 from massivetext.errors import BadDocument
 
 KINDS = {"markdown", "raw", "heading", "code"}
 
 
-class NotebookReader(Reader):
+class NotebookReader(WholeFileReader):
     """Reads .ipynb of all versions."""
 
     suffixes = (".ipynb",)
 
-    def is_whole_file(self) -> bool:
-        """Return True."""
-        return True
-
-    def read(self, piece: Piece) -> Iterator[Record]:
-        """Yield the notebook."""
-        raw = b""
-        try:
-            raw = read_bytes(piece.file, self.source.max_record_bytes)
-            text, language = notebook_text(raw)
-        except BadDocument as error:
-            yield bad_record("0", len(raw) or piece.file.size, str(error), raw)
-            return
+    def document(self, file: SourceFile, raw: bytes) -> Record:
+        """Return the notebook."""
+        text, language = notebook_text(raw)
         meta = {"programming_language": language}
         text = clean_surrogates(text)
         fields = Fields(meta=meta_json(meta))
-        yield Record("0", len(raw), digest(raw), text, "" if text else EMPTY, fields=fields)
+        return Record("0", len(raw), digest(raw), text, "" if text else EMPTY, fields=fields)
 
 
 def notebook_text(raw: bytes) -> tuple[str, str | None]:

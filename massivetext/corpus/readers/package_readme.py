@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from email.message import Message
 from email.parser import BytesParser
 
-from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.elements import outside
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece
+from massivetext.corpus.readers.text import decode_file
 
 NAME = r"[\w.:-]++(?: ++[\w.:-]++)*+"
 PICTURES = re.compile(

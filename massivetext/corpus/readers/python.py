@@ -12,9 +12,10 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from massivetext.corpus.readers.decoding import clean_surrogates, decode_file
+from massivetext.corpus.readers.decoding import clean_surrogates
 from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece
+from massivetext.corpus.readers.text import decode_file
 from massivetext.errors import BadDocument
 
 MIN_DOCSTRING_CHARACTERS = 80

@@ -107,9 +107,8 @@ def make_reader(name: str, source: SourceSettings) -> Reader:
     return reader_type(source)
 
 
-def digest(data: bytes) -> str:
-    """Return the xxh3-128 of bytes as 32 hexadecimal digits."""
-    return xxhash.xxh3_128_hexdigest(data)
+digest: Callable[[bytes], str] = xxhash.xxh3_128_hexdigest
+"""Return the xxh3-128 of bytes as 32 hexadecimal digits."""
 
 
 def bad_record(place: str, raw_bytes: int, reason: str, raw: bytes = b"", member: str = "") -> Record:

@@ -100,6 +100,13 @@ class Piece(NamedTuple):
     end: int | None = None
     """Byte (row group) after the last; None is the end of the file."""
 
+    @property
+    def disk_bytes(self) -> int:
+        """About how many bytes on disk it is; of a Parquet file the first piece counts as the whole file."""
+        if self.file.format == "parquet" or (self.end is None and not self.start):
+            return self.file.size if not self.start else 0
+        return (self.file.size if self.end is None else self.end) - self.start
+
 
 def portable_name(name: str) -> str:
     r"""Return a file's name as it is stored: bytes that are not UTF-8 become `\xe9`, as `caf\xe9.txt`; others stay.

@@ -1,12 +1,14 @@
-"""Plain text: a document is a file, a block of paragraphs, a paragraph, or a line."""
+"""Plain text: a document is a file, a block of paragraphs, a paragraph, or a line; and whole files of other formats."""
 
+import codecs
 import json
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from massivetext.corpus.readers.columns import noting
-from massivetext.corpus.readers.decoding import Decoded, Decoder, decode_file
-from massivetext.corpus.readers.front_matter import NONE, find_front_matter, front_matter_of, has_front_matter
+from massivetext.corpus.readers.decoding import AUTO, UTF8, Decoded, Decoder
+from massivetext.corpus.readers.detecting import ESCAPES, SAMPLE_BYTES, wide_mark
+from massivetext.corpus.readers.front_matter import NONE, SUFFIXES, find_front_matter, front_matter_of
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import (
     Line,
@@ -56,7 +58,7 @@ class TextReader(Reader):
         if self.source.unit == "file":
             yield from self._whole(piece.file)
             return
-        front = front_matter_of(piece.file) if has_front_matter(piece.file.path.name) else NONE
+        front = front_matter_of(piece.file) if has_front_matter(piece.file) else NONE
         start = piece.start or front.size
         stream, decoder = open_lines(piece.file, self.source.encoding, keeps_start=True)
         with stream:
@@ -91,7 +93,7 @@ class TextReader(Reader):
         if damage and not raw:
             raise damage
         record = whole_record(raw, decode_file(raw, self.source.encoding), self.source.encoding)
-        if has_front_matter(file.path.name):
+        if has_front_matter(file):
             front = find_front_matter(record.text)
             meta = json.loads(record.fields.meta) if record.fields and record.fields.meta else {}
             fields = noting(front.fields, **meta) if meta else front.fields
@@ -117,6 +119,11 @@ class TextReader(Reader):
         return Record(place, len(raw), digest(raw), text.strip("\r\n"), "", invalid, fields=fields)
 
 
+def has_front_matter(file: SourceFile) -> bool:
+    """Return whether files of this name may open with front matter."""
+    return any(suffix.lower() in SUFFIXES for suffix in file.path.suffixes[-2:])
+
+
 def read_whole(file: SourceFile, max_record_bytes: int, encoding: str) -> Record:
     """Return a file as one record; one that is too long, which is not held in memory, or damaged is set aside."""
     try:
@@ -124,6 +131,23 @@ def read_whole(file: SourceFile, max_record_bytes: int, encoding: str) -> Record
     except BadDocument as error:
         return bad_record("0", file.size, str(error))
     return whole_record(raw, decode_file(raw, encoding), encoding)
+
+
+def decode_file(data: bytes, encoding: str, declared: str | None = None) -> Decoded:
+    """Return the text of a whole file, whose byte order mark, where it has one, decides the encoding.
+
+    encoding, declared: see `Decoder`.
+    """
+    if encoding == AUTO and b"\0" not in data[:SAMPLE_BYTES]:
+        # Most files are UTF-8, and are decoded once. With the mark of another encoding they are not UTF-8.
+        try:
+            text = data.removeprefix(codecs.BOM_UTF8).decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            if not text.isascii() or not any(escape in data for escape in ESCAPES):
+                return Decoded(text, False, UTF8)
+    return Decoder(wide_mark(data) or encoding, data, declared).decode(data)
 
 
 def read_bytes(file: SourceFile, max_record_bytes: int) -> bytes:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from massivetext.corpus.readers.columns import meta_json
-from massivetext.corpus.readers.decoding import clean_surrogates, decode_file
+from massivetext.corpus.readers.decoding import clean_surrogates
 from massivetext.corpus.readers.framing import Framed, Framing, Head
 from massivetext.corpus.readers.html_file import HTML, declared_encoding, declared_language
 from massivetext.corpus.readers.http_message import read_message
 from massivetext.corpus.readers.records import EMPTY, NO_PAGE, NO_TEXT, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece
+from massivetext.corpus.readers.text import decode_file
 from massivetext.errors import BadDocument
 
 TEXT_TYPES = {HTML, "application/xhtml+xml", "text/plain"}

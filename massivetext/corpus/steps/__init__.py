@@ -9,11 +9,11 @@ A step of one's own is a subclass of `Measure`, `Edit` or `Decide`, or of `Limit
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from massivetext.settings import Settings
 
@@ -62,27 +62,33 @@ class Measure(Step):
         """Return one array per name in `columns`, each as long as the batch; null where the text is null."""
 
 
+class Edited(NamedTuple):
+    """What an edit gives where new texts alone do not say it all."""
+
+    texts: pa.Array
+    """The new texts, as `Edit.edit` gives them."""
+    reasons: pa.Array | None = None
+    """string: why a text is null, for the row that its document becomes; None: `failed`."""
+    columns: Mapping[str, pa.Array] = {}
+    """New values of other columns by name, each as long as the batch."""
+
+
 class Edit(Step):
     """A step that gives new text. A document of which it leaves nothing is dropped under its name."""
 
-    failure: ClassVar[str] = "failed"
-    """The reason with which documents are dropped that it could not edit."""
+    normalises: ClassVar[bool] = False
+    """Whether all that it gives is NFC, so that this need not be seen to once more."""
+    redacts: ClassVar[bool] = False
+    """Whether it takes out what nobody may see: then the excerpts of dropped documents go through it too, whichever
+    step dropped them. It is asked again for the measures that it needs, on the excerpts."""
 
     @abstractmethod
-    def edit(self, batch: pa.RecordBatch) -> pa.Array:
+    def edit(self, batch: pa.RecordBatch) -> pa.Array | Edited:
         """Return the new text, as long as the batch and of the type of its `text` column; null where that failed.
 
-        When nothing had to change, the result shares the buffers of the batch's column: no copy was made.
+        When nothing had to change, the result shares the buffers of the batch's column: no copy was made. A step that
+        also says why it failed, or that edits other columns, returns `Edited`.
         """
-
-    def edit_fields(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """Return new values of other columns by name, each as long as the batch; most edits change the text alone."""
-        return {}
-
-    def attempt(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
-        """Return what `edit` does and, where the new text is null, why; a step with several reasons overrides it."""
-        texts = self.edit(batch)
-        return texts, pc.if_else(texts.is_null(), pa.scalar(self.failure), pa.scalar(None, pa.string()))
 
 
 @dataclass(frozen=True)

@@ -57,41 +57,42 @@ class MapNeoSettings(LimitSettings):
     """The limits of MAP-NEO's rules for Chinese; on a limit a document is kept, null is no limit."""
 
     min_characters: int | None = 50
-    """Fewest characters."""
+    """Minimum number of characters."""
     max_characters: int | None = 10_000
-    """Most characters."""
+    """Maximum number of characters."""
     max_bracketed_fraction: float | None = 0.1
-    """Largest part of the characters between 【 and 】."""
+    """Maximum fraction of characters between 【 and 】."""
     min_sentences: int | None = 2
-    """Fewest sentences."""
+    """Minimum number of sentences."""
     min_mean_word_characters: float | None = 1.3
-    """Shortest mean word of the segmenter jieba, in characters."""
+    """Minimum mean word length by the segmenter jieba, in characters."""
     max_mean_word_characters: float | None = 10.0
-    """Longest mean word of the segmenter jieba, in characters."""
+    """Maximum mean word length by the segmenter jieba, in characters."""
     max_hashes_per_character: float | None = 0.1
-    """Most "#" signs, per character."""
+    """Maximum number of "#" signs per character."""
     max_ellipses_per_character: float | None = 0.1
-    """Most ellipses, per character."""
+    """Maximum number of ellipses per character."""
     max_digit_fraction: float | None = 0.3
-    """Largest part of the characters, punctuation left out, that are digits."""
+    """Maximum fraction of characters, without punctuation, that are digits."""
     max_more_line_fraction: float | None = 0.3
-    """Largest part of the lines that ends in readmore, 展开, 更多 or 。。。."""
+    """Maximum fraction of lines that end in readmore, 展开, 更多 or 。。。."""
     max_bullet_line_fraction: float | None = 0.9
-    """Largest part of the lines that begins with a bullet."""
+    """Maximum fraction of lines that begin with a bullet."""
     min_punctuation: int | None = 1
-    """Fewest punctuation marks."""
+    """Minimum number of punctuation marks."""
     min_unique_character_fraction: float | None = 0.1
-    """Smallest number of different characters, as a part of all."""
+    """Minimum number of different characters as a fraction of all."""
     min_character_entropy_nats: float | None = 3.0
-    """Least entropy of the characters, in nats."""
+    """Minimum entropy of the characters, in nats."""
     max_top_2_gram_character_fraction: float | None = 0.20
-    """Largest part of the characters that stands in the most frequent pair of Han characters or words."""
+    """Maximum fraction of characters in the most frequent pair of Han characters or words."""
     max_top_3_gram_character_fraction: float | None = 0.18
-    """The same for three in a row."""
+    """The same for three."""
     max_top_4_gram_character_fraction: float | None = 0.16
     """The same for four."""
     max_duplicate_5_gram_character_fraction: float | None = 0.60
-    """Largest part of the characters that stands in five Han characters or words in a row that occurred before."""
+    """Maximum fraction of characters in sequences of five Han characters or words that
+    occurred before."""
     max_duplicate_6_gram_character_fraction: float | None = 0.60
     """The same for six."""
     max_duplicate_7_gram_character_fraction: float | None = 0.60
@@ -139,13 +140,13 @@ class ChineseWebTextSettings(LimitSettings):
     """The limits of ChineseWebText's rules; on a limit a document is kept, null is no limit."""
 
     min_characters: int | None = 201
-    """Fewest characters."""
+    """Minimum number of characters."""
     min_mean_line_characters: float | None = 10.0
-    """Shortest mean line, in characters, blank lines left out."""
+    """Minimum mean line length in characters, without blank lines."""
     min_ideograph_fraction: float | None = 0.30
-    """Smallest part of the characters from U+4E00 to U+9FA5."""
+    """Minimum fraction of characters from U+4E00 to U+9FA5."""
     max_repeated_13_gram_fraction: float | None = 0.5
-    """Largest part of the runs of 13 characters that occurs more than once."""
+    """Maximum fraction of sequences of 13 characters that occur more than once."""
 
 
 class ChineseWebTextQuality(LimitDecide):

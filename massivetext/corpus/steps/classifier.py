@@ -16,10 +16,11 @@ import pyarrow as pa
 import xxhash
 from pydantic import Field
 
-from massivetext.corpus.parts import Course, batches_of
+from massivetext.corpus.gathering import Passage, gather
+from massivetext.corpus.lanes import Course, Lane
 from massivetext.corpus.readers.finding import input_files
 from massivetext.corpus.readers.records import make_reader
-from massivetext.corpus.rows import Lane, Passage
+from massivetext.corpus.rows import schemas_of
 from massivetext.corpus.settings import SourceSettings, SplitSettings
 from massivetext.corpus.steps import Measure
 from massivetext.corpus.steps.limits import LimitDecide, LimitSettings, Values
@@ -198,10 +199,10 @@ def _examples(name: str, paths: str | Path | Sequence[str], settings: TrainingSe
     course = Course(lane, files, readers)
     pieces = [piece for file in files for piece in readers[file.format].pieces(file, 2**62)]
     measures = {key: kind for step in lane.steps if isinstance(step, Measure) for key, kind in step.columns.items()}
-    passage = Passage(lane, measures)
+    passage = Passage(lane, schemas_of(measures))
     texts: dict[str, None] = {}
-    for batch, bad, invalid in batches_of(course, pieces):
-        for text in passage.take(batch, bad, invalid).column("text").to_pylist():
+    for records in gather(course, pieces):
+        for text in passage.take(records).column("text").to_pylist():
             texts[text] = None
         passage.dropped.clear()
     return list(texts)
@@ -339,7 +340,7 @@ class ClassifierLimitSettings(LimitSettings):
     """What the classifier must say."""
 
     min_score: float | None = Field(0.5, ge=0, le=1)
-    """Least score, a fraction; null is no limit."""
+    """Minimum score, a fraction; null for no limit."""
 
 
 class ClassifierLimit(LimitDecide):

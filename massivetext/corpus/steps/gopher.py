@@ -62,28 +62,28 @@ class QualitySettings(LimitSettings):
     """The limits of Gopher's quality rules; a document is kept when it lies on a limit, null is no limit."""
 
     min_words: int | None = 50
-    """Fewest words."""
+    """Minimum number of words."""
     max_words: int | None = 100_000
-    """Most words."""
+    """Maximum number of words."""
     min_mean_word_characters: float | None = 3.0
-    """Shortest mean word length, in characters; not for texts of Han characters, unless words is jieba."""
+    """Minimum mean word length in characters; not applied to texts in Han characters, unless words is jieba."""
     max_mean_word_characters: float | None = 10.0
-    """Longest mean word length, in characters; not for texts of Han characters, unless words is jieba."""
+    """Maximum mean word length in characters; not applied to texts in Han characters, unless words is jieba."""
     max_hashes_per_word: float | None = 0.1
-    """Most "#" signs, per word or symbol."""
+    """Maximum number of "#" signs per word or symbol."""
     max_ellipses_per_word: float | None = 0.1
-    """Most ellipses, per word or symbol."""
+    """Maximum number of ellipses per word or symbol."""
     max_bullet_line_fraction: float | None = 0.9
-    """Largest part of the lines that begins with a bullet."""
+    """Maximum fraction of lines that begin with a bullet."""
     max_ellipsis_line_fraction: float | None = 0.3
-    """Largest part of the lines that ends with an ellipsis."""
+    """Maximum fraction of lines that end with an ellipsis."""
     min_alphabetic_word_fraction: float | None = 0.8
-    """Smallest part of the words and symbols that holds a letter."""
+    """Minimum fraction of words and symbols that contain a letter."""
     min_stop_words: int | None = 2
-    """Fewest different words of: the, be, to, of, and, that, have, with (not for texts of Han characters); under jieba
-    of 23 frequent Chinese ones."""
+    """Minimum number of different words of: the, be, to, of, and, that, have, with (not for texts of Han characters);
+    under jieba of 23 frequent Chinese ones."""
     words: Literal["text", "jieba"] = "text"
-    """Words are runs of letters and single Han characters, or those of a Chinese segmenter."""
+    """What counts as a word: runs of letters and single Han characters, or the words of a Chinese segmenter."""
 
 
 class GopherQuality(LimitDecide):
@@ -128,21 +128,21 @@ class RepetitionSettings(LimitSettings):
     """The limits of Gopher's repetition rules; on the limit a document is kept, null is no limit."""
 
     max_duplicate_line_fraction: float | None = 0.30
-    """Largest part of the lines that repeats an earlier one."""
+    """Maximum fraction of lines that repeat an earlier one."""
     max_duplicate_paragraph_fraction: float | None = 0.30
-    """Largest part of the paragraphs that repeats an earlier one."""
+    """Maximum fraction of paragraphs that repeat an earlier one."""
     max_duplicate_line_character_fraction: float | None = 0.20
-    """Largest part of the characters that stands in repeated lines."""
+    """Maximum fraction of characters in repeated lines."""
     max_duplicate_paragraph_character_fraction: float | None = 0.20
-    """Largest part of the characters that stands in repeated paragraphs."""
+    """Maximum fraction of characters in repeated paragraphs."""
     max_top_2_gram_character_fraction: float | None = 0.20
-    """Largest part of the characters that stands in the most frequent pair of words."""
+    """Maximum fraction of characters in the most frequent pair of words."""
     max_top_3_gram_character_fraction: float | None = 0.18
-    """The same for three words in a row."""
+    """The same for three words."""
     max_top_4_gram_character_fraction: float | None = 0.16
     """The same for four."""
     max_duplicate_5_gram_character_fraction: float | None = 0.15
-    """Largest part of the characters that stands in five words in a row that occurred before."""
+    """Maximum fraction of characters in sequences of five words that occurred before."""
     max_duplicate_6_gram_character_fraction: float | None = 0.14
     """The same for six."""
     max_duplicate_7_gram_character_fraction: float | None = 0.13
@@ -154,7 +154,7 @@ class RepetitionSettings(LimitSettings):
     max_duplicate_10_gram_character_fraction: float | None = 0.10
     """The same for ten."""
     words: Literal["text", "jieba"] = "text"
-    """What n-grams are of: runs of letters and single Han characters, or the words of a Chinese segmenter."""
+    """What n-grams consist of: runs of letters and single Han characters, or the words of a Chinese segmenter."""
 
 
 class GopherRepetition(LimitDecide):
@@ -183,9 +183,9 @@ class LengthSettings(LimitSettings):
     """How long a document may be."""
 
     min_characters: int = 1
-    """Fewest characters."""
+    """Minimum number of characters."""
     max_characters: int | None = None
-    """Most characters; null for no limit."""
+    """Maximum number of characters; null for no limit."""
 
 
 class Length(LimitDecide):

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from massivetext.corpus import working
-from massivetext.corpus.steps import Edit
+from massivetext.corpus.steps import Edit, Edited
 from massivetext.corpus.steps.main_text import main_text
 from massivetext.errors import BadDocument
 from massivetext.settings import Settings
@@ -42,25 +42,21 @@ class HtmlToText(Edit):
         library = "trafilatura" if self.settings.extractor == "trafilatura" else "resiliparse"
         return {**super().describe(), "library": f"{library} {version(library)}"}
 
-    def attempt(self, batch: pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
+    def edit(self, batch: pa.RecordBatch) -> Edited:
         """Return the texts, with those of pages in place of their HTML, and why pages could not be read."""
         texts = batch.column("text")
-        nothing = pa.nulls(len(batch), pa.string())
         if self.settings.only_marked and "meta" not in batch.schema.names:
-            return texts, nothing
+            return Edited(texts)
         marked = pc.is_valid(texts)
         if self.settings.only_marked:
             marked = pc.and_(marked, pc.fill_null(pc.match_substring(batch.column("meta"), MARK), False))
         if not pc.any(marked).as_py():
-            return texts, nothing
+            return Edited(texts)
         found = [self._text(page) for page in texts.filter(marked).to_pylist()]
         new = pa.array([text for text, _ in found], texts.type)
         reasons = pa.array([reason for _, reason in found], pa.string())
-        return pc.replace_with_mask(texts, marked, new), pc.replace_with_mask(nothing, marked, reasons)
-
-    def edit(self, batch: pa.RecordBatch) -> pa.Array:
-        """Return the texts of `attempt`."""
-        return self.attempt(batch)[0]
+        nothing = pa.nulls(len(batch), pa.string())
+        return Edited(pc.replace_with_mask(texts, marked, new), pc.replace_with_mask(nothing, marked, reasons))
 
     def _text(self, page: str) -> tuple[str | None, str | None]:
         """Return one page's text, or None and the reason."""

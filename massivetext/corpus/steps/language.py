@@ -58,7 +58,7 @@ class LanguageSettings(Settings):
     """How much of a text is looked at."""
 
     max_characters: int = Field(300, ge=80, le=2**20)
-    """How many characters, from the beginning."""
+    """Number of characters to look at, from the beginning."""
 
 
 class Language(Measure):
@@ -90,11 +90,11 @@ class InLanguageSettings(Settings):
     """Which languages are kept."""
 
     languages: tuple[str, ...] = Field(("en", "zh"), min_length=1)
-    """Codes of the languages that are kept."""
+    """Codes of the languages to keep."""
     min_score: float = Field(0.5, ge=0.0, le=1.0)
-    """Least probability of the language, a fraction."""
+    """Minimum probability of the language, a fraction."""
     min_characters: int = Field(20, ge=0)
-    """Shorter texts are kept whatever their language: it cannot be told."""
+    """Shorter texts are kept in any language, because it cannot be detected reliably."""
 
 
 class InLanguage(Decide):

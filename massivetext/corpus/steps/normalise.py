@@ -11,6 +11,7 @@ class Normalise(Edit):
 
     name = "normalise"
     version = 2
+    normalises = True
 
     def edit(self, batch: pa.RecordBatch) -> pa.Array:
         """Return the texts as `massivetext.text.normalising.normalise_text` gives them."""

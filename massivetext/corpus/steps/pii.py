@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from massivetext.corpus.steps import Edit, Measure
+from massivetext.corpus.steps import Edit, Edited, Measure
 from massivetext.corpus.steps.pii_marks import COLONS, find_marks
 from massivetext.settings import Settings
 from massivetext.text.arrays import string_buffers
@@ -375,7 +375,7 @@ class PiiSettings(Settings):
     """Which types are replaced."""
 
     types: tuple[PiiType, ...] = TYPES
-    """The types that are replaced; all are counted."""
+    """Types to replace; all types are counted."""
 
 
 FIELDS = ("url", "license", "meta")
@@ -390,8 +390,13 @@ class Pii(Edit):
     needs = ("pii_counts",)
     settings_type = PiiSettings
     settings: PiiSettings
+    redacts = True
 
-    def edit(self, batch: pa.RecordBatch) -> pa.Array:
+    def edit(self, batch: pa.RecordBatch) -> Edited:
+        """Return the texts and the fields with placeholders."""
+        return Edited(self.edit_texts(batch), columns=self.edit_fields(batch))
+
+    def edit_texts(self, batch: pa.RecordBatch) -> pa.Array:
         """Return the texts with placeholders; only texts in which something was counted are looked at again."""
         texts = batch.column("text")
         hit = pa.array(np.zeros(len(batch), np.bool_))

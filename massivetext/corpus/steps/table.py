@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
+from massivetext import MORE_STEPS
 from massivetext.corpus.steps import Edit, Measure, Step
 from massivetext.corpus.steps.presets import PRESETS
 from massivetext.errors import ConfigError, unknown_name
@@ -33,8 +34,7 @@ STEPS = {
     "code_quality": "massivetext.corpus.steps.web:CodeQuality",
     "classifier": "massivetext.corpus.steps.classifier:ClassifierScore",
     "classifier_score": "massivetext.corpus.steps.classifier:ClassifierLimit",
-    "perplexity": "massivetext.tokens.perplexity:Perplexity",
-    "max_perplexity": "massivetext.tokens.perplexity:MaxPerplexity",
+    **MORE_STEPS,
     "decontaminate": "massivetext.corpus.barrier.decontamination:Decontaminate",
     "deduplicate": "massivetext.corpus.barrier.deduplication:Deduplicate",
 }

@@ -76,13 +76,13 @@ class C4LinesSettings(Settings):
     """Which lines are kept."""
 
     ended: bool = True
-    """Keep only lines that end as a sentence does."""
+    """Keep only lines that end like a sentence."""
     min_words: int = Field(3, ge=0)
-    """Fewest words of a line; a Han character is one."""
+    """Minimum number of words in a line; a Han character counts as one."""
     max_word_characters: int = Field(1000, ge=1)
-    """Longest word of a line, in characters."""
+    """Maximum length of a word in a line, in characters."""
     policies: bool = True
-    """Drop lines that speak of javascript, cookies, terms of use or a privacy policy."""
+    """Drop lines that mention javascript, cookies, terms of use or a privacy policy."""
 
 
 class C4Lines(Edit):
@@ -101,11 +101,11 @@ class C4PagesSettings(LimitSettings):
     """Which pages are kept, after `c4_lines`."""
 
     min_sentences: int | None = 5
-    """Fewest sentences."""
+    """Minimum number of sentences."""
     lorem_ipsum: bool = True
-    """Drop pages that hold "lorem ipsum"."""
+    """Drop pages that contain "lorem ipsum"."""
     braces: bool = True
-    """Drop pages that hold "{"."""
+    """Drop pages that contain "{"."""
 
 
 class C4Pages(LimitDecide):
@@ -137,15 +137,15 @@ class FineWebSettings(LimitSettings):
     """The limits of FineWeb's own rules; on a limit a document is kept, null is no limit."""
 
     min_ended_line_fraction: float | None = 0.12
-    """Smallest part of the lines that ends as a sentence does."""
+    """Minimum fraction of lines that end like a sentence."""
     max_short_line_fraction: float | None = 0.67
-    """Largest part of the lines with at most 30 characters."""
+    """Maximum fraction of lines with at most 30 characters."""
     max_duplicate_line_character_fraction: float | None = 0.01
-    """Largest part of the characters, line feeds left out, that stands in repeated lines."""
+    """Maximum fraction of characters, without line feeds, in repeated lines."""
     max_line_feeds_per_word: float | None = 0.3
-    """Most line feeds, per word or symbol."""
+    """Maximum number of line feeds per word or symbol."""
     words: Literal["text", "jieba"] = "text"
-    """Words are runs of letters and single Han characters, or those of a Chinese segmenter."""
+    """What counts as a word: runs of letters and single Han characters, or the words of a Chinese segmenter."""
 
 
 class FineWebQuality(LimitDecide):
@@ -178,13 +178,13 @@ class CodeSettings(LimitSettings):
     """The limits for files of code; on a limit a file is kept, null is no limit."""
 
     max_mean_line_characters: float | None = 100.0
-    """Longest mean line, in characters, blank lines left out."""
+    """Maximum mean line length in characters, without blank lines."""
     max_longest_line_characters: int | None = 1000
-    """Longest line, in characters."""
+    """Maximum line length in characters."""
     min_alphanumeric_fraction: float | None = 0.25
-    """Smallest part of the characters that are letters or numbers."""
+    """Minimum fraction of characters that are letters or digits."""
     generated: bool = True
-    """Drop files that say in their first 1,000 characters that they are generated."""
+    """Drop files whose first 1,000 characters say that they are generated."""
 
 
 class CodeQuality(LimitDecide):
@@ -217,11 +217,11 @@ class WordListSettings(LimitSettings):
     """Which words, and how many of them a document may hold."""
 
     path: GivenPath
-    """A text file with one word or phrase a line, UTF-8."""
+    """Text file in UTF-8 with one word or phrase per line."""
     max_hits: int | None = 0
-    """Most occurrences."""
+    """Maximum number of occurrences."""
     max_different_per_line: float | None = None
-    """Most different words of the list, per line that is not blank."""
+    """Maximum number of different words of the list per line that is not blank."""
 
 
 @cache

@@ -5,9 +5,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from massivetext.layers.feedforward import PlainFeedForward
-from massivetext.models.blocks import DecoderBlock
-from massivetext.models.config import DecoderConfig, RotaryConfig
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.families.llama import Llama, LlamaBlock, RotaryConfig
 
 
 class ArceeConfig(RotaryConfig):
@@ -32,17 +30,17 @@ class ArceeConfig(RotaryConfig):
         return {"rms_norm_eps": 1e-5}
 
 
-class ArceeBlock(DecoderBlock):
-    """One block, with the plain feed-forward part."""
+class ArceeBlock(LlamaBlock):
+    """Llama's block with the plain feed-forward part."""
 
-    def make_feedforward(self, config: DecoderConfig) -> nn.Module:
+    @staticmethod
+    def make_feedforward(config: Any) -> nn.Module:
         """Return down(act(up(x)))."""
         sizes = (config.hidden_size, config.feedforward_features)
-        return PlainFeedForward(sizes, config.hidden_act, getattr(config, "mlp_bias", False), ("up_proj", "down_proj"))
+        return PlainFeedForward(sizes, config.hidden_act, config.mlp_bias, ("up_proj", "down_proj"))
 
 
-class ArceeForCausalLM(CausalDecoder):
-    """An Arcee causal language model; weights under Hugging Face's names."""
+class Arcee(Llama):
+    """Arcee's body."""
 
-    config_class = ArceeConfig
     block_class = ArceeBlock

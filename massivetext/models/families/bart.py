@@ -4,34 +4,33 @@ Legend: B rows, S source tokens, T target tokens, D features, V vocabulary.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self, cast
 
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
-from massivetext.layers.attention import Weights
+from massivetext.layers.attention import HeadShape, MultiHeadAttention, Weights
 from massivetext.layers.feedforward import activation
-from massivetext.layers.multihead import HeadShape, MultiHeadAttention
-from massivetext.models.encoder_decoder import EncoderDecoder, Reading, SequenceConfig
+from massivetext.models.config import EncoderDecoderConfig
+from massivetext.models.encoder_decoder import EncoderDecoder, Reading
 from massivetext.models.outputs import HiddenStates
 
 NAMES = ("q_proj", "k_proj", "v_proj", "out_proj")
-SHARED, FINAL_BIAS = "model.shared.weight", "final_logits_bias"
-HEADS = ("classification_head.", "qa_outputs.")
+SHARED, FINAL_BIAS = "shared.weight", "final_logits_bias"
 
 
-class BartConfig(SequenceConfig):
+class BartConfig(EncoderDecoderConfig):
     """The shape of a BART model; field names are Hugging Face's."""
 
     model_type: ClassVar[str] = "bart"
     harmless: ClassVar[frozenset[str]] = frozenset(
         {"classif_dropout", "extra_pos_embeddings", "force_bos_token_to_be_generated", "num_hidden_layers"}
     )
-    neutral: ClassVar[dict[str, Any]] = {
-        "add_bias_logits": False, "add_final_layer_norm": False, "is_encoder_decoder": True, "normalize_before": False,
-        "normalize_embedding": True, "static_position_embeddings": False,
+    neutral: ClassVar[Mapping[str, Any]] = {
+        **EncoderDecoderConfig.neutral, "add_bias_logits": False, "add_final_layer_norm": False,
+        "normalize_before": False, "normalize_embedding": True, "static_position_embeddings": False,
     }  # fmt: skip
 
     vocab_size: int = 50265
@@ -148,57 +147,56 @@ class Stack(nn.Module):
         return cast(Tensor, self.dropout(self.layernorm_embedding(embeddings + self.embed_positions(slots + 2))))
 
 
-class Body(nn.Module):
-    """The embedding and both stacks: what Hugging Face calls `model`."""
+class Bart(EncoderDecoder):
+    """BART's body, and the bias of its language model."""
 
-    def __init__(self, config: BartConfig, stack: type[nn.Module]) -> None:
-        super().__init__()
-        self.shared = nn.Embedding(config.vocab_size, config.d_model)
-        self.encoder, self.decoder = stack(config, False), stack(config, True)
-
-
-class BartForConditionalGeneration(EncoderDecoder):
-    """BART with its language model's head, which is the embedding and a bias."""
-
-    config_class: ClassVar[Any] = BartConfig
+    prefixes = ("model.",)
+    heads: ClassVar[tuple[str, ...]] = ("lm_head.", FINAL_BIAS, "classification_head.", "qa_outputs.")
+    tied: ClassVar[dict[str, str]] = {
+        "encoder.embed_tokens.weight": SHARED, "decoder.embed_tokens.weight": SHARED, "lm_head.weight": SHARED,
+    }  # fmt: skip
+    final_bias = True
     stack_class: ClassVar[type[nn.Module]] = Stack
     config: BartConfig
-    body, bodies, heads = "model", ("model",), ("lm_head.", FINAL_BIAS, *HEADS)
-    tied: ClassVar[dict[str, str]] = {
-        "model.encoder.embed_tokens.weight": SHARED,
-        "model.decoder.embed_tokens.weight": SHARED,
-        "lm_head.weight": SHARED,
-    }
 
     def build(self, config: BartConfig) -> None:
-        """Make the body and the head's bias."""
-        self.model = Body(config, self.stack_class)
-        self.register_buffer(FINAL_BIAS, torch.zeros(1, config.vocab_size))
+        """Make the embedding and both stacks."""
+        super().build(config)
+        self.shared = nn.Embedding(config.vocab_size, config.d_model)
+        self.encoder, self.decoder = self.stack_class(config, False), self.stack_class(config, True)
 
     @classmethod
-    def told_by_weights(cls, config: Any, weights: dict[str, Tensor]) -> Any:
-        """Return the configuration; a file without the head's bias, which then is zero, gets it here."""
-        if SHARED in weights:  # as many as the file has rows: the configuration is compared with them later
-            weights.setdefault(FINAL_BIAS, torch.zeros(1, len(weights[SHARED])))
+    def told_by_weights(cls, config: Any, weights: dict[str, Tensor], task: str | None, where: str) -> Any:
+        """Return the configuration; a file without the language model's bias, which then is zero, gets it here.
+
+        A classifier's has as many labels as the weights have, where config.json names none: transformers 5 leaves two
+        unnamed labels out of config.json, and BART's default is three.
+        """
+        words, labels = weights.get(f"model.{SHARED}"), weights.get("classification_head.out_proj.bias")
+        if task == "seq2seq-lm" and words is not None:
+            # As many as the file has rows: the configuration is compared with them later.
+            weights.setdefault(FINAL_BIAS, torch.zeros(1, len(words)))
+        if task == "sequence-classification" and labels is not None and config.id2label is None:
+            return config.changed(num_labels=len(labels))
         return config
 
-    def fresh(self, seed: int, parameters: Any) -> dict[str, Tensor]:
-        """Return first values for some parameters, by name; the head's bias is zero."""
-        weights = super().fresh(seed, parameters)
-        return {name: torch.zeros_like(tensor) if name == FINAL_BIAS else tensor for name, tensor in weights.items()}
-
     def first_deviation(self, name: str, parameter: Tensor) -> float:
-        """Return the standard deviation of a fresh matrix or embedding."""
-        return self.config.init_std
+        """Return the standard deviation of a fresh matrix or embedding; the language model's bias is zero."""
+        return 0.0 if name == FINAL_BIAS else self.config.init_std
+
+    @property
+    def words(self) -> Tensor:
+        """The word embedding, (V, D)."""
+        return self.shared.weight
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings (B, T, D) of ids (B, T)."""
-        embeddings = cast(Tensor, self.model.shared(input_ids))
+        embeddings = cast(Tensor, self.shared(input_ids))
         return embeddings * math.sqrt(self.config.d_model) if self.config.scale_embedding else embeddings
 
     def run_encoder(self, embeddings: Tensor, mask: Tensor | None, weights: Weights = None) -> HiddenStates:
         """Return the hidden states before, between and after the layers, (B, S, D) each."""
-        stack: Any = self.model.encoder
+        stack: Any = self.encoder
         states = [stack.enter(embeddings, torch.arange(embeddings.shape[1], device=embeddings.device))]
         for layer in stack.layers:
             states.append(layer(states[-1], mask, weights))
@@ -206,7 +204,7 @@ class BartForConditionalGeneration(EncoderDecoder):
 
     def run_decoder(self, embeddings: Tensor, reading: Reading) -> HiddenStates:
         """Return the decoder's hidden states before, between and after the layers, (B, T, D) each."""
-        stack: Any = self.model.decoder
+        stack: Any = self.decoder
         states = [stack.enter(embeddings, reading.slots)]
         for number, layer in enumerate(stack.layers):
             states.append(layer.decode(states[-1], reading, number))
@@ -214,8 +212,4 @@ class BartForConditionalGeneration(EncoderDecoder):
 
     def cross_attentions(self) -> list[MultiHeadAttention]:
         """Return the decoder's attentions to the source, by layer."""
-        return [layer.encoder_attn for layer in cast(Any, self.model.decoder).layers]
-
-    def head(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., V) of hidden states (..., D)."""
-        return functional.linear(hidden, self.model.shared.weight) + cast(Tensor, self.final_logits_bias)
+        return [layer.encoder_attn for layer in cast(Any, self.decoder).layers]

@@ -1,24 +1,15 @@
 """DistilBERT (arXiv:1910.01108): BERT's encoder with half the blocks, without kinds of tokens and without a pooler."""
 
-from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
-import torch
 from pydantic import model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
-from massivetext.layers.attention import Weights
+from massivetext.layers.attention import HeadShape, MultiHeadAttention, Weights
 from massivetext.layers.feedforward import activation
-from massivetext.layers.multihead import HeadShape, MultiHeadAttention
-from massivetext.models.encoder import EncoderModel
-from massivetext.models.heads import labelling as heads
-from massivetext.models.model import PretrainedModel
-from massivetext.models.outputs import EncoderOutput
-from massivetext.models.published import PublishedConfig
+from massivetext.models.config import PublishedConfig
+from massivetext.models.encoder import Encoder
 
-HEADS = ("vocab_transform.", "vocab_layer_norm.", "vocab_projector.", "pre_classifier.", "classifier.", "qa_outputs.")
-WORDS = "distilbert.embeddings.word_embeddings.weight"
 EPSILON = 1e-12
 NAMES = ("q_lin", "k_lin", "v_lin", "out_lin")
 
@@ -76,9 +67,20 @@ class DistilBertConfig(PublishedConfig):
         return self.dim
 
     @property
-    def hidden_dropout_prob(self) -> float:
-        """What training drops before a classifier of tokens."""
-        return self.dropout
+    def hidden_act(self) -> str:
+        """Activation of the feed-forward part, as other families call it."""
+        return self.activation
+
+    @property
+    def layer_norm_eps(self) -> float:
+        """Added to the variance before its root is taken."""
+        return EPSILON
+
+    def dropout_before(self, task: str) -> float:
+        """Return the share of features that training drops before the head for a task."""
+        shares = {"question-answering": self.qa_dropout}
+        shares |= dict.fromkeys(("sequence-classification", "multiple-choice"), self.seq_classif_dropout)
+        return shares.get(task, self.dropout if self.classifier_dropout is None else self.classifier_dropout)
 
     @property
     def most_tokens(self) -> int:
@@ -132,7 +134,7 @@ class Block(nn.Module):
         return cast(Tensor, self.output_layer_norm(self.ffn(hidden) + hidden))
 
 
-class Stack(nn.Module):
+class Blocks(nn.Module):
     """The blocks, under the name `layer`."""
 
     def __init__(self, config: DistilBertConfig) -> None:
@@ -140,28 +142,20 @@ class Stack(nn.Module):
         self.layer = nn.ModuleList(Block(config) for _ in range(config.n_layers))
 
 
-class DistilBert(PretrainedModel):
-    """What all DistilBERT classes share."""
+class DistilBert(Encoder):
+    """DistilBERT's body."""
 
-    config_class: ClassVar[Any] = DistilBertConfig
-    body = "distilbert"
-    bodies = ("distilbert",)
-    heads = HEADS
+    prefixes = ("distilbert.",)
+    heads = (
+        "vocab_transform.", "vocab_layer_norm.", "vocab_projector.", "pre_classifier.", "classifier.", "qa_outputs.",
+    )  # fmt: skip
+    inner_heads = ()
 
-
-class DistilBertModel(DistilBert, EncoderModel):
-    """DistilBERT without a head."""
-
-    body = ""
-
-    def __init__(self, config: Any, seed: int | None = 0, add_pooling_layer: bool = False) -> None:
-        """add_pooling_layer: as in the other encoders; there is none."""
-        super().__init__(config, seed, False)
-
-    def build(self, config: Any) -> None:
+    def build(self, config: DistilBertConfig) -> None:
         """Make embeddings and blocks."""
+        super().build(config)
         self.embeddings = Embeddings(config)
-        self.transformer = Stack(config)
+        self.transformer = Blocks(config)
         self.pooler = None
 
     @property
@@ -173,90 +167,15 @@ class DistilBertModel(DistilBert, EncoderModel):
         """Accept any kinds of tokens: as in Hugging Face they are not used."""
 
 
-class DistilBertForMaskedLM(DistilBert, heads.MaskedLM):
-    """DistilBERT that predicts masked tokens."""
+class FirstTokenScorer:
+    """Scores of a text or a choice: a projection with ReLU, dropout and a matrix."""
 
-    model_class = DistilBertModel
-    tied: ClassVar[dict[str, str]] = {"vocab_projector.weight": WORDS}
+    def build(self, model: Any, features: int, outputs: int, dropout: float) -> None:
+        """Make projection, dropout and matrix on the model."""
+        model.pre_classifier = nn.Linear(features, features)
+        model.dropout = nn.Dropout(dropout)
+        model.classifier = nn.Linear(features, outputs)
 
-    def build_head(self, config: Any) -> None:
-        """Make the head without its matrix, which is the word embedding."""
-        self.vocab_transform = nn.Linear(config.dim, config.dim)
-        self.vocab_layer_norm = nn.LayerNorm(config.dim, EPSILON)
-        self.vocab_projector = nn.ParameterDict({"bias": nn.Parameter(torch.empty(config.vocab_size))})
-        self.act = activation(config.activation)
-
-    def predict(self, encoded: EncoderOutput) -> Tensor:
-        """Return the logits (B, T, V)."""
-        inner = self.vocab_layer_norm(self.act(self.vocab_transform(encoded.last_hidden_state)))
-        return functional.linear(inner, self.words, self.vocab_projector["bias"])
-
-
-class FirstToken(nn.Module):
-    """A classifier of the first token's features behind a projection. Mixed into the two classes that have one."""
-
-    def build_classifier(self, config: Any, outputs: int) -> None:
-        """Make projection, dropout and classifier."""
-        self.pre_classifier = nn.Linear(config.dim, config.dim)
-        self.dropout = nn.Dropout(config.seq_classif_dropout)
-        self.classifier = nn.Linear(config.dim, outputs)
-
-    def classify(self, first: Tensor) -> Tensor:
+    def scores(self, model: Any, summary: Tensor) -> Tensor:
         """Return the scores (..., outputs) of features (..., D)."""
-        return cast(Tensor, self.classifier(self.dropout(self.pre_classifier(first).relu())))
-
-
-class DistilBertForSequenceClassification(FirstToken, DistilBert, heads.SequenceClassification):
-    """DistilBERT that labels texts, by the first token."""
-
-    model_class = DistilBertModel
-
-    def build_head(self, config: Any) -> None:
-        """Make the classifier."""
-        self.build_classifier(config, config.num_labels)
-
-    def predict(self, encoded: EncoderOutput) -> Tensor:
-        """Return the logits (B, L)."""
-        return self.classify(encoded.last_hidden_state[:, 0])
-
-
-class DistilBertForTokenClassification(DistilBert, heads.TokenClassification):
-    """DistilBERT that labels tokens."""
-
-    model_class = DistilBertModel
-
-
-class DistilBertForQuestionAnswering(DistilBert, heads.QuestionAnswering):
-    """DistilBERT that finds answers inside a text."""
-
-    model_class = DistilBertModel
-
-    def build_head(self, config: Any) -> None:
-        """Make the dropout and the two scores."""
-        super().build_head(config)
-        self.dropout = nn.Dropout(config.qa_dropout)
-
-    def encode(self, input_ids: Tensor, *inputs: Any, **wanted: Any) -> EncoderOutput:
-        """Return the encoder's output with features dropped in training."""
-        encoded = super().encode(input_ids, *inputs, **wanted)
-        return replace(encoded, last_hidden_state=self.dropout(encoded.last_hidden_state))
-
-
-class DistilBertForMultipleChoice(FirstToken, DistilBert, heads.MultipleChoice):
-    """DistilBERT that chooses one of several continuations."""
-
-    model_class = DistilBertModel
-    pooled: ClassVar[bool] = False
-
-    def build_head(self, config: Any) -> None:
-        """Make the score."""
-        self.build_classifier(config, 1)
-
-    def summary(self, encoded: EncoderOutput) -> Tensor:
-        """Return what a choice is scored by, (B * C, D): the first token's features."""
-        return encoded.last_hidden_state[:, 0]
-
-    def predict(self, encoded: EncoderOutput) -> Tensor:
-        """Return the logits (B, C)."""
-        assert encoded.pooler_output is not None
-        return self.classify(encoded.pooler_output)[..., 0]
+        return cast(Tensor, model.classifier(model.dropout(model.pre_classifier(summary).relu())))

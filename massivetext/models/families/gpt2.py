@@ -5,15 +5,14 @@ GPT-3 alternates dense and banded sparse attention; here, as in the models made 
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape
+from massivetext.layers.attention import AttentionShape, Context, SelfAttention
 from massivetext.layers.feedforward import PlainFeedForward
-from massivetext.models.blocks import OUTPUT_PROJECTIONS, DecoderBlock
 from massivetext.models.config import DecoderConfig, Dropouts
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.decoder import Decoder
 from massivetext.models.files.naming import QUERY_KEY_VALUE, Stored
 
 
@@ -27,7 +26,8 @@ class GPT2Config(DecoderConfig):
         "num_attention_heads": "n_head", "max_position_embeddings": "n_positions", "hidden_act": "activation_function",
     }  # fmt: skip
     neutral: ClassVar[Mapping[str, Any]] = {
-        "scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "reorder_and_upcast_attn": False,
+        **DecoderConfig.neutral, "scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False,
+        "reorder_and_upcast_attn": False,
     }  # fmt: skip
 
     hidden_act: str = "gelu_new"
@@ -70,10 +70,23 @@ class GPT2Config(DecoderConfig):
         return {"embd_pdrop": 0.1, "attn_pdrop": 0.1, "resid_pdrop": 0.1}
 
 
-class GPT2Block(DecoderBlock):
-    """One block, with biases everywhere and norms that also centre."""
+OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight")  # which write into the residual stream
 
-    def make_feedforward(self, config: DecoderConfig) -> nn.Module:
+
+class GPT2Block(nn.Module):
+    """Norm, attention, add; norm, feed-forward, add, with biases everywhere and norms that also centre."""
+
+    order = "norm first"
+
+    def __init__(self, config: Any, number: int) -> None:
+        super().__init__()
+        self.self_attn = SelfAttention(config.attention_shape())
+        self.mlp = self.make_feedforward(config)
+        self.input_layernorm, self.post_attention_layernorm = self.make_norm(config), self.make_norm(config)
+        self.dropout = nn.Dropout(config.dropouts.residual)
+
+    @staticmethod
+    def make_feedforward(config: Any) -> nn.Module:
         """Return c_proj(act(c_fc(x)))."""
         sizes = (config.hidden_size, config.feedforward_features)
         return PlainFeedForward(sizes, config.hidden_act, True, ("up_proj", "down_proj"))
@@ -83,38 +96,41 @@ class GPT2Block(DecoderBlock):
         """Return a layer norm with scale and bias (arXiv:1607.06450)."""
         return nn.LayerNorm(config.hidden_size, config.layer_norm_epsilon)
 
+    def forward(self, hidden: Tensor, context: Context) -> Tensor:
+        """Return the hidden state after this block, (B, T, D)."""
+        hidden = hidden + self.dropout(self.self_attn(self.input_layernorm(hidden), context))
+        return cast(Tensor, hidden + self.dropout(self.mlp(self.post_attention_layernorm(hidden))))
 
-class GPT2LMHeadModel(CausalDecoder):
-    """A GPT-2 causal language model."""
 
-    config_class = GPT2Config
-    block_class = GPT2Block
+class GPT2(Decoder):
+    """GPT-2's body."""
+
+    prefixes = ("transformer.",)
+    derived = rf"\.attn\.(masked_)?bias$|{Decoder.derived}"  # the causal mask
+    table = "wte"
+    block_class: ClassVar[Any] = GPT2Block
     adds_kinds = True
-    stored_base = "transformer."
-    computed = r"\.attn\.(masked_)?bias$"  # the causal mask
 
     @classmethod
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:
         """Return GPT-2's names; its matrices are kept as (inputs, outputs)."""
-        block, inside = "transformer.h.*.", "model.layers.*."
         return (
-            Stored("transformer.wte", ("model.embed_tokens",)),
-            Stored("transformer.wpe", ("model.embed_positions",)),
-            Stored(f"{block}ln_1", (f"{inside}input_layernorm",)),
-            Stored(f"{block}attn.c_attn", QUERY_KEY_VALUE, transposed=True),
-            Stored(f"{block}attn.c_proj", (f"{inside}self_attn.o_proj",), transposed=True),
-            Stored(f"{block}ln_2", (f"{inside}post_attention_layernorm",)),
-            Stored(f"{block}mlp.c_fc", (f"{inside}mlp.up_proj",), transposed=True),
-            Stored(f"{block}mlp.c_proj", (f"{inside}mlp.down_proj",), transposed=True),
-            Stored("transformer.ln_f", ("model.norm",)),
+            Stored(cls.table, ("embed_tokens",)),
+            Stored("wpe", ("embed_positions",)),
+            Stored("h.*.ln_1", ("layers.*.input_layernorm",)),
+            Stored("h.*.attn.c_attn", QUERY_KEY_VALUE, transposed=True),
+            Stored("h.*.attn.c_proj", ("layers.*.self_attn.o_proj",), transposed=True),
+            Stored("h.*.ln_2", ("layers.*.post_attention_layernorm",)),
+            Stored("h.*.mlp.c_fc", ("layers.*.mlp.up_proj",), transposed=True),
+            Stored("h.*.mlp.c_proj", ("layers.*.mlp.down_proj",), transposed=True),
+            Stored("ln_f", ("norm",)),
         )
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return GPT-2's: initializer_range, half of it for positions, less for what adds to the residual stream."""
-        if name.endswith("bias"):
-            return 0.0
+        deviation: float = self.config.initializer_range
         if name.endswith("embed_positions.weight"):
-            return self.config.initializer_range / 2
+            return deviation / 2
         if name.endswith(OUTPUT_PROJECTIONS):
-            return self.config.initializer_range / math.sqrt(2 * self.config.num_hidden_layers)
-        return self.config.initializer_range
+            return deviation / math.sqrt(2 * self.config.num_hidden_layers)
+        return deviation

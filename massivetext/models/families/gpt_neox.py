@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape, Context
+from massivetext.layers.attention import AttentionShape, Context, SelfAttention
 from massivetext.layers.feedforward import PlainFeedForward
 from massivetext.layers.rotary import RopeScaling
-from massivetext.models.blocks import OUTPUT_PROJECTIONS, DecoderBlock
-from massivetext.models.config import DecoderConfig, Dropouts, read_rotary
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.config import DecoderConfig, Dropouts
+from massivetext.models.decoder import Decoder
+from massivetext.models.files.config_json import read_rotary
 from massivetext.models.files.naming import QUERY_KEY_VALUE, Stored
 
 
@@ -24,7 +24,8 @@ class GPTNeoXConfig(DecoderConfig):
     field_names: ClassVar[Mapping[str, str]] = {"rope_theta": "rotary_emb_base"}
     required: ClassVar[tuple[str, ...]] = (*DecoderConfig.required, "intermediate_size")
     neutral: ClassVar[Mapping[str, Any]] = {
-        "attention_bias": True, "attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0,
+        **DecoderConfig.neutral, "attention_bias": True, "attention_probs_dropout_prob": 0.0,
+        "hidden_dropout_prob": 0.0,
     }  # fmt: skip
 
     hidden_act: str = "gelu"
@@ -89,17 +90,20 @@ class GPTNeoXConfig(DecoderConfig):
         return read_rotary(values, where, partial=values["rotary_pct"])
 
 
-class GPTNeoXBlock(DecoderBlock):
-    """One block: x + attention(norm(x)) + feedforward(norm'(x))."""
+OUTPUT_PROJECTIONS = ("o_proj.weight", "down_proj.weight")  # which write into the residual stream
 
-    def __init__(self, config: GPTNeoXConfig) -> None:
-        super().__init__(config)
-        self.parallel = config.use_parallel_residual
 
-    def make_feedforward(self, config: DecoderConfig) -> nn.Module:
-        """Return down(act(up(x)))."""
+class GPTNeoXBlock(nn.Module):
+    """One block: x + attention(norm(x)) + feedforward(norm'(x)), or one part after the other."""
+
+    def __init__(self, config: GPTNeoXConfig, number: int) -> None:
+        super().__init__()
+        self.order = "parallel" if config.use_parallel_residual else "norm first"
         sizes = (config.hidden_size, config.feedforward_features)
-        return PlainFeedForward(sizes, config.hidden_act, True, ("up_proj", "down_proj"))
+        self.self_attn = SelfAttention(config.attention_shape())
+        self.mlp = PlainFeedForward(sizes, config.hidden_act, True, ("up_proj", "down_proj"))
+        self.input_layernorm, self.post_attention_layernorm = self.make_norm(config), self.make_norm(config)
+        self.dropout = nn.Dropout(config.dropouts.residual)
 
     @staticmethod
     def make_norm(config: Any) -> nn.Module:
@@ -108,42 +112,36 @@ class GPTNeoXBlock(DecoderBlock):
 
     def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the hidden state after this block, (B, T, D)."""
-        if not self.parallel:
-            return super().forward(hidden, context)
-        gathered = self.self_attn(self.input_layernorm(hidden), context)
-        thought = self.mlp(self.post_attention_layernorm(hidden))
-        return cast(Tensor, hidden + self.dropout(gathered) + self.dropout(thought))
+        gathered = self.dropout(self.self_attn(self.input_layernorm(hidden), context))
+        if self.order == "parallel":
+            return cast(Tensor, hidden + gathered + self.dropout(self.mlp(self.post_attention_layernorm(hidden))))
+        hidden = hidden + gathered
+        return cast(Tensor, hidden + self.dropout(self.mlp(self.post_attention_layernorm(hidden))))
 
 
-class GPTNeoXForCausalLM(CausalDecoder):
-    """A GPT-NeoX causal language model."""
+class GPTNeoX(Decoder):
+    """GPT-NeoX's body."""
 
-    config_class = GPTNeoXConfig
+    prefixes = ("gpt_neox.",)
+    head_names: ClassVar[dict[str, str]] = {"lm_head": "embed_out"}
+    derived = rf"\.attention\.(masked_)?bias$|{Decoder.derived}"
+    table = "embed_in"
     block_class = GPTNeoXBlock
-    stored_base = "gpt_neox."
-    stored_head = "embed_out.weight"
-    computed = r"rotary_emb\.inv_freq$|\.attention\.(masked_)?bias$"
 
     @classmethod
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:
         """Return GPT-NeoX's names; queries, keys and values lie together, head by head."""
-        block, inside = "gpt_neox.layers.*.", "model.layers.*."
         return (
-            Stored("gpt_neox.embed_in", ("model.embed_tokens",)),
-            Stored(f"{block}input_layernorm", (f"{inside}input_layernorm",)),
-            Stored(f"{block}attention.query_key_value", QUERY_KEY_VALUE, heads=config.num_attention_heads),
-            Stored(f"{block}attention.dense", (f"{inside}self_attn.o_proj",)),
-            Stored(f"{block}post_attention_layernorm", (f"{inside}post_attention_layernorm",)),
-            Stored(f"{block}mlp.dense_h_to_4h", (f"{inside}mlp.up_proj",)),
-            Stored(f"{block}mlp.dense_4h_to_h", (f"{inside}mlp.down_proj",)),
-            Stored("gpt_neox.final_layer_norm", ("model.norm",)),
-            Stored("embed_out", ("lm_head",)),
+            Stored("embed_in", ("embed_tokens",)),
+            Stored("layers.*.attention.query_key_value", QUERY_KEY_VALUE, heads=config.num_attention_heads),
+            Stored("layers.*.attention.dense", ("layers.*.self_attn.o_proj",)),
+            Stored("layers.*.mlp.dense_h_to_4h", ("layers.*.mlp.up_proj",)),
+            Stored("layers.*.mlp.dense_4h_to_h", ("layers.*.mlp.down_proj",)),
+            Stored("final_layer_norm", ("norm",)),
         )
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return Pythia's: sqrt(2 / (5 D)), and 2 / (L sqrt(D)) for what adds to the residual stream."""
-        if name.endswith("bias"):
-            return 0.0
         features = self.config.hidden_size
         if name.endswith(OUTPUT_PROJECTIONS):
             return 2 / (self.config.num_hidden_layers * math.sqrt(features))

@@ -1,18 +1,19 @@
 """Marian (arXiv:1804.00344): the original Transformer (arXiv:1706.03762), post-norm with sinusoidal positions."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from massivetext.models.families.bart import BartConfig, BartForConditionalGeneration, Layer
+from massivetext.models.families.bart import Bart, BartConfig, Layer
 
 
 class MarianConfig(BartConfig):
     """The shape of a Marian translation model; field names are Hugging Face's."""
 
     model_type: ClassVar[str] = "marian"
-    neutral: ClassVar[dict[str, Any]] = {
+    neutral: ClassVar[Mapping[str, Any]] = {
         **BartConfig.neutral, "normalize_embedding": False, "share_encoder_decoder_embeddings": True,
         "static_position_embeddings": True,
     }  # fmt: skip
@@ -57,9 +58,8 @@ class Stack(nn.Module):
         return cast(Tensor, self.dropout(embeddings + positions))
 
 
-class MarianMTModel(BartForConditionalGeneration):
-    """Marian with its language model's head."""
+class Marian(Bart):
+    """Marian's body."""
 
-    config_class: ClassVar[Any] = MarianConfig
     stack_class = Stack
-    derived = (*BartForConditionalGeneration.derived, "embed_positions.weight")
+    derived = rf"embed_positions\.weight$|{Bart.derived}"

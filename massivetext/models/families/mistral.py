@@ -1,11 +1,11 @@
 """Mistral (arXiv:2310.06825): Llama with grouped keys; the first release's tokens read a sliding window of the past."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
-from massivetext.models.config import RotaryConfig
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.families.llama import RotaryConfig
 
 
 class MistralConfig(RotaryConfig):
@@ -13,7 +13,7 @@ class MistralConfig(RotaryConfig):
 
     model_type: ClassVar[str] = "mistral"
     architecture: ClassVar[str] = "MistralForCausalLM"
-    neutral: ClassVar[dict[str, Any]] = {"attention_bias": False}
+    neutral: ClassVar[Mapping[str, Any]] = {**RotaryConfig.neutral, "attention_bias": False}
 
     sliding_window: int | None = None
     """How many tokens, itself included, a token reads at most in each block; None: all before it."""
@@ -35,9 +35,3 @@ class MistralConfig(RotaryConfig):
     def published_defaults(cls) -> dict[str, Any]:
         """Return what transformers assumes for fields missing in a config.json."""
         return {"num_key_value_heads": 8, "sliding_window": 4096}
-
-
-class MistralForCausalLM(CausalDecoder):
-    """A Mistral causal language model; weights under Hugging Face's names."""
-
-    config_class = MistralConfig

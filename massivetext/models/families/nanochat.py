@@ -4,12 +4,9 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from massivetext.layers.attention import AttentionShape
+from massivetext.layers.attention import AttentionShape, Context, RMSNorm, SelfAttention
 from massivetext.layers.feedforward import PlainFeedForward
-from massivetext.layers.norms import RMSNorm
-from massivetext.models.blocks import DecoderBlock
-from massivetext.models.config import DecoderConfig, RotaryConfig
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.families.llama import Llama, RotaryConfig
 
 
 class NanoChatConfig(RotaryConfig):
@@ -40,29 +37,38 @@ class NanoChatConfig(RotaryConfig):
         )
 
 
-class NanoChatBlock(DecoderBlock):
-    """One block, with the plain feed-forward part and norms without weights."""
+class NanoChatBlock(nn.Module):
+    """Norm, attention, add; norm, feed-forward, add, with the plain feed-forward part and norms without weights."""
 
-    def make_feedforward(self, config: DecoderConfig) -> nn.Module:
-        """Return fc2(act(fc1(x)))."""
+    order = "norm first"
+
+    def __init__(self, config: NanoChatConfig, number: int) -> None:
+        super().__init__()
         sizes = (config.hidden_size, config.feedforward_features)
-        return PlainFeedForward(sizes, config.hidden_act, False, ("fc1", "fc2"))
+        self.self_attn = SelfAttention(config.attention_shape())
+        self.mlp = PlainFeedForward(sizes, config.hidden_act, False, ("fc1", "fc2"))
+        self.input_layernorm, self.post_attention_layernorm = self.make_norm(config), self.make_norm(config)
 
     @staticmethod
-    def make_norm(config: Any) -> RMSNorm:
+    def make_norm(config: Any) -> nn.Module:
         """Return a norm without weights."""
         return RMSNorm(config.hidden_size, config.rms_norm_eps, scaled=False)
 
+    def forward(self, hidden: Tensor, context: Context) -> Tensor:
+        """Return the hidden state after this block, (B, T, D)."""
+        hidden = hidden + self.self_attn(self.input_layernorm(hidden), context)
+        return cast(Tensor, hidden + self.mlp(self.post_attention_layernorm(hidden)))
 
-class NanoChatForCausalLM(CausalDecoder):
-    """A nanochat causal language model; weights under Hugging Face's names."""
 
-    config_class = NanoChatConfig
+class NanoChat(Llama):
+    """nanochat's body; files name its parts as it does."""
+
+    prefixes = ("model.",)
     block_class = NanoChatBlock
 
     def enter(self, embeddings: Tensor) -> Tensor:
         """Return the embeddings at root mean square one."""
-        return cast(Tensor, self.model.norm(embeddings))
+        return cast(Tensor, self.norm(embeddings))
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return the deviation of a fresh parameter: one for embeddings (they are normed), little for the head."""

@@ -1,14 +1,14 @@
 """GPT, the first (Radford et al., 2018): the decoder of the Transformer, norms after each part, learned positions."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from massivetext.models.blocks import DecoderStack, PostNormBlock
+from massivetext.layers.attention import Context
 from massivetext.models.config import DecoderConfig
-from massivetext.models.families.gpt2 import GPT2Block, GPT2Config, GPT2LMHeadModel
+from massivetext.models.families.gpt2 import GPT2, GPT2Block, GPT2Config
 from massivetext.models.files.naming import Stored
 
 ACTIVATIONS = {"gelu": "gelu_new", "relu": "relu", "silu": "silu", "swish": "silu"}  # as this family's files call them
@@ -21,7 +21,7 @@ class OpenAIGPTConfig(GPT2Config):
     architecture: ClassVar[str] = "OpenAIGPTLMHeadModel"
     field_names: ClassVar[Mapping[str, str]] = {**GPT2Config.field_names, "hidden_act": "afn"}
     harmless: ClassVar[frozenset[str]] = DecoderConfig.harmless | {"n_special", "predict_special_tokens"}
-    neutral: ClassVar[Mapping[str, Any]] = {}
+    neutral: ClassVar[Mapping[str, Any]] = DecoderConfig.neutral
 
     max_position_embeddings: int = 512
     """Rows of the table of positions: the most tokens the model can read at once."""
@@ -50,29 +50,34 @@ class OpenAIGPTConfig(GPT2Config):
         return {**values, "hidden_act": ACTIVATIONS.get(act, act)}
 
 
-class OpenAIGPTBlock(PostNormBlock, GPT2Block):
-    """One block: GPT-2's parts in the order of the post-norm block."""
+class OpenAIGPTBlock(GPT2Block):
+    """GPT-2's parts in the order of the first Transformer: attention, add, norm; feed-forward, add, norm."""
+
+    order = "norm last"
+
+    def forward(self, hidden: Tensor, context: Context) -> Tensor:
+        """Return the hidden state after this block, (B, T, D)."""
+        hidden = self.input_layernorm(hidden + self.dropout(self.self_attn(hidden, context)))
+        return cast(Tensor, self.post_attention_layernorm(hidden + self.dropout(self.mlp(hidden))))
 
 
-class OpenAIGPTLMHeadModel(GPT2LMHeadModel):
-    """A GPT causal language model."""
+class OpenAIGPT(GPT2):
+    """GPT's body; its last block ends with a norm, so none follows."""
 
-    config_class = OpenAIGPTConfig
+    table = "tokens_embed"
     block_class = OpenAIGPTBlock
-    computed = r"\.attn\.(masked_)?bias$|position_ids$"
 
-    def make_stack(self, config: DecoderConfig) -> DecoderStack:
-        """Return embeddings and blocks; the last block ends with a norm, so none follows."""
-        stack = super().make_stack(config)
-        stack.norm = nn.Identity()
-        return stack
+    def build(self, config: Any) -> None:
+        """Make embeddings and blocks."""
+        super().build(config)
+        self.norm = nn.Identity()
 
     @classmethod
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:
         """Return GPT's names: GPT-2's but for the embeddings."""
-        tops = {"transformer.wte": "transformer.tokens_embed", "transformer.wpe": "transformer.positions_embed"}
-        return tuple(rule._replace(stored=tops.get(rule.stored, rule.stored)) for rule in super().stored_names(config))
+        words, positions, *others = super().stored_names(config)
+        return (words, positions._replace(stored="positions_embed"), *others)
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
-        """Return GPT's: initializer_range for all, zero for biases."""
-        return 0.0 if name.endswith("bias") else self.config.initializer_range
+        """Return GPT's: initializer_range for all."""
+        return float(self.config.initializer_range)

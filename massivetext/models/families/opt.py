@@ -6,12 +6,10 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from massivetext.generation.stepping import StepPlan
-from massivetext.layers.attention import AttentionShape
+from massivetext.layers.attention import AttentionShape, Context, SelfAttention
 from massivetext.layers.feedforward import PlainFeedForward
-from massivetext.models.blocks import OUTPUT_PROJECTIONS, DecoderBlock, DecoderStack, PostNormBlock
 from massivetext.models.config import DecoderConfig, Dropouts
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.decoder import Decoder
 from massivetext.models.files.naming import Stored
 
 
@@ -25,7 +23,7 @@ class OPTConfig(DecoderConfig):
     }  # fmt: skip
     required: ClassVar[tuple[str, ...]] = (*DecoderConfig.required, "intermediate_size")
     neutral: ClassVar[Mapping[str, Any]] = {
-        "_remove_final_layer_norm": False, "activation_dropout": 0.0, "enable_bias": True,
+        **DecoderConfig.neutral, "_remove_final_layer_norm": False, "activation_dropout": 0.0, "enable_bias": True,
         "layer_norm_elementwise_affine": True, "layerdrop": 0.0, "learned_embeddings": True, "scale_embeddings": False,
     }  # fmt: skip
 
@@ -73,80 +71,80 @@ class OPTConfig(DecoderConfig):
         return {"dropout": 0.1, "initializer_range": 0.02}
 
 
-class OPTBlock(DecoderBlock):
-    """One block, with biases everywhere and norms that also centre."""
+OUTPUT_PROJECTIONS = ("o_proj.weight", "fc2.weight")  # which write into the residual stream
 
-    def make_feedforward(self, config: DecoderConfig) -> nn.Module:
-        """Return fc2(act(fc1(x)))."""
+
+class OPTBlock(nn.Module):
+    """One block, with biases everywhere and norms that also centre, before each part or (350M) behind it."""
+
+    def __init__(self, config: OPTConfig, number: int) -> None:
+        super().__init__()
+        self.order = "norm first" if config.do_layer_norm_before else "norm last"
         sizes = (config.hidden_size, config.feedforward_features)
-        return PlainFeedForward(sizes, config.hidden_act, True, ("fc1", "fc2"))
+        self.self_attn = SelfAttention(config.attention_shape())
+        self.mlp = PlainFeedForward(sizes, config.hidden_act, True, ("fc1", "fc2"))
+        self.input_layernorm, self.post_attention_layernorm = self.make_norm(config), self.make_norm(config)
+        self.dropout = nn.Dropout(config.dropouts.residual)
 
     @staticmethod
     def make_norm(config: Any) -> nn.Module:
         """Return a layer norm with scale and bias (arXiv:1607.06450)."""
         return nn.LayerNorm(config.hidden_size)
 
+    def forward(self, hidden: Tensor, context: Context) -> Tensor:
+        """Return the hidden state after this block, (B, T, D)."""
+        if self.order == "norm last":
+            hidden = self.input_layernorm(hidden + self.dropout(self.self_attn(hidden, context)))
+            return cast(Tensor, self.post_attention_layernorm(hidden + self.dropout(self.mlp(hidden))))
+        hidden = hidden + self.dropout(self.self_attn(self.input_layernorm(hidden), context))
+        return cast(Tensor, hidden + self.dropout(self.mlp(self.post_attention_layernorm(hidden))))
 
-class OPTPostNormBlock(PostNormBlock, OPTBlock):
-    """One block of the 350M model: OPT's parts in the order of the post-norm block."""
 
+class OPT(Decoder):
+    """OPT's body; the 350M has no final norm, and matrices between its narrow embedding and the blocks."""
 
-class OPTForCausalLM(CausalDecoder):
-    """An OPT causal language model."""
-
-    config_class = OPTConfig
+    prefixes = ("model.",)
+    block_class = OPTBlock
     position_offset = 2
     padding_position = -1
-    stored_base = "model."
 
-    def make_stack(self, config: DecoderConfig) -> DecoderStack:
-        """Return embeddings, blocks and, where norms come before the parts, the final norm."""
-        assert isinstance(config, OPTConfig)
-        block = OPTBlock if config.do_layer_norm_before else OPTPostNormBlock
-        stack = DecoderStack(config, block, self.make_positions(config))
+    def build(self, config: Any) -> None:
+        """Make embeddings, blocks and, where norms come before the parts, the final norm."""
+        super().build(config)
         if not config.do_layer_norm_before:
-            stack.norm = nn.Identity()
+            self.norm = nn.Identity()
         features = config.embedding_features
         if features != config.hidden_size:
-            stack.embed_tokens = nn.Embedding(config.vocab_size, features)
-            stack.project_in = nn.Linear(features, config.hidden_size, bias=False)
-            stack.project_out = nn.Linear(config.hidden_size, features, bias=False)
-        return stack
+            self.embed_tokens = nn.Embedding(config.vocab_size, features)
+            self.project_in = nn.Linear(features, config.hidden_size, bias=False)
+            self.project_out = nn.Linear(config.hidden_size, features, bias=False)
 
     def enter(self, embeddings: Tensor) -> Tensor:
         """Return the embeddings with hidden_size features."""
-        project = getattr(self.model, "project_in", None)
+        project = getattr(self, "project_in", None)
         return embeddings if project is None else cast(Tensor, project(embeddings))
 
     def leave(self, hidden: Tensor) -> Tensor:
         """Return what the head reads, (B, T, embedding features)."""
-        normed = super().leave(hidden)
-        project = getattr(self.model, "project_out", None)
-        return normed if project is None else cast(Tensor, project(normed))
-
-    def step_plan(self) -> StepPlan | None:
-        """Return what the fast decoding step needs; None where the head reads other features than the blocks."""
-        return None if hasattr(self.model, "project_out") else super().step_plan()
+        normed, project = self.norm(hidden), getattr(self, "project_out", None)
+        return cast(Tensor, normed if project is None else project(normed))
 
     @classmethod
     def stored_names(cls, config: Any) -> tuple[Stored, ...]:
         """Return OPT's names."""
-        block, inside = "model.decoder.layers.*.", "model.layers.*."
-        tops = [(f"model.decoder.{name}", f"model.{name}") for name in ("embed_tokens", "embed_positions")]
-        tops += [(f"model.decoder.{name}", f"model.{name}") for name in ("project_in", "project_out")]
+        tops = {name: name for name in ("embed_tokens", "embed_positions", "project_in", "project_out")}
+        tops |= {"final_layer_norm": "norm"}
         parts = {"self_attn.out_proj": "self_attn.o_proj", "self_attn_layer_norm": "input_layernorm"}
         parts |= {"fc1": "mlp.fc1", "fc2": "mlp.fc2", "final_layer_norm": "post_attention_layernorm"}
         parts |= {name: name for name in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")}
         return (
-            *(Stored(theirs, (ours,)) for theirs, ours in tops),
-            *(Stored(block + theirs, (inside + ours,)) for theirs, ours in parts.items()),
-            Stored("model.decoder.final_layer_norm", ("model.norm",)),
+            *(Stored(f"decoder.{theirs}", (ours,)) for theirs, ours in tops.items()),
+            *(Stored(f"decoder.layers.*.{theirs}", (f"layers.*.{ours}",)) for theirs, ours in parts.items()),
         )
 
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return OPT's: initializer_range, over sqrt(2 L) for what adds to the residual stream."""
-        if name.endswith("bias"):
-            return 0.0
+        deviation: float = self.config.initializer_range
         if name.endswith(OUTPUT_PROJECTIONS):
-            return self.config.initializer_range / math.sqrt(2 * self.config.num_hidden_layers)
-        return self.config.initializer_range
+            return deviation / math.sqrt(2 * self.config.num_hidden_layers)
+        return deviation

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
-from massivetext.layers.attention import Context
+from massivetext.layers.attention import Context, SelfAttention
+from massivetext.layers.feedforward import GatedFeedForward
 from massivetext.layers.rotary import RopeScaling
-from massivetext.models.blocks import DecoderBlock
-from massivetext.models.config import DecoderConfig, read_rotary
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.config import DecoderConfig
+from massivetext.models.decoder import Decoder
+from massivetext.models.files.config_json import read_rotary
 
 
 class PaLMConfig(DecoderConfig):
@@ -62,15 +63,16 @@ class PaLMConfig(DecoderConfig):
         return read_rotary(values, where)
 
 
-class PaLMBlock(DecoderBlock):
+class PaLMBlock(nn.Module):
     """One block: x + attention(norm(x)) + feedforward(norm(x))."""
 
-    def __init__(self, config: PaLMConfig) -> None:
-        super().__init__(config)
-        del self.post_attention_layernorm  # one norm serves both
+    order = "one norm"
 
-    def step_plan(self) -> None:
-        """Return None: the fast step knows no logits that are scaled."""
+    def __init__(self, config: PaLMConfig, number: int) -> None:
+        super().__init__()
+        self.self_attn = SelfAttention(config.attention_shape())
+        self.mlp = GatedFeedForward(config.hidden_size, config.feedforward_features, config.hidden_act, False)
+        self.input_layernorm = self.make_norm(config)
 
     @staticmethod
     def make_norm(config: Any) -> nn.Module:
@@ -83,10 +85,10 @@ class PaLMBlock(DecoderBlock):
         return cast(Tensor, hidden + self.self_attn(normed, context) + self.mlp(normed))
 
 
-class PaLMForCausalLM(CausalDecoder):
-    """A PaLM causal language model."""
+class PaLM(Decoder):
+    """PaLM's body."""
 
-    config_class = PaLMConfig
+    prefixes = ("model.",)
     block_class = PaLMBlock
 
     def leave(self, hidden: Tensor) -> Tensor:
@@ -96,5 +98,5 @@ class PaLMForCausalLM(CausalDecoder):
     def first_deviation(self, name: str, parameter: Tensor) -> float:
         """Return the paper's: initializer_range for the embedding, 1/sqrt(inputs) for all matrices."""
         if name.endswith(("embed_tokens.weight", "lm_head.weight")):
-            return self.config.initializer_range
+            return float(self.config.initializer_range)
         return 1 / math.sqrt(parameter.shape[1])

@@ -5,8 +5,7 @@ from typing import Any, ClassVar, Self
 from pydantic import model_validator
 
 from massivetext.layers.attention import AttentionShape
-from massivetext.models.config import RotaryConfig
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.families.llama import RotaryConfig
 
 
 class Qwen2Config(RotaryConfig):
@@ -43,9 +42,3 @@ class Qwen2Config(RotaryConfig):
     def published_defaults(cls) -> dict[str, Any]:
         """Return what transformers assumes for fields missing in a config.json."""
         return {"num_key_value_heads": 32}
-
-
-class Qwen2ForCausalLM(CausalDecoder):
-    """A Qwen2 causal language model; weights under Hugging Face's names."""
-
-    config_class = Qwen2Config

@@ -3,8 +3,7 @@
 from typing import Any, ClassVar
 
 from massivetext.layers.attention import AttentionShape
-from massivetext.models.config import RotaryConfig
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.families.llama import RotaryConfig
 
 
 class Qwen3Config(RotaryConfig):
@@ -21,9 +20,3 @@ class Qwen3Config(RotaryConfig):
     def published_defaults(cls) -> dict[str, Any]:
         """Return what transformers assumes for fields missing in a config.json: heads of 128 features."""
         return {"head_dim": 128}
-
-
-class Qwen3ForCausalLM(CausalDecoder):
-    """A Qwen3 causal language model; weights under Hugging Face's names."""
-
-    config_class = Qwen3Config

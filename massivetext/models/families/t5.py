@@ -9,20 +9,18 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
-from torch.nn import functional
 
 from massivetext.errors import ModelError
-from massivetext.layers.attention import Weights
+from massivetext.layers.attention import HeadShape, MultiHeadAttention, RMSNorm, Weights, additive
 from massivetext.layers.feedforward import activation
-from massivetext.layers.multihead import HeadShape, MultiHeadAttention, additive
-from massivetext.layers.norms import RMSNorm
-from massivetext.models.encoder_decoder import EncoderDecoder, Reading, SequenceConfig
+from massivetext.models.config import EncoderDecoderConfig
+from massivetext.models.encoder_decoder import EncoderDecoder, Reading
 from massivetext.models.outputs import HiddenStates
 
 SHARED, HEAD = "shared.weight", "lm_head.weight"
 
 
-class T5Config(SequenceConfig):
+class T5Config(EncoderDecoderConfig):
     """The shape of a T5 model; field names are Hugging Face's."""
 
     model_type: ClassVar[str] = "t5"
@@ -208,28 +206,28 @@ class Stack(nn.Module):
         return cast(Tensor, self.dropout(self.final_layer_norm(hidden)))
 
 
-class T5ForConditionalGeneration(EncoderDecoder):
-    """T5 with its language model's head."""
+class T5(EncoderDecoder):
+    """T5's body."""
 
-    config_class: ClassVar[Any] = T5Config
-    config: T5Config
-    derived = (*EncoderDecoder.derived, "EncDecAttention.relative_attention_bias.weight")  # of old files, never used
+    prefixes = ("transformer.",)
+    heads: ClassVar[tuple[str, ...]] = ("lm_head.", "classifier.", "classification_head.", "qa_outputs.")
+    derived = rf"EncDecAttention\.relative_attention_bias\.weight$|{EncoderDecoder.derived}"  # of old files, never used
     tied: ClassVar[dict[str, str]] = {"encoder.embed_tokens.weight": SHARED, "decoder.embed_tokens.weight": SHARED}
+    config: T5Config
 
     def build(self, config: T5Config) -> None:
-        """Make the embedding, both stacks and, where it is not tied, the head."""
+        """Make the embedding and both stacks."""
+        super().build(config)
         self.shared = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder, self.decoder = Stack(config, decoder=False), Stack(config, decoder=True)
-        if not config.tie_word_embeddings:
-            self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
 
     @classmethod
-    def told_by_weights(cls, config: T5Config, weights: dict[str, Tensor]) -> T5Config:
+    def told_by_weights(cls, config: Any, weights: dict[str, Tensor], task: str | None, where: str) -> Any:
         """Return the configuration with `tie_word_embeddings` as the weights have it.
 
         transformers 5 writes true for every T5, also where the file has a head of its own (v1.1, Flan, mT5).
         """
-        if not config.tie_word_embeddings or HEAD not in weights:
+        if task != "seq2seq-lm" or not config.tie_word_embeddings or HEAD not in weights:
             return config
         if torch.equal(weights[HEAD], weights[SHARED]):
             del weights[HEAD]
@@ -249,6 +247,11 @@ class T5ForConditionalGeneration(EncoderDecoder):
         features = {"o.weight": config.num_heads * config.d_kv, "q.weight": config.d_model * config.d_kv}
         inputs = config.d_ff if name.endswith("wo.weight") else features.get(name[-8:], config.d_model)
         return float(config.initializer_factor * inputs**-0.5)
+
+    @property
+    def words(self) -> Tensor:
+        """The word embedding, (V, D)."""
+        return self.shared.weight
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the embeddings (B, T, D) of ids (B, T)."""
@@ -282,18 +285,21 @@ class T5ForConditionalGeneration(EncoderDecoder):
         """Return what the head reads, (B, T, D), of what a layer of the decoder gave."""
         return self.decoder.close(hidden)
 
+    def scale(self, hidden: Tensor) -> Tensor:
+        """Return the hidden states as the language model's matrix reads them."""
+        return hidden * self.config.d_model**-0.5 if self.config.scaled else hidden
+
     def cross_attentions(self) -> list[MultiHeadAttention]:
         """Return the decoder's attentions to the source, by layer."""
         return [cast(Any, block).layer[1].EncDecAttention for block in self.decoder.block]
 
-    def head(self, hidden: Tensor) -> Tensor:
-        """Return the logits (..., V) of hidden states (..., D)."""
-        hidden = hidden * self.config.d_model**-0.5 if self.config.scaled else hidden
-        weight = self.shared.weight if self.config.tie_word_embeddings else self.lm_head.weight
-        return functional.linear(hidden, weight)
 
+class T5Encoder(T5):
+    """T5's encoder alone, which labels tokens."""
 
-class MT5ForConditionalGeneration(T5ForConditionalGeneration):
-    """mT5 with its language model's head."""
+    heads = (*T5.heads, "decoder.")  # which files of the other classes have, and this one leaves out
 
-    config_class: ClassVar[Any] = MT5Config
+    def build(self, config: T5Config) -> None:
+        """Make the embedding and the encoder."""
+        EncoderDecoder.build(self, config)
+        self.shared, self.encoder = nn.Embedding(config.vocab_size, config.d_model), Stack(config, decoder=False)

@@ -7,48 +7,42 @@ and probe texts with their top logits. It is written last; loading compares ever
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from massivetext.errors import ModelError, unknown_name
-from massivetext.models.config import DecoderConfig
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.families.table import CAUSAL_FAMILIES
+from massivetext.models.config import ModelConfig
 from massivetext.models.files.digests import differences, tensor_digest, tokenizer_digests, tokenizer_ids
-from massivetext.models.files.recognising import unknown_family, what_is
-from massivetext.models.files.weights import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    check_blocks,
-    check_finite,
-    read_object,
-    read_weights,
-)
-from massivetext.models.outputs import CausalOutput
-from massivetext.models.published import PublishedConfig, generation_fields
+from massivetext.models.files.recognising import what_is
+from massivetext.models.files.weights import CONFIG_FILE, WEIGHTS_FILE, check_blocks, read_object, read_weights
 from massivetext.state import read_state, write_state
 from massivetext.storage import TEMPORARY_PREFIX, locked_folder, temporary_path, write_json
-
-if TYPE_CHECKING:
-    from massivetext.models.model import PretrainedModel
 
 FORMAT = "massivetext-model/1"
 RECORD_FILE = "massivetext.json"
 PROBE_TEXTS = ("def main(arguments):\n    return", "The name of the", "北京是")
 PROBE_LOGITS = 5
 PROBE_TOLERANCE = 1e-3  # float32 on another processor, another number of threads; an altered weight gives far more
-OPENERS = {
-    "masked-lm": "AutoModelForMaskedLM", "sequence-classification": "AutoModelForSequenceClassification",
-    "token-classification": "AutoModelForTokenClassification", "question-answering": "AutoModelForQuestionAnswering",
-    "multiple-choice": "AutoModelForMultipleChoice", "seq2seq-lm": "AutoModelForSeq2SeqLM",
-}  # fmt: skip
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+class Savable(Protocol):
+    """What a folder asks of a model."""
+
+    config: Any
+    architecture: ClassVar[str]
+
+    @property
+    def dtype(self) -> torch.dtype: ...  # noqa: D102
+    def stored_weights(self) -> dict[str, Tensor]: ...  # noqa: D102
+    def generation_record(self) -> dict[str, Any] | None: ...  # noqa: D102
+    def probe(self, ids: list[int]) -> Tensor: ...  # noqa: D102
+
+
 def save_model_folder(
-    model: "CausalDecoder | PretrainedModel", tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None = None
+    model: Savable, tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None = None
 ) -> None:
     """Write `model` and `tokenizer` (or None) as a folder that `transformers` opens unchanged.
 
@@ -62,27 +56,21 @@ def save_model_folder(
         _save(model, tokenizer, folder, provenance)
 
 
-def _save(
-    model: "CausalDecoder | PretrainedModel", tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None
-) -> None:
+def _save(model: Savable, tokenizer: Any, folder: Path, provenance: Mapping[str, Any] | None) -> None:
     """Do what `save_model_folder` does, in a folder that is locked."""
     from safetensors.torch import save_file
 
     config = model.config
     if tokenizer is not None:
         _check_vocabulary(len(tokenizer) - 1, config, "the tokenizer")
-        tokenizer, context = copy(tokenizer), context_of(config)
+        tokenizer, context = copy(tokenizer), config.context_tokens
         if context is not None:  # so that whoever opens the folder cuts texts to what the model reads
             tokenizer.model_max_length = min(context, tokenizer.model_max_length)
     weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.stored_weights().items()}
     with temporary_path(folder / WEIGHTS_FILE) as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
-    written = {**config.to_hugging_face(), "dtype": str(model.dtype).removeprefix("torch.")}
-    if isinstance(model, CausalDecoder):
-        ids = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
-        generation: dict[str, Any] | None = {name: value for name, value in ids.items() if value is not None}
-    else:
-        written, generation = {**written, "architectures": [model.architecture]}, model.generation_record()
+    dtype, generation = str(model.dtype).removeprefix("torch."), model.generation_record()
+    written = {**config.to_hugging_face(), "dtype": dtype, "architectures": [model.architecture]}
     write_json(folder / CONFIG_FILE, written)
     if generation is not None:
         write_json(folder / "generation_config.json", generation)
@@ -100,108 +88,41 @@ def _save(
     write_state(folder / RECORD_FILE, record)
 
 
-def context_of(config: Any) -> int | None:
-    """Return the most tokens that the model of a configuration is meant to read at once; None: there is no limit."""
-    known = getattr(config, "most_tokens", None)
-    return config.max_position_embeddings if isinstance(config, DecoderConfig) else known
+def check_folder(folder: Path, config_class: type[ModelConfig], model: str) -> tuple[Any, dict[str, Tensor]]:
+    """Return configuration and tensors of a folder, after checking all that its `massivetext.json` vouches for.
 
-
-def read_config(folder: Path) -> DecoderConfig:
-    """Return the configuration in `folder`; raise ModelError where it is missing, broken, or of an unknown family."""
-    values = read_object(_folder(folder) / CONFIG_FILE)
-    family = values.get("model_type")
-    if family not in CAUSAL_FAMILIES:
-        raise ModelError(f"{folder / CONFIG_FILE}: {_other_family(values)}")
-    return CAUSAL_FAMILIES[family].config_class.from_hugging_face(values, where=str(folder / CONFIG_FILE))
-
-
-def _other_family(values: Mapping[str, Any]) -> str:
-    """Return the sentence for a config.json of a family that does not predict the next token, or that is not known."""
-    from massivetext.models.architectures import ARCHITECTURES  # that table imports this module
-
-    family = str(values.get("model_type"))
-    tasks = [task for task, models in ARCHITECTURES.items() if family in models and task != "base"]
-    if not tasks:
-        return unknown_family(values, list(CAUSAL_FAMILIES))
-    openers = ", ".join(OPENERS[task] for task in tasks)
-    return (
-        f"{family} does not predict the next token, so AutoModelForCausalLM does not open it; use {openers}, or "
-        f"AutoModel for its hidden states. Families that do: {', '.join(sorted(CAUSAL_FAMILIES))}"
-    )
-
-
-def load_model_folder(folder: Path, *, verify: bool = False, dtype: str | torch.dtype = "float32") -> CausalDecoder:
-    """Return the model in `folder`, in evaluation mode, after checking all that its `massivetext.json` vouches for.
-
-    A folder without one (from elsewhere) is checked as far as it goes: every tensor is accounted for and the tokenizer
-    fits. verify: also run the probe texts. dtype: "float32", "bfloat16", "float16", or "auto" for the file's own.
+    A folder without one (from elsewhere) is checked as far as it goes: every tensor is finite and the tokenizer fits.
+    The tensors are those of the file; what a class of models makes of their names is its own matter. model: the name of
+    that class, for messages.
     """
-    config = read_config(folder)
-    weights = read_weights(folder)
-    check_blocks(config, weights, f"the weights in {folder}")
-    model = CAUSAL_FAMILIES[config.model_type](config, None)
-    weights = model.tidy(weights, where=str(folder))
-    record = _check_parts(folder, config, weights)
-    check_finite(weights, str(folder))
-    wanted = wanted_dtype(dtype)
-    if wanted is not None:
-        weights = {name: tensor.to(wanted) for name, tensor in weights.items()}
-    model.load_stored(weights, where=f"the weights in {folder}")
-    model.tokenizer_folder = str(folder)
-    generation = folder / "generation_config.json"
-    old = generation_fields(read_object(folder / CONFIG_FILE))
-    model.generation_defaults = read_object(generation) if generation.is_file() else old
-    model.eval()
-    if verify:
-        _run_probes(model, record, folder)
-    return model
-
-
-def check_folder(
-    folder: Path, config_class: type[DecoderConfig | PublishedConfig]
-) -> tuple[DecoderConfig | PublishedConfig, dict[str, Tensor]]:
-    """Return configuration and tensors of a folder for a class of that configuration; checked as `load_model_folder`.
-
-    The tensors are those of the file; what the class makes of their names is its own matter.
-    """
-    path = _folder(folder) / CONFIG_FILE
+    path = config_path(folder)
     values = read_object(path)
     if values.get("model_type") != config_class.model_type:
+        found = (values.get("architectures") or ["model"])[0]
         raise ModelError(
-            f"{path} says model_type = {values.get('model_type')!r}, and this class reads {config_class.model_type!r}; "
-            f"use the Auto classes, which choose by the folder"
+            f"{folder} holds a {found}, not a {model}: {CONFIG_FILE} has model_type = {values.get('model_type')!r}, "
+            f"and this class reads {config_class.model_type!r}; use the Auto classes, which choose by the folder"
         )
     config = config_class.from_hugging_face(values, where=str(path))
     weights = read_weights(folder)
     check_blocks(config, weights, f"the weights in {folder}")
-    _check_parts(folder, config, weights)
-    return config, weights
-
-
-def _check_parts(folder: Path, config: Any, weights: dict[str, Tensor]) -> dict[str, Any] | None:
-    """Return the folder's record, if it has one; raise ModelError if tokenizer, configuration or weights do not fit."""
     largest = tokenizer_ids(folder)
     if largest is not None:
         _check_vocabulary(largest, config, f"the tokenizer in {folder}")
     record = _read_record(folder)
     if record is not None:
         _check_record(record, folder, config, weights)
-    return record
+    return config, weights
 
 
-def check_probes(model: "PretrainedModel", folder: Path) -> None:
-    """Raise ModelError where the model's outputs on the stored probe texts are not the stored ones."""
-    _run_probes(model, _read_record(folder), folder)
-
-
-def _folder(folder: Path) -> Path:
-    """Return `folder`, or raise ModelError when it is a single file."""
+def config_path(folder: Path) -> Path:
+    """Return the path of a folder's configuration; raise ModelError when the folder is a single file."""
     if folder.is_file():
         raise ModelError(
             f"{folder} is a file; a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}: give the folder."
             f"{what_is(folder)}"
         )
-    return folder
+    return folder / CONFIG_FILE
 
 
 def wanted_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
@@ -213,7 +134,7 @@ def wanted_dtype(dtype: str | torch.dtype) -> torch.dtype | None:
     return DTYPES.get(dtype)
 
 
-def _check_vocabulary(largest_id: int, config: DecoderConfig | PublishedConfig, what: str) -> None:
+def _check_vocabulary(largest_id: int, config: Any, what: str) -> None:
     """Raise ModelError when a tokenizer can give an id that has no row in the embedding."""
     if largest_id >= config.vocab_size:
         raise ModelError(
@@ -234,9 +155,7 @@ def _read_record(folder: Path) -> dict[str, Any] | None:
     return read_state(path, ("config", "generation", "tensors", "tokenizer", "probes"), remedy, ModelError)
 
 
-def _check_record(
-    record: dict[str, Any], folder: Path, config: DecoderConfig | PublishedConfig, weights: dict[str, Tensor]
-) -> None:
+def _check_record(record: dict[str, Any], folder: Path, config: Any, weights: dict[str, Tensor]) -> None:
     """Raise ModelError that names every configuration field, tensor and tokenizer part that is not as it was saved."""
     fields = type(config).model_fields  # one that came after the folder was saved had its default then
     stored = {**{name: fields[name].default for name in fields}, **record["config"]}
@@ -263,36 +182,26 @@ def _check_record(
         )
 
 
-def _probes(model: "CausalDecoder | PretrainedModel", tokenizer: Any) -> list[dict[str, Any]]:
+def _probes(model: Savable, tokenizer: Any) -> list[dict[str, Any]]:
     """Return the probe texts with their ids and the largest logits of the last position."""
     probes = []
     for text in PROBE_TEXTS:
-        ids = list(tokenizer.encode(text))[: context_of(model.config)]
-        logits = _last_logits(model, ids)
+        ids = list(tokenizer.encode(text))[: model.config.context_tokens]
+        logits = model.probe(ids)
         values, indices = logits.topk(min(PROBE_LOGITS, len(logits)))
         probes.append({"text": text, "ids": ids, "top_ids": indices.tolist(), "top_logits": values.tolist()})
     return probes
 
 
-@torch.no_grad()
-def _last_logits(model: "CausalDecoder | PretrainedModel", ids: list[int]) -> Tensor:
-    """Return the logits after the last id, (V,) float32; the model's mode is left as it was."""
-    if not isinstance(model, CausalDecoder):
-        return model.probe(ids)
-    was_training = model.training
-    output: CausalOutput = model.eval()(torch.tensor([ids], device=model.device))
-    model.train(was_training)
-    return output.logits[0, -1].float().cpu()
-
-
-def _run_probes(model: "CausalDecoder | PretrainedModel", record: dict[str, Any] | None, folder: Path) -> None:
-    """Raise ModelError where the model's logits on the stored probe texts are not the stored ones."""
+def check_probes(model: Savable, folder: Path) -> None:
+    """Raise ModelError where the model's outputs on the stored probe texts are not the stored ones."""
+    record = _read_record(folder)
     if record is None or not record["probes"]:
         raise ModelError(
             f"verify=True needs the probe texts of {folder / RECORD_FILE}, and there are none; load without it"
         )
     for probe in record["probes"]:
-        logits = _last_logits(model, probe["ids"])[probe["top_ids"]]
+        logits = model.probe(probe["ids"])[probe["top_ids"]]
         off = float((logits - torch.tensor(probe["top_logits"])).abs().max())
         if not off <= PROBE_TOLERANCE:  # also true for NaN
             raise ModelError(

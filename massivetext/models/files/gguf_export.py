@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
-from massivetext.models.decoder import CausalDecoder
+from massivetext.models.families.table import CLASSES
 from massivetext.models.files.gguf_file import (
     ARCHITECTURES,
     FIELDS,
     LLAMA3_FACTORS,
     LLAMA_SHAPE,
     TANH_GELUS,
+    gguf_family,
     load_gguf,
     names_in_gguf,
 )
@@ -22,7 +23,8 @@ from massivetext.models.files.naming import layout, to_stored
 from massivetext.models.files.weights import check_finite
 from massivetext.progress import log
 from massivetext.storage import locked_file, temporary_path
-from massivetext.tokens.gguf_file import forget_files, read_tokenizer, tokenizer_fields
+from massivetext.tokens.gguf_fields import tokenizer_fields
+from massivetext.tokens.gguf_file import forget_files, read_tokenizer
 from massivetext.tokens.tokenizer import Tokenizer
 from massivetext.translations import tr
 
@@ -51,7 +53,7 @@ SAYABLE = {
 }
 
 
-def export_gguf(model: CausalDecoder, tokenizer: Tokenizer | None, path: Path, kind: str = "f16") -> None:
+def export_gguf(model: Any, tokenizer: Tokenizer | None, path: Path, kind: str = "f16") -> None:
     """Write the model, and its tokenizer unless None, as one GGUF file, which appears whole or not at all.
 
     kind: number format of the matrices, "f16", "q8_0" (8 bits, one scale for 32 numbers; matrices whose rows 32 does
@@ -125,9 +127,10 @@ def _check_sayable(config: Any, architecture: str) -> None:
             )
 
 
-def _check_model(model: CausalDecoder, path: Path, kind: str) -> None:
+def _check_model(model: Any, path: Path, kind: str) -> None:
     """Raise ModelError unless the file holds the model: its numbers within rounding, and the same computation."""
-    read, own = load_gguf(path), model.state_dict()
+    own = model.state_dict()
+    read = load_gguf(path, CLASSES["causal-lm"][gguf_family(path)]).eval()
     found = dict(read.state_dict())
     if "lm_head.weight" in own:  # a head equal to the embedding is read as tied to it
         found.setdefault("lm_head.weight", found["model.embed_tokens.weight"])
@@ -170,7 +173,7 @@ def neighbouring(rows: Tensor, head_dim: int) -> Tensor:
     return halves.transpose(1, 2).reshape(rows.shape).contiguous()
 
 
-def _tensors(model: CausalDecoder, architecture: str) -> dict[str, Tensor]:
+def _tensors(model: Any, architecture: str) -> dict[str, Tensor]:
     """Return the tensors as the file names and orders them, in float32."""
     config: Any = model.config
     inside = {name: tensor.detach().float().cpu() for name, tensor in model.state_dict().items()}
@@ -181,9 +184,8 @@ def _tensors(model: CausalDecoder, architecture: str) -> dict[str, Tensor]:
     tensors = to_stored(inside, layout(inside, names_in_gguf(architecture)))
     scaling = getattr(config, "rope_scaling", None)
     if scaling is not None and scaling.rope_type == "llama3":
-        plain = model.make_frequencies(config.model_copy(update={"rope_scaling": None}))
-        assert plain is not None and model.frequencies is not None
-        tensors[LLAMA3_FACTORS] = plain / model.frequencies.cpu()
+        plain = model.body.make_frequencies(config.model_copy(update={"rope_scaling": None}))
+        tensors[LLAMA3_FACTORS] = plain / model.body.frequencies.cpu()
     return tensors
 
 

@@ -13,9 +13,6 @@ from torch import Tensor
 
 from massivetext.errors import ConfigError, ModelError, unknown_name
 from massivetext.layers.rotary import RopeScaling, inverse_frequencies
-from massivetext.models.config import DecoderConfig
-from massivetext.models.decoder import CausalDecoder
-from massivetext.models.families.table import CAUSAL_FAMILIES
 from massivetext.models.files.naming import QUERY_KEY_VALUE, Stored, check_fit, layout, to_inside, to_stored
 from massivetext.models.files.weights import check_blocks, check_finite
 from massivetext.tokens.gguf_file import metadata, open_gguf
@@ -60,25 +57,49 @@ def names_in_gguf(family: str) -> tuple[Stored, ...]:
     return (
         *(Stored(theirs, (ours,)) for theirs, ours in {**tops, "output": "lm_head"}.items()),
         *(Stored(block + theirs, (inside + ours,)) for theirs, ours in parts.items()),
-        *([Stored(f"{block}attn_qkv", QUERY_KEY_VALUE)] if family == "gpt2" else []),
+        *([Stored(f"{block}attn_qkv", QUERY_KEY_VALUE).under("", "model.")] if family == "gpt2" else []),
     )
 
 
-def load_gguf(path: Path, dtype: torch.dtype | None = torch.float32) -> CausalDecoder:
-    """Return the model in a GGUF file, in evaluation mode; quantised weights become numbers again.
+def gguf_family(path: Path) -> str:
+    """Return the `model_type` of the model in a GGUF file; raise ModelError for an architecture that is not known."""
+    architecture = str(metadata(open_gguf(path), "general.").get("architecture"))
+    if architecture not in ARCHITECTURES:
+        raise ModelError(f"{path}: {unknown_name('general.architecture', architecture, ARCHITECTURES)}")
+    return ARCHITECTURES[architecture]
 
-    dtype: number format in memory; None: that of the file's embedding, float32 where it is quantised. An unknown
-    architecture, a field or tensor that is not accounted for, and numbers that are not finite raise ModelError.
+
+def read_gguf(path: Path, config_class: type[Any]) -> tuple[Any, dict[str, Tensor]]:
+    """Return configuration and tensors, in float32, of the model in a GGUF file.
+
+    config_class: the family's configuration. A family of another name, a field that is not accounted for, and numbers
+    that are not finite raise ModelError.
     """
+    family = gguf_family(path)
+    if family != config_class.model_type:
+        raise ModelError(
+            f"{path} holds a model of the family {family!r}, and {config_class.model_type!r} is asked for; use the "
+            f"Auto classes, which choose by the file"
+        )
     reader = open_gguf(path)
     weights = read_tensors(reader, path)
-    config = read_gguf_config(reader, path, weights)
+    config = read_gguf_config(reader, path, weights, config_class)
     weights.pop(LLAMA3_FACTORS, None)
     if config.tie_word_embeddings:
         weights.pop("output.weight", None)
     check_finite(weights, str(path))
+    return config, weights
+
+
+def load_gguf(path: Path, model_class: type[Any], dtype: torch.dtype | None = torch.float32) -> Any:
+    """Return the model in a GGUF file, an object of `model_class`; quantised weights become numbers again.
+
+    dtype: number format in memory; None: that of the file's embedding, float32 where it is quantised. What `read_gguf`
+    refuses and a tensor that is not accounted for raise ModelError.
+    """
+    config, weights = read_gguf(path, model_class.config_class)
     check_blocks(config, weights, str(path))
-    model = CAUSAL_FAMILIES[config.model_type](config, None)
+    model = model_class(config, None)
     places = layout(model.state_dict(), names_in_gguf(config.model_type))
     blank = {name: tensor.to("meta") for name, tensor in model.state_dict().items()}
     check_fit(to_stored(blank, places), weights, f"the weights in {path}", type(model).__name__)
@@ -87,10 +108,10 @@ def load_gguf(path: Path, dtype: torch.dtype | None = torch.float32) -> CausalDe
         for name in inside:
             if ".q_proj." in name or ".k_proj." in name:
                 inside[name] = half_apart(inside[name], config.head_features)
-    wanted = dtype or {"F16": torch.float16, "BF16": torch.bfloat16}.get(reader.tensors[0].tensor_type.name)
+    kind = open_gguf(path).tensors[0].tensor_type.name
+    wanted = dtype or {"F16": torch.float16, "BF16": torch.bfloat16}.get(kind)
     model.load_weights({name: tensor.to(wanted or torch.float32) for name, tensor in inside.items()})
-    model.tokenizer_folder = str(path)
-    return model.eval()
+    return model
 
 
 def read_tensors(reader: "GGUFReader", path: Path) -> dict[str, Tensor]:
@@ -111,12 +132,9 @@ def read_tensors(reader: "GGUFReader", path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def read_gguf_config(reader: "GGUFReader", path: Path, weights: dict[str, Tensor]) -> DecoderConfig:
+def read_gguf_config(reader: "GGUFReader", path: Path, weights: dict[str, Tensor], config_class: type[Any]) -> Any:
     """Return the configuration in the metadata of a GGUF file."""
-    general = metadata(reader, "general.")
-    architecture = str(general.get("architecture"))
-    if architecture not in ARCHITECTURES:
-        raise ModelError(f"{path}: {unknown_name('general.architecture', architecture, ARCHITECTURES)}")
+    architecture = str(metadata(reader, "general.")["architecture"])
     found, fields = metadata(reader, f"{architecture}."), FIELDS.get(architecture, LLAMA_SHAPE)
     values: dict[str, Any] = {}
     for name, value in found.items():
@@ -143,7 +161,7 @@ def read_gguf_config(reader: "GGUFReader", path: Path, weights: dict[str, Tensor
     if scaling is not None:
         values["rope_scaling"] = scaling
     try:
-        config = CAUSAL_FAMILIES[ARCHITECTURES[architecture]].config_class.parse(values, where=str(path))
+        config = config_class.parse(values, where=str(path))
     except ConfigError as error:
         raise ModelError(str(error)) from None
     turned = found.get("rope.dimension_count", config.head_features)

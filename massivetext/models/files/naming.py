@@ -1,10 +1,10 @@
 """Names and layouts of stored weights: how a family's files hold what the model has under one set of names.
 
-The shared decoder names its parts as Hugging Face's Llama does. A family whose files differ declares a table of
-`Stored`; families without one store tensors as they are.
+The decoders name their parts as Hugging Face's Llama does. A family whose files differ declares a table of `Stored`;
+families without one store tensors as they are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from massivetext.errors import ModelError
 
-QUERY_KEY_VALUE = tuple(f"model.layers.*.self_attn.{name}_proj" for name in "qkv")
+QUERY_KEY_VALUE = tuple(f"layers.*.self_attn.{name}_proj" for name in "qkv")
 
 
 class Stored(NamedTuple):
@@ -25,6 +25,10 @@ class Stored(NamedTuple):
     heads: int = 0
     """Several parts lie one after the other (0), or in turn for each of so many heads."""
 
+    def under(self, prefix: str, inside: str) -> "Stored":
+        """Return the rule with what files put before the name, and the model before its parts'."""
+        return self._replace(stored=prefix + self.stored, inside=tuple(inside + part for part in self.inside))
+
 
 class Place(NamedTuple):
     """One stored tensor: the tensors of the model that it holds, and how."""
@@ -33,8 +37,13 @@ class Place(NamedTuple):
     rule: Stored
 
 
-def layout(names: Iterable[str], rules: Iterable[Stored]) -> dict[str, Place]:
-    """Return every stored tensor by name, for the model's `names`; without a rule a tensor is stored as it is."""
+def layout(
+    names: Iterable[str], rules: Iterable[Stored], plain: Callable[[str], str] = lambda name: name
+) -> dict[str, Place]:
+    """Return every stored tensor by name, for the model's `names`.
+
+    plain: the name of a stored tensor for which there is no rule, of the model's name; it is stored as it is.
+    """
     by_part = {part: rule for rule in rules for part in rule.inside}
     places: dict[str, Place] = {}
     for name in names:
@@ -43,7 +52,7 @@ def layout(names: Iterable[str], rules: Iterable[Stored]) -> dict[str, Place]:
         layer = next((piece for piece in pieces if piece.isdigit()), "")
         rule = by_part.get(".".join("*" if piece == layer else piece for piece in pieces))
         if rule is None:
-            places[name] = Place([name], Stored(part, (part,)))
+            places[plain(name)] = Place([name], Stored(part, (part,)))
         else:
             inside = [f"{part.replace('*', layer)}.{kind}" for part in rule.inside]
             places[f"{rule.stored.replace('*', layer)}.{kind}"] = Place(inside, rule)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
-from massivetext.layers.loss import IGNORED_LABEL, chunk_gradients, mean_cross_entropy
+from massivetext.layers.loss import chunk_gradients, mean_cross_entropy
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.training.leaks import check_no_leak
 from massivetext.training.machine import (
     compile_wanted,
@@ -28,6 +29,9 @@ from massivetext.training.settings import TrainSettings
 Result = TypeVar("Result")
 HEAD_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**28}  # 8 MB stay in a CPU's cache: a fifth faster than four times as many
 
+NEEDED = ("embed", "hidden", "head_weight")
+"""What a model offers that can be trained so: embeddings of ids, hidden states of embeddings, the matrix of logits."""
+
 
 class CausalObjective:
     """Next-token prediction on packed rows (`tokens.order.Batch`), through the model's embed, hidden and head_weight.
@@ -37,7 +41,7 @@ class CausalObjective:
     """
 
     def __init__(self, model: nn.Module, settings: TrainSettings) -> None:
-        missing = [name for name in ("embed", "hidden", "head_weight") if not hasattr(model, name)]
+        missing = [name for name in NEEDED if not hasattr(model, name)]
         if missing:
             raise ModelError(
                 f"{type(model).__name__} has no {', '.join(missing)}, which causal training on packed rows uses; "
@@ -57,6 +61,11 @@ class CausalObjective:
             whole = partial(torch.compile, self._hidden, dynamic=False, fullgraph=True)  # for a model of a user's own
             self._hidden = getattr(model, "compiled_hidden", whole)()
             self._kernel = torch.compile(chunk_gradients, dynamic=False, fullgraph=True)
+
+    @staticmethod
+    def suits(model: nn.Module) -> bool:
+        """Return whether a model offers what this objective needs."""
+        return all(hasattr(model, name) for name in NEEDED)
 
     def parts(self, batch: Any) -> list[slice]:
         """Return the rows of the parts that a batch is computed in: one for each micro-batch and thread."""

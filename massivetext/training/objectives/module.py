@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from massivetext.errors import ModelError
-from massivetext.layers.loss import IGNORED_LABEL
+from massivetext.tokens.labels import IGNORED_LABEL
 from massivetext.training.machine import compile_wanted, mixed_precision, precision_for, training_device
 from massivetext.training.settings import TrainSettings
 

@@ -142,7 +142,7 @@ def stepping(listed):
                     index = batch.schema.get_field_index(name)
                     batch = batch.append_column(name, values) if index < 0 else batch.set_column(index, name, values)
             elif isinstance(step, Edit):
-                step.attempt(batch)
+                step.edit(batch)
             elif isinstance(step, Decide):
                 step.decide(batch)
 

@@ -8,8 +8,8 @@ import pytest
 from corpus.readers.reading import read
 
 from massivetext.corpus.readers.charsets import codec_of, decode
-from massivetext.corpus.readers.decoding import decode_file
 from massivetext.corpus.readers.html_file import declared_encoding
+from massivetext.corpus.readers.text import decode_file
 
 SIMPLIFIED = "我们在学习自然语言处理，文本的编码各不相同。今天天气很好，大家一起去公园散步。"
 TRADITIONAL = "我們的學校在臺灣，學習中文很有意思，電腦與網路讓語言變得更容易。"

@@ -275,7 +275,7 @@ def test_any_flaws_at_any_places_cost_no_intact_record(tmp_path):
         ("a.warc", b"http:"),
         ("a.arc", b"http:// 1.1.1.1 20050101120000 a "),
         ("a.warc.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03"),
-        ("a.warc.gz", gzip.compress(b"")),
+        ("a.warc.gz", gzip.compress(b"", mtime=0)),
         ("a.warc.zst", b"\x28\xb5\x2f\xfd\x20\x05"),
         ("a.warc.zst", b"\x50\x2a\x4d\x18\0\0\0\0"),
     ],

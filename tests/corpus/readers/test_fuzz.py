@@ -21,7 +21,7 @@ import zstandard
 from corpus.readers.reading import read
 
 from massivetext.corpus.gathering import Gathered, batch_of
-from massivetext.corpus.rows import Lane
+from massivetext.corpus.lanes import Lane
 from massivetext.corpus.settings import SplitSettings
 from massivetext.errors import DataError
 

@@ -1,9 +1,9 @@
 """A program of its own: the size of texts under `xz -9e` after it has seen a first text, exactly, in one pass over it.
 
-`python -m massivetext.evaluation.priming FOLDER` reads FOLDER/first and FOLDER/part-0, part-1, ..., and prints the JSON
-list of size(first + part) - size(first). The compressor's state after `first` is copied by forking, so that the long
-first text is compressed once however many parts there are. It is a program because forking is only safe in a process
-without threads.
+`python -m massivetext.evaluation._priming FOLDER` reads FOLDER/first and FOLDER/part-0, part-1, ..., and prints the
+JSON list of size(first + part) - size(first). The compressor's state after `first` is copied by forking, so that the
+long first text is compressed once however many parts there are. It is a program because forking is only safe in a
+process without threads.
 """
 
 import json

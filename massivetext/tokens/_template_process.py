@@ -70,7 +70,7 @@ def environment() -> ImmutableSandboxedEnvironment:
 
 
 @lru_cache(maxsize=64)
-def compiled(template: str) -> tuple[Any, frozenset[str]]:
+def compile_template(template: str) -> tuple[Any, frozenset[str]]:
     """Return a template ready to be rendered, and the names of the variables that it uses."""
     made = environment()
     return made.from_string(template), frozenset(meta.find_undeclared_variables(made.parse(template)))
@@ -102,10 +102,10 @@ def without_spans(marked: str, marks: Marks) -> tuple[str, list[tuple[int, int]]
     return "".join(pieces), sorted(spans)
 
 
-def rendered(request: dict[str, Any], marks: Marks) -> dict[str, Any]:
+def render_request(request: dict[str, Any], marks: Marks) -> dict[str, Any]:
     """Return the answer to a request."""
     environment().marks = marks  # type: ignore[attr-defined]
-    template, used = compiled(request["template"])
+    template, used = compile_template(request["template"])
     unused = sorted(set(request["optional"]) - used)
     if unused:
         return {"error": "unused", "message": "", "names": unused, "used": sorted(used)}
@@ -120,7 +120,7 @@ def rendered(request: dict[str, Any], marks: Marks) -> dict[str, Any]:
 def answer(request: dict[str, Any], line: bytes) -> dict[str, Any]:
     """Return the answer to a request, errors included; a MemoryError is not caught."""
     try:
-        return rendered(request, free_marks(line))
+        return render_request(request, free_marks(line))
     except Refusal as error:
         return {"error": "refusal", "message": str(error)}
     except RecursionError:
