@@ -14,6 +14,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 IMPORTED = [
@@ -88,6 +89,8 @@ def run_python(*arguments: object, timeout: float = 300) -> subprocess.Completed
 @cache
 def _import_everything() -> int:
     """Wait until the process that forks is ready, as it is for every later program; return its number."""
+    gone = [name for name in IMPORTED if not find_spec(name)]
+    assert not gone, f"{gone}: no such module, and multiprocessing ignores that in silence"
     first = Fork.__new__(Fork)
     first._start(_tell_parent)
     return int(first.communicate()[0])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from forking import Fork, run_python
 
 from massivetext import parquet
 from massivetext.corpus import building, finishing, gathering, planning
@@ -263,18 +264,18 @@ building.build_corpus(read_json(__import__("pathlib").Path(sys.argv[1])), sys.ar
 
 def test_killed_after_some_parts_it_ends_with_the_same_bytes(recipe, tmp_path):
     write_json(tmp_path / "recipe.json", recipe)
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "recipe.json")]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    command = ["-c", PROGRAM, str(tmp_path / "recipe.json")]
+    assert run_python(*command, tmp_path / "whole").returncode == 0
     killed = 0
     for finished in (1, 4):
-        process = subprocess.Popen([*command, str(tmp_path / "out")], start_new_session=True)
+        process = Fork([*command, tmp_path / "out"])
         while process.poll() is None and len(list((tmp_path / "out" / ".work").glob("part-*.json"))) < finished:
             time.sleep(0.002)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             killed += 1
         process.wait()
-    subprocess.run([*command, str(tmp_path / "out")], check=True)
+    assert run_python(*command, tmp_path / "out").returncode == 0
     assert killed == 2
     assert file_bytes(tmp_path / "out") == file_bytes(tmp_path / "whole")
 
