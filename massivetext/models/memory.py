@@ -33,18 +33,22 @@ def memory_bytes() -> int:
 def least_weights(config: Any) -> dict[str, int]:
     """Return a lower bound of the number of weights of a model, by the configuration field that they grow with.
 
-    It counts the embedding (and the head if it is not tied), the matrices of the blocks, and learned positions.
+    It counts the embedding (and the head if it is not tied), the matrices of the blocks, and learned positions. Of a
+    model with experts, those that a token does not use are counted separately.
     """
     vocabulary, hidden, layers, inner, positions = (_size(config, names) for names in SIZES)
     width = getattr(config, "word_embed_proj_dim", None) or hidden
     tables = 1 if getattr(config, "tie_word_embeddings", True) else 2
     attention = config.num_attention_heads * config.head_features if hasattr(config, "head_features") else hidden
     inner = getattr(config, "feedforward_features", None) or inner
+    if hasattr(config, "expert_features"):
+        inner = min(inner, config.expert_features * config.num_experts_per_tok)
     learned = getattr(config, "rotary_features", None) == 0 or hasattr(config, "type_vocab_size")
     return {
         _field(config, SIZES[0]): tables * vocabulary * width,
         _field(config, SIZES[2]): layers * (2 * hidden * attention + 2 * hidden * inner),
         _field(config, SIZES[4]): positions * hidden if learned else 0,
+        "num_experts": getattr(config, "idle_parameters", 0),
     }
 
 

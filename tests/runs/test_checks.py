@@ -158,3 +158,8 @@ def test_a_new_model_beyond_memory_is_refused():
 
 def test_the_memory_that_is_available_is_that_of_this_machine():
     assert 2**28 < memory_bytes() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def test_experts_that_a_token_does_not_use_count_as_memory():
+    with pytest.raises(ConfigError, match="lower num_experts, which accounts for"):
+        mt.AutoModelForCausalLM.from_config(preset_config("qwen3-235b-a22b"))
