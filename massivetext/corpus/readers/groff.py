@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from massivetext.errors import BadDocument
+from massivetext.text.patterns import compile_pattern
 
 INDENT = "    "
 MAX_DEPTH = 20
@@ -27,6 +28,8 @@ SPECIAL_CHARACTERS = {
 }  # fmt: skip
 STRINGS = {"R": "®", "Tm": "™", "lq": "“", "rq": "”", "Aq": "'", "L\"": '"', "R\"": '"', "C`": "", "C'": "", "--": "—",
            "q": '"', "Lq": "“", "Rq": "”", "<=": "≤", ">=": "≥", "Ba": "|", "ua": "^"}  # fmt: skip
+ARGUMENTS = compile_pattern(r'"((?:[^"]++|"")*+)"?|((?:\\.|[^\s\\]++)++)')
+"""One argument of a request, in quotes or not."""
 ESCAPE = re.compile(
     r"""\\(?:(?P<comment>["\#].*)"""
     r"""|f(?:\(..|\[[^\]]{0,99}\]|.)|s(?:\([+-]?\d\d|\[[^\]]{0,99}\]|[+-]?'[^']*+'|[+-]?\d{1,2})"""
@@ -266,7 +269,7 @@ class _Page:
     def _words(self, rest: str) -> list[str]:
         """Return the arguments of a request, with escapes resolved and quoted spaces kept."""
         rest = re.sub(r"\\[\"#].*$", "", rest)
-        found = re.findall(r'"((?:[^"]++|"")*+)"?|((?:\\.|[^\s\\]++)++)', rest.replace("\\ ", "\\~"))
+        found = ARGUMENTS.findall(rest.replace("\\ ", "\\~"))
         return [_escapes(quoted.replace('""', '"') or bare, self.strings) for quoted, bare in found]
 
     def _mdoc(self, words: list[str]) -> str:

@@ -11,15 +11,17 @@ from massivetext.corpus.readers.columns import noting
 from massivetext.corpus.readers.records import EMPTY, Reader, Record
 from massivetext.corpus.readers.streams import Piece
 from massivetext.corpus.readers.text import read_whole
+from massivetext.text.patterns import compile_pattern
 
 COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
 WHOLE_COMMENT = re.compile(r"^[ \t]*%.*\n?", re.MULTILINE)
-MACRO = re.compile(
+MACRO = compile_pattern(
     r"\\(?:(?:re)?newcommand\*?\s*+(?:\{\s*+)?(\\[A-Za-z]{1,40}+)\s*+\}?|def\s*+(\\[A-Za-z]{1,40}+))\s*+"
     r"\{([^{}#\n]{0,200}+(?:\{[^{}#\n]{0,200}+\}[^{}#\n]{0,200}+){0,5}+)\}"
 )
 CONTROL_WORD = re.compile(r"\\[A-Za-z]++")
 TITLE = re.compile(r"\\title\s*+(?:\[[^\]]{0,300}+\]\s*+)?\{([^{}]{1,500}+)\}")
+BLANK_LINES = compile_pattern(r"\n[ \t]*+(?:\n[ \t]*+)++")
 PROSE = re.compile(r"[^\W\d_]{2}\s++[^\W\d_]{2}|[\u4e00-\u9fff]{4}")
 ENDINGS = (r"\begin{thebibliography}", r"\bibliography{", r"\printbibliography", r"\end{document}")
 MAX_GROWTH = 2
@@ -63,5 +65,5 @@ def body(source: str) -> str:
         growth = sum(len(macros[word]) - len(word) for word in words if word in macros)
         if growth <= (MAX_GROWTH - 1) * len(text) + 1000:
             text = CONTROL_WORD.sub(lambda found: macros.get(found[0], found[0]), text)
-    text = re.sub(r"\n[ \t]*+(?:\n[ \t]*+)++", "\n\n", text).strip("\n")
+    text = BLANK_LINES.sub("\n\n", text).strip("\n")
     return f"{text}\n" if text.strip() else ""

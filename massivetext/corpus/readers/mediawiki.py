@@ -22,6 +22,7 @@ from massivetext.corpus.readers.records import (
 )
 from massivetext.corpus.readers.streams import Line, Piece, open_stream
 from massivetext.errors import BadDocument
+from massivetext.text.patterns import compile_pattern
 
 ARTICLES = "0"
 LEFT_OUT_TAGS = {
@@ -37,10 +38,10 @@ OTHER_LANGUAGES = re.compile(r"\s*+[a-z]{2,3}(?:-[a-z-]++)?\s*+:")
 CONVERSION = re.compile(r"-\{([^{}]{0,2000})\}-")
 SWITCHES = re.compile(r"__[A-Z]{3,30}__")
 REDIRECTION = re.compile(r"\s*#(?:redirect|重定向|重新導向)\b", re.IGNORECASE)
-NOTHING_LEFT = re.compile(r"^(?:[*#] *+)++$|[(（][\s,;，；]*+[)）]", re.MULTILINE)
+NOTHING_LEFT = compile_pattern(r"^(?:[*#] *+)++$|[(（][\s,;，；]*+[)）]", re.MULTILINE)
 """What remains of a list item or of brackets that held only a template."""
 ITEM = re.compile(r"^(?:[*#] *)*([*#]) *(?=\S)", re.MULTILINE)
-GAPS = re.compile(r"(?<![ \t])[ \t]*+\n(?:[ \t]*+\n)++")
+GAPS = compile_pattern(r"(?<![ \t])[ \t]*+\n(?:[ \t]*+\n)++")
 MAX_DEPTH = 60
 MAX_LINKS_DEEP = 5
 """Maximum depth of nested links (as in picture captions)."""

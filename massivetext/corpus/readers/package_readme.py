@@ -10,9 +10,10 @@ from massivetext.corpus.readers.elements import outside
 from massivetext.corpus.readers.records import TOO_LONG, Fields, Reader, Record, bad_record, digest
 from massivetext.corpus.readers.streams import Piece
 from massivetext.corpus.readers.text import decode_file
+from massivetext.text.patterns import compile_pattern
 
 NAME = r"[\w.:-]++(?: ++[\w.:-]++)*+"
-PICTURES = re.compile(
+PICTURES = compile_pattern(
     r"\[?!\[[^\[\]]*+\](?:\([^()\s]*+(?:\s\"[^\"]*+\")?\)|\[[^\[\]]*+\])(?:\](?:\([^()]*+\)|\[[^\[\]]*+\]))?"
     r"|</?(?:a|br|center|div|h[1-6]|img|p|picture|source|span|sub|sup|align|table|tr|td|th|tbody|thead|details|summary)\b[^<>]*>"
     r"|^\.\. (?:\|[^|\n]++\| )?(?:image|figure)::[^\n]*+\n(?:[ \t]++\S[^\n]*+\n)*+"

@@ -17,11 +17,12 @@ from massivetext.corpus.readers.records import TOO_LONG, Reader, Record, bad_rec
 from massivetext.corpus.readers.streams import Piece
 from massivetext.corpus.readers.text import decode_file
 from massivetext.errors import BadDocument
+from massivetext.text.patterns import compile_pattern
 
 MIN_DOCSTRING_CHARACTERS = 80
 """Shorter docstrings ("Return the name.") say little without their code, so `python_docs` leaves them out."""
 
-TOKENS = re.compile(
+TOKENS = compile_pattern(
     r"#[^\n]*"
     r'|"""[^"\\]*+(?:(?:\\.|"(?!""))[^"\\]*+)*+(?:"""|(?P<open_1>\\?\Z))'
     r"|'''[^'\\]*+(?:(?:\\.|'(?!''))[^'\\]*+)*+(?:'''|(?P<open_2>\\?\Z))"

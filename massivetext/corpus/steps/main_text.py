@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from massivetext.errors import BadDocument
+from massivetext.text.patterns import compile_pattern
 
 TAGS = re.compile(r"<(/?)([a-zA-Z][\w:-]*)")
 UNNESTED = {
@@ -15,9 +16,9 @@ UNNESTED = {
 """Elements that have no content, or whose closing tags are often omitted."""
 MAX_NESTING = 2000
 """Pages that are nested deeper were not written by people, and the time of resiliparse grows with the square."""
-RUBY = re.compile(r"<ruby\b(?:[^<]|<(?!/?ruby\b))*+</ruby\s*>", re.IGNORECASE)
+RUBY = compile_pattern(r"<ruby\b(?:[^<]|<(?!/?ruby\b))*+</ruby\s*>", re.IGNORECASE)
 RUBY_TAG = re.compile(r"</?(?:ruby|rb|rbc|rt|rp|rtc)\b[^<>]*>", re.IGNORECASE)
-READING = re.compile(
+READING = compile_pattern(
     r"<(?:rt|rp|rtc)\b(?:[^<]|<(?!/?(?:rt|rp|rtc|rb|rbc|ruby)\b))*+(?:</(?:rt|rp|rtc)\s*>)?|</rtc\s*>", re.IGNORECASE
 )
 """A reading, or the brackets around it for browsers that cannot show it above the text. Closing tags may be missing."""
