@@ -18,13 +18,23 @@ def _known(name: str) -> str:
     return name
 
 
+def _different(tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tasks; raise ValueError if there is none, or if one is named twice."""
+    if not tasks:
+        raise ValueError(f"no task is named; allowed: {', '.join(TASKS)}")
+    for name in tasks:
+        if tasks.count(name) > 1:
+            raise ValueError(f"{name!r} is named {tasks.count(name)} times; name each task once")
+    return tasks
+
+
 Task = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(TASKS)})]
 
 
 class EvaluateSettings(Settings):
     """How the trained model is scored on the test split."""
 
-    tasks: tuple[Task, ...] = Field(("bits_per_byte",), min_length=1)
+    tasks: Annotated[tuple[Task, ...], AfterValidator(_different)] = ("bits_per_byte",)
     """What to score."""
     stride_tokens: int | None = Field(None, ge=1)
     """Tokens by which each scoring window moves; less than the model's context gives every token more left context and

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from massivetext import __version__
-from massivetext.errors import StoreError
+from massivetext.errors import ConfigError, StoreError
 from massivetext.evaluation.results import read_scores
 from massivetext.metrics.score import Score
 from massivetext.metrics.tables import scores_text
@@ -53,6 +53,8 @@ def run(
     the folder holds a training with other settings. stages: your custom stages, each run as soon as its inputs
     exist. Raises ConfigError, DataError, BusyError and the errors of the stages.
     """
+    if isinstance(stages, Stage):
+        raise ConfigError(f"stages is one stage, {stages.name!r}; pass a list: stages=[stage]")
     graph = Graph([*stages, *STAGES]) if stages else GRAPH
     names = {stage.name for stage in graph.up_to(until)}
     trains = bool(names & {stage.name for stage in STAGES} - NO_TRAINING)

@@ -186,6 +186,8 @@ def _writers(stages: Sequence[Stage]) -> dict[str, Stage]:
     found: dict[str, Stage] = {}
     names: set[str] = set()
     for stage in stages:
+        if not isinstance(stage, Stage):
+            raise ConfigError(f"stages has {stage!r}; each entry is a massivetext.runs.graph.Stage: make one of it")
         if stage.name in names or not stage.name or "/" in stage.name:
             raise ConfigError(f"a stage is named {stage.name!r}; each needs a name of its own, without a slash")
         names.add(stage.name)

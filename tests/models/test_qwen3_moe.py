@@ -22,6 +22,8 @@ REFUSED = [
     ({"use_sliding_window": True}, "use_sliding_window = True"),
     ({"num_experts_per_tok": 7}, "num_experts_per_tok is 7 and num_experts 6"),
     ({"num_experts": 0}, "num_experts"),
+    ({"mlp_only_layers": [99]}, "mlp_only_layers has the block 99"),
+    ({"mlp_only_layers": [-1]}, "mlp_only_layers has the block -1"),
 ]
 
 

@@ -18,6 +18,7 @@ from massivetext.cli import app
 from massivetext.errors import BusyError, ConfigError
 from massivetext.evaluation.settings import TASKS
 from massivetext.metrics.declarations import METRICS
+from massivetext.runs.stages import GRAPH
 from massivetext.state import read_json, read_state, write_state
 from massivetext.storage import locked_folder, value_digest
 
@@ -71,6 +72,20 @@ def test_a_made_up_metric_is_stored_and_shown_everywhere(finished, texts, tmp_pa
 def test_a_task_that_nobody_knows_is_refused_with_the_nearest(texts, tmp_path):
     with pytest.raises(ConfigError, match=r"unknown task 'bits_per_bite'; did you mean 'bits_per_byte'\?"):
         mt.run(small_recipe(texts) | {"evaluate": {"tasks": ["bits_per_bite"]}}, tmp_path, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [([], "no task is named; allowed: bits_per_byte"), (["bits_per_byte"] * 2, "'bits_per_byte' is named 2 times")],
+)
+def test_no_task_and_a_task_named_twice_are_refused(texts, tmp_path, tasks, message):
+    with pytest.raises(ConfigError, match=message):
+        mt.run(small_recipe(texts) | {"evaluate": {"tasks": tasks}}, tmp_path, quiet=True)
+
+
+def test_a_stage_outside_a_list_is_refused(texts, tmp_path):
+    with pytest.raises(ConfigError, match=r"stages is one stage, 'corpus'; pass a list"):
+        mt.run(small_recipe(texts), tmp_path, stages=GRAPH["corpus"], quiet=True)
 
 
 def test_scores_of_an_earlier_format_are_made_again(finished, texts, tmp_path):

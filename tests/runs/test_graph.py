@@ -65,6 +65,7 @@ def test_the_stages_of_a_recipe_come_in_the_order_of_the_pipeline():
         ([stage("a", ["b.txt"]), stage("b", ["a.txt"])], "stages 'a', 'b' wait for each other's outputs"),
         ([stage("a", ["a.txt"])], "stages 'a' wait for each other's outputs"),
         ([stage("a"), stage("a")], "a stage is named 'a'; each needs a name of its own"),
+        (["corpus"], "stages has 'corpus'; each entry is a massivetext.runs.graph.Stage"),
         ([stage("a/b")], "named 'a/b'"),
         ([Stage("a", (), (), dict, dict)], "'a' has no outputs"),
         ([stage("a"), Stage("b", (), ("a.txt",), dict, dict)], r"'a' and 'b' both write 'a\.txt'"),

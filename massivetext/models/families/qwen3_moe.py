@@ -44,6 +44,12 @@ class Qwen3MoeConfig(Qwen3Config):
                 f"num_experts_per_tok is {self.num_experts_per_tok} and num_experts {self.num_experts}; a token uses "
                 f"at most all experts: lower num_experts_per_tok"
             )
+        outside = [number for number in self.mlp_only_layers if not 0 <= number < self.num_hidden_layers]
+        if outside:
+            raise ValueError(
+                f"mlp_only_layers has the block {outside[0]}; allowed: 0 to {self.num_hidden_layers - 1} "
+                f"(num_hidden_layers is {self.num_hidden_layers}): remove it"
+            )
         return self
 
     def has_experts(self, number: int) -> bool:
