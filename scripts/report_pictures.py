@@ -30,7 +30,7 @@ def take(run: Path, language: str, picture: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python scripts/report_pictures.py RUN")
+    if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "report.html").is_file():
+        sys.exit("usage: python scripts/report_pictures.py RUN\nRUN is a finished run folder, which holds report.html")
     for language, name in NAMES.items():
         take(Path(sys.argv[1]), language, IMAGES / name)
